@@ -1,0 +1,53 @@
+# make demo, make test: everything they need goes into .venv, nothing else is touched.
+# Another Python: make demo PYTHON=python3.12       Arguments: make demo ARGS="--epochs 1"
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help:
+	@echo 'make demo    train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
+	@echo 'make test    run the tests'
+	@echo 'make lint    check style and formatting with ruff'
+	@echo 'make clean   remove .venv and everything else that can be made again (runs/ stays)'
+	@echo 'ARGS="..." is passed on (make demo ARGS=--help), PYTHON=python3.12 chooses a Python (3.10 or newer)'
+
+demo: .venv/installed
+	$(BIN)/python -m examples.compare $(ARGS)
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed-lint
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Empty stamp files: newer than what they depend on means there is nothing to do.
+.venv/made:
+	@command -v '$(PYTHON)' >/dev/null || \
+		{ echo 'Cannot find $(PYTHON): install Python 3.10 or newer, or name one: make PYTHON=/path/to/python3.'; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo '$(PYTHON) is older than 3.10: install a newer one, or name it: make PYTHON=python3.12.'; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo '$(PYTHON) cannot make virtual environments: install the package python3-venv (apt install python3-venv).'; exit 1; }
+	@'$(PYTHON)' -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/made setup.cfg pyproject.toml
+	@echo 'Installing into .venv (once; about a minute) ...'
+	@$(INSTALL) -e .
+	@touch $@
+
+.venv/installed-%: .venv/made setup.cfg pyproject.toml
+	@echo 'Installing into .venv, with what "make $*" needs (once; about a minute) ...'
+	@$(INSTALL) -e '.[$*]'
+	@touch $@

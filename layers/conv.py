@@ -1,0 +1,219 @@
+"""Convolution: the same small kernels, applied at every position of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nn.initialisers import he_normal
+from nn.kernels import col2im, im2col
+from nn.layer import Layer, pair, positive
+from nn.threads import run_parallel
+
+PATCH_BYTES = (
+    2 << 20
+)  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
+LANES = 8  # partial sums of the weights' gradient; fixed, so that the number of threads changes no bit
+
+
+class Conv2d(Layer):
+    """2-D convolution (strictly, cross-correlation: the kernel is not flipped), with bias.
+
+        y[n, oh, ow, o] = b[o] + sum over i, j, c of  x[n, oh*SH - PH + i, ow*SW - PW + j, c] * w[i, j, c, o]
+
+    and 0 for pixels outside the picture. Its derivatives, for dy = dLoss/dy:
+
+        db[o]          = sum over n, oh, ow of  dy[n, oh, ow, o]
+        dw[i, j, c, o] = sum over n, oh, ow of  x[n, oh*SH - PH + i, ow*SW - PW + j, c] * dy[n, oh, ow, o]
+        dx[n, h, w, c] = sum over i, j, o and the positions (oh, ow) whose element (i, j) lies on (h, w)
+                         of  dy[n, oh, ow, o] * w[i, j, c, o]
+
+    All three are matrix products. Let each row of P (im2col) be the patch under one output position, and W be w with
+    its first three axes made one. Then  y = P W + b,  dW = P^T dy,  dP = dy W^T,  and dx adds each row of dP to the
+    pixels that its patch came from (col2im).
+
+    Shapes: x (N, H, W, C_in); weight (KH, KW, C_in/groups, C_out); bias (C_out,); y (N, OH, OW, C_out) with
+    OH = floor((H + 2 PH - KH) / SH) + 1. float32 or float64, the output has the input's.
+
+    kernel_size, stride, padding: a number or a (height, width) pair.
+    groups: output group g sees input channels of group g only. AlexNet's two GPUs are groups=2.
+    connections: for each output map, the input maps that it sees, as LeNet-5's table has it; the weights that the
+        table leaves out stay 0 and are not counted as parameters.
+    rng: an integer or a numpy Generator for the initial weights, N(0, 2 / fan_in); biases start at 0.
+
+    Raises ValueError for a wrong shape, for groups that do not divide the channels and for an empty output,
+    TypeError for a wrong dtype, RuntimeError for backward without forward(training=True).
+
+    Source: LeCun et al. 1998, section II.A; groups: Krizhevsky et al. 2012, section 3.2; as a matrix product:
+    Chellapilla et al. 2006.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        groups: int = 1,
+        connections: Sequence[Sequence[int]] | None = None,
+        rng: int | np.random.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels = positive(in_channels, "Conv2d: in_channels")
+        self.out_channels = positive(out_channels, "Conv2d: out_channels")
+        self.kernel_size = pair(kernel_size, "Conv2d: kernel_size", 1)
+        self.stride = pair(stride, "Conv2d: stride", 1)
+        self.padding = pair(padding, "Conv2d: padding", 0)
+        self.groups = positive(groups, "Conv2d: groups")
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"Conv2d: groups={groups} does not divide both in_channels={in_channels} and out_channels={out_channels}"
+            )
+        shape = (*self.kernel_size, in_channels // groups, out_channels)
+        self.connected = None if connections is None else self._connected(connections)
+        inputs = shape[2] if self.connected is None else np.maximum(1, self.connected.sum(axis=0))
+        fan_in = (
+            self.kernel_size[0] * self.kernel_size[1] * inputs
+        )  # with connections: an array, one for each output
+        weight = he_normal(np.random.default_rng(rng), shape, 1)
+        weight /= np.sqrt(fan_in).astype(np.float32)
+        if self.connected is not None:
+            weight *= self.connected
+        self._add_param("weight", weight)
+        self._add_param("bias", np.zeros(out_channels, np.float32))
+
+    def _connected(self, connections: Sequence[Sequence[int]]) -> np.ndarray:
+        """The table as booleans (C_in, C_out)."""
+        if self.groups != 1:
+            raise ValueError(f"Conv2d: connections need groups=1, got groups={self.groups}")
+        if len(connections) != self.out_channels:
+            raise ValueError(
+                f"Conv2d: connections has {len(connections)} rows, expected one for each output map"
+            )
+        connected = np.zeros((self.in_channels, self.out_channels), dtype=bool)
+        for output, inputs in enumerate(connections):
+            if not all(0 <= channel < self.in_channels for channel in inputs):
+                raise ValueError(
+                    f"Conv2d: connections of output map {output} are {tuple(inputs)}, "
+                    f"expected input maps from 0 to {self.in_channels - 1}"
+                )
+            connected[list(inputs), output] = True
+        return connected
+
+    @property
+    def num_parameters(self) -> int:
+        absent = 0 if self.connected is None else np.count_nonzero(~self.connected)
+        return super().num_parameters - int(absent) * self.kernel_size[0] * self.kernel_size[1]
+
+    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, int, int]:
+        self._check_image_shape(image_shape, 3, self.in_channels)
+        height, width = (
+            (length + 2 * padding - kernel) // stride + 1
+            for length, padding, kernel, stride in zip(
+                image_shape, self.padding, self.kernel_size, self.stride, strict=False
+            )
+        )
+        if height < 1 or width < 1:
+            raise ValueError(
+                f"{self.label} cannot fit its {self.kernel_size[0]}x{self.kernel_size[1]} kernel into images of "
+                f"{image_shape[0]}x{image_shape[1]} with padding {self.padding}: the output would be empty"
+            )
+        return height, width, self.out_channels
+
+    def multiply_adds(self, image_shape: Sequence[int]) -> int:
+        height, width, _ = self.output_shape(image_shape)
+        return height * width * (self.num_parameters - self.out_channels)
+
+    def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
+        x = self._check_input(x, ("N", "H", "W", self.in_channels))
+        height, width, _ = self.output_shape(x.shape[1:])
+        y = self._output(out, (len(x), height, width, self.out_channels), x)
+        weight, bias = self.params["weight"].reshape(-1, self.out_channels), self.params["bias"]
+
+        def convolve(chunk):
+            images, rows = chunk
+            result = y[images, rows].reshape(-1, self.out_channels)
+            for inputs, outputs in self._groups():
+                patches = self._patches(x[images], rows, width, inputs)
+                np.matmul(patches, weight[:, outputs], out=result[:, outputs])
+            result += bias
+
+        run_parallel(convolve, self._chunks(len(x), height, width, x.itemsize))
+        if training:
+            self._saved = x, y.shape
+        return y
+
+    def backward(
+        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        x, y_shape = self._take_saved()
+        dy = self._check_gradient(dy, y_shape, x.dtype)
+        height, width = y_shape[1:3]
+        weight = self.params["weight"].reshape(-1, self.out_channels)
+        dx = None
+        if input_gradient:
+            dx = self._output(out, x.shape, x)
+
+        # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
+        chunks = self._chunks(len(x), height, width, x.itemsize, whole_images=True)
+        lanes = [chunks[start::LANES] for start in range(min(LANES, len(chunks)))]
+        dweights = np.zeros_like(weight, shape=(len(lanes), *weight.shape))
+        dbiases = np.zeros_like(weight, shape=(len(lanes), self.out_channels))
+
+        def differentiate(lane):
+            for images, rows in lanes[lane]:
+                dy_rows = dy[images].reshape(-1, self.out_channels)
+                dbiases[lane] += dy_rows.sum(axis=0)
+                if input_gradient:
+                    dx[images] = 0
+                for inputs, outputs in self._groups():
+                    patches = self._patches(x[images], rows, width, inputs)
+                    dweights[lane][:, outputs] += patches.T @ dy_rows[:, outputs]
+                    if input_gradient:
+                        dpatches = np.matmul(dy_rows[:, outputs], weight[:, outputs].T, out=patches)
+                        col2im(
+                            dpatches, self.kernel_size, self.stride, self.padding, width, inputs, dx[images]
+                        )
+
+        run_parallel(differentiate, range(len(lanes)))
+        dweight = self.grads["weight"]
+        np.sum(dweights, axis=0, out=dweight.reshape(weight.shape))
+        if self.connected is not None:
+            dweight *= self.connected
+        np.sum(dbiases, axis=0, out=self.grads["bias"])
+        return dx
+
+    def _groups(self) -> list[tuple[tuple[int, int], slice]]:
+        """For each group: its input channels (start, stop) and its output channels."""
+        inputs, outputs = self.in_channels // self.groups, self.out_channels // self.groups
+        return [
+            ((g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs))
+            for g in range(self.groups)
+        ]
+
+    def _patches(self, x: np.ndarray, rows: slice, width: int, inputs: tuple[int, int]) -> np.ndarray:
+        """The patches of these input channels for the output rows `rows`, each as one row of a matrix."""
+        patch = self.kernel_size[0] * self.kernel_size[1] * (inputs[1] - inputs[0])
+        patches = np.empty_like(x, shape=(len(x) * (rows.stop - rows.start) * width, patch))
+        im2col(
+            x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, inputs, patches
+        )
+        return patches
+
+    def _chunks(
+        self, images: int, height: int, width: int, itemsize: int, whole_images: bool = False
+    ) -> list[tuple[slice, slice]]:
+        """Cut the work into (images, output rows), each of about PATCH_BYTES of patches: the patch matrix of a whole
+        batch, 25 times the size of the picture for a 5x5 kernel, never exists."""
+        patch = self.kernel_size[0] * self.kernel_size[1] * (self.in_channels // self.groups)
+        rows = max(1, PATCH_BYTES // (width * patch * itemsize))
+        if rows >= height or whole_images:
+            step = max(1, rows // height)
+            return [(slice(n, min(n + step, images)), slice(0, height)) for n in range(0, images, step)]
+        return [
+            (slice(n, n + 1), slice(top, min(top + rows, height)))
+            for n in range(images)
+            for top in range(0, height, rows)
+        ]

@@ -1,0 +1,67 @@
+"""Dropout: in training, each unit is silenced with probability p, so that none can rely on another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.layer import Layer
+
+
+class Dropout(Layer):
+    """y = x * mask / (1 - p) in training, y = x otherwise;  dx = dy * mask / (1 - p).
+
+    `mask` is drawn anew at every forward(training=True): True with probability 1 - p. The division ("inverted" dropout)
+    keeps each unit's expectation as it is, so that nothing needs scaling afterwards; the paper instead multiplies by
+    1 - p at test time, which is the same in expectation.
+
+    x, y: any shape, float32 or float64. No parameters. Outside training the result is x itself, as a view.
+
+    p: 0 <= p < 1. rng: an integer or a numpy Generator; masks are drawn on the CPU on every backend.
+    mask: the last mask drawn, a boolean array, or None before the first.
+
+    Raises ValueError for p outside [0, 1), RuntimeError for backward without forward(training=True).
+    Source: Krizhevsky et al. 2012, section 4.2; Hinton et al. 2012, "Improving neural networks by preventing
+    co-adaptation of feature detectors".
+    """
+
+    elementwise = True
+
+    def __init__(self, p: float = 0.5, rng: int | np.random.Generator | None = None) -> None:
+        super().__init__()
+        if isinstance(p, bool) or not isinstance(p, int | float | np.floating | np.integer):
+            raise TypeError(f"Dropout: p is {p!r}, expected a number")
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: p is {p}, expected a probability of at least 0 and below 1")
+        self.p = float(p)
+        self.rng = np.random.default_rng(rng)
+        self.mask: np.ndarray | None = None
+
+    def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
+        x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
+        if not training:
+            if out is None:
+                return x.view()
+            y = self._output(out, x.shape, x)
+            if y is not x:
+                y[...] = x
+            return y
+        y = self._output(out, x.shape, x)
+        self.mask = self.rng.random(x.shape, dtype=np.float32) >= self.p
+        self._apply_mask(x, y)
+        self._saved = x.shape, x.dtype
+        return y
+
+    def backward(
+        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        dy = self._check_gradient(dy, *self._take_saved())
+        if not input_gradient:
+            return None
+        dx = self._output(out, dy.shape, dy)
+        self._apply_mask(dy, dx)
+        return dx
+
+    def _apply_mask(self, source: np.ndarray, target: np.ndarray) -> None:
+        """target = source * mask / (1 - p)."""
+        np.multiply(source, 1.0 / (1.0 - self.p), out=target)
+        target *= np.asarray(self.mask, like=source)

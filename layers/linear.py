@@ -1,0 +1,87 @@
+"""The fully connected layer: every output sees every input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nn.initialisers import he_normal
+from nn.layer import Layer, positive
+from nn.threads import run_parallel, split
+
+BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
+BLOCKS = 16  # parts of one matrix product at most; fixed, so that the number of threads changes no bit
+
+
+class Linear(Layer):
+    """y = x W + b.
+
+        y[n, o]  = b[o] + sum over i of  x[n, i] * W[i, o]
+        db[o]    = sum over n of  dy[n, o]
+        dW[i, o] = sum over n of  x[n, i] * dy[n, o]          dW = x^T dy
+        dx[n, i] = sum over o of  dy[n, o] * W[i, o]          dx = dy W^T
+
+    Shapes: x (N, in_features); weight (in_features, out_features); bias (out_features,); y (N, out_features).
+    float32 or float64, the output has the input's.
+
+    rng: an integer or a numpy Generator for the initial weights, N(0, 2 / in_features); biases start at 0.
+
+    Raises ValueError for a wrong shape, TypeError for a wrong dtype, RuntimeError for backward without
+    forward(training=True). Source: Rumelhart, Hinton, Williams 1986, "Learning representations by back-propagating
+    errors", equations 1 and 6.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, rng: int | np.random.Generator | None = None
+    ) -> None:
+        super().__init__()
+        self.in_features = positive(in_features, "Linear: in_features")
+        self.out_features = positive(out_features, "Linear: out_features")
+        shape = (in_features, out_features)
+        self._add_param("weight", he_normal(np.random.default_rng(rng), shape, in_features))
+        self._add_param("bias", np.zeros(out_features, np.float32))
+
+    def output_shape(self, image_shape: Sequence[int]) -> tuple[int]:
+        self._check_image_shape(image_shape, 1, self.in_features)
+        return (self.out_features,)
+
+    def multiply_adds(self, image_shape: Sequence[int]) -> int:
+        self._check_image_shape(image_shape, 1, self.in_features)
+        return self.in_features * self.out_features
+
+    def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
+        x = self._check_input(x, ("N", self.in_features))
+        y = self._output(out, (len(x), self.out_features), x)
+        weight, bias = self.params["weight"], self.params["bias"]
+
+        def multiply(outputs):
+            np.matmul(x, weight[:, outputs], out=y[:, outputs])
+            y[:, outputs] += bias[outputs]
+
+        run_parallel(multiply, self._blocks(len(x), self.out_features))
+        if training:
+            self._saved = x
+        return y
+
+    def backward(
+        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        x = self._take_saved()
+        dy = self._check_gradient(dy, (len(x), self.out_features), x.dtype)
+        weight, dweight = self.params["weight"], self.grads["weight"]
+        dx = self._output(out, x.shape, x) if input_gradient else None
+
+        def differentiate(inputs):
+            np.matmul(x[:, inputs].T, dy, out=dweight[inputs])
+            if input_gradient:
+                np.matmul(dy, weight[inputs].T, out=dx[:, inputs])
+
+        run_parallel(differentiate, self._blocks(len(x), self.in_features))
+        np.sum(dy, axis=0, out=self.grads["bias"])
+        return dx
+
+    def _blocks(self, images: int, features: int) -> list[slice]:
+        """Cut the matrix product into blocks of features that threads can compute side by side."""
+        products = images * self.in_features * self.out_features
+        return split(features, min(BLOCKS, products // BLOCK_PRODUCTS))

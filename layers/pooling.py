@@ -1,0 +1,164 @@
+"""Pooling: a map shrinks to the largest element, or the mean, of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nn.kernels import max_pool, max_pool_backward, sum_pool, sum_pool_backward
+from nn.layer import Layer, pair
+from nn.threads import run_parallel, split_images
+
+
+class _Pool2d(Layer):
+    """What max-pooling and average-pooling share: their windows.
+
+    OH = floor((H + 2 PH - KH) / SH) + 1, and OW likewise. With ceil_mode the division rounds up, so that a last window
+    may run off the far edge, unless it would start beyond the picture and its near padding (PyTorch's rule).
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        kind = type(self).__name__
+        self.kernel_size = pair(kernel_size, f"{kind}: kernel_size", 1)
+        self.stride = self.kernel_size if stride is None else pair(stride, f"{kind}: stride", 1)
+        self.padding = pair(padding, f"{kind}: padding", 0)
+        self.ceil_mode = bool(ceil_mode)
+        if any(2 * padding > kernel for padding, kernel in zip(self.padding, self.kernel_size, strict=True)):
+            raise ValueError(
+                f"{kind}: padding {self.padding} is more than half of kernel_size {self.kernel_size}, "
+                "so that a window could lie in the padding alone"
+            )
+
+    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, int, int]:
+        self._check_image_shape(image_shape, 3)
+        lengths = []
+        for length, kernel, stride, padding in zip(
+            image_shape, self.kernel_size, self.stride, self.padding, strict=False
+        ):
+            room = length + 2 * padding - kernel
+            count = (-(-room // stride) if self.ceil_mode else room // stride) + 1
+            if self.ceil_mode and (count - 1) * stride >= length + padding:
+                count -= 1
+            lengths.append(count if room >= 0 else 0)
+        if min(lengths) < 1:
+            raise ValueError(
+                f"{self.label} cannot fit its {self.kernel_size[0]}x{self.kernel_size[1]} window into images of "
+                f"{image_shape[0]}x{image_shape[1]} with padding {self.padding}: the output would be empty"
+            )
+        return lengths[0], lengths[1], image_shape[2]
+
+    @property
+    def _window(self) -> tuple:
+        return self.kernel_size, self.stride, self.padding
+
+
+class MaxPool2d(_Pool2d):
+    """y[n, oh, ow, c] = the largest x[n, oh*SH - PH + i, ow*SW - PW + j, c] with i < KH, j < KW, inside the picture.
+
+        dx = dy at the element that won its window, 0 elsewhere; an element that won several windows gets their sum
+
+    The first of equal elements wins, alone. Padding never wins. Where stride < kernel_size, windows overlap, as in
+    AlexNet (3 and 2). Padding and ceil_mode as in PyTorch.
+
+    Shapes: x (N, H, W, C), y (N, OH, OW, C). float32 or float64. No parameters.
+
+    kernel_size, stride (default: kernel_size), padding: a number or a (height, width) pair.
+
+    Raises ValueError for a wrong shape or an empty output, TypeError for a wrong dtype, RuntimeError for backward
+    without forward(training=True). Source: Krizhevsky et al. 2012, section 3.4.
+    """
+
+    def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
+        x = self._check_input(x, ("N", "H", "W", "C"))
+        y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
+        winners = np.empty_like(x, shape=y.shape, dtype=np.int32)
+        run_parallel(
+            lambda part: max_pool(x[part], *self._window, y[part], winners[part]), split_images(x.shape)
+        )
+        if training:
+            self._saved = x.shape, x.dtype, winners
+        return y
+
+    def backward(
+        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        x_shape, dtype, winners = self._take_saved()
+        dy = self._check_gradient(dy, winners.shape, dtype)
+        if not input_gradient:
+            return None
+        dx = self._output(out, x_shape, dy)
+
+        def differentiate(part):
+            dx[part] = 0
+            max_pool_backward(dy[part], winners[part], *self._window, dx[part])
+
+        run_parallel(differentiate, split_images(x_shape))
+        return dx
+
+
+class AvgPool2d(_Pool2d):
+    """y[n, oh, ow, c] = the mean of the window's elements, x[n, oh*SH - PH + i, ow*SW - PW + j, c], i < KH, j < KW.
+
+        dx = the sum, over the windows that hold an element, of dy / (number of elements)
+
+    Padding counts as elements of value 0, and the mean divides by the elements inside the padded picture: KH*KW, or
+    fewer where ceil_mode lets a window run off the padded edge. As in PyTorch.
+
+    Shapes: x (N, H, W, C), y (N, OH, OW, C). float32 or float64. No parameters.
+
+    kernel_size, stride (default: kernel_size), padding: a number or a (height, width) pair.
+
+    Raises ValueError for a wrong shape or an empty output, TypeError for a wrong dtype, RuntimeError for backward
+    without forward(training=True). Source: LeCun et al. 1998, section II.A (there with a trainable weight and bias:
+    `Subsampling2d`).
+    """
+
+    def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
+        x = self._check_input(x, ("N", "H", "W", "C"))
+        y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
+        share = self._share(x.shape, y)
+
+        def average(part):
+            sum_pool(x[part], *self._window, y[part])
+            y[part] *= share
+
+        run_parallel(average, split_images(x.shape))
+        if training:
+            self._saved = x.shape, y.shape, x.dtype
+        return y
+
+    def backward(
+        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        x_shape, y_shape, dtype = self._take_saved()
+        dy = self._check_gradient(dy, y_shape, dtype)
+        if not input_gradient:
+            return None
+        dx = self._output(out, x_shape, dy)
+        share = self._share(x_shape, dy)
+
+        def differentiate(part):
+            dx[part] = 0
+            sum_pool_backward(dy[part] * share, *self._window, dx[part])
+
+        run_parallel(differentiate, split_images(x_shape))
+        return dx
+
+    def _share(self, x_shape: Sequence[int], y: np.ndarray) -> np.ndarray:
+        """One over the number of elements of each window inside the padded picture, (OH, OW, 1)."""
+        counts = []
+        for axis in (0, 1):
+            start = np.arange(y.shape[1 + axis]) * self.stride[axis]
+            counts.append(
+                np.minimum(self.kernel_size[axis], x_shape[1 + axis] + 2 * self.padding[axis] - start)
+            )
+        share = 1.0 / (counts[0][:, None] * counts[1][None, :])
+        return np.asarray(share[:, :, None].astype(y.dtype), like=y)

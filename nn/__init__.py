@@ -1,0 +1,9 @@
+"""The engine: the layer contract, networks, loss, SGD, the training loop, gradient checks, data and plots."""
+
+from nn.gradient_check import check_gradients
+from nn.layer import Layer
+from nn.loss import SoftmaxCrossEntropy, softmax
+from nn.network import Network
+from nn.sgd import SGD
+
+__all__ = ["SGD", "Layer", "Network", "SoftmaxCrossEntropy", "check_gradients", "softmax"]

@@ -1,0 +1,43 @@
+"""The few array loops that cost time. Each exists twice, side by side: plain (NumPy, to be read) and fast (numba).
+
+This is the one place that chooses between them, by the array it is given: NumPy arrays go to the fast version, any
+other kind of array to the plain one. The kernels know arrays and nothing else: they check no arguments, and they run
+in the thread that calls them (`nn.threads` says why).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+import numba
+import numpy as np
+from platformdirs import user_cache_path
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
+    numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
+
+from nn.kernels import normalisation, patches, pooling, update
+
+
+def _dispatch(fast: Callable, plain: Callable) -> Callable:
+    @wraps(plain)
+    def kernel(array, *arguments):
+        return (fast if isinstance(array, np.ndarray) else plain)(array, *arguments)
+
+    return kernel
+
+
+im2col = _dispatch(patches.im2col_fast, patches.im2col_plain)
+col2im = _dispatch(patches.col2im_fast, patches.col2im_plain)
+max_pool = _dispatch(pooling.max_pool_fast, pooling.max_pool_plain)
+max_pool_backward = _dispatch(pooling.max_pool_backward_fast, pooling.max_pool_backward_plain)
+sum_pool = _dispatch(pooling.sum_pool_fast, pooling.sum_pool_plain)
+sum_pool_backward = _dispatch(pooling.sum_pool_backward_fast, pooling.sum_pool_backward_plain)
+lrn = _dispatch(normalisation.lrn_fast, normalisation.lrn_plain)
+lrn_backward = _dispatch(normalisation.lrn_backward_fast, normalisation.lrn_backward_plain)
+sgd_paper = _dispatch(update.sgd_paper_fast, update.sgd_paper_plain)
+sgd_pytorch = _dispatch(update.sgd_pytorch_fast, update.sgd_pytorch_plain)

@@ -1,0 +1,111 @@
+"""im2col and col2im: turn a convolution into a matrix product, and its gradient back into a picture.
+
+A convolution's output at one position is the product of a patch of the input with each kernel. Lay every patch out
+as one row of a matrix, lay the kernels out as columns of another, and a single matrix product is the convolution:
+Chellapilla, Puri, Simard 2006, "High performance convolutional neural networks for document processing", section 2.
+
+Arrays here: x (N, H, W, C); patches (N * rows * OW, KH * KW * channels), one row for each output position of the
+wanted output rows, within it kernel row by kernel row, and within these pixel by pixel, so that a kernel row of a
+patch is one contiguous run of the picture. kernel, stride and padding are (height, width) pairs; `rows` and
+`channels` are (start, stop): the output rows wanted and the input channels that the group sees.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+def im2col_plain(x, kernel, stride, padding, rows, width, channels, patches):
+    """Fill `patches` with the patches of x for the output rows [rows[0], rows[1]) of `width` positions each."""
+    images, height = len(x), rows[1] - rows[0]
+    (kh, kw), (sh, sw), (ph, pw) = kernel, stride, padding
+    x = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)))[..., channels[0] : channels[1]]
+    view = patches.reshape(images, height, width, kh, kw, channels[1] - channels[0])
+    top = rows[0] * sh
+    for i in range(kh):
+        for j in range(kw):
+            # The pixel (i, j) of every patch at once: the picture, shifted by (i, j), taken every stride pixels.
+            view[:, :, :, i, j] = x[
+                :, top + i : top + i + (height - 1) * sh + 1 : sh, j : j + (width - 1) * sw + 1 : sw
+            ]
+
+
+@njit(cache=True, nogil=True)
+def im2col_fast(x, kernel, stride, padding, rows, width, channels, patches):
+    """The same, pixel run by pixel run and without a padded copy of x."""
+    images, x_height, x_width, x_channels = x.shape
+    depth = channels[1] - channels[0]
+    run = kernel[1] * depth
+    index = 0
+    for n in range(images):
+        for oh in range(rows[0], rows[1]):
+            for ow in range(width):
+                patch = patches[index]
+                index += 1
+                left = ow * stride[1] - padding[1]
+                first, last = (
+                    max(0, -left),
+                    min(kernel[1], x_width - left),
+                )  # the kernel columns inside the picture
+                for kh in range(kernel[0]):
+                    ih = oh * stride[0] - padding[0] + kh
+                    at = kh * run
+                    if ih < 0 or ih >= x_height or last <= first:
+                        patch[at : at + run] = 0
+                        continue
+                    patch[at : at + first * depth] = 0
+                    patch[at + last * depth : at + run] = 0
+                    if depth == x_channels:
+                        pixels = x[n, ih].reshape(x_width * x_channels)
+                        patch[at + first * depth : at + last * depth] = pixels[
+                            (left + first) * depth : (left + last) * depth
+                        ]
+                    else:
+                        for kw in range(first, last):
+                            patch[at + kw * depth : at + (kw + 1) * depth] = x[
+                                n, ih, left + kw, channels[0] : channels[1]
+                            ]
+
+
+def col2im_plain(patches, kernel, stride, padding, width, channels, x):
+    """Add every row of `patches` to the place in x (N, H, W, C) that im2col cut it from.
+
+    Patches overlap, so a pixel receives as many terms as there are patches that hold it: the transpose of im2col.
+    """
+    (kh, kw), (sh, sw), (ph, pw) = kernel, stride, padding
+    images, x_height, x_width, _ = x.shape
+    height = len(patches) // (images * width)
+    view = patches.reshape(images, height, width, kh, kw, channels[1] - channels[0])
+    padded = np.zeros_like(x, shape=(images, x_height + 2 * ph, x_width + 2 * pw, channels[1] - channels[0]))
+    for i in range(kh):
+        for j in range(kw):
+            padded[:, i : i + (height - 1) * sh + 1 : sh, j : j + (width - 1) * sw + 1 : sw] += view[
+                :, :, :, i, j
+            ]
+    x[..., channels[0] : channels[1]] += padded[:, ph : ph + x_height, pw : pw + x_width]
+
+
+@njit(cache=True, nogil=True)
+def col2im_fast(patches, kernel, stride, padding, width, channels, x):
+    """The same, pixel run by pixel run and without a padded copy of x."""
+    images, x_height, x_width, x_channels = x.shape
+    depth = channels[1] - channels[0]
+    height = len(patches) // (images * width)
+    index = 0
+    for n in range(images):
+        for oh in range(height):
+            for ow in range(width):
+                patch = patches[index]
+                index += 1
+                left = ow * stride[1] - padding[1]
+                first, last = max(0, -left), min(kernel[1], x_width - left)
+                for kh in range(kernel[0]):
+                    ih = oh * stride[0] - padding[0] + kh
+                    if ih < 0 or ih >= x_height:
+                        continue
+                    for kw in range(first, last):
+                        pixel = x[n, ih, left + kw]
+                        at = (kh * kernel[1] + kw) * depth
+                        for c in range(depth):
+                            pixel[channels[0] + c] += patch[at + c]

@@ -1,0 +1,177 @@
+"""What every layer is: a forward pass, a backward pass, and the parameters that learning changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class Layer:
+    """The base of all layers. A layer is a function y = f(x; parameters) that knows its own derivative.
+
+        y  = layer.forward(x, training=False)
+        dx = layer.backward(dy)          # after forward(x, training=True)
+
+    `x` and `y` hold a batch: images are (N, H, W, C), vectors (N, features). `dy` is the derivative of the loss by
+    `y`; `backward` returns the derivative by `x` and writes those by the parameters into `grads`.
+
+    params, grads: dicts by name, in a fixed order. The arrays in `params` are the live ones: writing into them takes
+    effect. `backward` overwrites `grads`, it never adds to them.
+
+    With `out=` the result is written into that array, which is returned. Without it the result is a new array, the
+    caller's own. No layer changes `x` or `dy`, unless the caller passes the very same array as `out` to an
+    element-wise layer and so asks for it.
+    """
+
+    elementwise = False
+    """True: each output element depends on the input element at its place alone, so that `out` may be the input."""
+
+    reads_output = False
+    """True: backward reads what forward wrote into `out`, so that nobody may change it in between."""
+
+    returns_view = False
+    """True: without `out`, forward returns its input's memory in another shape, and backward likewise."""
+
+    def __init__(self) -> None:
+        self.name = type(self).__name__
+        self.params: dict[str, np.ndarray] = {}
+        self.grads: dict[str, np.ndarray] = {}
+        self._saved = None  # what the backward pass needs of the forward pass
+
+    def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
+        raise NotImplementedError
+
+    def backward(
+        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        raise NotImplementedError
+
+    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of one image's output (without N) for one image's input shape."""
+        return tuple(image_shape)
+
+    def multiply_adds(self, image_shape: Sequence[int]) -> int:
+        """Multiplications, each followed by an addition, that the matrix products of one image's forward pass take."""
+        return 0
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(param.size for param in self.params.values())
+
+    @property
+    def label(self) -> str:
+        """How error messages call this layer: `conv1 (Conv2d)`."""
+        kind = type(self).__name__
+        return kind if self.name == kind else f"{self.name} ({kind})"
+
+    def astype(self, dtype) -> Layer:
+        """Convert the parameters to float32 or float64, and return the layer itself."""
+        dtype = np.dtype(dtype)
+        if dtype not in FLOATS:
+            raise TypeError(f"{self.label} cannot work in {dtype}, expected float32 or float64")
+        self.params = {name: param.astype(dtype) for name, param in self.params.items()}
+        self.grads = {name: grad.astype(dtype) for name, grad in self.grads.items()}
+        self._saved = None
+        return self
+
+    # What follows spares each layer the same few lines.
+
+    def _add_param(self, name: str, value: np.ndarray) -> None:
+        self.params[name] = value
+        self.grads[name] = np.zeros_like(value)
+
+    def _check_input(self, x: np.ndarray, shape: Sequence[str | int]) -> np.ndarray:
+        """Check the input's shape, as ("N", "H", "W", 3) where a word stands for any length, and its dtype."""
+        if not hasattr(x, "dtype") or not hasattr(x, "shape"):
+            raise TypeError(
+                f"{self.label} expected an array, got {type(x).__name__}; numpy.asarray makes one"
+            )
+        if x.dtype not in FLOATS:
+            raise TypeError(
+                f"{self.label} expected a float32 or float64 input, got {x.dtype}; convert it with astype"
+            )
+        for param in self.params.values():
+            if x.dtype != param.dtype:
+                raise TypeError(
+                    f"{self.label} has {param.dtype} parameters but got a {x.dtype} input; convert either with astype"
+                )
+            break
+        fits = len(x.shape) == len(shape) and all(
+            isinstance(want, str) or want == got for want, got in zip(shape, x.shape, strict=True)
+        )
+        if not fits:
+            wanted = ", ".join(str(length) for length in shape) + ("," if len(shape) == 1 else "")
+            raise ValueError(f"{self.label} expected an input of shape ({wanted}), got {tuple(x.shape)}")
+        if 0 in x.shape:
+            raise ValueError(
+                f"{self.label} got an empty input of shape {tuple(x.shape)}, expected at least one element"
+            )
+        return np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
+
+    def _check_image_shape(
+        self, image_shape: Sequence[int], length: int, channels: int | None = None
+    ) -> None:
+        """Check the shape of one image (without N) that `output_shape` and `multiply_adds` are asked about."""
+        image_shape = tuple(image_shape)
+        form = {1: "(features,)", 3: "(H, W, C)"}[length]
+        if len(image_shape) != length or min(image_shape) < 1:
+            raise ValueError(f"{self.label} expected one image's shape {form}, got {image_shape}")
+        if channels is not None and image_shape[-1] != channels:
+            what = "channels" if length == 3 else "features"
+            raise ValueError(
+                f"{self.label} expected {channels} {what}, got {image_shape[-1]} in {image_shape}"
+            )
+
+    def _check_gradient(self, dy: np.ndarray, shape: Sequence[int], dtype) -> np.ndarray:
+        """Check that `dy` has the shape and dtype of the output whose derivative it is."""
+        if not hasattr(dy, "dtype") or dy.dtype != dtype:
+            got = getattr(dy, "dtype", type(dy).__name__)
+            raise TypeError(f"{self.label} expected a {dtype} gradient, got {got}; convert it with astype")
+        if tuple(dy.shape) != tuple(shape):
+            raise ValueError(
+                f"{self.label} expected a gradient of shape {tuple(shape)}, got {tuple(dy.shape)}"
+            )
+        return np.ascontiguousarray(dy) if isinstance(dy, np.ndarray) else dy
+
+    def _output(self, out: np.ndarray | None, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
+        """The array to write the result into: `out` if it fits, a new one if there is none."""
+        if out is None:
+            return np.empty_like(like, shape=tuple(shape))
+        if tuple(out.shape) != tuple(shape) or out.dtype != like.dtype or not out.flags.c_contiguous:
+            raise ValueError(
+                f"{self.label} expected out= to be a contiguous {like.dtype} array of shape {tuple(shape)}, "
+                f"got {out.dtype} {tuple(out.shape)}"
+            )
+        return out
+
+    def _take_saved(self):
+        """What forward(training=True) kept. It is let go here, so that memory is free as soon as it can be."""
+        if self._saved is None:
+            raise RuntimeError(
+                f"{self.label}: backward needs a forward(x, training=True) before it, one for each call"
+            )
+        saved, self._saved = self._saved, None
+        return saved
+
+
+def pair(value: int | Sequence[int], what: str, smallest: int) -> tuple[int, int]:
+    """A (height, width) pair from a pair or from one number that stands for both."""
+    numbers = (value, value) if isinstance(value, int | np.integer) else value
+    valid = isinstance(numbers, Sequence) and len(numbers) == 2
+    if not valid or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in numbers):
+        raise TypeError(f"{what} is {value!r}, expected a whole number or a (height, width) pair of them")
+    if min(numbers) < smallest:
+        raise ValueError(f"{what} is {value!r}, expected at least {smallest}")
+    return int(numbers[0]), int(numbers[1])
+
+
+def positive(value: int, what: str) -> int:
+    """A whole number of at least 1."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(f"{what} is {value!r}, expected a whole number")
+    if value < 1:
+        raise ValueError(f"{what} is {value}, expected at least 1")
+    return int(value)

@@ -1,0 +1,248 @@
+"""A network: named layers in a row, and the chain rule that runs through them backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nn.layer import Layer
+from nn.loss import softmax
+
+STREAM = 64  # images that go through the layers together when nothing is learned: memory stays constant
+
+
+class Network:
+    """Layers in a row: the output of each is the input of the next.
+
+        network = Network([("conv1", Conv2d(1, 6, 5)), ("relu1", ReLU()), ...], image_shape=(28, 28, 1))
+        logits = network.forward(x, training=True)
+        network.backward(dlogits)
+
+    layers: a dict of the layers by name, in order.
+    params, grads: dicts of all arrays, "conv1.weight" -> array, in the layers' order. They are the live ones.
+    image_shape: the shape of one input without N, if the network is meant for one; checked if given.
+    name: what tables and files call it.
+
+    The chain rule is the loop in `backward`: each layer turns the gradient by its output into that by its input.
+
+    Between the layers the network passes arrays of its own, which it uses again at the next step; element-wise layers
+    work in place on them. The final result is always a new array, the caller's. forward(training=False) keeps nothing
+    and may be called from several threads at once.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[tuple[str, Layer]],
+        image_shape: Sequence[int] | None = None,
+        name: str = "network",
+    ) -> None:
+        self.layers: dict[str, Layer] = {}
+        for entry in layers:
+            if not (isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)):
+                raise TypeError(f"Network expected a list of (name, layer) pairs, got the entry {entry!r}")
+            layer_name, layer = entry
+            if not isinstance(layer, Layer):
+                raise TypeError(f"Network: {layer_name} is a {type(layer).__name__}, expected a layer")
+            if not layer_name or "." in layer_name or layer_name in self.layers:
+                raise ValueError(
+                    f"Network: the layer name {layer_name!r} is empty, has a dot or is there twice; names must be unique"
+                )
+            if any(layer is other for other in self.layers.values()):
+                raise ValueError(
+                    f"Network: {layer_name} is a layer that is there already; each needs its own object"
+                )
+            layer.name = layer_name
+            self.layers[layer_name] = layer
+        if not self.layers:
+            raise ValueError("Network expected at least one layer, got none")
+        self.name = name
+        self.image_shape = None if image_shape is None else tuple(image_shape)
+        if self.image_shape is not None:
+            self.shapes(self.image_shape)  # raises where a layer does not fit the one before it
+        self._buffers: dict = {}
+        self._spare_buffers: list[dict] = []
+        self._trained: list | None = None
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        return {
+            f"{name}.{key}": array
+            for name, layer in self.layers.items()
+            for key, array in layer.params.items()
+        }
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        return {
+            f"{name}.{key}": array
+            for name, layer in self.layers.items()
+            for key, array in layer.grads.items()
+        }
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(layer.num_parameters for layer in self.layers.values())
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The parameters' dtype, which inputs must have."""
+        return next((param.dtype for param in self.params.values()), np.dtype(np.float32))
+
+    def astype(self, dtype) -> Network:
+        """Convert all parameters to float32 or float64, and return the network itself. Make a new SGD afterwards."""
+        for layer in self.layers.values():
+            layer.astype(dtype)
+        self._buffers, self._spare_buffers, self._trained = {}, [], None
+        return self
+
+    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of one image's output for one image's input shape."""
+        return self.shapes(image_shape)[-1]
+
+    def shapes(self, image_shape: Sequence[int]) -> list[tuple[int, ...]]:
+        """The output shape of every layer for one image's input shape."""
+        shapes = []
+        for layer in self.layers.values():
+            image_shape = layer.output_shape(image_shape)
+            shapes.append(image_shape)
+        return shapes
+
+    def multiply_adds(self, image_shape: Sequence[int] | None = None) -> int:
+        """Multiplications, each with an addition, that one image's forward pass takes."""
+        return sum(count for _, _, _, count in self._table(image_shape))
+
+    def summary(self, image_shape: Sequence[int] | None = None) -> str:
+        """A table: layer, output shape, parameters, multiply-adds."""
+        rows = [("layer", "output", "parameters", "multiply-adds")]
+        table = self._table(image_shape)
+        for name, shape, parameters, count in table:
+            volume = "x".join(str(length) for length in shape)
+            rows.append(
+                (name, volume, f"{parameters:,}" if parameters else "", f"{count:,}" if count else "")
+            )
+        rows.append(("total", "", f"{self.num_parameters:,}", f"{sum(row[3] for row in table):,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        lines = [
+            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
+            for row in rows
+        ]
+        rule = "-" * max(len(line) for line in lines)
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def _table(self, image_shape: Sequence[int] | None) -> list[tuple[str, tuple[int, ...], int, int]]:
+        image_shape = self.image_shape if image_shape is None else tuple(image_shape)
+        if image_shape is None:
+            raise ValueError(
+                f"{self.name} was made for no particular image shape; give one, such as (28, 28, 1)"
+            )
+        table = []
+        for name, layer in self.layers.items():
+            count = layer.multiply_adds(image_shape)
+            image_shape = layer.output_shape(image_shape)
+            table.append((f"{name} ({type(layer).__name__})", image_shape, layer.num_parameters, count))
+        return table
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        """The outputs (N, classes) for the images x (N, H, W, C)."""
+        self._check_input(x)
+        if training:
+            self._trained = (
+                None  # what the last pass left is overwritten now; a backward pass must not use it
+            )
+            y, self._trained = self._run(x, True, self._buffers)
+            return y
+        # Without training nothing is kept, so a long batch can stream through in short ones.
+        buffers = self._spare_buffers.pop() if self._spare_buffers else {}
+        y = self._run(x[:STREAM], False, buffers)[0]
+        if len(x) > STREAM:
+            first = y
+            y = np.empty_like(first, shape=(len(x), *first.shape[1:]))
+            y[:STREAM] = first
+            for start in range(STREAM, len(x), STREAM):
+                y[start : start + STREAM] = self._run(x[start : start + STREAM], False, buffers)[0]
+        self._spare_buffers.append(buffers)
+        return y
+
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+        """From the gradient by the outputs: write `grads`, and return the gradient by the images unless not wanted."""
+        if self._trained is None:
+            raise RuntimeError(
+                f"{self.name}: backward needs a forward(x, training=True) before it, one for each call"
+            )
+        shapes, self._trained = self._trained, None
+        layers = list(self.layers.values())
+        gradient = dy
+        for index in reversed(range(len(layers))):
+            layer = layers[index]
+            if index == 0:
+                gradient = layer.backward(gradient, input_gradient=input_gradient)
+            elif layer.returns_view:
+                gradient = layer.backward(gradient)
+            elif layer.elementwise and not np.may_share_memory(gradient, dy):
+                gradient = layer.backward(gradient, out=gradient)
+            else:
+                # Two buffers take turns: a layer reads its dy from one and writes its dx to the other.
+                out = self._buffer(self._buffers, ("gradient", index % 2), shapes[index], dy)
+                if np.may_share_memory(out, gradient):
+                    out = self._buffer(self._buffers, ("gradient", 1 - index % 2), shapes[index], dy)
+                gradient = layer.backward(gradient, out=out)
+        return self._own(gradient, dy) if input_gradient else None
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Probabilities (N, classes) for the images x (N, H, W, C)."""
+        return softmax(self.forward(x))
+
+    def _run(self, x: np.ndarray, training: bool, buffers: dict) -> tuple[np.ndarray, list]:
+        """All layers in a row. Returns the output and, for each layer, the shape of its input."""
+        shapes = []
+        lent = False  # is y an array of ours, which may be written over?
+        held = False  # does some layer's backward pass read y?
+        y = x
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers.values()):
+            shapes.append(tuple(y.shape))
+            shape = (len(y), *layer.output_shape(y.shape[1:]))
+            if layer.elementwise and lent and not held:
+                y = layer.forward(y, training, out=y)
+            elif index == last or layer.returns_view:
+                y = layer.forward(y, training)
+            else:
+                # In training each layer needs its own, which lives until the backward pass; otherwise two take turns.
+                key = index if training else index % 2
+                out = self._buffer(buffers, key, shape, x)
+                if not training and np.may_share_memory(out, y):
+                    out = self._buffer(buffers, 1 - key, shape, x)
+                y = layer.forward(y, training, out=out)
+                lent, held = True, False
+            held = training and (held or layer.reads_output)
+        return self._own(y, x, *buffers.values()), shapes
+
+    @staticmethod
+    def _own(result: np.ndarray, *others: np.ndarray) -> np.ndarray:
+        """The result, copied if it lives in another's memory."""
+        shared = (
+            any(np.may_share_memory(result, other) for other in others)
+            if isinstance(result, np.ndarray)
+            else True
+        )
+        return result.copy() if shared else result
+
+    @staticmethod
+    def _buffer(buffers: dict, key, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
+        """An array of this shape in the memory kept under `key`, which grows when it must."""
+        size = int(np.prod(shape))
+        if key not in buffers or buffers[key].size < size or buffers[key].dtype != like.dtype:
+            buffers[key] = np.empty_like(like, shape=(size,))
+        return buffers[key][:size].reshape(shape)
+
+    def _check_input(self, x: np.ndarray) -> None:
+        if not hasattr(x, "shape") or not hasattr(x, "dtype"):
+            raise TypeError(f"{self.name} expected an array of images, got {type(x).__name__}")
+        if self.image_shape is not None and tuple(x.shape[1:]) != self.image_shape:
+            wanted = ", ".join(map(str, self.image_shape))
+            raise ValueError(f"{self.name} expected images of shape (N, {wanted}), got {tuple(x.shape)}")
+
+    def __getstate__(self) -> dict:
+        """Copies of a network (copy.deepcopy) share no buffers and carry no unfinished step."""
+        return self.__dict__ | {"_buffers": {}, "_spare_buffers": [], "_trained": None}

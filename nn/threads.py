@@ -1,0 +1,142 @@
+"""Two ways to use all cores at once fight each other; this file settles who wins.
+
+BLAS (the library behind every matrix product of NumPy) starts threads of its own. So would numba. When both
+do, each waits for cores that the other holds, and a training step takes up to twice as long. Here the cores
+belong to neither: a layer cuts its work into independent parts (some images each), `run_parallel` hands the
+parts to a few Python threads, and inside a part everything, matrix products included, is single-threaded.
+Python threads serve because matrix products and compiled kernels release the interpreter's lock.
+
+The parts depend on the shapes of the arrays alone, never on the number of threads, and sums over parts are
+taken in a fixed order: one thread and two give the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+_lock = threading.RLock()
+_number: int | None = None
+_pool: ThreadPoolExecutor | None = None
+_blas_libraries: list | None = None
+_blas_users = 0
+_blas_before: list[int] = []
+
+
+def num_threads() -> int:
+    """The number of threads in use: the environment's NUM_THREADS, else one for each core of this process."""
+    global _number
+    if _number is None:
+        wish = os.environ.get("NUM_THREADS", "")
+        if wish and not (wish.isdigit() and int(wish) > 0):
+            raise ValueError(f"NUM_THREADS is {wish!r}, expected a whole number of at least 1")
+        available = (
+            os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+        )
+        _number = int(wish) if wish else len(available)
+    return _number
+
+
+def set_num_threads(number: int) -> None:
+    """Use this many threads from now on."""
+    global _number, _pool
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"the number of threads is {number!r}, expected a whole number of at least 1")
+    with _lock:
+        _number, _pool = number, None
+
+
+def run_parallel(function: Callable[[Any], None], parts: Iterable[Any]) -> None:
+    """Call `function(part)` once for every part, on all threads; return when all are done.
+
+    The parts must be independent: no two may write to the same memory. The calling thread takes its share.
+    An exception in any part is raised here.
+    """
+    parts = list(parts)
+    helpers = min(num_threads(), len(parts)) - 1
+    with _single_threaded_blas():
+        if helpers < 1:
+            for part in parts:
+                function(part)
+            return
+        remaining = iter(parts)  # shared by all threads: each takes the next part when it has finished one
+
+        def work() -> None:
+            for part in remaining:
+                function(part)
+
+        pool = _thread_pool()
+        futures = [pool.submit(work) for _ in range(helpers)]
+        try:
+            work()
+        finally:
+            for future in futures:
+                future.result()
+
+
+def split(count: int, parts: int) -> list[slice]:
+    """Cut range(count) into at most `parts` slices of nearly equal length."""
+    parts = max(1, min(parts, count))
+    edges = [count * i // parts for i in range(parts + 1)]
+    return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def split_images(shape: Sequence[int], smallest: int = 1 << 16) -> list[slice]:
+    """Cut a batch of this shape into slices of whole images, none with fewer than `smallest` elements.
+
+    For work in which each image's result depends on that image alone, so that the cut changes no bit.
+    """
+    elements = 1
+    for length in shape:
+        elements *= length
+    return split(shape[0], min(4 * num_threads(), elements // smallest) if num_threads() > 1 else 1)
+
+
+def _thread_pool() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max(1, num_threads() - 1), thread_name_prefix="layers")
+        return _pool
+
+
+@contextmanager
+def _single_threaded_blas():
+    """Hold BLAS to one thread while anybody is inside; the last to leave restores what was set before.
+
+    The count of users is what makes this safe when several Python threads use networks at once.
+    """
+    global _blas_libraries, _blas_users, _blas_before
+    with _lock:
+        if _blas_libraries is None:
+            found = ThreadpoolController().lib_controllers
+            _blas_libraries = [library for library in found if library.user_api == "blas"]
+        if _blas_users == 0:
+            _blas_before = [library.get_num_threads() for library in _blas_libraries]
+            for library in _blas_libraries:
+                library.set_num_threads(1)
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _blas_users -= 1
+            if _blas_users == 0:
+                for library, before in zip(_blas_libraries, _blas_before, strict=True):
+                    library.set_num_threads(before)
+
+
+def _forget_threads() -> None:
+    """After a fork the child has none of its parent's threads: start anew."""
+    global _pool, _lock
+    _pool, _lock = None, threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_forget_threads)
