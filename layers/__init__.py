@@ -7,12 +7,14 @@ from layers.flatten import Flatten
 from layers.linear import Linear
 from layers.normalisation import LocalResponseNorm
 from layers.pooling import AvgPool2d, MaxPool2d
+from layers.rbf import EuclideanRBF
 from layers.subsampling import Subsampling2d
 
 __all__ = [
     "AvgPool2d",
     "Conv2d",
     "Dropout",
+    "EuclideanRBF",
     "Flatten",
     "Linear",
     "LocalResponseNorm",

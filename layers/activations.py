@@ -29,9 +29,7 @@ class _Activation(Layer):
             self._saved = y if out is not None else self._keep(x, y)
         return y
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         saved = self._take_saved()
         dy = self._check_gradient(dy, saved.shape, saved.dtype)
         if not input_gradient:
@@ -77,9 +75,7 @@ class Sigmoid(_Activation):
 
     def _function(self, x, y):
         np.negative(x, out=y)
-        with np.errstate(
-            over="ignore"
-        ):  # exp of a large number is infinity, and 1 / infinity is the 0 that is meant
+        with np.errstate(over="ignore"):  # exp of a large number is infinity, and 1 / infinity is the 0 that is meant
             np.exp(y, out=y)
         y += 1
         np.reciprocal(y, out=y)

@@ -11,9 +11,7 @@ from nn.kernels import col2im, im2col
 from nn.layer import Layer, pair, positive
 from nn.threads import run_parallel
 
-PATCH_BYTES = (
-    2 << 20
-)  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
+PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
 LANES = 8  # partial sums of the weights' gradient; fixed, so that the number of threads changes no bit
 
 
@@ -69,14 +67,13 @@ class Conv2d(Layer):
         self.groups = positive(groups, "Conv2d: groups")
         if in_channels % groups or out_channels % groups:
             raise ValueError(
-                f"Conv2d: groups={groups} does not divide both in_channels={in_channels} and out_channels={out_channels}"
+                f"Conv2d: groups={groups} does not divide both in_channels={in_channels} and "
+                f"out_channels={out_channels}"
             )
         shape = (*self.kernel_size, in_channels // groups, out_channels)
         self.connected = None if connections is None else self._connected(connections)
         inputs = shape[2] if self.connected is None else np.maximum(1, self.connected.sum(axis=0))
-        fan_in = (
-            self.kernel_size[0] * self.kernel_size[1] * inputs
-        )  # with connections: an array, one for each output
+        fan_in = self.kernel_size[0] * self.kernel_size[1] * inputs  # with connections: an array, one for each output
         weight = he_normal(np.random.default_rng(rng), shape, 1)
         weight /= np.sqrt(fan_in).astype(np.float32)
         if self.connected is not None:
@@ -89,9 +86,7 @@ class Conv2d(Layer):
         if self.groups != 1:
             raise ValueError(f"Conv2d: connections need groups=1, got groups={self.groups}")
         if len(connections) != self.out_channels:
-            raise ValueError(
-                f"Conv2d: connections has {len(connections)} rows, expected one for each output map"
-            )
+            raise ValueError(f"Conv2d: connections has {len(connections)} rows, expected one for each output map")
         connected = np.zeros((self.in_channels, self.out_channels), dtype=bool)
         for output, inputs in enumerate(connections):
             if not all(0 <= channel < self.in_channels for channel in inputs):
@@ -145,9 +140,7 @@ class Conv2d(Layer):
             self._saved = x, y.shape
         return y
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x, y_shape = self._take_saved()
         dy = self._check_gradient(dy, y_shape, x.dtype)
         height, width = y_shape[1:3]
@@ -173,9 +166,7 @@ class Conv2d(Layer):
                     dweights[lane][:, outputs] += patches.T @ dy_rows[:, outputs]
                     if input_gradient:
                         dpatches = np.matmul(dy_rows[:, outputs], weight[:, outputs].T, out=patches)
-                        col2im(
-                            dpatches, self.kernel_size, self.stride, self.padding, width, inputs, dx[images]
-                        )
+                        col2im(dpatches, self.kernel_size, self.stride, self.padding, width, inputs, dx[images])
 
         run_parallel(differentiate, range(len(lanes)))
         dweight = self.grads["weight"]
@@ -188,18 +179,13 @@ class Conv2d(Layer):
     def _groups(self) -> list[tuple[tuple[int, int], slice]]:
         """For each group: its input channels (start, stop) and its output channels."""
         inputs, outputs = self.in_channels // self.groups, self.out_channels // self.groups
-        return [
-            ((g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs))
-            for g in range(self.groups)
-        ]
+        return [((g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs)) for g in range(self.groups)]
 
     def _patches(self, x: np.ndarray, rows: slice, width: int, inputs: tuple[int, int]) -> np.ndarray:
         """The patches of these input channels for the output rows `rows`, each as one row of a matrix."""
         patch = self.kernel_size[0] * self.kernel_size[1] * (inputs[1] - inputs[0])
         patches = np.empty_like(x, shape=(len(x) * (rows.stop - rows.start) * width, patch))
-        im2col(
-            x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, inputs, patches
-        )
+        im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, inputs, patches)
         return patches
 
     def _chunks(

@@ -51,9 +51,7 @@ class Dropout(Layer):
         self._saved = x.shape, x.dtype
         return y
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         dy = self._check_gradient(dy, *self._take_saved())
         if not input_gradient:
             return None

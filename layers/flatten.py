@@ -20,9 +20,7 @@ class Flatten(Layer):
 
     def output_shape(self, image_shape: Sequence[int]) -> tuple[int]:
         if len(tuple(image_shape)) == 0 or min(image_shape) < 1:
-            raise ValueError(
-                f"{self.label} expected one image's shape such as (H, W, C), got {tuple(image_shape)}"
-            )
+            raise ValueError(f"{self.label} expected one image's shape such as (H, W, C), got {tuple(image_shape)}")
         return (math.prod(image_shape),)
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
@@ -31,9 +29,7 @@ class Flatten(Layer):
             self._saved = x.shape, x.dtype
         return self._reshape(x, (len(x), math.prod(x.shape[1:])), out)
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         shape, dtype = self._take_saved()
         dy = self._check_gradient(dy, (shape[0], math.prod(shape[1:])), dtype)
         return self._reshape(dy, shape, out) if input_gradient else None

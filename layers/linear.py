@@ -32,9 +32,7 @@ class Linear(Layer):
     errors", equations 1 and 6.
     """
 
-    def __init__(
-        self, in_features: int, out_features: int, rng: int | np.random.Generator | None = None
-    ) -> None:
+    def __init__(self, in_features: int, out_features: int, rng: int | np.random.Generator | None = None) -> None:
         super().__init__()
         self.in_features = positive(in_features, "Linear: in_features")
         self.out_features = positive(out_features, "Linear: out_features")
@@ -64,9 +62,7 @@ class Linear(Layer):
             self._saved = x
         return y
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x = self._take_saved()
         dy = self._check_gradient(dy, (len(x), self.out_features), x.dtype)
         weight, dweight = self.params["weight"], self.grads["weight"]

@@ -38,9 +38,7 @@ class LocalResponseNorm(Layer):
         super().__init__()
         self.size = positive(size, "LocalResponseNorm: size")
         if size % 2 == 0:
-            raise ValueError(
-                f"LocalResponseNorm: size is {size}, expected an odd number so that i is in the middle"
-            )
+            raise ValueError(f"LocalResponseNorm: size is {size}, expected an odd number so that i is in the middle")
         for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
             if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
                 raise TypeError(f"LocalResponseNorm: {name} is {value!r}, expected a number")
@@ -60,17 +58,13 @@ class LocalResponseNorm(Layer):
             self._saved = x
         return y
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x = self._take_saved()
         dy = self._check_gradient(dy, x.shape, x.dtype)
         if not input_gradient:
             return None
         dx = self._output(out, x.shape, x)
-        run_parallel(
-            lambda part: lrn_backward(dy[part], x[part], *self._constants, dx[part]), split_images(x.shape)
-        )
+        run_parallel(lambda part: lrn_backward(dy[part], x[part], *self._constants, dx[part]), split_images(x.shape))
         return dx
 
     @property

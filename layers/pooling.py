@@ -80,16 +80,12 @@ class MaxPool2d(_Pool2d):
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
         winners = np.empty_like(x, shape=y.shape, dtype=np.int32)
-        run_parallel(
-            lambda part: max_pool(x[part], *self._window, y[part], winners[part]), split_images(x.shape)
-        )
+        run_parallel(lambda part: max_pool(x[part], *self._window, y[part], winners[part]), split_images(x.shape))
         if training:
             self._saved = x.shape, x.dtype, winners
         return y
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x_shape, dtype, winners = self._take_saved()
         dy = self._check_gradient(dy, winners.shape, dtype)
         if not input_gradient:
@@ -135,9 +131,7 @@ class AvgPool2d(_Pool2d):
             self._saved = x.shape, y.shape, x.dtype
         return y
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x_shape, y_shape, dtype = self._take_saved()
         dy = self._check_gradient(dy, y_shape, dtype)
         if not input_gradient:
@@ -157,8 +151,6 @@ class AvgPool2d(_Pool2d):
         counts = []
         for axis in (0, 1):
             start = np.arange(y.shape[1 + axis]) * self.stride[axis]
-            counts.append(
-                np.minimum(self.kernel_size[axis], x_shape[1 + axis] + 2 * self.padding[axis] - start)
-            )
+            counts.append(np.minimum(self.kernel_size[axis], x_shape[1 + axis] + 2 * self.padding[axis] - start))
         share = 1.0 / (counts[0][:, None] * counts[1][None, :])
         return np.asarray(share[:, :, None].astype(y.dtype), like=y)

@@ -55,6 +55,10 @@ class Subsampling2d(Layer):
             )
         return height, width, self.channels
 
+    def multiply_adds(self, image_shape: Sequence[int]) -> int:
+        height, width, channels = self.output_shape(image_shape)
+        return height * width * channels
+
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", self.channels))
         y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
@@ -71,9 +75,7 @@ class Subsampling2d(Layer):
             self._saved = x.shape, sums
         return y
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x_shape, sums = self._take_saved()
         dy = self._check_gradient(dy, sums.shape, sums.dtype)
         np.sum(dy, axis=(0, 1, 2), out=self.grads["bias"])

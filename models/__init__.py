@@ -1,6 +1,16 @@
 """LeNet and AlexNet: each function returns a `nn.Network` and reads like the paper's table."""
 
-from models.alexnet import alexnet, alexnet_small
+from models.alexnet import alexnet, alexnet_caffe, alexnet_small, alexnet_torchvision
+from models.cifar import alexnet_cifar10
 from models.lenet import lenet
+from models.lenet5 import lenet5_1998
 
-__all__ = ["alexnet", "alexnet_small", "lenet"]
+__all__ = [
+    "alexnet",
+    "alexnet_caffe",
+    "alexnet_cifar10",
+    "alexnet_small",
+    "alexnet_torchvision",
+    "lenet",
+    "lenet5_1998",
+]

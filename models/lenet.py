@@ -26,8 +26,9 @@ def lenet(
         fc5                10                 850
 
     Departures from LeNet-5 of 1998 (LeCun et al., section II.B), as most later descriptions have them: subsampling is
-    plain averaging, conv2 sees all maps, units are log-sigmoid (not scaled tanh), outputs are a softmax (not RBF units),
-    weights start as Xavier's. Pictures smaller than 32 pixels are padded by 2, so that a 28x28 digit is the 32x32 input
+    plain averaging, conv2 sees all maps, units are log-sigmoid (not scaled tanh), outputs are a softmax (not RBFs),
+    weights start as Xavier's, times 4: his rule supposes units of slope 1 around 0, and a log-sigmoid has 1/4 there. With
+    smaller ones the loss may sit on a plateau at ln(num_classes) for the whole run. Pictures smaller than 32 pixels are padded by 2, so that a 28x28 digit is the 32x32 input
     of the paper.
     """
     rng = np.random.default_rng(rng)
@@ -54,5 +55,10 @@ def lenet(
         if isinstance(layer, Conv2d | Linear):
             weight = layer.params["weight"]
             fan_in, fan_out = weight[..., 0].size, weight[..., 0, :].size
-            weight[...] = xavier_uniform(rng, weight.shape, fan_in, fan_out)
-    return Network(layers, image_shape=image_shape, name="lenet")
+            weight[...] = 4 * xavier_uniform(rng, weight.shape, fan_in, fan_out)
+    return Network(
+        layers,
+        image_shape=image_shape,
+        name="lenet",
+        arguments={"num_classes": num_classes, "image_shape": list(image_shape)},
+    )

@@ -2,8 +2,8 @@
 
 from nn.gradient_check import check_gradients
 from nn.layer import Layer
-from nn.loss import SoftmaxCrossEntropy, softmax
+from nn.loss import LeNet5Loss, SoftmaxCrossEntropy, softmax
 from nn.network import Network
 from nn.sgd import SGD
 
-__all__ = ["SGD", "Layer", "Network", "SoftmaxCrossEntropy", "check_gradients", "softmax"]
+__all__ = ["SGD", "Layer", "LeNet5Loss", "Network", "SoftmaxCrossEntropy", "check_gradients", "softmax"]

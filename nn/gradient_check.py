@@ -46,15 +46,10 @@ class GradientReport:
             values = (f"{check.analytic:.9g}", f"{check.numeric:.9g}") if place else ("", "")
             rows.append((name, f"{check.error:.1e}", str(check.checked), str(check.skipped), place, *values))
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         check = self.arguments[self.worst]
         where = "" if check.worst_index is None else f" at {list(check.worst_index)}"
-        return "\n".join(
-            [*lines, f"{self.label}: largest error {self.max_error:.1e}, in {self.worst}{where}"]
-        )
+        return "\n".join([*lines, f"{self.label}: largest error {self.max_error:.1e}, in {self.worst}{where}"])
 
 
 def check_gradients(
@@ -119,15 +114,11 @@ def check_gradients(
     return GradientReport(getattr(layer, "label", getattr(layer, "name", type(layer).__name__)), arguments)
 
 
-def _check_argument(
-    objective, values: np.ndarray, gradient: np.ndarray, where: np.ndarray, step: float, size: float
-):
+def _check_argument(objective, values: np.ndarray, gradient: np.ndarray, where: np.ndarray, step: float, size: float):
     """Measure the slope at the flat indices `where` of `values`, which the objective reads, and compare."""
     gradient = np.asarray(gradient)
     if gradient.shape != values.shape:
-        raise ValueError(
-            f"a gradient has the shape {gradient.shape}, expected that of its argument, {values.shape}"
-        )
+        raise ValueError(f"a gradient has the shape {gradient.shape}, expected that of its argument, {values.shape}")
     flat = values.reshape(-1)
     middle = objective()
     slopes, kinks = np.zeros(len(where)), np.zeros(len(where))

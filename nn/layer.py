@@ -44,9 +44,7 @@ class Layer:
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         raise NotImplementedError
 
-    def backward(
-        self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None
-    ) -> np.ndarray | None:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         raise NotImplementedError
 
     def output_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
@@ -54,7 +52,7 @@ class Layer:
         return tuple(image_shape)
 
     def multiply_adds(self, image_shape: Sequence[int]) -> int:
-        """Multiplications, each followed by an addition, that the matrix products of one image's forward pass take."""
+        """Multiplications by weights, each with an addition, that one image's forward pass takes."""
         return 0
 
     @property
@@ -86,13 +84,9 @@ class Layer:
     def _check_input(self, x: np.ndarray, shape: Sequence[str | int]) -> np.ndarray:
         """Check the input's shape, as ("N", "H", "W", 3) where a word stands for any length, and its dtype."""
         if not hasattr(x, "dtype") or not hasattr(x, "shape"):
-            raise TypeError(
-                f"{self.label} expected an array, got {type(x).__name__}; numpy.asarray makes one"
-            )
+            raise TypeError(f"{self.label} expected an array, got {type(x).__name__}; numpy.asarray makes one")
         if x.dtype not in FLOATS:
-            raise TypeError(
-                f"{self.label} expected a float32 or float64 input, got {x.dtype}; convert it with astype"
-            )
+            raise TypeError(f"{self.label} expected a float32 or float64 input, got {x.dtype}; convert it with astype")
         for param in self.params.values():
             if x.dtype != param.dtype:
                 raise TypeError(
@@ -111,9 +105,7 @@ class Layer:
             )
         return np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
 
-    def _check_image_shape(
-        self, image_shape: Sequence[int], length: int, channels: int | None = None
-    ) -> None:
+    def _check_image_shape(self, image_shape: Sequence[int], length: int, channels: int | None = None) -> None:
         """Check the shape of one image (without N) that `output_shape` and `multiply_adds` are asked about."""
         image_shape = tuple(image_shape)
         form = {1: "(features,)", 3: "(H, W, C)"}[length]
@@ -121,9 +113,7 @@ class Layer:
             raise ValueError(f"{self.label} expected one image's shape {form}, got {image_shape}")
         if channels is not None and image_shape[-1] != channels:
             what = "channels" if length == 3 else "features"
-            raise ValueError(
-                f"{self.label} expected {channels} {what}, got {image_shape[-1]} in {image_shape}"
-            )
+            raise ValueError(f"{self.label} expected {channels} {what}, got {image_shape[-1]} in {image_shape}")
 
     def _check_gradient(self, dy: np.ndarray, shape: Sequence[int], dtype) -> np.ndarray:
         """Check that `dy` has the shape and dtype of the output whose derivative it is."""
@@ -131,9 +121,7 @@ class Layer:
             got = getattr(dy, "dtype", type(dy).__name__)
             raise TypeError(f"{self.label} expected a {dtype} gradient, got {got}; convert it with astype")
         if tuple(dy.shape) != tuple(shape):
-            raise ValueError(
-                f"{self.label} expected a gradient of shape {tuple(shape)}, got {tuple(dy.shape)}"
-            )
+            raise ValueError(f"{self.label} expected a gradient of shape {tuple(shape)}, got {tuple(dy.shape)}")
         return np.ascontiguousarray(dy) if isinstance(dy, np.ndarray) else dy
 
     def _output(self, out: np.ndarray | None, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
@@ -150,9 +138,7 @@ class Layer:
     def _take_saved(self):
         """What forward(training=True) kept. It is let go here, so that memory is free as soon as it can be."""
         if self._saved is None:
-            raise RuntimeError(
-                f"{self.label}: backward needs a forward(x, training=True) before it, one for each call"
-            )
+            raise RuntimeError(f"{self.label}: backward needs a forward(x, training=True) before it, one for each call")
         saved, self._saved = self._saved, None
         return saved
 

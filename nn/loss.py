@@ -45,6 +45,47 @@ class SoftmaxCrossEntropy:
         return dlogits
 
 
+class LeNet5Loss:
+    """The loss that LeNet-5 was trained with: near the right prototype, and not near any other.
+
+        E  = 1/N sum over n of  ( d[n, label[n]] + log( exp(-j) + sum over i of exp(-d[n, i]) ) )
+        dd = (one_hot(label) - exp(-d) / (exp(-j) + sum over i of exp(-d[n, i]))) / N
+
+    where d are the distances from the prototypes. `EuclideanRBF` gives z = -d, so the code reads -z for d.
+
+    The first term pulls the right class's distance down. The second, the competitive one, pushes the wrong classes'
+    distances up, but only those not far above j: classes that are far already are left alone. The paper gives no value
+    for j.
+
+    Shapes: z (N, classes), float32 or float64; labels (N,), integers. Stable like `SoftmaxCrossEntropy`, to which it is
+    equal but for the term exp(-j). Raises as `SoftmaxCrossEntropy` does.
+
+    Source: LeCun et al. 1998, section II.C, equation 9.
+    """
+
+    def __init__(self, j: float = 10.0) -> None:
+        if not 0 < j < np.inf:
+            raise ValueError(f"LeNet5Loss: j is {j}, expected a positive number")
+        self.j = float(j)
+        self._saved = None
+
+    def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
+        labels = check_labels(logits, labels, "LeNet5Loss")
+        largest = np.maximum(logits.max(axis=1, keepdims=True), -self.j)
+        log_sums = largest + np.log(np.exp(-self.j - largest) + np.exp(logits - largest).sum(axis=1, keepdims=True))
+        self._saved = logits.copy(), log_sums, labels
+        return (log_sums[:, 0] - logits[np.arange(len(labels)), labels]).mean()
+
+    def backward(self) -> np.ndarray:
+        if self._saved is None:
+            raise RuntimeError("LeNet5Loss: backward needs a forward(logits, labels) before it")
+        logits, log_sums, labels = self._saved
+        dlogits = np.exp(logits - log_sums)
+        dlogits[np.arange(len(labels)), labels] -= 1
+        dlogits /= len(labels)
+        return dlogits
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities (N, classes) from logits (N, classes), stable for huge ones."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -66,7 +107,7 @@ def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray
             f"{who} expected one label for each of the {len(logits)} rows of logits, got labels of shape "
             f"{tuple(labels.shape)}"
         )
-    if isinstance(labels, np.ndarray) and not (0 <= labels.min() and labels.max() < logits.shape[1]):
+    if isinstance(labels, np.ndarray) and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
         wrong = labels[(labels < 0) | (labels >= logits.shape[1])][0]
         raise ValueError(
             f"{who} got the label {wrong}, expected 0 to {logits.shape[1] - 1} for {logits.shape[1]} classes"

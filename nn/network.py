@@ -22,7 +22,8 @@ class Network:
     layers: a dict of the layers by name, in order.
     params, grads: dicts of all arrays, "conv1.weight" -> array, in the layers' order. They are the live ones.
     image_shape: the shape of one input without N, if the network is meant for one; checked if given.
-    name: what tables and files call it.
+    name: what tables and files call it. arguments: those of the function in `models` of that name which makes such a
+        network; saved with the weights, so that a file says what it belongs to (`model`).
 
     The chain rule is the loop in `backward`: each layer turns the gradient by its output into that by its input.
 
@@ -36,6 +37,7 @@ class Network:
         layers: Sequence[tuple[str, Layer]],
         image_shape: Sequence[int] | None = None,
         name: str = "network",
+        arguments: dict | None = None,
     ) -> None:
         self.layers: dict[str, Layer] = {}
         for entry in layers:
@@ -46,17 +48,16 @@ class Network:
                 raise TypeError(f"Network: {layer_name} is a {type(layer).__name__}, expected a layer")
             if not layer_name or "." in layer_name or layer_name in self.layers:
                 raise ValueError(
-                    f"Network: the layer name {layer_name!r} is empty, has a dot or is there twice; names must be unique"
+                    f"Network: the layer name {layer_name!r} is empty, has a dot or is there twice, expected a new one"
                 )
             if any(layer is other for other in self.layers.values()):
-                raise ValueError(
-                    f"Network: {layer_name} is a layer that is there already; each needs its own object"
-                )
+                raise ValueError(f"Network: {layer_name} is a layer that is there already; each needs its own object")
             layer.name = layer_name
             self.layers[layer_name] = layer
         if not self.layers:
             raise ValueError("Network expected at least one layer, got none")
         self.name = name
+        self.model = None if arguments is None else {"function": name, "arguments": arguments}
         self.image_shape = None if image_shape is None else tuple(image_shape)
         if self.image_shape is not None:
             self.shapes(self.image_shape)  # raises where a layer does not fit the one before it
@@ -66,19 +67,11 @@ class Network:
 
     @property
     def params(self) -> dict[str, np.ndarray]:
-        return {
-            f"{name}.{key}": array
-            for name, layer in self.layers.items()
-            for key, array in layer.params.items()
-        }
+        return {f"{name}.{key}": array for name, layer in self.layers.items() for key, array in layer.params.items()}
 
     @property
     def grads(self) -> dict[str, np.ndarray]:
-        return {
-            f"{name}.{key}": array
-            for name, layer in self.layers.items()
-            for key, array in layer.grads.items()
-        }
+        return {f"{name}.{key}": array for name, layer in self.layers.items() for key, array in layer.grads.items()}
 
     @property
     def num_parameters(self) -> int:
@@ -118,9 +111,7 @@ class Network:
         table = self._table(image_shape)
         for name, shape, parameters, count in table:
             volume = "x".join(str(length) for length in shape)
-            rows.append(
-                (name, volume, f"{parameters:,}" if parameters else "", f"{count:,}" if count else "")
-            )
+            rows.append((name, volume, f"{parameters:,}" if parameters else "", f"{count:,}" if count else ""))
         rows.append(("total", "", f"{self.num_parameters:,}", f"{sum(row[3] for row in table):,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [
@@ -133,9 +124,7 @@ class Network:
     def _table(self, image_shape: Sequence[int] | None) -> list[tuple[str, tuple[int, ...], int, int]]:
         image_shape = self.image_shape if image_shape is None else tuple(image_shape)
         if image_shape is None:
-            raise ValueError(
-                f"{self.name} was made for no particular image shape; give one, such as (28, 28, 1)"
-            )
+            raise ValueError(f"{self.name} was made for no particular image shape; give one, such as (28, 28, 1)")
         table = []
         for name, layer in self.layers.items():
             count = layer.multiply_adds(image_shape)
@@ -147,9 +136,7 @@ class Network:
         """The outputs (N, classes) for the images x (N, H, W, C)."""
         self._check_input(x)
         if training:
-            self._trained = (
-                None  # what the last pass left is overwritten now; a backward pass must not use it
-            )
+            self._trained = None  # what the last pass left is overwritten now; a backward pass must not use it
             y, self._trained = self._run(x, True, self._buffers)
             return y
         # Without training nothing is kept, so a long batch can stream through in short ones.
@@ -167,9 +154,7 @@ class Network:
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
         """From the gradient by the outputs: write `grads`, and return the gradient by the images unless not wanted."""
         if self._trained is None:
-            raise RuntimeError(
-                f"{self.name}: backward needs a forward(x, training=True) before it, one for each call"
-            )
+            raise RuntimeError(f"{self.name}: backward needs a forward(x, training=True) before it, one for each call")
         shapes, self._trained = self._trained, None
         layers = list(self.layers.values())
         gradient = dy
@@ -221,11 +206,7 @@ class Network:
     @staticmethod
     def _own(result: np.ndarray, *others: np.ndarray) -> np.ndarray:
         """The result, copied if it lives in another's memory."""
-        shared = (
-            any(np.may_share_memory(result, other) for other in others)
-            if isinstance(result, np.ndarray)
-            else True
-        )
+        shared = any(np.may_share_memory(result, other) for other in others) if isinstance(result, np.ndarray) else True
         return result.copy() if shared else result
 
     @staticmethod

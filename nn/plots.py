@@ -14,7 +14,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import PowerNorm, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 # Okabe and Ito's colours stay apart for colour-blind eyes; the markers tell the same to grey printers.
@@ -51,9 +51,7 @@ STYLE = {
 
 
 @contextmanager
-def _picture(
-    path: str | Path, width: float, height: float, layout: str | None = "constrained"
-) -> Iterator[Figure]:
+def _picture(path: str | Path, width: float, height: float, layout: str | None = "constrained") -> Iterator[Figure]:
     """A figure of width x height inches, saved to `path` when the with-block ends."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
@@ -73,9 +71,7 @@ def smooth(values: Sequence[float], window: int) -> np.ndarray:
     return np.convolve(values, ones, mode="same") / np.convolve(np.ones(len(values)), ones, mode="same")
 
 
-def learning_curves(
-    path: str | Path, histories: Mapping[str, Mapping], num_classes: int | None = None
-) -> None:
+def learning_curves(path: str | Path, histories: Mapping[str, Mapping], num_classes: int | None = None) -> None:
     """Draw how several networks learned: left the loss of every step, right the accuracy of every epoch.
 
     histories: name -> {"steps": [loss, ...], "epochs": [{"train_accuracy": ..., "test_accuracy": ...}, ...]},
@@ -108,9 +104,7 @@ def learning_curves(
         loss_axes.set_yscale("log")
         loss_axes.yaxis.set_major_formatter("{x:g}")
         loss_axes.set(title="Training loss, step by step", ylabel="cross-entropy (log scale)")
-        accuracy_axes.set(
-            title="Accuracy, pass by pass", ylabel="right answers (scale stretched towards 100 %)"
-        )
+        accuracy_axes.set(title="Accuracy, pass by pass", ylabel="right answers (scale stretched towards 100 %)")
         _stretch_towards_100(accuracy_axes)
         for axes in (loss_axes, accuracy_axes):
             axes.set_xlabel("passes over the training pictures")
@@ -118,7 +112,7 @@ def learning_curves(
             axes.grid(True)
             axes.set_axisbelow(True)
             if axes.get_legend_handles_labels()[0]:
-                axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, columnspacing=2)
+                axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=9.5)
 
 
 def _draw_loss(axes, name: str, history: Mapping, colour: str) -> None:
@@ -130,20 +124,20 @@ def _draw_loss(axes, name: str, history: Mapping, colour: str) -> None:
     losses = np.where(losses > 0, losses, np.nan)  # a logarithmic axis has no zero
     axes.plot(passes, losses, color=colour, alpha=0.22, linewidth=0.7)
     window = max(3, round(steps_per_epoch / 4))
-    axes.plot(
-        passes, smooth(losses, window), color=colour, linewidth=2, label=f"{name} (mean of {window} steps)"
-    )
+    axes.plot(passes, smooth(losses, window), color=colour, linewidth=2, label=f"{name}, mean of {window} steps")
 
 
 def _draw_accuracy(axes, name: str, epochs: Sequence[Mapping], look: dict) -> None:
     passes = np.arange(1, len(epochs) + 1)
     for key, label, line in (
-        ("test_accuracy", "test", {"linestyle": "-", "linewidth": 2}),
-        ("train_accuracy", "train", {"linestyle": "--", "linewidth": 1.2, "markerfacecolor": "white"}),
+        ("test_accuracy", "tested", {"linestyle": "-", "linewidth": 2}),
+        (
+            "train_accuracy",
+            "training",
+            {"linestyle": "--", "linewidth": 1.2, "markerfacecolor": "white"},
+        ),
     ):
-        values = np.array(
-            [np.nan if epoch.get(key) is None else 100 * epoch[key] for epoch in epochs], dtype=float
-        )
+        values = np.array([np.nan if epoch.get(key) is None else 100 * epoch[key] for epoch in epochs], dtype=float)
         if len(values) and not np.isnan(values[-1]):
             axes.plot(passes, values, label=f"{name}, {label}: {values[-1]:.2f} %", **look, **line)
 
@@ -178,9 +172,7 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: i
     return counts
 
 
-def confusion_matrices(
-    path: str | Path, matrices: Mapping[str, np.ndarray], class_names: Sequence[str]
-) -> None:
+def confusion_matrices(path: str | Path, matrices: Mapping[str, np.ndarray], class_names: Sequence[str]) -> None:
     """Draw confusion matrices side by side: pale diagonal, mistakes in colour, one scale for all."""
     num_classes = len(class_names)
     matrices = {name: np.asarray(matrix) for name, matrix in matrices.items()}
@@ -193,25 +185,21 @@ def confusion_matrices(
     off_diagonal = ~np.eye(num_classes, dtype=bool)
     most = max([1, *(int(matrix[off_diagonal].max(initial=0)) for matrix in matrices.values())])
     long_names = max(len(name) for name in class_names) > 3
-    colours = matplotlib.colormaps["Oranges"].with_extremes(
-        bad="#e3e9f0", under="white"
-    )  # diagonal; no mistakes
+    colours = matplotlib.colormaps["Oranges"].with_extremes(bad="#e3e9f0", under="white")  # diagonal; no mistakes
+    # A scale of square roots keeps few mistakes visible beside many; 0 lies under it and stays white.
+    scale = PowerNorm(0.5, vmin=0.2, vmax=max(8, most * 1.3))
     with _picture(path, 11, 6.2 if long_names else 5.9) as figure:
-        for axes, (name, matrix) in zip(
-            figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items()
-        ):
-            axes.imshow(np.where(off_diagonal, matrix, np.nan), cmap=colours, vmin=0.2, vmax=most * 1.15)
+        for axes, (name, matrix) in zip(figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items()):
+            axes.imshow(np.where(off_diagonal, matrix, np.nan), cmap=colours, norm=scale)
             if num_classes <= 20:
-                _write_counts(axes, matrix, most)
+                _write_counts(axes, matrix, scale)
             wrong, total = int(matrix[off_diagonal].sum()), int(matrix.sum())
             axes.set_title(f"{name}: {wrong:,} of {total:,} misread", pad=10)
             axes.set(xlabel="the network's answer", ylabel="true class")
             step = max(1, math.ceil(num_classes / 20))
             ticks = range(0, num_classes, step)
             names = [class_names[tick] for tick in ticks]
-            axes.set_xticks(
-                ticks, names, rotation=45 if long_names else 0, ha="right" if long_names else "center"
-            )
+            axes.set_xticks(ticks, names, rotation=45 if long_names else 0, ha="right" if long_names else "center")
             axes.set_yticks(ticks, names)
             axes.tick_params(length=0)
             axes.spines[:].set_visible(False)
@@ -222,13 +210,13 @@ def confusion_matrices(
                 axes.tick_params(which="minor", length=0)
 
 
-def _write_counts(axes, matrix: np.ndarray, most: int) -> None:
+def _write_counts(axes, matrix: np.ndarray, scale: PowerNorm) -> None:
     size = 10 if len(matrix) <= 12 else 7
     for (row, column), count in np.ndenumerate(matrix):
         if row == column:
             axes.text(column, row, f"{count}", ha="center", va="center", fontsize=size, color="#51606f")
         elif count:  # an empty cell says nought more quietly than a 0
-            colour = "white" if count > 0.6 * most and most > 1 else INK
+            colour = "white" if scale(count) > 0.62 else INK
             axes.text(
                 column,
                 row,
@@ -260,9 +248,7 @@ def kernel_grids(path: str | Path, kernels: Mapping[str, np.ndarray]) -> None:
             if C == 3:
                 axes.imshow(0.5 + 0.5 * mosaic / largest, interpolation="nearest")
                 axes.set_anchor("N")
-                figure.supxlabel(
-                    "A pixel's three weights as red, green and blue: grey is 0.", fontsize=10, color=GREY
-                )
+                figure.supxlabel("A pixel's three weights as red, green and blue: grey is 0.", fontsize=10, color=GREY)
                 continue
             image = axes.imshow(
                 mosaic[..., 0],
@@ -341,9 +327,7 @@ def mistakes(
             for column, index in enumerate(chosen[:columns]):
                 centre = margin + (column + 0.5) * pitch
                 bottom = top - 0.4 - 0.28 - side
-                axes = figure.add_axes(
-                    ((centre - side / 2) / width, bottom / height, side / width, side / height)
-                )
+                axes = figure.add_axes(((centre - side / 2) / width, bottom / height, side / width, side / height))
                 _show_image(axes, images[index])
                 write(
                     centre,
@@ -360,9 +344,7 @@ def mistakes(
             top -= row_height
 
 
-def _sort_mistakes(
-    labels: np.ndarray, answers: Mapping, confidences: Mapping
-) -> list[tuple[str, np.ndarray]]:
+def _sort_mistakes(labels: np.ndarray, answers: Mapping, confidences: Mapping) -> list[tuple[str, np.ndarray]]:
     """[(heading, indices of the pictures, most confident mistake first), ...]"""
     names = list(answers)
     wrong = np.array([answers[name] != labels for name in names]).reshape(len(names), len(labels))
@@ -383,8 +365,6 @@ def _short(name: str, length: int = 9) -> str:
 
 
 def _show_image(axes, image: np.ndarray) -> None:
-    axes.imshow(
-        image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1, interpolation="nearest"
-    )
+    axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(True)

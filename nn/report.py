@@ -38,7 +38,7 @@ th:first-child, .facts td { text-align: left; }
 tbody th { font-weight: normal; color: var(--quiet); }
 thead th { background: var(--box); }
 tbody tr:last-child > * { border-bottom: 0; }
-.table { width: fit-content; max-width: 100%; }
+.table { width: fit-content; max-width: 100%; margin: 1rem 0; }
 .facts td { overflow-wrap: anywhere; }
 figure { margin: 0.75rem 0 0; }
 figure .wide { background: #ffffff; }
@@ -46,7 +46,7 @@ img { display: block; width: 100%; height: auto; }
 pre { margin: 0; padding: 0.8rem 1rem; background: var(--box); width: max-content; min-width: 100%;
       font: 0.85rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 @media (max-width: 45rem) {
-  figure img { min-width: 52rem; }
+  figure img { min-width: 45rem; }
   th, td { padding: 0.4rem 0.6rem; }
 }
 @media (min-width: 45.01rem) { .on-phones { display: none; } }
@@ -97,7 +97,7 @@ def write_report(
         + "\n".join(parts)
         + "\n</main>\n</body>\n</html>\n"
     )
-    Path(path).write_text(page, encoding="utf-8")
+    Path(path).write_text(page, encoding="utf-8", errors="replace")
 
 
 def _scrolling(content: str, label: str, kind: str = "wide") -> str:

@@ -62,11 +62,9 @@ class SGD:
         for name, velocity in self.velocities.items():
             if params[name].dtype != velocity.dtype:
                 raise TypeError(
-                    f"SGD: {name} is {params[name].dtype} but its velocity {velocity.dtype}; make a new SGD after astype"
+                    f"SGD: {name} is {params[name].dtype} but its velocity {velocity.dtype}; make the SGD after astype"
                 )
             arrays = [array.reshape(-1) for array in (params[name], velocity, grads[name])]
-            parts += [
-                [array[part] for array in arrays] for part in split(velocity.size, -(-velocity.size // PART))
-            ]
+            parts += [[array[part] for array in arrays] for part in split(velocity.size, -(-velocity.size // PART))]
 
         run_parallel(lambda part: update(*part, self.lr, self.momentum, self.weight_decay), parts)

@@ -36,9 +36,7 @@ def num_threads() -> int:
         wish = os.environ.get("NUM_THREADS", "")
         if wish and not (wish.isdigit() and int(wish) > 0):
             raise ValueError(f"NUM_THREADS is {wish!r}, expected a whole number of at least 1")
-        available = (
-            os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-        )
+        available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
         _number = int(wish) if wish else len(available)
     return _number
 

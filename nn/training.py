@@ -34,21 +34,6 @@ class History:
         return sum(epoch["seconds"] for epoch in self.epochs)
 
 
-def one_cycle(peak: float, warm_up: float = 0.3, start: float = 0.04) -> Callable[[float], float]:
-    """A learning rate for each fraction of a run: up from start * peak to peak, then down to 0 along a cosine.
-
-    The rise lets a network with small, similar activations find a direction before steps become large; the fall
-    settles it. Source: Smith, Topin 2018, "Super-convergence".
-    """
-
-    def rate(fraction: float) -> float:
-        if fraction < warm_up:
-            return peak * (start + (1 - start) * fraction / warm_up)
-        return peak * 0.5 * (1 + math.cos(math.pi * (fraction - warm_up) / (1 - warm_up)))
-
-    return rate
-
-
 def train(
     network: Network,
     train_set: Dataset,
@@ -69,9 +54,7 @@ def train(
     else print a line after each epoch.
     """
     if epochs < 1 or batch_size < 1:
-        raise ValueError(
-            f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each"
-        )
+        raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
     loss_function = SoftmaxCrossEntropy()
     rng = np.random.default_rng(seed)
     history = History()

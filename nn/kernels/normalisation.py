@@ -78,9 +78,7 @@ def _lrn_across(x, size, constants, y):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
     half = size // 2
-    squares = np.zeros(
-        channels + 2 * half, x.dtype
-    )  # a row with zeros at both ends, so that no window is clipped
+    squares = np.zeros(channels + 2 * half, x.dtype)  # a row with zeros at both ends, so that no window is clipped
     s = np.empty(channels, x.dtype)
     power = np.empty(channels, x.dtype)
     for n in range(images):

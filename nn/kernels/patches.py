@@ -32,9 +32,20 @@ def im2col_plain(x, kernel, stride, padding, rows, width, channels, patches):
 
 
 @njit(cache=True, nogil=True)
+def _copy(source, start, target, at, length):
+    """target[at : at + length] = source[start : start + length], both one-dimensional."""
+    if length < 32:  # a slice copies faster, but takes longer to begin
+        for i in range(length):
+            target[at + i] = source[start + i]
+    else:
+        target[at : at + length] = source[start : start + length]
+
+
+@njit(cache=True, nogil=True)
 def im2col_fast(x, kernel, stride, padding, rows, width, channels, patches):
     """The same, pixel run by pixel run and without a padded copy of x."""
     images, x_height, x_width, x_channels = x.shape
+    lines = x.reshape(images, x_height, x_width * x_channels)
     depth = channels[1] - channels[0]
     run = kernel[1] * depth
     index = 0
@@ -44,28 +55,22 @@ def im2col_fast(x, kernel, stride, padding, rows, width, channels, patches):
                 patch = patches[index]
                 index += 1
                 left = ow * stride[1] - padding[1]
-                first, last = (
-                    max(0, -left),
-                    min(kernel[1], x_width - left),
-                )  # the kernel columns inside the picture
+                first, last = max(0, -left), min(kernel[1], x_width - left)  # the kernel columns inside the picture
+                if last - first < kernel[1]:
+                    patch[:] = 0
                 for kh in range(kernel[0]):
                     ih = oh * stride[0] - padding[0] + kh
                     at = kh * run
-                    if ih < 0 or ih >= x_height or last <= first:
-                        patch[at : at + run] = 0
-                        continue
-                    patch[at : at + first * depth] = 0
-                    patch[at + last * depth : at + run] = 0
-                    if depth == x_channels:
-                        pixels = x[n, ih].reshape(x_width * x_channels)
-                        patch[at + first * depth : at + last * depth] = pixels[
-                            (left + first) * depth : (left + last) * depth
-                        ]
+                    if ih < 0 or ih >= x_height:
+                        for i in range(run):
+                            patch[at + i] = 0
+                    elif depth == x_channels:
+                        line = lines[n, ih]
+                        _copy(line, (left + first) * depth, patch, at + first * depth, (last - first) * depth)
                     else:
+                        line = lines[n, ih]
                         for kw in range(first, last):
-                            patch[at + kw * depth : at + (kw + 1) * depth] = x[
-                                n, ih, left + kw, channels[0] : channels[1]
-                            ]
+                            _copy(line, (left + kw) * x_channels + channels[0], patch, at + kw * depth, depth)
 
 
 def col2im_plain(patches, kernel, stride, padding, width, channels, x):
@@ -80,9 +85,7 @@ def col2im_plain(patches, kernel, stride, padding, width, channels, x):
     padded = np.zeros_like(x, shape=(images, x_height + 2 * ph, x_width + 2 * pw, channels[1] - channels[0]))
     for i in range(kh):
         for j in range(kw):
-            padded[:, i : i + (height - 1) * sh + 1 : sh, j : j + (width - 1) * sw + 1 : sw] += view[
-                :, :, :, i, j
-            ]
+            padded[:, i : i + (height - 1) * sh + 1 : sh, j : j + (width - 1) * sw + 1 : sw] += view[:, :, :, i, j]
     x[..., channels[0] : channels[1]] += padded[:, ph : ph + x_height, pw : pw + x_width]
 
 

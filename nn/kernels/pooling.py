@@ -131,9 +131,7 @@ def sum_pool_backward_plain(dy, kernel, stride, padding, dx):
     padded = np.zeros_like(dx, shape=(len(dx), height, width, dx.shape[3]))
     for i in range(kernel[0]):
         for j in range(kernel[1]):
-            padded[
-                :, i : i + (oh - 1) * stride[0] + 1 : stride[0], j : j + (ow - 1) * stride[1] + 1 : stride[1]
-            ] += dy
+            padded[:, i : i + (oh - 1) * stride[0] + 1 : stride[0], j : j + (ow - 1) * stride[1] + 1 : stride[1]] += dy
     dx += padded[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
 
 

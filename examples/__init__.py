@@ -1,0 +1,1 @@
+"""Programs that people run: `python -m examples.compare --help` says what it does."""

@@ -1,0 +1,349 @@
+"""Train LeNet and AlexNet on the same pictures, and compare them.
+
+Both networks start from one seed and learn from the same pictures, one after the other. Then a table is
+printed, and pictures, numbers and a page for the browser are written to the folder runs/compare (or --out):
+
+    curves.png      how the loss fell and the accuracy rose
+    confusion.png   which class was taken for which
+    filters.png     the kernels of each network's first convolution
+    mistakes.png    the pictures that were misread, with both answers
+    results.json    all the numbers
+    report.html     one page with all of the above
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import math
+import os
+import platform
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numba
+import numpy as np
+
+from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
+from examples.npz_data import fair_order, load_npz
+from models import alexnet_small, lenet
+from nn import SGD, Network, plots
+from nn.data import Dataset, digits
+from nn.threads import num_threads
+from nn.schedules import one_cycle
+from nn.training import evaluate, train
+
+EXAMPLES = """
+examples:
+  python -m examples.compare
+      the 10,000 digits in the box, about two minutes on two cores
+  python -m examples.compare --epochs 1 --train-size 1000
+      a first look, some seconds
+  python -m examples.compare --data fashion.npz --out runs/fashion
+      pictures of your own; numpy.savez("fashion.npz", images=..., labels=...) makes such a file
+  python -m examples.compare --lenet-lr 2
+      what happens if LeNet takes larger steps?
+
+The file for --data holds images, uint8 (N, H, W) or (N, H, W, 3), and labels, integers (N,) from 0. It may
+hold test_images and test_labels as well; without them one picture in five is held out for testing, class by
+class. Files of an earlier comparison in the output folder are replaced; nothing is written anywhere else.
+"""
+
+
+MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A network and the recipe to train it."""
+
+    name: str
+    network: Network
+    epochs: int
+    learning_rate: float  # the highest: it warms up to this, then falls to about 0
+    weight_decay: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        # Everything that can be wrong is found out here, before minutes of training.
+        try:
+            train_set, test_set = load_pictures(options)
+            mean, std = pixel_statistics(train_set)
+            contestants = make_contestants(options, train_set)
+            num_threads()  # complains about a NUM_THREADS that is no number
+            make_folder(options.out)
+        except (ValueError, TypeError, OSError, MemoryError) as error:
+            parser.error(str(error))
+        print(
+            f"Data: {options.data or 'the digits in the box'}, {len(train_set):,} pictures to train and "
+            f"{len(test_set):,} to test, {train_set.num_classes} classes",
+            flush=True,
+        )
+        results, probabilities = {}, {}
+        sets = standardised(train_set, mean, std), standardised(test_set, mean, std)
+        for contestant in contestants:
+            results[contestant.name], probabilities[contestant.name] = run(contestant, *sets, options)
+        print(f"\n{aligned(make_table(results))}\n", flush=True)
+        for warning in warnings(results, train_set.num_classes):
+            print(f"{warning}\n", flush=True)
+        write_results(
+            options.out,
+            results,
+            describe_run(options, arguments, train_set, test_set) | {"pixel_mean": mean, "pixel_std": std},
+            test_set,
+            probabilities,
+            kernels={contestant.name: first_kernels(contestant.network) for contestant in contestants},
+            summaries={
+                contestant.name: contestant.network.summary(train_set.image_shape) for contestant in contestants
+            },
+        )
+    except KeyboardInterrupt:
+        print("\ncompare: stopped by Ctrl-C before the comparison was complete", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(f"compare: the results could not be written: {error}", file=sys.stderr)
+        return 1
+    print(f"Results are in {options.out}; open {options.out / 'report.html'} in a browser.")
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------- command line
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake gets one sentence instead of the whole usage."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"compare: {' '.join(message.split())}; --help explains the options\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m examples.compare",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    count = whole_number(1)
+    parser.add_argument("--data", type=Path, metavar="FILE", help="a .npz file (default: the digits in the box)")
+    parser.add_argument("--train-size", type=count, metavar="N", help="train on N pictures only (default: on all)")
+    parser.add_argument("--epochs", type=count, metavar="N", help="passes over the training pictures, for both")
+    parser.add_argument("--lenet-epochs", type=count, metavar="N", help="for LeNet (default: --epochs, else 16)")
+    parser.add_argument("--alexnet-epochs", type=count, metavar="N", help="for AlexNet (default: --epochs, else 8)")
+    parser.add_argument(
+        "--batch-size", type=count, default=64, metavar="N", help="pictures a step (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--lenet-lr",
+        type=positive_number(most=1000),
+        default=0.5,
+        metavar="RATE",
+        help="highest rate (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--alexnet-lr",
+        type=positive_number(most=1000),
+        default=0.03,
+        metavar="RATE",
+        help="highest rate (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--width",
+        type=positive_number(most=4),
+        default=0.25,
+        metavar="SHARE",
+        help="AlexNet's width: the share of the paper's channels (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help="for weights, order, dropout (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/compare"),
+        metavar="FOLDER",
+        help="for the results (default: %(default)s)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress while training")
+    return parser
+
+
+def whole_number(smallest: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = smallest - 1
+        if number < smallest:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {smallest}, got {text!r}")
+        return number
+
+    return convert
+
+
+def positive_number(most: float) -> Callable[[str], float]:
+    def convert(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not (0 < number <= most):  # so written that NaN fails too
+            raise argparse.ArgumentTypeError(f"expected a number above 0 and at most {most:g}, got {text!r}")
+        return number
+
+    return convert
+
+
+def load_pictures(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    train_set, test_set = load_npz(options.data, options.seed) if options.data else digits()
+    size = options.train_size
+    if size is not None:
+        if size > len(train_set):
+            raise ValueError(
+                f"--train-size must be at most {len(train_set)}, the training pictures there are, got {size}"
+            )
+        order = fair_order(train_set.labels, np.random.default_rng(options.seed))
+        train_set = train_set.subset(order[:size])
+    return train_set, test_set
+
+
+def pixel_statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the pixels, for each channel; a deviation of 0 is given as 1."""
+    mean = dataset.images.mean(axis=(0, 1, 2), dtype=np.float64)
+    std = dataset.images.std(axis=(0, 1, 2), dtype=np.float64)
+    return mean, np.where(std > 0, std, 1.0)
+
+
+def standardised(dataset: Dataset, mean: np.ndarray, std: np.ndarray) -> Dataset:
+    """Pixels with mean 0 and deviation 1, for both sets by the training set's numbers.
+
+    LeNet's log-sigmoid units hardly tell pictures in 0..1 apart: it would stay at guessing for the whole run. LeCun
+    et al. 1998 chose their grey levels (-0.1 and 1.175) for the same reason, and AlexNet subtracts the mean.
+    """
+    images = ((dataset.images - mean) / std).astype(np.float32)
+    return Dataset(images, dataset.labels, dataset.class_names)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the output folder and try it out: whoever waited for two networks to learn wants their results."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out: {folder} is a file, expected a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"--out: cannot write into the folder {folder}: {error.strerror}") from None
+    for path in (folder / name for name in RESULT_FILES):
+        if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+            raise ValueError(f"--out: cannot replace {path}, expected a file that may be written")
+
+
+# -------------------------------------------------------------------------------------------------- training
+def make_contestants(options: argparse.Namespace, train_set: Dataset) -> list[Contestant]:
+    shape, classes, seed = train_set.image_shape, train_set.num_classes, options.seed
+    contestants = [
+        Contestant(
+            name="LeNet",
+            network=lenet(num_classes=classes, image_shape=shape, rng=seed),
+            epochs=options.lenet_epochs or options.epochs or 16,
+            learning_rate=options.lenet_lr,
+            weight_decay=0.0,
+        ),
+        Contestant(
+            name="AlexNet",
+            network=alexnet_small(num_classes=classes, image_shape=shape, width=options.width, rng=seed),
+            epochs=options.alexnet_epochs or options.epochs or 8,
+            learning_rate=options.alexnet_lr,
+            weight_decay=5e-4,
+        ),
+    ]
+    for contestant in contestants:
+        contestant.network.summary(shape)  # complains about pictures that are too small for the network
+    return contestants
+
+
+def run(
+    contestant: Contestant, train_set: Dataset, test_set: Dataset, options: argparse.Namespace
+) -> tuple[dict, np.ndarray]:
+    """Train and test one network: its part of results.json, and its probabilities for the test pictures."""
+    network = contestant.network
+    history = train(
+        network,
+        train_set,
+        test_set,
+        epochs=contestant.epochs,
+        batch_size=options.batch_size,
+        optimizer=SGD(network, contestant.learning_rate, momentum=MOMENTUM, weight_decay=contestant.weight_decay),
+        schedule=one_cycle(contestant.learning_rate),
+        seed=options.seed,
+        progress=not options.quiet,
+        description=contestant.name,
+    )
+    # While it learns, a network is measured with dropout and with weights that still change; here as it ends.
+    _, train_accuracy, _ = evaluate(network, train_set.images, train_set.labels)
+    probabilities = network.predict(test_set.images)
+    predictions = probabilities.argmax(axis=1)
+    seconds = [epoch["seconds"] for epoch in history.epochs]
+    results = {
+        "parameters": network.num_parameters,
+        "multiply_adds": network.multiply_adds(train_set.image_shape),
+        "test_accuracy": float(np.mean(predictions == test_set.labels)),
+        "train_accuracy": train_accuracy,
+        "seconds": sum(seconds),
+        "seconds_per_epoch": float(np.median(seconds)),
+        "images_per_second": float(np.median([epoch["images_per_second"] for epoch in history.epochs])),
+        "epochs": contestant.epochs,
+        "momentum": MOMENTUM,
+        "learning_rate": contestant.learning_rate,
+        "weight_decay": contestant.weight_decay,
+        "confusion": plots.confusion_matrix(test_set.labels, predictions, test_set.num_classes).tolist(),
+        "history": {"steps": history.steps, "epochs": history.epochs},
+    }
+    return results, probabilities
+
+
+def first_kernels(network: Network) -> np.ndarray:
+    """The weights of the first convolution, (KH, KW, C, kernels)."""
+    return next(weights for weights in network.params.values() if weights.ndim == 4)
+
+
+def describe_run(options: argparse.Namespace, arguments: list[str], train_set: Dataset, test_set: Dataset) -> dict:
+    """What somebody needs to know who wants to repeat this run."""
+    return {
+        "seed": options.seed,
+        "data": str(options.data) if options.data else "the digits in the box",
+        "train_images": len(train_set),
+        "test_images": len(test_set),
+        "image_shape": list(train_set.image_shape),
+        "class_names": list(train_set.class_names),
+        "batch_size": options.batch_size,
+        "width": options.width,
+        "command": shlex.join(["python", "-m", "examples.compare", *arguments]),
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
+        "machine": {
+            "cpus": os.cpu_count(),
+            "threads": num_threads(),
+            "processor": platform.machine(),
+            "system": platform.system(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "numba": numba.__version__,
+        },
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

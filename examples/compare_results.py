@@ -1,0 +1,193 @@
+"""What `examples.compare` leaves behind: the table, the pictures, the numbers and the page."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nn import plots
+from nn.data import Dataset
+from nn.report import Picture, write_report
+
+RESULT_FILES = ("curves.png", "confusion.png", "filters.png", "mistakes.png", "results.json", "report.html")
+
+
+def make_table(results: Mapping[str, dict]) -> list[list[str]]:
+    """Rows of cells: a measure a row, a network a column. results: the network's name -> its numbers."""
+    measures = {
+        "parameters": "{parameters:,}",
+        "multiply-adds a picture": "{multiply_adds:,}",
+        "epochs": "{epochs}",
+        "seconds an epoch": "{seconds_per_epoch:.1f}",
+        "images a second": "{images_per_second:,.0f}",
+        "train accuracy": "{train_accuracy:.2%}",
+        "test accuracy": "{test_accuracy:.2%}",
+    }
+    rows = [[measure, *(cell.format(**numbers) for numbers in results.values())] for measure, cell in measures.items()]
+    return [["", *results], *rows]
+
+
+def aligned(table: list[list[str]]) -> str:
+    """The table as text, columns under each other."""
+    widths = [max(len(cell) for cell in column) for column in zip(*table)]
+    lines = []
+    for first, *cells in table:
+        lines.append("   ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(cells, widths[1:]))]))
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def warnings(results: Mapping[str, dict], num_classes: int) -> list[str]:
+    """A sentence for each network that has not learned, with what to try."""
+    guessing = math.log(num_classes)  # the loss of giving every class the same chance
+    sentences = []
+    for name, numbers in results.items():
+        loss, option = numbers["history"]["epochs"][-1]["train_loss"], f"--{name.lower()}"
+        if not math.isfinite(loss):
+            sentences.append(
+                f"{name}'s loss ran away and is no longer a number: its learning rate of "
+                f"{numbers['learning_rate']:g} is too high, choose a lower one with {option}-lr."
+            )
+        elif loss > 0.95 * guessing:
+            sentences.append(
+                f"{name} has not learned yet: its loss is {loss:.2f}, and guessing gives ln {num_classes} = "
+                f"{guessing:.2f}; give it more epochs ({option}-epochs) or more pictures."
+            )
+    return sentences
+
+
+def write_results(
+    folder: Path,
+    results: Mapping[str, dict],
+    run: Mapping,
+    test_set: Dataset,
+    probabilities: Mapping[str, np.ndarray],
+    kernels: Mapping[str, np.ndarray],
+    summaries: Mapping[str, str],
+) -> None:
+    """Write all files. Every mapping but `run` is keyed by the network's name; `run` describes the run."""
+    write_json(folder / "results.json", {name.lower(): numbers for name, numbers in results.items()} | dict(run))
+    classes = test_set.class_names
+    matrices = {name: np.array(numbers["confusion"]) for name, numbers in results.items()}
+    histories = {name: numbers["history"] for name, numbers in results.items()}
+    plots.learning_curves(folder / "curves.png", histories, num_classes=len(classes))
+    plots.confusion_matrices(folder / "confusion.png", matrices, classes)
+    plots.kernel_grids(folder / "filters.png", kernels)
+    plots.mistakes(folder / "mistakes.png", test_set.images, test_set.labels, probabilities, classes)
+    write_report(
+        folder / "report.html",
+        title=f"{' and '.join(results)}, side by side",
+        lead=" ".join([_lead(results, run), *warnings(results, len(classes))]),
+        table=make_table(results),
+        pictures=_pictures(folder, results, matrices, kernels, classes),
+        summaries=summaries,
+        facts=_facts(results, run),
+    )
+
+
+def write_json(path: Path, content: Mapping) -> None:
+    """Strict JSON, which knows no NaN: a loss that ran away is written as null."""
+    path.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value):
+    """The same with Python's own types and with None for NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# ---------------------------------------------------------------------------------------- words for the page
+def _lead(results: Mapping[str, dict], run: Mapping) -> str:
+    scores = [f"{name} {numbers['test_accuracy']:.2%}" for name, numbers in results.items()]
+    return (
+        f"Two networks written from scratch learned from the same {run['train_images']:,} pictures. Of the "
+        f"{run['test_images']:,} test pictures, which they had never seen, they recognise: "
+        f"{', '.join(scores)}."
+    )
+
+
+def _pictures(
+    folder: Path, results: Mapping[str, dict], matrices: Mapping, kernels: Mapping, classes: tuple[str, ...]
+) -> list[Picture]:
+    names = " and ".join(results)
+    scores = ", ".join(f"{name} at {numbers['test_accuracy']:.2%}" for name, numbers in results.items())
+    confusions = " ".join(f"{name}: {_most_frequent(matrix, classes)}." for name, matrix in matrices.items())
+    counts = " and ".join(f"{weights.shape[-1]} of {name}" for name, weights in kernels.items())
+    grey = next(iter(kernels.values())).shape[2] == 1
+    return [
+        Picture(
+            folder / "curves.png",
+            "How they learned",
+            "The loss of every step (pale: each one, bold: averaged) and the accuracy after every epoch, one "
+            "pass over the training pictures; a network whose training accuracy climbs on while its test "
+            "accuracy does not is learning its pictures by heart.",
+            f"Two line charts, loss by step and accuracy by epoch. The test accuracies end with {scores}.",
+        ),
+        Picture(
+            folder / "confusion.png",
+            "What they confuse",
+            "Each row holds the pictures of one class, each column one answer: the diagonal is right, and "
+            "the darker a cell beside it, the more often the one class was taken for the other.",
+            f"Confusion matrices of {names}. Most frequent mistakes of {confusions}",
+        ),
+        Picture(
+            folder / "filters.png",
+            "What their first layers look for",
+            "Each square is a kernel that slides over the picture and answers where the picture is like it: "
+            + (
+                "red weights want a bright pixel there, blue ones a dark one, white ones do not care."
+                if grey
+                else "each pixel shows its three weights as red, green and blue, and grey is zero."
+            ),
+            f"The kernels of the first convolutions as grids of small squares: {counts}.",
+        ),
+        Picture(
+            folder / "mistakes.png",
+            "Where they go wrong",
+            "Misread pictures, the most confident mistakes first, with the true class, each network's answer "
+            "and how sure it was of it: right answers in green with a tick, wrong ones in red with a cross.",
+            f"Misread pictures, enlarged, in rows: those misread by both, by only one of {names}.",
+        ),
+    ]
+
+
+def _most_frequent(matrix: np.ndarray, classes: tuple[str, ...], count: int = 3) -> str:
+    """The most frequent confusions in words."""
+    mistakes = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+    found = [divmod(int(index), len(matrix)) for index in order if mistakes.flat[index]]
+    if not found:
+        return "none"
+    return ", ".join(f"{classes[true]} taken for {classes[said]} ({mistakes[true, said]})" for true, said in found)
+
+
+def _facts(results: Mapping[str, dict], run: Mapping) -> dict[str, str]:
+    height, width, channels = run["image_shape"]
+    machine = run["machine"]
+    recipes = {
+        f"{name}'s recipe": f"{numbers['epochs']} epochs, batches of {run['batch_size']}, SGD with "
+        f"momentum {numbers['momentum']:g}, learning rate up to {numbers['learning_rate']:g} (one cycle), "
+        f"weight decay {numbers['weight_decay']:g}, {numbers['seconds']:.0f} s in all"
+        for name, numbers in results.items()
+    }
+    return {
+        "Command": run["command"],
+        "Data": f"{run['data']}: {run['train_images']:,} pictures to train, {run['test_images']:,} to test, "
+        f"{len(run['class_names'])} classes, {height} x {width} x {channels}",
+        "Seed": str(run["seed"]),
+        **recipes,
+        "Machine": f"{machine['cpus']} CPUs ({machine['threads']} threads used), {machine['processor']}, "
+        f"{machine['system']}",
+        "Software": f"Python {machine['python']}, NumPy {machine['numpy']}, numba {machine['numba']}",
+        "Date": run["date"],
+    }

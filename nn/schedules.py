@@ -1,0 +1,91 @@
+"""How the learning rate changes over a run.
+
+A schedule is a function: fraction of the run that is done, from 0 to 1 -> learning rate. `Plateau` is the exception: it
+listens to the held-out error instead, as the authors of AlexNet did by hand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+Schedule = Callable[[float], float]
+
+
+def constant(rate: float) -> Schedule:
+    """The same rate all the way."""
+    return lambda fraction: rate
+
+
+def one_cycle(peak: float, warm_up: float = 0.3, start: float = 0.04) -> Schedule:
+    """Up from start * peak to peak in a straight line, then down to 0 along a cosine.
+
+    The rise lets a network with small, similar activations find a direction before steps become large; the fall settles
+    it. Source: Smith, Topin 2018, "Super-convergence".
+    """
+
+    def rate(fraction: float) -> float:
+        if fraction < warm_up:
+            return peak * (start + (1 - start) * fraction / warm_up)
+        return peak * 0.5 * (1 + math.cos(math.pi * (fraction - warm_up) / (1 - warm_up)))
+
+    return rate
+
+
+def steps(rate: float, drops: Sequence[float], factor: float = 0.1) -> Schedule:
+    """`rate`, multiplied by `factor` at each of the fractions `drops`: steps(0.01, [0.5, 0.75]) drops it twice."""
+    if not all(0 < drop < 1 for drop in drops):
+        raise ValueError(f"steps: drops are {list(drops)}, expected fractions of the run between 0 and 1")
+    return lambda fraction: rate * factor ** sum(fraction >= drop for drop in drops)
+
+
+def stairs(rates: Sequence[float], epochs: Sequence[int]) -> Schedule:
+    """The first rate for the first number of epochs, the second for the next, and so on."""
+    if len(rates) != len(epochs) or not rates or min(epochs) < 1:
+        raise ValueError(
+            f"stairs got {len(rates)} rates and the epochs {list(epochs)}, expected one of each, at least 1"
+        )
+    ends = [sum(epochs[: i + 1]) / sum(epochs) for i in range(len(epochs))]
+
+    def rate(fraction: float) -> float:
+        # A fraction such as 3/7 is not exact: half a millionth of a run is less than any step of it.
+        return next((value for value, end in zip(rates, ends) if fraction < end - 5e-7), rates[-1])
+
+    return rate
+
+
+class Plateau:
+    """Divide the rate when the held-out error has stopped falling.
+
+        plateau = Plateau(0.01, factor=0.1, patience=3, drops=3)
+        rate = plateau.after_epoch(error)
+
+    factor: what the rate is multiplied by. patience: epochs without a new lowest error before it is. drops: after so
+    many the rate stays. Source: Krizhevsky et al. 2012, section 5: divided by 10 when the validation error stopped
+    improving, three times before the end.
+    """
+
+    def __init__(self, rate: float, factor: float = 0.1, patience: int = 3, drops: int = 3) -> None:
+        if not (rate > 0 and 0 < factor < 1 and patience >= 1 and drops >= 0):
+            raise ValueError(
+                f"Plateau got rate={rate}, factor={factor}, patience={patience}, drops={drops}, expected rate > 0, "
+                "0 < factor < 1, patience >= 1 and drops >= 0"
+            )
+        self.rate = rate
+        self.factor = factor
+        self.patience = patience
+        self.drops = drops
+        self.best = math.inf
+        self.waited = 0
+
+    def after_epoch(self, error: float) -> float:
+        """Tell the error on the held-out pictures; get the rate for the next epoch."""
+        if error < self.best:
+            self.best, self.waited = error, 0
+            return self.rate
+        self.waited += 1
+        if self.waited >= self.patience and self.drops > 0:
+            self.rate *= self.factor
+            self.drops -= 1
+            self.waited = 0
+        return self.rate

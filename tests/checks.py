@@ -1,0 +1,57 @@
+"""What many tests need: error bounds that are derived, inputs without ties, and what a good error message is."""
+
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+
+def sum_bound(terms, magnitude, dtype):
+    """The rounding error of adding `terms` products in any order: at most gamma * (sum of their absolute values), with
+    gamma = n u / (1 - n u), u half the machine epsilon (Higham, Accuracy and Stability, section 3.1). `magnitude` is
+    that sum of absolute values: the same oracle, run on absolute values."""
+    steps = (terms + 2) * np.finfo(dtype).eps / 2  # each product and the last store round once more
+    return steps / (1 - steps) * magnitude
+
+
+def assert_close(actual, expected, bound):
+    """Every |actual - expected| <= its bound (a number or an array), and the shapes are equal."""
+    assert actual.shape == expected.shape
+    difference = np.abs(np.asarray(actual, dtype=np.float64) - expected)
+    excess = difference - bound
+    worst = np.unravel_index(np.argmax(excess), excess.shape)
+    assert np.all(difference <= bound), (
+        f"at {tuple(int(i) for i in worst)}: got {actual[worst]!r}, expected {expected[worst]!r}, difference "
+        f"{difference[worst]:.3g}, allowed {np.broadcast_to(bound, difference.shape)[worst]:.3g}"
+    )
+
+
+def distinct(shape, rng, dtype=np.float64):
+    """Distinct values around zero, at least 0.01 apart and none within 0.005 of it: no ties and no kinks, however the
+    checks step. In random order."""
+    count = int(np.prod(shape))
+    values = (np.arange(count) - count // 2 + 0.5) * max(0.01, 2.0 / count)
+    return rng.permutation(values).reshape(shape).astype(dtype)
+
+
+def randomise(layer_or_network, rng, scale=0.5):
+    """Fill every parameter with random numbers, biases too, so that no test passes because something is zero."""
+    for parameter in layer_or_network.params.values():
+        parameter[...] = rng.normal(0, scale, parameter.shape)
+    return layer_or_network
+
+
+@contextmanager
+def one_sentence(kind, *words):
+    """The block must raise `kind` with a one-line message that contains each of `words`: the layer's name, what it
+    expected, what it got. A number must stand by itself ("3" is not found in "13")."""
+    with pytest.raises(kind) as caught:
+        yield caught
+    message = str(caught.value)
+    assert message.strip(), "the message is empty"
+    assert "\n" not in message, f"more than one line: {message!r}"
+    assert not re.search(r"[.!?]\s+[A-Z]", message), f"more than one sentence: {message!r}"
+    for word in words:
+        found = re.search(rf"(?<!\d){re.escape(str(word))}(?!\d)", message)
+        assert found, f"{word!r} is missing from the message: {message!r}"

@@ -1,0 +1,298 @@
+"""check_gradients: it passes what is right, catches what is wrong in the smallest way, and says where.
+
+A check that cannot fail proves nothing, so most of this file breaks a backward on purpose.
+"""
+
+import numpy as np
+import pytest
+
+from layers import Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
+from nn import Network, SoftmaxCrossEntropy, check_gradients
+from nn.layer import Layer
+from tests.checks import distinct, one_sentence, randomise
+
+LIMIT = 1e-6
+
+
+def linear(kind=Linear, **options):
+    return randomise(kind(6, 5, rng=0, **options), np.random.default_rng(0))
+
+
+def vectors(N=4, features=6):
+    return distinct((N, features), np.random.default_rng(1))
+
+
+class WrongSign(Linear):
+    def backward(self, dy, input_gradient=True, out=None):
+        dx = super().backward(dy, input_gradient, out)
+        self.grads["bias"] *= -1
+        return dx
+
+
+class SlightlyTooLarge(Linear):
+    def backward(self, dy, input_gradient=True, out=None):
+        dx = super().backward(dy, input_gradient, out)
+        self.grads["weight"] *= 1.001
+        return dx
+
+
+class BiasForgotten(Linear):
+    def backward(self, dy, input_gradient=True, out=None):
+        dx = super().backward(dy, input_gradient, out)
+        self.grads["bias"][...] = 0
+        return dx
+
+
+class Transposed(Linear):
+    """The input gradient of a square layer, with the weight the wrong way round."""
+
+    def backward(self, dy, input_gradient=True, out=None):
+        super().backward(dy, input_gradient, out)
+        return dy @ self.params["weight"]
+
+
+class Stale(Linear):
+    """Keeps the gradients of its first backward for ever."""
+
+    def backward(self, dy, input_gradient=True, out=None):
+        kept = getattr(self, "kept", None)
+        dx = super().backward(dy, input_gradient, out)
+        if kept is None:
+            self.kept = {name: grad.copy() for name, grad in self.grads.items()}
+        else:
+            for name, grad in kept.items():
+                self.grads[name][...] = grad
+        return dx
+
+
+class Accumulating(Linear):
+    """Adds to its gradients, as if somebody would reset them."""
+
+    def backward(self, dy, input_gradient=True, out=None):
+        before = {name: grad.copy() for name, grad in self.grads.items()}
+        dx = super().backward(dy, input_gradient, out)
+        for name, grad in before.items():
+            self.grads[name] += grad
+        return dx
+
+
+class WithoutCrossTerm(LocalResponseNorm):
+    """dx = dy / s^beta: the part through every neighbour's denominator is missing."""
+
+    def forward(self, x, training=False, out=None):
+        self.input = x
+        return super().forward(x, training, out)
+
+    def backward(self, dy, input_gradient=True, out=None):
+        super().backward(dy, input_gradient, out)
+        y = super().forward(self.input)
+        return dy * y / self.input
+
+
+class SquaredCrossTerm(LocalResponseNorm):
+    """A mistake that has been made: dy_j * x_j^2 where dy_j * x_j * x_i belongs."""
+
+    def forward(self, x, training=False, out=None):
+        self.input = x
+        return super().forward(x, training, out)
+
+    def backward(self, dy, input_gradient=True, out=None):
+        right = super().backward(dy, input_gradient, out)
+        x = self.input
+        direct = dy * (super().forward(x) / x)
+        return direct + (right - direct) * x.mean() / x
+
+
+class SplitsTies(MaxPool2d):
+    """Sends half of each gradient to the element beside the winner."""
+
+    def backward(self, dy, input_gradient=True, out=None):
+        dx = super().backward(dy, input_gradient, out)
+        return (dx + np.roll(dx, 1, axis=2)) / 2
+
+
+class SlopeAtNegatives(ReLU):
+    def backward(self, dy, input_gradient=True, out=None):
+        return super().backward(dy, input_gradient, out) + 1e-3 * dy
+
+
+class OneWrongElement(Linear):
+    def backward(self, dy, input_gradient=True, out=None):
+        dx = super().backward(dy, input_gradient, out)
+        self.grads["weight"][37, 11] += 0.5
+        return dx
+
+
+IMAGES = distinct((2, 4, 5, 6), np.random.default_rng(2)) + 0.002
+
+
+@pytest.mark.parametrize(
+    "layer, x, argument",
+    [
+        (linear(WrongSign), vectors(), "bias"),
+        (linear(SlightlyTooLarge), vectors(), "weight"),
+        (linear(BiasForgotten), vectors(), "bias"),
+        (randomise(Transposed(6, 6), np.random.default_rng(0)), vectors(), "x"),
+        (WithoutCrossTerm(3, alpha=1.0), IMAGES, "x"),
+        (WithoutCrossTerm(5, alpha=1e-2), IMAGES, "x"),
+        (SquaredCrossTerm(3, alpha=1.0), IMAGES, "x"),
+        (SplitsTies(2), IMAGES, "x"),
+        (SlopeAtNegatives(), IMAGES, "x"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Layer) else "",
+)
+def test_a_broken_backward_is_caught(layer, x, argument):
+    report = check_gradients(layer, x)
+    assert report.arguments[argument].error > 100 * LIMIT, str(report)
+    assert report.max_error == max(entry.error for entry in report.arguments.values())
+    for name, entry in report.arguments.items():
+        assert name == argument or entry.error < LIMIT, f"{name} is right, yet it is blamed: {report}"
+
+
+@pytest.mark.parametrize("kind", [Stale, Accumulating])
+def test_gradients_left_over_from_an_earlier_backward_are_caught(kind):
+    layer = linear(kind).astype(np.float64)
+    y = layer.forward(2 * vectors(), training=True)
+    layer.backward(np.ones_like(y))
+    report = check_gradients(layer, vectors())
+    assert report.max_error > 100 * LIMIT, str(report)
+
+
+def test_adding_to_gradients_is_caught_on_a_fresh_layer_too():
+    # Its gradients start at zero, so that a single backward that adds looks like one that overwrites.
+    report = check_gradients(linear(Accumulating), vectors())
+    assert not report.max_error < LIMIT, str(report)
+
+
+def test_one_wrong_element_of_a_large_array_is_found_when_every_element_is_checked():
+    layer = randomise(OneWrongElement(60, 40), np.random.default_rng(0))
+    x = distinct((3, 60), np.random.default_rng(1))
+    report = check_gradients(layer, x, max_elements=60 * 40)
+    worst = report.arguments["weight"]
+    assert worst.checked == 2400
+    assert tuple(worst.worst_index) == (37, 11)
+    assert worst.analytic - worst.numeric == pytest.approx(0.5, abs=1e-6)
+    assert "weight" in str(report) and "37, 11" in str(report)
+
+
+def test_a_gradient_of_the_wrong_shape_or_an_infinite_one_does_not_pass():
+    class Infinite(Linear):
+        def backward(self, dy, input_gradient=True, out=None):
+            dx = super().backward(dy, input_gradient, out)
+            self.grads["bias"][0] = np.nan
+            return dx
+
+    report = check_gradients(linear(Infinite), vectors())
+    assert not report.max_error < LIMIT, str(report)
+
+
+def test_a_right_backward_passes_and_the_report_says_what_was_checked():
+    report = check_gradients(linear(), vectors(), max_elements=7)
+    assert report.max_error < LIMIT
+    assert set(report.arguments) == {"x", "weight", "bias"}
+    assert {name: entry.checked for name, entry in report.arguments.items()} == {"x": 7, "weight": 7, "bias": 5}
+    assert all(entry.skipped == 0 for entry in report.arguments.values())
+    for name in report.arguments:
+        assert name in str(report)
+
+
+def test_the_elements_are_drawn_from_the_seed():
+    first, again = (check_gradients(linear(), vectors(8), max_elements=5, seed=3) for _ in range(2))
+    assert str(first) == str(again)
+
+
+def test_kinks_are_skipped_and_counted():
+    x = vectors()
+    x.ravel()[[3, 8, 20]] = 0.0, 1e-9, -1e-9  # a step of 1e-6 crosses the kink of ReLU
+    report = check_gradients(ReLU(), x)
+    assert report.arguments["x"].skipped == 3
+    assert report.arguments["x"].checked == x.size - 3
+    assert report.max_error < LIMIT, str(report)
+
+
+def test_ties_in_max_pooling_are_skipped_and_counted():
+    x = distinct((1, 4, 6, 1), np.random.default_rng(0))
+    x[0, 0, 0, 0] = x[0, 0, 1, 0] = x.max() + 1  # two equal winners of the first window
+    report = check_gradients(MaxPool2d(2), x)
+    assert report.arguments["x"].skipped == 2
+    assert report.max_error < LIMIT, str(report)
+
+
+def test_a_smooth_but_wrong_gradient_is_not_mistaken_for_a_kink():
+    report = check_gradients(randomise(WrongSign(6, 5), np.random.default_rng(0)), vectors())
+    assert report.arguments["bias"].skipped == 0
+    assert report.arguments["bias"].checked == 5
+
+
+def test_nothing_left_to_check_is_not_a_success():
+    x = np.zeros((2, 3))
+    try:
+        report = check_gradients(ReLU(), x)
+    except ValueError as error:
+        assert "kink" in str(error)
+    else:
+        assert report.arguments["x"].checked == 0 and report.arguments["x"].skipped == 6
+        assert not report.max_error < LIMIT, "a check of nothing must not look like a pass"
+
+
+def test_dropout_is_rewound_and_the_caller_s_generator_does_not_move():
+    layer, twin = Dropout(0.5, rng=4), Dropout(0.5, rng=4)
+    x = vectors(5, 20)
+    assert check_gradients(layer, x).max_error < LIMIT
+    assert np.array_equal(layer.forward(x, training=True), twin.forward(x, training=True))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_caller_s_layer_and_input_stay_as_they_were(dtype):
+    layer = linear().astype(dtype)
+    x = vectors().astype(dtype)
+    y = layer.forward(x, training=True)
+    dy = np.ones_like(y)
+    params = {name: (array, array.tobytes()) for name, array in layer.params.items()}
+    grads = {name: (array, array.tobytes()) for name, array in layer.grads.items()}
+    before = x.tobytes()
+    assert check_gradients(layer, x).max_error < LIMIT
+    for arrays, kept in ((layer.params, params), (layer.grads, grads)):
+        for name, (array, content) in kept.items():
+            assert arrays[name] is array and array.tobytes() == content and array.dtype == dtype
+    assert x.tobytes() == before
+    assert layer.backward(dy).dtype == dtype  # the pending backward is still there
+
+
+def network():
+    layers = [
+        ("conv", Conv2d(2, 3, 3, padding=1, rng=0)),
+        ("norm", LocalResponseNorm(3, alpha=1.0)),
+        ("squash", Sigmoid()),
+        ("pool", MaxPool2d(3, stride=2)),
+        ("flatten", Flatten()),
+        ("drop", Dropout(0.4, rng=1)),
+        ("out", Linear(2 * 3 * 3, 4, rng=2)),
+    ]
+    return randomise(Network(layers), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("with_loss", [False, True])
+def test_a_whole_network(with_loss):
+    x = distinct((3, 5, 7, 2), np.random.default_rng(3))
+    options = {"labels": np.array([0, 3, 1]), "loss": SoftmaxCrossEntropy()} if with_loss else {}
+    report = check_gradients(network(), x, **options)
+    assert set(report.arguments) == {"x", "conv.weight", "conv.bias", "out.weight", "out.bias"}
+    assert report.max_error < LIMIT, str(report)
+    assert all(entry.checked > 0 for entry in report.arguments.values())
+
+
+def test_a_broken_layer_inside_a_network_is_named():
+    broken = Network([("first", linear()), ("squash", Sigmoid()), ("second", WrongSign(5, 3, rng=1))])
+    report = check_gradients(randomise(broken, np.random.default_rng(0)), vectors(), labels=np.array([0, 1, 2, 0]))
+    assert report.arguments["second.bias"].error > 0.1
+    assert max(entry.error for name, entry in report.arguments.items() if name != "second.bias") < LIMIT
+
+
+def test_bad_input():
+    with one_sentence(ValueError, "Linear", 6, 7):
+        check_gradients(linear(), np.zeros((2, 7)))
+    with one_sentence(ValueError, "max_elements", 0):
+        check_gradients(linear(), vectors(), max_elements=0)
+    with one_sentence(ValueError, "step", 0):
+        check_gradients(linear(), vectors(), step=0.0)

@@ -1,0 +1,196 @@
+"""Every kernel exists twice: the fast one must agree with the plain one on whatever shapes hypothesis thinks of.
+
+The arrays hold small whole numbers, so that every sum is exact in any order and "agree" can mean "equal".
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nn import kernels
+from nn.kernels import normalisation, patches, pooling, update
+from tests import oracles
+
+# The same examples on every machine, no clock (numba compiles during the first one), nothing written to disk.
+quiet = settings(max_examples=80, deadline=None, derandomize=True, database=None)
+dtypes = st.sampled_from([np.float32, np.float64])
+
+
+def whole_numbers(rng, shape, dtype):
+    return rng.integers(-9, 10, shape).astype(dtype)
+
+
+@st.composite
+def windows(draw, wide_padding):
+    """Sizes for which at least one window fits: x's shape, kernel, stride, padding, and the output's (OH, OW)."""
+    N, C = draw(st.integers(1, 3)), draw(st.integers(1, 5))
+    ceil_mode = not wide_padding and draw(st.booleans())
+    axes = []
+    for _ in range(2):
+        K, S, size = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 9))
+        P = draw(st.integers(0, K + 1 if wide_padding else K // 2))
+        size = max(size, K - 2 * P)
+        axes.append((size, K, S, P, len(oracles.window_starts(size, K, S, P, ceil_mode))))
+    (H, W), kernel, stride, padding, output = zip(*axes, strict=True)
+    return (N, H, W, C), kernel, stride, padding, output
+
+
+@st.composite
+def convolutions(draw):
+    """The same, with the output rows wanted and the input channels that a group sees."""
+    shape, kernel, stride, padding, (OH, OW) = draw(windows(wide_padding=True))
+    rows, channels = (
+        tuple(sorted(draw(st.lists(st.integers(0, count), min_size=2, max_size=2, unique=True))))
+        for count in (OH, shape[3])
+    )
+    return shape, kernel, stride, padding, rows, OW, channels
+
+
+@quiet
+@given(convolutions(), dtypes, st.integers(0, 999))
+def test_im2col_and_col2im(sizes, dtype, seed):
+    shape, kernel, stride, padding, rows, width, channels = sizes
+    rng = np.random.default_rng(seed)
+    x = whole_numbers(rng, shape, dtype)
+    count = shape[0] * (rows[1] - rows[0]) * width
+    depth = kernel[0] * kernel[1] * (channels[1] - channels[0])
+    plain, fast = (np.full((count, depth), 99, dtype) for _ in range(2))  # 99: nothing may be left as it was
+    patches.im2col_plain(x, kernel, stride, padding, rows, width, channels, plain)
+    patches.im2col_fast(x, kernel, stride, padding, rows, width, channels, fast)
+    assert np.array_equal(plain, fast)
+
+    # Entry by entry, from the definition.
+    view = plain.reshape(shape[0], rows[1] - rows[0], width, *kernel, channels[1] - channels[0])
+    for n, oh, ow, i, j, c in np.ndindex(view.shape):
+        h, w = (rows[0] + oh) * stride[0] - padding[0] + i, ow * stride[1] - padding[1] + j
+        inside = 0 <= h < shape[1] and 0 <= w < shape[2]
+        assert view[n, oh, ow, i, j, c] == (x[n, h, w, channels[0] + c] if inside else 0)
+
+
+@quiet
+@given(convolutions(), dtypes, st.integers(0, 999))
+def test_col2im_is_the_transpose_of_im2col(sizes, dtype, seed):
+    shape, kernel, stride, padding, rows, width, channels = sizes
+    rows = (0, rows[1])  # col2im takes all output rows from the first
+    rng = np.random.default_rng(seed)
+    x = whole_numbers(rng, shape, dtype)
+    columns = np.empty((shape[0] * rows[1] * width, kernel[0] * kernel[1] * (channels[1] - channels[0])), dtype)
+    patches.im2col_plain(x, kernel, stride, padding, rows, width, channels, columns)
+    gradient = whole_numbers(rng, columns.shape, dtype)
+    before = whole_numbers(rng, shape, dtype)
+    plain, fast = before.copy(), before.copy()
+    patches.col2im_plain(gradient, kernel, stride, padding, width, channels, plain)
+    patches.col2im_fast(gradient, kernel, stride, padding, width, channels, fast)
+    assert np.array_equal(plain, fast)
+    added = plain - before
+    assert np.sum(columns * gradient) == np.sum(x * added), "<im2col(x), p> must equal <x, col2im(p)>"
+    assert not added[..., : channels[0]].any() and not added[..., channels[1] :].any()
+
+
+@quiet
+@given(windows(wide_padding=False), dtypes, st.sampled_from([3, 10, 1000]), st.integers(0, 999))
+def test_max_pool(sizes, dtype, levels, seed):
+    shape, kernel, stride, padding, output = sizes
+    rng = np.random.default_rng(seed)
+    x = -rng.integers(1, levels, shape).astype(dtype)  # negative, so that padding would show; few levels: many ties
+    results = []
+    for forward, backward in (
+        (pooling.max_pool_plain, pooling.max_pool_backward_plain),
+        (pooling.max_pool_fast, pooling.max_pool_backward_fast),
+    ):
+        y = np.full((shape[0], *output, shape[3]), 99, dtype)
+        winners = np.full(y.shape, 99, np.int32)
+        forward(x, kernel, stride, padding, y, winners)
+        dx = np.zeros_like(x)
+        backward(whole_numbers(np.random.default_rng(seed), y.shape, dtype), winners, kernel, stride, padding, dx)
+        results.append((y, winners, dx))
+    for plain, fast in zip(*results, strict=True):
+        assert np.array_equal(plain, fast)
+    y, winners, _ = results[0]
+    for n, i, j, c in np.ndindex(y.shape):
+        h = i * stride[0] - padding[0] + winners[n, i, j, c] // kernel[1]
+        w = j * stride[1] - padding[1] + winners[n, i, j, c] % kernel[1]
+        assert x[n, h, w, c] == y[n, i, j, c], "the winner is not where it should be"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_max_pool_with_infinities_and_nan(dtype):
+    values = np.array([np.nan, -np.inf, np.inf, -1.0, 2.0], dtype)
+    x = np.random.default_rng(0).choice(values, size=(4, 9, 9, 6), p=[0.1, 0.5, 0.1, 0.2, 0.1])
+    results = []
+    for forward in (pooling.max_pool_plain, pooling.max_pool_fast):
+        y, winners = np.empty((4, 5, 5, 6), dtype), np.empty((4, 5, 5, 6), np.int32)
+        forward(x, (3, 3), (2, 2), (1, 1), y, winners)
+        results.append((y, winners))
+    (y, winners), (y_fast, winners_fast) = results
+    np.testing.assert_array_equal(y, y_fast)
+    np.testing.assert_array_equal(winners, winners_fast)
+    window = x[0, 1:4, 1:4, 0]  # of output (1, 1)
+    assert np.array_equal(y[0, 1, 1, 0], window.max(), equal_nan=True)
+
+
+@quiet
+@given(windows(wide_padding=False), dtypes, st.integers(0, 999))
+def test_sum_pool(sizes, dtype, seed):
+    shape, kernel, stride, padding, output = sizes
+    rng = np.random.default_rng(seed)
+    x, dy = whole_numbers(rng, shape, dtype), whole_numbers(rng, (shape[0], *output, shape[3]), dtype)
+    results = []
+    for forward, backward in (
+        (pooling.sum_pool_plain, pooling.sum_pool_backward_plain),
+        (pooling.sum_pool_fast, pooling.sum_pool_backward_fast),
+    ):
+        y, dx = np.full(dy.shape, 99, dtype), np.zeros_like(x)
+        forward(x, kernel, stride, padding, y)
+        backward(dy, kernel, stride, padding, dx)
+        results.append((y, dx))
+    for plain, fast in zip(*results, strict=True):
+        assert np.array_equal(plain, fast)
+    y, dx = results[0]
+    assert np.sum(y * dy) == np.sum(x * dx), "the backward must be the transpose of the forward"
+
+
+@quiet
+@given(
+    st.tuples(st.integers(1, 2), st.integers(1, 5), st.integers(1, 5), st.integers(1, 9)),
+    st.sampled_from([1, 3, 5, 7]),
+    st.sampled_from([0.75, 0.5, 1.0, 0.6]),
+    st.sampled_from(["across", "within"]),
+    dtypes,
+    st.integers(0, 999),
+)
+def test_lrn(shape, size, beta, region, dtype, seed):
+    rng = np.random.default_rng(seed)
+    x, dy = rng.normal(0, 2, shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+    arguments = (size, 1.0, beta, 2.0, region)
+    plain, fast = np.full((2, 2, *shape), np.nan, dtype)
+    normalisation.lrn_plain(x, *arguments, plain[0])
+    normalisation.lrn_fast(x, *arguments, fast[0])
+    normalisation.lrn_backward_plain(dy, x, *arguments, plain[1])
+    normalisation.lrn_backward_fast(dy, x, *arguments, fast[1])
+    # About 50 terms of size 1, each rounded a few times.
+    np.testing.assert_allclose(fast, plain, rtol=0, atol=100 * np.finfo(dtype).eps * max(1, np.abs(plain).max()))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", ["sgd_paper", "sgd_pytorch"])
+def test_sgd_update(form, dtype):
+    rng = np.random.default_rng(0)
+    w, v, g = rng.normal(size=(3, 1001)).astype(dtype)
+    copies = w.copy(), v.copy()
+    getattr(update, form + "_plain")(w, v, g, 0.1, 0.9, 0.01)
+    getattr(update, form + "_fast")(*copies, g, 0.1, 0.9, 0.01)
+    for plain, fast in zip((w, v), copies, strict=True):
+        np.testing.assert_allclose(fast, plain, rtol=0, atol=8 * np.finfo(dtype).eps)
+
+
+def test_the_dispatcher_takes_the_fast_version_for_numpy_and_the_plain_one_otherwise():
+    class Other:
+        """An array of another library, as far as the dispatcher can see."""
+
+    called = []
+    kernel = kernels._dispatch(lambda array: called.append("fast"), lambda array: called.append("plain"))
+    kernel(np.zeros(3))
+    kernel(Other())
+    assert called == ["fast", "plain"]

@@ -1,0 +1,98 @@
+"""Work in parts: every part once, errors come through, and the number of threads changes no bit."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from layers import AvgPool2d, Conv2d, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid, Subsampling2d
+from nn import threads
+from tests.checks import distinct, one_sentence, randomise
+
+
+@pytest.fixture(autouse=True)
+def restore_number_of_threads():
+    before = threads.num_threads()
+    yield
+    threads.set_num_threads(before)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+@pytest.mark.parametrize("parts", [0, 1, 2, 37])
+def test_every_part_is_done_exactly_once(parts, number):
+    threads.set_num_threads(number)
+    done, lock = [], threading.Lock()
+
+    def work(part):
+        time.sleep(0.001)
+        with lock:
+            done.append(part)
+
+    threads.run_parallel(work, range(parts))
+    assert sorted(done) == list(range(parts))
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_an_error_in_any_part_is_raised(number):
+    threads.set_num_threads(number)
+
+    def work(part):
+        if part == 11:
+            raise ValueError("part 11 went wrong")
+
+    for _ in range(5):
+        with pytest.raises(ValueError, match="part 11"):
+            threads.run_parallel(work, range(20))
+    done = []
+    threads.run_parallel(done.append, range(4))  # and it still works afterwards
+    assert sorted(done) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("count, parts", [(10, 3), (3, 10), (1, 1), (7, 7), (100, 8)])
+def test_split_covers_everything_in_order(count, parts):
+    pieces = threads.split(count, parts)
+    numbers = [number for piece in pieces for number in range(count)[piece]]
+    assert numbers == list(range(count))
+    assert len(pieces) <= parts and all(piece.stop > piece.start for piece in pieces)
+
+
+LAYERS = {
+    "conv": lambda: Conv2d(16, 8, 3, padding=1, groups=2, rng=0),
+    "conv stride": lambda: Conv2d(16, 4, 5, stride=2, rng=0),
+    "max": lambda: MaxPool2d(3, stride=2),
+    "average": lambda: AvgPool2d(3, stride=2, padding=1, ceil_mode=True),
+    "subsampling": lambda: Subsampling2d(16, rng=0),
+    "across": lambda: LocalResponseNorm(5, alpha=1.0),
+    "within": lambda: LocalResponseNorm(3, alpha=1.0, region="within"),
+    "relu": ReLU,
+    "sigmoid": Sigmoid,
+    "linear": lambda: Linear(40_000, 3, rng=0),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_the_number_of_threads_changes_no_bit(name):
+    # Large enough to be cut into parts: 9 images of 41x40x16 are 236,160 numbers.
+    shape = (9, 40_000) if name == "linear" else (9, 41, 40, 16)
+    x = distinct(shape, np.random.default_rng(0), np.float32)
+    results = []
+    for number in (1, 2, 5):
+        threads.set_num_threads(number)
+        layer = randomise(LAYERS[name](), np.random.default_rng(1))
+        y = layer.forward(x, training=True)
+        dy = np.random.default_rng(2).normal(size=y.shape).astype(np.float32)
+        results.append([y, layer.backward(dy), *layer.grads.values()])
+    for other in results[1:]:
+        for array, same in zip(results[0], other, strict=True):
+            assert np.array_equal(array, same)
+
+    # And each image's output is what it is when the image is alone (matrix products may round differently).
+    alone = np.concatenate([layer.forward(x[n : n + 1]) for n in range(len(x))])
+    np.testing.assert_allclose(alone, results[0][0], rtol=0, atol=1e-5 * np.abs(alone).max())
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, "two"])
+def test_bad_numbers(number):
+    with one_sentence((ValueError, TypeError), "threads", number):
+        threads.set_num_threads(number)

@@ -1,0 +1,161 @@
+"""The training loop: what it counts, what it repeats from a seed, and that it learns."""
+
+import math
+
+import numpy as np
+import pytest
+
+from layers import Dropout, Flatten, Linear, ReLU
+from nn import SGD, Network, SoftmaxCrossEntropy
+from nn.data import Dataset, batches
+from nn.schedules import one_cycle
+from nn.training import evaluate, train
+from tests.checks import one_sentence, randomise
+
+NAMES = ("a", "b", "c")
+
+
+def pictures(N=23, seed=0):
+    """Three classes of 4x4 noise, each brighter in rows of its own: easy to tell apart."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, N)
+    images = rng.normal(0, 0.3, (N, 4, 4, 1))
+    images[np.arange(N), labels] += 1
+    return Dataset(images.astype(np.float32), labels, NAMES)
+
+
+def network(dropout=0.0):
+    layers = [("flatten", Flatten()), ("fc1", Linear(16, 12, rng=0)), ("relu1", ReLU())]
+    layers += [("drop1", Dropout(dropout, rng=1)), ("fc2", Linear(12, 3, rng=2))]
+    return randomise(Network(layers), np.random.default_rng(0))
+
+
+def run(seed=0, epochs=3, dropout=0.3, rate=0.05, test_set=None, **options):
+    net = network(dropout)
+    options.setdefault("batch_size", 5)
+    optimizer = SGD(net, rate)
+    history = train(net, pictures(), test_set, epochs=epochs, optimizer=optimizer, seed=seed, progress=False, **options)
+    return net, history
+
+
+@pytest.mark.parametrize("N, batch_size", [(23, 5), (23, 1), (23, 23), (23, 100), (20, 5)])
+def test_evaluate_counts_every_image_once(N, batch_size):
+    net, data = network(), pictures(N)
+    loss, accuracy, predictions = evaluate(net, data.images, data.labels, batch_size=batch_size)
+    logits = np.concatenate([net.forward(data.images[n : n + 1]) for n in range(N)])
+    assert predictions.shape == (N,)
+    assert np.array_equal(predictions, logits.argmax(axis=1))
+    assert accuracy == np.count_nonzero(logits.argmax(axis=1) == data.labels) / N
+    assert loss == pytest.approx(float(SoftmaxCrossEntropy().forward(logits, data.labels)), rel=1e-5)
+
+
+def test_the_last_partial_batch_counts_in_the_training_figures():
+    # At a rate of 0 the network never changes, so its running figures must be those of the whole set.
+    net, history = run(rate=0.0, dropout=0.0, epochs=2, batch_size=10)
+    data = pictures()
+    loss, accuracy, _ = evaluate(net, data.images, data.labels)
+    assert len(history.steps) == 2 * 3
+    for epoch in history.epochs:
+        assert epoch["train_accuracy"] == pytest.approx(accuracy, abs=1e-12)
+        assert epoch["train_loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_the_steps_are_those_of_the_plain_loop():
+    net, history = run(dropout=0.3, epochs=2, batch_size=10)
+    other = network(0.3)
+    optimizer, rng, steps = SGD(other, 0.05), np.random.default_rng(0), []
+    for _ in range(2):
+        for images, labels in batches(pictures(), 10, rng):
+            loss = SoftmaxCrossEntropy()
+            steps.append(float(loss.forward(other.forward(images, training=True), labels)))
+            other.backward(loss.backward())
+            optimizer.step()
+    assert history.steps == steps
+    for name in net.params:
+        assert np.array_equal(net.params[name], other.params[name])
+
+
+def test_the_same_seed_gives_the_same_history():
+    def figures(history):
+        return history.steps, [
+            {key: value for key, value in epoch.items() if key not in ("seconds", "images_per_second")}
+            for epoch in history.epochs
+        ]
+
+    test_set = pictures(7, seed=5)
+    (first_net, first), (second_net, second) = (run(seed=3, test_set=test_set) for _ in range(2))
+    assert figures(first) == figures(second)
+    for name in first_net.params:
+        assert np.array_equal(first_net.params[name], second_net.params[name])
+    assert figures(run(seed=4, test_set=test_set)[1]) != figures(first)
+
+
+def test_what_the_history_holds():
+    test_set = pictures(11, seed=5)
+    net, history = run(epochs=4, test_set=test_set)
+    assert len(history.steps) == 4 * 5
+    assert [epoch["epoch"] for epoch in history.epochs] == [1, 2, 3, 4]
+    loss, accuracy, _ = evaluate(net, test_set.images, test_set.labels)
+    last = history.epochs[-1]
+    assert last["test_loss"] == pytest.approx(loss) and last["test_accuracy"] == accuracy
+    assert last["learning_rate"] == 0.05
+    assert last["seconds"] > 0
+    assert last["images_per_second"] == pytest.approx(23 / last["seconds"])
+    numbers = [*history.steps, *(value for epoch in history.epochs for value in epoch.values())]
+    assert all(type(number) in (int, float) for number in numbers), "json writes no NumPy numbers"
+
+
+def test_without_a_test_set():
+    _, history = run(epochs=1)
+    assert math.isnan(history.epochs[0]["test_loss"]) and math.isnan(history.epochs[0]["test_accuracy"])
+
+
+def test_it_learns():
+    net, history = run(epochs=60, dropout=0.0)
+    assert history.epochs[-1]["train_loss"] < 0.2 * history.epochs[0]["train_loss"]
+    test_set = pictures(50, seed=7)
+    assert evaluate(net, test_set.images, test_set.labels)[1] > 0.9
+
+
+def test_the_schedule_sees_the_fraction_of_the_run_that_is_done():
+    seen = []
+
+    def schedule(fraction):
+        seen.append(fraction)
+        return 0.1 * (1 - fraction)
+
+    _, history = run(epochs=2, batch_size=10, schedule=schedule)
+    np.testing.assert_allclose(seen, np.arange(6) / 6, rtol=1e-12)
+    np.testing.assert_allclose([epoch["learning_rate"] for epoch in history.epochs], [0.1 * 4 / 6, 0.1 / 6], rtol=1e-9)
+
+
+def test_one_cycle():
+    rate = one_cycle(0.5, warm_up=0.3, start=0.04)
+    assert rate(0.0) == pytest.approx(0.02)
+    assert rate(0.15) == pytest.approx(0.5 * (0.04 + 0.96 / 2))
+    assert rate(0.3) == pytest.approx(0.5)
+    assert rate(0.65) == pytest.approx(0.25)
+    assert rate(1.0) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_data_set_is_left_alone():
+    net, data = network(), pictures()
+    before = data.images.tobytes(), data.labels.tobytes()
+    data.images.flags.writeable = False
+    train(net, data, data, epochs=1, optimizer=SGD(net, 0.05), batch_size=6, progress=False)
+    assert (data.images.tobytes(), data.labels.tobytes()) == before
+
+
+def test_bad_settings():
+    for options in ({"epochs": 0}, {"batch_size": 0}):
+        with one_sentence(ValueError, *options, 0):
+            run(**options)
+    net = network()
+    for call in (
+        lambda: evaluate(net, pictures().images[:0], pictures().labels[:0]),
+        lambda: train(net, pictures().subset([]), epochs=1, optimizer=SGD(net, 0.1), progress=False),
+    ):
+        with one_sentence(ValueError, "images"):
+            call()
+    with one_sentence(ValueError, "label", 23, 22):
+        evaluate(net, pictures().images, pictures().labels[:22])
