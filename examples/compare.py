@@ -33,8 +33,8 @@ from examples.npz_data import fair_order, load_npz
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
 from nn.data import Dataset, digits
-from nn.threads import num_threads
 from nn.schedules import one_cycle
+from nn.threads import num_threads
 from nn.training import evaluate, train
 
 EXAMPLES = """

@@ -12,8 +12,8 @@ from nn.layer import Layer
 class EuclideanRBF(Layer):
     """y[n, c] = - sum over j of (x[n, j] - w[c, j])^2;   dx[n, j] = -2 sum over c of dy[n, c] * (x[n, j] - w[c, j]).
 
-    The paper's units give the distance and the smallest is the answer; here its sign is turned, so that the largest output
-    is the answer in every network. The prototypes w are fixed: they are no parameters and have no gradient.
+    The paper's units give the distance and the smallest is the answer; here its sign is turned, so that the largest
+    output is the answer in every network. The prototypes w are fixed: they are no parameters and have no gradient.
 
     With Y = dy summed over classes:  dx = -2 (Y x - dy W).
 

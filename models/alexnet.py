@@ -36,8 +36,8 @@ def alexnet(num_classes: int = 1000, init: str = "paper", rng: int | np.random.G
         "code-2012"  std 0.01, 0.03 in conv3, conv4 and conv5; biases there 1
         "caffe"      std 0.01, 0.005 in fc6 and fc7; biases there 0.1
 
-    The LRN is the paper's form, alpha = 1e-4 not divided by the number of neighbours. The 2012 code divides: that form is
-    LocalResponseNorm(5, alpha=1e-4 / 5), as in `alexnet_caffe`.
+    The LRN is the paper's form, alpha = 1e-4 not divided by the number of neighbours. The 2012 code divides: that form
+    is LocalResponseNorm(5, alpha=1e-4 / 5), as in `alexnet_caffe`.
 
     Departures: dropout is inverted (see `Dropout`); the input is 227x227, which the ordinary formula needs to give the
     paper's 55x55 (the paper prints 224, its code lets windows run off the edge).

@@ -25,11 +25,13 @@ def lenet(
         fc4                84              10,164
         fc5                10                 850
 
-    Departures from LeNet-5 of 1998 (LeCun et al., section II.B), as most later descriptions have them: subsampling is
-    plain averaging, conv2 sees all maps, units are log-sigmoid (not scaled tanh), outputs are a softmax (not RBFs),
-    weights start as Xavier's, times 4: his rule supposes units of slope 1 around 0, and a log-sigmoid has 1/4 there. With
-    smaller ones the loss may sit on a plateau at ln(num_classes) for the whole run. Pictures smaller than 32 pixels are padded by 2, so that a 28x28 digit is the 32x32 input
-    of the paper.
+    Departures from LeNet-5 of 1998 (`lenet5_1998`), as most later descriptions have them: subsampling is plain
+    averaging, conv2 sees all maps, units are log-sigmoid (not scaled tanh), outputs are a softmax (not RBFs).
+
+    Weights start as Xavier's, times 4: his rule supposes units of slope 1 around 0, and a log-sigmoid has 1/4 there.
+    With smaller ones the loss may sit on a plateau at ln(num_classes) for the whole run.
+
+    Pictures smaller than 32 pixels are padded by 2, so that a 28x28 digit is the 32x32 input of the paper.
     """
     rng = np.random.default_rng(rng)
     height, width, channels = image_shape

@@ -43,7 +43,7 @@ def digit_bitmaps() -> np.ndarray:
 
 
 def lenet5_1998(rng: int | np.random.Generator | None = None) -> Network:
-    """LeNet-5: 60,000 trainable parameters, 340,908 connections, 328,096 multiply-adds; ten classes, 32x32 grey pictures.
+    """LeNet-5: 60,000 trainable parameters, 340,908 connections, 328,096 multiply-adds; 10 classes, 32x32x1 input.
 
         layer                                     output     parameters
         C1  convolution 5x5                       28x28x6           156
@@ -54,14 +54,16 @@ def lenet5_1998(rng: int | np.random.Generator | None = None) -> Network:
         F6  fully connected                       84             10,164
         output: Euclidean RBF units               10       840 fixed, the drawings above
 
-    Every layer up to F6 is followed by the squashing function 1.7159 tanh(2a/3). Weights start as U(-2.4/F, 2.4/F), where
-    F is the number of inputs of the unit that they belong to. Train it with `nn.LeNet5Loss`. Pictures have -0.1 for the
-    background and 1.175 for ink (`nn.data.lenet5_input`), so that their mean is about 0 and their variance about 1.
+    Every layer up to F6 is followed by the squashing function 1.7159 tanh(2a/3). Weights start as U(-2.4/F, 2.4/F),
+    where F is the number of inputs of the unit that they belong to. Train it with `nn.LeNet5Loss`. Pictures have -0.1
+    for the background and 1.175 for ink (`nn.data.lenet5_input`), so that their mean is about 0 and their variance
+    about 1.
 
-    Departures: the outputs are minus the distances, so that the largest is the answer. Biases start at 0, where the paper
-    does not say. The drawings are ours. The paper's training (a diagonal second-order method) is replaced by SGD.
+    Departures: the outputs are minus the distances, so that the largest is the answer. Biases start at 0, where the
+    paper does not say. The drawings are ours. The paper's training (a diagonal second-order method) is replaced by SGD.
 
-    Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", section II.B.
+    Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", section
+    II.B.
     """
     rng = np.random.default_rng(rng)
     network = Network(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pathlib import Path
+
 import numpy as np
 
+from nn import weights
 from nn.layer import Layer
 from nn.loss import softmax
 
@@ -223,6 +226,14 @@ class Network:
         if self.image_shape is not None and tuple(x.shape[1:]) != self.image_shape:
             wanted = ", ".join(map(str, self.image_shape))
             raise ValueError(f"{self.name} expected images of shape (N, {wanted}), got {tuple(x.shape)}")
+
+    def save(self, path: str | Path, extra: dict | None = None, dtype=None) -> None:
+        """Write the parameters to a safetensors file, with the model's name and arguments (see `nn.weights.save`)."""
+        weights.save(self, path, extra, dtype)
+
+    def load(self, path: str | Path) -> Network:
+        """Fill the parameters from a file that `save` wrote, and return the network (see `nn.weights.load`)."""
+        return weights.load(self, path)
 
     def __getstate__(self) -> dict:
         """Copies of a network (copy.deepcopy) share no buffers and carry no unfinished step."""

@@ -24,6 +24,10 @@ class SGD:
     With a constant learning rate the two take the same steps. When the rate falls, the paper's ball keeps the speed it
     had, while PyTorch's slows down at once.
 
+    lr_multipliers, decay_multipliers: for some parameters, what lr and weight_decay are multiplied by. A key is a full
+    name ("conv1.weight") or the last part of one ("bias", for all biases); the full name wins. The 2012 networks have
+    lr_multipliers={"bias": 2}, decay_multipliers={"bias": 0}.
+
     lr may be set between steps. Velocities start at 0; they are arrays like the parameters, by the same names. Changing
     the dtype of the network needs a new SGD.
 
@@ -38,6 +42,8 @@ class SGD:
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         form: str = "paper",
+        lr_multipliers: dict[str, float] | None = None,
+        decay_multipliers: dict[str, float] | None = None,
     ) -> None:
         for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
             if isinstance(value, bool) or not isinstance(value, int | float | np.number):
@@ -52,6 +58,9 @@ class SGD:
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.form = form
+        names = list(network.params)
+        self.lr_multipliers = _by_parameter(lr_multipliers or {}, names, "lr_multipliers")
+        self.decay_multipliers = _by_parameter(decay_multipliers or {}, names, "decay_multipliers")
         self.velocities = {name: np.zeros_like(param) for name, param in network.params.items()}
 
     def step(self) -> None:
@@ -65,6 +74,18 @@ class SGD:
                     f"SGD: {name} is {params[name].dtype} but its velocity {velocity.dtype}; make the SGD after astype"
                 )
             arrays = [array.reshape(-1) for array in (params[name], velocity, grads[name])]
-            parts += [[array[part] for array in arrays] for part in split(velocity.size, -(-velocity.size // PART))]
+            lr, decay = self.lr * self.lr_multipliers[name], self.weight_decay * self.decay_multipliers[name]
+            for part in split(velocity.size, -(-velocity.size // PART)):
+                parts.append((*(array[part] for array in arrays), lr, self.momentum, decay))
 
-        run_parallel(lambda part: update(*part, self.lr, self.momentum, self.weight_decay), parts)
+        run_parallel(lambda part: update(*part), parts)
+
+
+def _by_parameter(multipliers: dict[str, float], names: list[str], what: str) -> dict[str, float]:
+    """The multiplier of every parameter: 1 where none is given."""
+    for key, value in multipliers.items():
+        if not any(key in (name, name.split(".")[-1]) for name in names):
+            raise ValueError(f"SGD: {what} names {key!r}, expected a parameter such as {names[0]!r} or the end of one")
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
+            raise ValueError(f"SGD: {what} of {key!r} is {value!r}, expected a finite number of at least 0")
+    return {name: float(multipliers.get(name, multipliers.get(name.split(".")[-1], 1.0))) for name in names}

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from nn.data import Dataset, batches
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
+from nn.schedules import Plateau
 from nn.sgd import SGD
 
 
@@ -34,6 +35,9 @@ class History:
         return sum(epoch["seconds"] for epoch in self.epochs)
 
 
+Prepare = Callable[[np.ndarray, np.random.Generator | None], np.ndarray]
+
+
 def train(
     network: Network,
     train_set: Dataset,
@@ -42,80 +46,101 @@ def train(
     epochs: int,
     optimizer: SGD,
     batch_size: int = 64,
-    schedule: Callable[[float], float] | None = None,
+    schedule: Callable[[float], float] | Plateau | None = None,
+    loss=None,
+    prepare: Prepare | None = None,
     seed: int = 0,
     progress: bool = True,
     description: str = "",
+    history: History | None = None,
+    after_epoch: Callable[[History], None] | None = None,
 ) -> History:
     """Train the network for so many passes over the training set, and say how it went.
 
-    schedule: the learning rate as a function of the fraction of the run that is done, 0 to 1; without one the
-    optimizer's stays as it is. seed: the order of the pictures. progress: show a bar if stderr is a terminal,
-    else print a line after each epoch.
+    schedule: the learning rate as a function of the fraction of the run that is done, 0 to 1, or a `Plateau`; without
+    one the optimizer's stays as it is. loss: an object with forward(logits, labels) and backward(); softmax and
+    cross-entropy if none is given. prepare(images, rng): makes the network's input of a batch of pictures; rng is a
+    generator for random changes, or None for testing. seed: the order of the pictures and the random changes.
+    progress: show a bar if stderr is a terminal, else print a line after each epoch. history: that of an earlier call,
+    to go on after its epochs. after_epoch(history): called after each epoch.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
-    loss_function = SoftmaxCrossEntropy()
-    rng = np.random.default_rng(seed)
-    history = History()
+    loss = SoftmaxCrossEntropy() if loss is None else loss
+    history = History() if history is None else history
     steps_per_epoch = -(-len(train_set) // batch_size)
     description = description or network.name
     with tqdm(
         total=epochs * len(train_set),
+        initial=len(history.epochs) * len(train_set),
         desc=description,
         unit="img",
         disable=not (progress and sys.stderr.isatty()),
         dynamic_ncols=True,
     ) as bar:
-        for epoch in range(1, epochs + 1):
+        for epoch in range(len(history.epochs) + 1, epochs + 1):
+            # A generator for each epoch: a run that goes on after some epochs sees what it would have seen at once.
+            rng = np.random.default_rng([seed, epoch])
             loss_sum, right, seen = 0.0, 0, 0
             start = time.perf_counter()
             for images, labels in batches(train_set, batch_size, rng):
-                if schedule is not None:
+                if callable(schedule):
                     optimizer.lr = schedule(len(history.steps) / (epochs * steps_per_epoch))
+                if prepare is not None:
+                    images = prepare(images, rng)
                 logits = network.forward(images, training=True)
-                loss = float(loss_function.forward(logits, labels))
-                network.backward(loss_function.backward(), input_gradient=False)
+                batch_loss = float(loss.forward(logits, labels))
+                network.backward(loss.backward(), input_gradient=False)
                 optimizer.step()
-                history.steps.append(loss)
-                loss_sum += loss * len(labels)
+                history.steps.append(batch_loss)
+                loss_sum += batch_loss * len(labels)
                 right += int((logits.argmax(axis=1) == labels).sum())
                 seen += len(labels)
                 bar.set_postfix_str(f"loss {loss_sum / seen:.3f}, accuracy {right / seen:.1%}", refresh=False)
                 bar.update(len(labels))
             seconds = time.perf_counter() - start
-            test_loss, test_accuracy = math.nan, math.nan
+            row = {
+                "epoch": epoch,
+                "learning_rate": float(optimizer.lr),
+                "train_loss": loss_sum / seen,
+                "train_accuracy": right / seen,
+                "test_loss": math.nan,
+                "test_accuracy": math.nan,
+                "seconds": seconds,
+                "images_per_second": seen / seconds,
+            }
             if test_set is not None:
-                test_loss, test_accuracy, _ = evaluate(network, test_set.images, test_set.labels)
-            history.epochs.append(
-                {
-                    "epoch": epoch,
-                    "learning_rate": float(optimizer.lr),
-                    "train_loss": loss_sum / seen,
-                    "train_accuracy": right / seen,
-                    "test_loss": test_loss,
-                    "test_accuracy": test_accuracy,
-                    "seconds": seconds,
-                    "images_per_second": seen / seconds,
-                }
-            )
+                row["test_loss"], row["test_accuracy"], _ = evaluate(
+                    network, test_set.images, test_set.labels, loss=loss, prepare=prepare
+                )
+            history.epochs.append(row)
+            if isinstance(schedule, Plateau):
+                error = row["train_loss"] if test_set is None else 1 - row["test_accuracy"]
+                optimizer.lr = schedule.after_epoch(error)
             if progress and bar.disable:
-                print(_line(description, epochs, history.epochs[-1]), file=sys.stderr, flush=True)
+                print(_line(description, epochs, row), file=sys.stderr, flush=True)
+            if after_epoch is not None:
+                after_epoch(history)
     return history
 
 
 def evaluate(
-    network: Network, images: np.ndarray, labels: np.ndarray, batch_size: int = 256
+    network: Network,
+    images: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int = 256,
+    loss=None,
+    prepare: Prepare | None = None,
 ) -> tuple[float, float, np.ndarray]:
     """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full."""
     if len(images) == 0:
         raise ValueError("evaluate got no images, expected at least one")
-    loss_function = SoftmaxCrossEntropy()
+    loss = SoftmaxCrossEntropy() if loss is None else loss
     loss_sum, predictions = 0.0, []
     for start in range(0, len(images), batch_size):
-        logits = network.forward(images[start : start + batch_size])
-        part = labels[start : start + batch_size]
-        loss_sum += float(loss_function.forward(logits, part)) * len(part)
+        part, right = images[start : start + batch_size], labels[start : start + batch_size]
+        logits = network.forward(part if prepare is None else prepare(part, None))
+        loss_sum += float(loss.forward(logits, right)) * len(right)
         predictions.append(logits.argmax(axis=1))
     predictions = np.concatenate(predictions)
     return loss_sum / len(images), float((predictions == labels).mean()), predictions

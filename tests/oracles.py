@@ -128,6 +128,14 @@ def linear(x, weight, bias):
     return y
 
 
+def euclidean_rbf(x, prototypes):
+    """y[n, c] = minus the sum over j of (x[n, j] - prototypes[c, j])^2."""
+    y = np.zeros((x.shape[0], prototypes.shape[0]))
+    for n, c in np.ndindex(y.shape):
+        y[n, c] = -sum((float(x[n, j]) - float(prototypes[c, j])) ** 2 for j in range(x.shape[1]))
+    return y
+
+
 def flatten(x):
     """Rows first, then columns, then channels: the order (H, W, C) is kept."""
     N, H, W, C = x.shape

@@ -1,7 +1,23 @@
 """Data sets and batches."""
 
 from nn.data.batches import batches
-from nn.data.dataset import Dataset
+from nn.data.cifar10 import cifar10
+from nn.data.dataset import Dataset, split
 from nn.data.digits import digits
+from nn.data.load import load
+from nn.data.mnist import fashion_mnist, mnist
+from nn.data.npz import load_npz
+from nn.data.pictures import pictures
 
-__all__ = ["Dataset", "batches", "digits"]
+__all__ = [
+    "Dataset",
+    "batches",
+    "cifar10",
+    "digits",
+    "fashion_mnist",
+    "load",
+    "load_npz",
+    "mnist",
+    "pictures",
+    "split",
+]

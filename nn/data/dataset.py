@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,12 @@ import numpy as np
 class Dataset:
     """N images of one size, each with the number of the class it shows.
 
-    images       floating, (N, H, W, C)
+    images       (N, H, W, C), uint8 in 0..255, or floating in whatever range they were prepared to have
     labels       integers, (N,), from 0 to number of classes - 1; kept as int64
     class_names  what to call class 0, class 1, ...
 
-    The arrays are the caller's, not copies.
+    Bytes take a quarter of the memory of float32: large sets stay bytes, and each batch is made floating when it is
+    needed. The arrays are the caller's, not copies.
     """
 
     images: np.ndarray
@@ -34,9 +36,10 @@ class Dataset:
                 f"Dataset: images must have shape (N, H, W, C), got {images.shape}; "
                 "grey images need a last axis of length 1."
             )
-        if not np.issubdtype(images.dtype, np.floating):
+        if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
             raise TypeError(
-                f"Dataset: images must be floating, got {images.dtype}; for bytes use images.astype(np.float32) / 255."
+                f"Dataset: images must be uint8 (0..255) or floating, got {images.dtype}; "
+                "images.astype(np.uint8) or images.astype(np.float32) converts them."
             )
         if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
             raise TypeError(
@@ -87,3 +90,47 @@ class Dataset:
             if indices.size == 0:  # an empty list would become an array of floats
                 indices = np.zeros(0, dtype=np.int64)
         return Dataset(self.images[indices], self.labels[indices], self.class_names)
+
+    def as_floats(self) -> Dataset:
+        """The same set with images as float32 in 0..1, the bytes over 255; floating images stay as they are."""
+        if self.images.dtype != np.uint8:
+            return self
+        return Dataset(np.divide(self.images, 255, dtype=np.float32), self.labels, self.class_names)
+
+
+def split(dataset: Dataset, held_out: int | float, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """Set some images aside to test with: (the rest, the held-out ones), each in the data set's order.
+
+    held_out  how many images (5000), or which share of them (0.1)
+    seed      chooses the images; the same seed, the same images
+
+    Stratified: every class gives its share, to the nearest image or so. The images are copied.
+    """
+    total = len(dataset)
+    if isinstance(held_out, bool) or not isinstance(held_out, numbers.Real):
+        raise TypeError(f"split: held_out must be a number of images or a share of them, got {held_out!r}")
+    if isinstance(held_out, numbers.Integral):
+        count = int(held_out)
+    elif 0 < held_out < 1:
+        count = min(max(1, round(held_out * total)), total - 1)
+    else:
+        raise ValueError(f"split: held_out as a share must lie between 0 and 1, got {held_out}")
+    if not 1 <= count < total:
+        raise ValueError(
+            f"split: held_out must leave images on both sides, so be 1 to {total - 1} of {total}, got {held_out}"
+        )
+    order = fair_order(dataset.labels, np.random.default_rng(seed))
+    return dataset.subset(np.sort(order[count:])), dataset.subset(np.sort(order[:count]))
+
+
+def fair_order(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random order in which every beginning holds the classes in proportion.
+
+    The images of each class are shuffled and spread evenly over 0..1; sorting all of them by that place
+    interleaves the classes. So the first fifth holds a fifth of each class.
+    """
+    places = np.empty(len(labels))
+    for label in np.unique(labels):
+        (where,) = np.nonzero(labels == label)
+        places[where] = (rng.permutation(len(where)) + rng.random()) / len(where)
+    return np.argsort(places, kind="stable")

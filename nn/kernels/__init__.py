@@ -20,7 +20,7 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
     numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
 
-from nn.kernels import normalisation, patches, pooling, update
+from nn.kernels import normalisation, patches, pooling, sampling, update
 
 
 def _dispatch(fast: Callable, plain: Callable) -> Callable:
@@ -39,5 +39,6 @@ sum_pool = _dispatch(pooling.sum_pool_fast, pooling.sum_pool_plain)
 sum_pool_backward = _dispatch(pooling.sum_pool_backward_fast, pooling.sum_pool_backward_plain)
 lrn = _dispatch(normalisation.lrn_fast, normalisation.lrn_plain)
 lrn_backward = _dispatch(normalisation.lrn_backward_fast, normalisation.lrn_backward_plain)
+affine = _dispatch(sampling.affine_fast, sampling.affine_plain)
 sgd_paper = _dispatch(update.sgd_paper_fast, update.sgd_paper_plain)
 sgd_pytorch = _dispatch(update.sgd_pytorch_fast, update.sgd_pytorch_plain)

@@ -41,9 +41,14 @@ def _copy(source, start, target, at, length):
         target[at : at + length] = source[start : start + length]
 
 
-@njit(cache=True, nogil=True)
 def im2col_fast(x, kernel, stride, padding, rows, width, channels, patches):
-    """The same, pixel run by pixel run and without a padded copy of x."""
+    """The same without a padded copy of x: run by run where runs are long, and column by column where they are short."""
+    run = kernel[1] * (channels[1] - channels[0])
+    (_im2col_columns if run < 16 else _im2col_runs)(x, kernel, stride, padding, rows, width, channels, patches)
+
+
+@njit(cache=True, nogil=True)
+def _im2col_runs(x, kernel, stride, padding, rows, width, channels, patches):
     images, x_height, x_width, x_channels = x.shape
     lines = x.reshape(images, x_height, x_width * x_channels)
     depth = channels[1] - channels[0]
@@ -71,6 +76,40 @@ def im2col_fast(x, kernel, stride, padding, rows, width, channels, patches):
                         line = lines[n, ih]
                         for kw in range(first, last):
                             _copy(line, (left + kw) * x_channels + channels[0], patch, at + kw * depth, depth)
+
+
+@njit(cache=True, nogil=True)
+def _im2col_columns(x, kernel, stride, padding, rows, width, channels, patches):
+    images, x_height, x_width, x_channels = x.shape
+    lines = x.reshape(images, x_height, x_width * x_channels)
+    step = stride[1] * x_channels
+    top = 0
+    for n in range(images):
+        for oh in range(rows[0], rows[1]):
+            block = patches[top : top + width]  # the patches of one output row
+            top += width
+            column = 0
+            for kh in range(kernel[0]):
+                ih = oh * stride[0] - padding[0] + kh
+                outside = ih < 0 or ih >= x_height
+                line = lines[n, 0 if outside else ih]
+                for kw in range(kernel[1]):
+                    left = kw - padding[1]
+                    # The positions [first, last) whose pixel lies inside the picture.
+                    first = min(width, max(0, (stride[1] - 1 - left) // stride[1]))
+                    last = max(first, min(width, (x_width - 1 - left) // stride[1] + 1))
+                    if outside:
+                        first = last = width
+                    for channel in range(channels[0], channels[1]):
+                        for ow in range(first):
+                            block[ow, column] = 0
+                        at = (first * stride[1] + left) * x_channels + channel
+                        for ow in range(first, last):
+                            block[ow, column] = line[at]
+                            at += step
+                        for ow in range(last, width):
+                            block[ow, column] = 0
+                        column += 1
 
 
 def col2im_plain(patches, kernel, stride, padding, width, channels, x):

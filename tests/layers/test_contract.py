@@ -7,6 +7,7 @@ from layers import (
     AvgPool2d,
     Conv2d,
     Dropout,
+    EuclideanRBF,
     Flatten,
     Linear,
     LocalResponseNorm,
@@ -40,6 +41,7 @@ LAYERS = {
     "ScaledTanh": (ScaledTanh, IMAGES),
     "Dropout": (lambda: Dropout(0.5, rng=0), VECTORS),
     "Flatten": (Flatten, IMAGES),
+    "EuclideanRBF": (lambda: EuclideanRBF(np.random.default_rng(0).choice([-1, 1], (5, 10))), VECTORS),
     "Linear": (lambda: Linear(10, 6, rng=0), VECTORS),
 }
 PARAMETRIC = {"Conv2d", "Conv2d 1x1", "Subsampling2d", "Linear"}

@@ -7,6 +7,7 @@ from layers import (
     AvgPool2d,
     Conv2d,
     Dropout,
+    EuclideanRBF,
     Flatten,
     Linear,
     LocalResponseNorm,
@@ -175,6 +176,12 @@ def test_activations(kind, theirs, shape):
 
 def test_linear():
     compare(Linear(13, 8), (5, 13), lambda x, w, b: F.linear(x, w.T, b))
+
+
+def test_euclidean_rbf():
+    prototypes = np.random.default_rng(0).normal(size=(4, 9)).astype(np.float32)
+    centres = torch.tensor(prototypes.astype(np.float64))
+    compare(EuclideanRBF(prototypes), (3, 9), lambda x, w, b: -((x[:, None] - centres) ** 2).sum(dim=2))
 
 
 def test_flatten():

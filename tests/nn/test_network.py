@@ -100,6 +100,50 @@ def test_backward_equals_its_layers_one_by_one(input_gradient, dtype):
     assert (x.tobytes(), dy.tobytes()) == before
 
 
+def random_layers(rng):
+    """A network that nobody would design, for the buffers between the layers: any kind may follow any other."""
+    kinds = [
+        lambda: Conv2d(2, 2, 3, padding=1, rng=rng),
+        ReLU,
+        Sigmoid,
+        Tanh,
+        lambda: Dropout(0.3, rng=int(rng.integers(99))),
+    ]
+    kinds += [lambda: LocalResponseNorm(3, alpha=1.0, region=rng.choice(["across", "within"]).item())]
+    kinds += [lambda: MaxPool2d(3, stride=1, padding=1), lambda: AvgPool2d(3, stride=1, padding=1)]
+    vectors = [
+        ReLU,
+        Sigmoid,
+        Flatten,
+        lambda: Dropout(0.3, rng=int(rng.integers(99))),
+        lambda: Linear(144, 144, rng=rng),
+    ]
+    chosen = [rng.choice(kinds)() for _ in range(rng.integers(0, 7))]
+    if rng.random() < 0.5:
+        chosen += [Flatten(), *(rng.choice(vectors)() for _ in range(rng.integers(0, 5)))]
+    return [(f"layer{number}", layer) for number, layer in enumerate(chosen or [ReLU()])]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_networks_of_any_order_equal_their_layers_one_by_one(seed):
+    network, hand = (Network(random_layers(np.random.default_rng(seed))) for _ in range(2))
+    for step, N in enumerate((3, 5, 2)):
+        x = images(N, seed=step)
+        dy = np.random.default_rng(step).normal(size=by_hand(hand, x, training=False).shape).astype(np.float32)
+        before = x.tobytes(), dy.tobytes()
+        predicted, expected = network.forward(x), by_hand(hand, x, training=False)
+        assert np.array_equal(predicted, expected)
+        assert np.array_equal(network.forward(x, training=True), by_hand(hand, x, training=True))
+        assert np.array_equal(network.forward(x), expected)
+        dx = network.backward(dy, input_gradient=True)
+        by_layer = dy
+        for layer in reversed(hand.layers.values()):
+            by_layer = layer.backward(by_layer)
+        assert np.array_equal(dx, by_layer)
+        assert all(np.array_equal(grad, hand.grads[name]) for name, grad in network.grads.items())
+        assert np.array_equal(predicted, expected) and (x.tobytes(), dy.tobytes()) == before
+
+
 STARTS = {
     "conv first": layers,
     "flatten first": lambda: [("flatten", Flatten()), ("fc1", Linear(9 * 8 * 2, 6, rng=0)), ("relu1", ReLU())],

@@ -16,9 +16,7 @@ def order(walk):
     return [label for _, labels in walk for label in labels.tolist()]
 
 
-@pytest.mark.parametrize(
-    "batch_size, sizes", [(4, [4, 4, 2]), (5, [5, 5]), (10, [10]), (99, [10]), (1, [1] * 10)]
-)
+@pytest.mark.parametrize("batch_size, sizes", [(4, [4, 4, 2]), (5, [5, 5]), (10, [10]), (99, [10]), (1, [1] * 10)])
 @pytest.mark.parametrize("rng", [None, 0])
 def test_every_image_once_with_the_last_partial_batch(dataset, batch_size, sizes, rng):
     seen = list(batches(dataset, batch_size, rng))

@@ -1,0 +1,142 @@
+"""How each network was trained by those who made it, or how it trains well here.
+
+A recipe says what a batch of pictures goes through before the network sees it, which loss is made small, and the numbers
+of the descent. `recipe_for` has one for every model; `examples/train.py` lets each number be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nn import LeNet5Loss, SoftmaxCrossEntropy
+from nn.data import Dataset
+from nn.data.augmentation import (
+    centre_crop,
+    colour_noise,
+    distort,
+    lenet5_input,
+    mirror,
+    principal_colours,
+    random_crop,
+    unit_interval,
+)
+from nn.schedules import Plateau, one_cycle, stairs
+
+AUGMENTATIONS = ("crop", "mirror", "colour", "distort")
+
+
+@dataclass
+class Recipe:
+    """Everything about a training run that is neither the network nor the pictures."""
+
+    epochs: int
+    batch_size: int
+    lr: float  # the highest of the run
+    schedule: Callable[[float], Callable | Plateau | None]  # from lr
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    lr_multipliers: dict[str, float] = field(default_factory=dict)
+    decay_multipliers: dict[str, float] = field(default_factory=dict)
+    augment: tuple[str, ...] = ()
+    loss: Callable = SoftmaxCrossEntropy
+    levels: str = "standardised"  # what pixels become: "standardised", "minus mean picture" or "lenet5"
+
+
+RECIPES = {
+    "lenet": Recipe(epochs=16, batch_size=64, lr=0.5, schedule=one_cycle),
+    # The paper's own descent measures curvature; a falling rate and small batches serve here.
+    "lenet5_1998": Recipe(epochs=20, batch_size=32, lr=0.002, schedule=one_cycle, loss=LeNet5Loss, levels="lenet5"),
+    "alexnet_small": Recipe(epochs=10, batch_size=64, lr=0.03, schedule=one_cycle, weight_decay=5e-4),
+    # Source: section 5 of the paper.
+    "alexnet": Recipe(
+        epochs=90,
+        batch_size=128,
+        lr=0.01,
+        schedule=Plateau,
+        weight_decay=5e-4,
+        augment=("crop", "mirror", "colour"),
+        levels="minus mean picture",
+    ),
+    # Source: layer-params-80sec.cfg and layer-params-18pct.cfg of cuda-convnet.
+    "alexnet_cifar10 80sec": Recipe(
+        epochs=14,
+        batch_size=128,
+        lr=0.001,
+        schedule=lambda lr: stairs([lr, lr / 10, lr / 100], [11, 2, 1]),
+        weight_decay=0.004,
+        lr_multipliers={"bias": 2},
+        decay_multipliers={"bias": 0, "fc4.weight": 7.5, "fc5.weight": 7.5},
+        levels="minus mean picture",
+    ),
+    "alexnet_cifar10 18pct": Recipe(
+        epochs=140,
+        batch_size=128,
+        lr=0.001,
+        schedule=lambda lr: stairs([lr, lr / 10, lr / 100], [120, 10, 10]),
+        weight_decay=0.004,
+        lr_multipliers={"bias": 2},
+        decay_multipliers={"bias": 0, "fc4.weight": 250},
+        levels="minus mean picture",
+    ),
+}
+RECIPES["alexnet_caffe"] = RECIPES["alexnet_torchvision"] = RECIPES["alexnet"]
+
+
+def recipe_for(model: str, variant: str = "") -> Recipe:
+    """The recipe of a model, named as its function in `models` is."""
+    return RECIPES[f"{model} {variant}".strip()]
+
+
+def make_prepare(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int], augment: Sequence[str]):
+    """The function prepare(images, rng) that makes the network's input of a batch, for `nn.training.train`.
+
+    Means are those of the training pictures. With rng=None, for testing, nothing is random: the centre is cut out.
+    """
+    size = image_shape[0]
+    mean = deviation = principal = None
+    if recipe.levels != "lenet5":
+        mean, deviation = _statistics(train_set, per_pixel=recipe.levels == "minus mean picture")
+    if "colour" in augment:
+        principal = principal_colours(train_set.images)
+
+    def prepare(images: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        images = unit_interval(images)
+        if rng is not None and "distort" in augment:
+            images = distort(images, rng)
+        if recipe.levels == "lenet5":
+            return lenet5_input(images)
+        if rng is not None and "colour" in augment:
+            images = colour_noise(images, principal, rng)
+        images = (images - mean) / deviation
+        if images.shape[1:3] != tuple(image_shape[:2]):
+            images = (
+                random_crop(images, size, rng) if rng is not None and "crop" in augment else centre_crop(images, size)
+            )
+        if rng is not None and "mirror" in augment:
+            images = mirror(images, rng)
+        return np.ascontiguousarray(images, dtype=np.float32)
+
+    return prepare
+
+
+def _statistics(train_set: Dataset, per_pixel: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What is subtracted and what is divided by, for pictures in 0..1.
+
+    Per pixel: the mean picture, and 1/255, so that levels are 0..255 as the published rates expect. Else the mean and
+    the deviation of each channel.
+    """
+    total = np.zeros(train_set.image_shape)
+    squares = np.zeros(train_set.image_shape)
+    for start in range(0, len(train_set), 1000):
+        part = unit_interval(train_set.images[start : start + 1000]).astype(np.float64)
+        total += part.sum(axis=0)
+        squares += (part * part).sum(axis=0)
+    mean, mean_square = total / len(train_set), squares / len(train_set)
+    if per_pixel:
+        return mean.astype(np.float32), np.float32(1 / 255)
+    channel_mean = mean.mean(axis=(0, 1))
+    deviation = np.sqrt(np.maximum(mean_square.mean(axis=(0, 1)) - channel_mean**2, 1e-12))
+    return channel_mean.astype(np.float32), deviation.astype(np.float32)

@@ -1,0 +1,235 @@
+"""Train any network of this library on any pictures.
+
+Each model comes with the recipe that its authors published, or that serves it well here; every number of it
+can be changed. Part of the training pictures can be held out (--held-out), to see while training how the
+network does on pictures that it does not learn from. The folder --out receives
+
+    metrics.csv              a line for each epoch
+    curves.png               how the loss fell and the accuracy rose
+    best.safetensors         the weights of the best epoch so far, with the model's name: models.load(path)
+    checkpoint.safetensors   where the run stands: --resume goes on from there
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import models
+from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_prepare, recipe_for
+from nn import SGD, Network, plots
+from nn.checkpoint import load_checkpoint, save_checkpoint
+from nn.data import Dataset, load, split
+from nn.schedules import Plateau, constant, one_cycle, steps
+from nn.training import History, train
+
+EXAMPLES = """
+examples:
+  python -m examples.train --model lenet --data digits
+      LeNet on the digits in the box, half a minute
+  python -m examples.train --model lenet5_1998 --data mnist --epochs 60 --augment distort --held-out 10000
+      LeNet-5 as in 1998, with distorted digits
+  python -m examples.train --model alexnet_cifar10 --variant 80sec --data cifar10 --held-out 5000
+      26% error, as AlexNet's author published it
+  python -m examples.train --model alexnet_small --data my_pictures --image-size 64 --augment crop,mirror
+      your own: a folder with one sub-folder for each class
+
+--data is digits, mnist, fashion_mnist or cifar10 (downloaded on first use), or a path: a folder or zip of
+pictures with one sub-folder a class, a .npz file with images and labels, a folder with MNIST's files, or
+cifar-10-binary.tar.gz.
+"""
+
+SCHEDULES = {
+    "constant": constant,
+    "one-cycle": one_cycle,
+    "steps": lambda lr: steps(lr, (0.5, 0.75, 0.9)),
+    "plateau": Plateau,
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake gets one sentence instead of the whole usage."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"train: {' '.join(message.split())}; --help explains the options\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 2 bad input; 130 stopped by Ctrl-C."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    options.out = options.out or Path("runs/train") / options.model
+    command = shlex.join(argument for argument in arguments if argument != "--resume")
+    try:
+        train_set, test_set = load_sets(options)
+        recipe = make_recipe(options)
+        network = make_network(options, recipe, train_set)
+        prepare = make_prepare(recipe, train_set, network.image_shape, recipe.augment)
+        network.forward(prepare(train_set.images[:1], None))  # pictures of a wrong size are found out here
+        optimizer = SGD(
+            network,
+            recipe.lr,
+            recipe.momentum,
+            recipe.weight_decay,
+            options.form,
+            recipe.lr_multipliers,
+            recipe.decay_multipliers,
+        )
+        schedule = recipe.schedule(recipe.lr)
+        options.out.mkdir(parents=True, exist_ok=True)
+        history = None
+        if options.resume:
+            checkpoint = options.out / "checkpoint.safetensors"
+            history = load_checkpoint(checkpoint, network, optimizer, schedule, command)
+        elif any(options.out.iterdir()) and not options.force:
+            raise ValueError(f"--out: {options.out} is not empty; add --resume to go on or --force to start again")
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        parser.error(str(error))
+    tested = "none held out" if test_set is None else f"{len(test_set):,} held out"
+    print(f"{network.name}: {network.num_parameters:,} parameters; {len(train_set):,} pictures, {tested}", flush=True)
+
+    def after_epoch(history: History) -> None:
+        write_progress(options.out, network, history)
+        save_checkpoint(options.out / "checkpoint.safetensors", network, optimizer, history, schedule, command)
+
+    try:
+        history = train(
+            network,
+            train_set,
+            test_set,
+            epochs=recipe.epochs,
+            optimizer=optimizer,
+            batch_size=recipe.batch_size,
+            schedule=schedule,
+            loss=recipe.loss(),
+            prepare=prepare,
+            seed=options.seed,
+            history=history,
+            after_epoch=after_epoch,
+        )
+    except KeyboardInterrupt:
+        print("\ntrain: stopped by Ctrl-C; add --resume to go on after the last whole epoch", file=sys.stderr)
+        return 130
+    best = min(history.epochs, key=_error)
+    print(
+        f"Best: epoch {best['epoch']} of {len(history.epochs)}, error {_error(best):.2%}, after "
+        f"{history.seconds:.0f} s of training. Results are in {options.out}."
+    )
+    return 0
+
+
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="python -m examples.train",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    names = [name for name in models.__all__ if any(key.split()[0] == name for key in RECIPES)]
+    parser.add_argument("--model", choices=names, required=True, help="which network (see models/)")
+    parser.add_argument("--data", required=True, help="a name or a path, see below")
+    parser.add_argument("--image-size", type=int, metavar="PIXELS", help="bring pictures to this size first")
+    parser.add_argument("--variant", choices=("80sec", "18pct"), default="18pct", help="of alexnet_cifar10")
+    parser.add_argument("--width", type=float, default=0.25, help="of alexnet_small (default: %(default)s)")
+    parser.add_argument("--init", choices=("paper", "code-2012", "caffe"), default="paper", help="of alexnet")
+    parser.add_argument("--held-out", type=int, default=0, metavar="N", help="test on N of the training pictures")
+    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="pictures a step")
+    parser.add_argument("--lr", type=float, metavar="RATE", help="the highest learning rate")
+    parser.add_argument("--schedule", choices=tuple(SCHEDULES), help="how the rate falls")
+    parser.add_argument("--momentum", type=float)
+    parser.add_argument("--weight-decay", type=float)
+    parser.add_argument("--form", choices=("paper", "pytorch"), default="paper", help="of SGD (see nn.SGD)")
+    parser.add_argument(
+        "--augment",
+        metavar="KINDS",
+        help=f"random changes, such as crop,mirror: any of {', '.join(AUGMENTATIONS)} or none",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order, dropout and random changes")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the results (default: runs/train/MODEL)")
+    parser.add_argument("--resume", action="store_true", help="go on after the last whole epoch of --out")
+    parser.add_argument("--force", action="store_true", help="start again although --out has results")
+    return parser
+
+
+def load_sets(options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
+    """The training and test pictures; what is held out replaces the data set's own test pictures."""
+    train_set, test_set = load(options.data, options.image_size)
+    if options.held_out < 0:
+        raise ValueError(f"--held-out is {options.held_out}, expected a number of pictures of at least 0")
+    if options.held_out:
+        train_set, test_set = split(train_set, options.held_out, seed=0)
+    return train_set, test_set
+
+
+def make_recipe(options: argparse.Namespace) -> Recipe:
+    """The model's recipe with what the command line changes."""
+    recipe = recipe_for(options.model, options.variant if options.model == "alexnet_cifar10" else "")
+    changes = {
+        name: getattr(options, name)
+        for name in ("epochs", "batch_size", "lr", "momentum", "weight_decay")
+        if getattr(options, name) is not None
+    }
+    if options.schedule is not None:
+        changes["schedule"] = SCHEDULES[options.schedule]
+    if options.augment is not None:
+        kinds = tuple(kind for kind in options.augment.split(",") if kind != "none")
+        for kind in kinds:
+            if kind not in AUGMENTATIONS:
+                raise ValueError(f"--augment: {kind!r} is none of {', '.join(AUGMENTATIONS)}")
+        changes["augment"] = kinds
+    for name in ("epochs", "batch_size"):
+        if changes.get(name, 1) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} is {changes[name]}, expected at least 1")
+    return replace(recipe, **changes)
+
+
+def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset) -> Network:
+    """The model, made for these pictures where it can be."""
+    shape, classes, seed = train_set.image_shape, train_set.num_classes, options.seed
+    if options.model == "lenet":
+        return models.lenet(classes, shape, rng=seed)
+    if options.model == "lenet5_1998":
+        if classes != 10 or shape[2] != 1:
+            raise ValueError(f"lenet5_1998 reads ten classes of grey pictures, got {classes} classes of {shape}")
+        return models.lenet5_1998(rng=seed)
+    if options.model == "alexnet_small":
+        if "crop" in recipe.augment:  # an eighth of the side is left for the crop to move in
+            shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
+        return models.alexnet_small(classes, shape, options.width, rng=seed)
+    if options.model == "alexnet_cifar10":
+        if "crop" in recipe.augment:
+            shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
+        return models.alexnet_cifar10(options.variant, classes, shape, rng=seed)
+    if options.model == "alexnet":
+        return models.alexnet(classes, options.init, rng=seed)
+    return getattr(models, options.model)(classes, rng=seed)
+
+
+def write_progress(folder: Path, network: Network, history: History) -> None:
+    """metrics.csv, curves.png and, if this epoch is the best so far, the weights."""
+    with open(folder / "metrics.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, history.epochs[0].keys())
+        writer.writeheader()
+        writer.writerows(history.epochs)
+    curves = {"steps": history.steps, "epochs": history.epochs}
+    plots.learning_curves(folder / "curves.png", {network.name: curves})
+    if _error(history.epochs[-1]) <= min(_error(row) for row in history.epochs):
+        network.save(folder / "best.safetensors", extra={"epoch": len(history.epochs)})
+
+
+def _error(row: dict) -> float:
+    """On the held-out pictures; where there are none, on those learned from."""
+    accuracy = row["test_accuracy"]
+    return 1 - (row["train_accuracy"] if accuracy != accuracy else accuracy)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Everything that a training run needs to go on where it stopped, in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+
+from nn.network import Network
+from nn.schedules import Plateau
+from nn.sgd import SGD
+from nn.training import History
+from nn.weights import assign, write_beside
+
+
+def save_checkpoint(
+    path: str | Path, network: Network, optimizer: SGD, history: History, schedule=None, command: str = ""
+) -> None:
+    """Write parameters, velocities, the state of every random generator, the history and the schedule's memory.
+
+    command: how the run was started, so that nobody goes on with a different one by mistake.
+    """
+    arrays = {f"param/{name}": array for name, array in network.params.items()}
+    arrays |= {f"velocity/{name}": array for name, array in optimizer.velocities.items()}
+    state = {
+        "command": command,
+        "lr": optimizer.lr,
+        "history": asdict(history),
+        "generators": {name: generator.bit_generator.state for name, generator in _generators(network).items()},
+        "plateau": vars(schedule) if isinstance(schedule, Plateau) else None,
+    }
+    write_beside(Path(path), to_safetensors(arrays, {"checkpoint": json.dumps(state)}))
+
+
+def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule=None, command: str = "") -> History:
+    """Put everything back as `save_checkpoint` found it, and return the history.
+
+    Raises FileNotFoundError, or ValueError for a file that is damaged or of another run.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: there is no checkpoint; start the run without --resume")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            state = json.loads((file.metadata() or {}).get("checkpoint", "null"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from None
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} is no checkpoint of a training run; expected a file that train.py wrote")
+    if state["command"] != command:
+        raise ValueError(
+            f"{path} is of another run: {state['command']}; repeat those arguments or choose another --out"
+        )
+    params = {name.removeprefix("param/"): array for name, array in arrays.items() if name.startswith("param/")}
+    assign(network, params, path)
+    for name, velocity in optimizer.velocities.items():
+        velocity[...] = arrays[f"velocity/{name}"]
+    for name, generator in _generators(network).items():
+        generator.bit_generator.state = state["generators"][name]
+    if isinstance(schedule, Plateau):
+        vars(schedule).update(state["plateau"])
+    optimizer.lr = state["lr"]
+    return History(**state["history"])
+
+
+def _generators(network: Network) -> dict[str, np.random.Generator]:
+    return {
+        name: layer.rng
+        for name, layer in network.layers.items()
+        if isinstance(getattr(layer, "rng", None), np.random.Generator)
+    }

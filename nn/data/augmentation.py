@@ -1,0 +1,144 @@
+"""From pictures to what a network is fed: levels and means, and the random changes that make few pictures many.
+
+Functions take a batch (N, H, W, C), uint8 or float32, and return float32; `rng` is a numpy Generator, so that a seed
+gives the same pictures again. The training loop calls one function prepare(images, rng), with rng=None for testing: it
+is put together from these.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.kernels import affine
+from nn.threads import run_parallel, split
+
+LENET5_BACKGROUND, LENET5_INK = -0.1, 1.175
+
+
+def unit_interval(images: np.ndarray) -> np.ndarray:
+    """uint8 levels 0..255 as float32 0..1; float images as they are, in float32."""
+    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+
+
+def lenet5_input(images: np.ndarray) -> np.ndarray:
+    """Digits (N, 28, 28, 1), ink bright, as LeNet-5 sees them: (N, 32, 32, 1), -0.1 background and 1.175 ink.
+
+    So the mean is about 0 and the variance about 1. Source: LeCun et al. 1998, section II.B.
+    """
+    levels = unit_interval(images) * np.float32(LENET5_INK - LENET5_BACKGROUND) + np.float32(LENET5_BACKGROUND)
+    border = [(0, 0), *(((32 - side) // 2, 32 - side - (32 - side) // 2) for side in images.shape[1:3]), (0, 0)]
+    return np.pad(levels, border, constant_values=LENET5_BACKGROUND)
+
+
+def distort(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    shift: float = 2.0,
+    scale: float = 0.15,
+    squeeze: float = 0.15,
+    shear: float = 0.3,
+    fill: float = 0.0,
+) -> np.ndarray:
+    """LeNet's distortions: each image is randomly shifted, scaled, squeezed and sheared, all at once.
+
+        shift    by up to so many pixels up or down and left or right
+        scale    larger or smaller by up to this share
+        squeeze  narrower and at once higher by up to this share, or the reverse
+        shear    sideways by up to this many pixels for each pixel up
+
+    Each is uniform between its two extremes. Between pixels the values are interpolated; `fill` lies outside. The paper
+    names the four kinds and gives no sizes. Source: LeCun et al. 1998, section III.A, "distorted patterns".
+    """
+    images = np.ascontiguousarray(unit_interval(images))
+    count = len(images)
+    shifts = rng.uniform(-shift, shift, (2, count))
+    size = 1 + rng.uniform(-scale, scale, count)
+    aspect = 1 + rng.uniform(0, squeeze, count)
+    aspect = np.where(rng.random(count) < 0.5, aspect, 1 / aspect)
+    slant = rng.uniform(-shear, shear, count)
+    maps = np.zeros((count, 2, 3))
+    maps[:, 0, 0] = size * aspect
+    maps[:, 0, 2] = shifts[0]
+    maps[:, 1, 0] = size / aspect * slant
+    maps[:, 1, 1] = size / aspect
+    maps[:, 1, 2] = shifts[1]
+    out = np.empty_like(images)
+    run_parallel(lambda part: affine(images[part], maps[part], float(fill), out[part]), split(count, count // 64))
+    return out
+
+
+def random_crop(images: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A size x size window of each image, anywhere in it. Source: Krizhevsky et al. 2012, section 4.1."""
+    top, left = (rng.integers(0, length - size + 1, len(images)) for length in _room(images, size))
+    return _windows(images, top, left, size)
+
+
+def centre_crop(images: np.ndarray, size: int) -> np.ndarray:
+    """The size x size window in the middle of each image."""
+    height, width = _room(images, size)
+    top, left = (height - size) // 2, (width - size) // 2
+    return images[:, top : top + size, left : left + size].astype(np.float32)
+
+
+def ten_crops(images: np.ndarray, size: int) -> np.ndarray:
+    """The four corners and the centre of each image, and each mirrored: (10, N, size, size, C).
+
+    A network is asked about all ten, and its probabilities are averaged. Source: Krizhevsky et al. 2012, section 4.1.
+    """
+    height, width = _room(images, size)
+    crops = [images[:, top:, left:][:, :size, :size] for top in (0, height - size) for left in (0, width - size)]
+    crops.append(centre_crop(images, size))
+    return np.stack([*crops, *(crop[:, :, ::-1] for crop in crops)]).astype(np.float32)
+
+
+def mirror(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each image left-right reversed with probability 1/2. Source: Krizhevsky et al. 2012, section 4.1."""
+    images = images.astype(np.float32)
+    chosen = rng.random(len(images)) < 0.5
+    images[chosen] = images[chosen][:, :, ::-1]
+    return images
+
+
+def principal_colours(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (3,) and eigenvectors (columns of (3, 3)) of the covariance of all pixels' colours, 0..1."""
+    pixels = images.reshape(-1, images.shape[-1])
+    count, total, products = 0, 0.0, 0.0
+    for start in range(0, len(pixels), 1 << 20):  # a copy of all pixels in float64 would be large
+        part = unit_interval(pixels[start : start + (1 << 20)]).astype(np.float64)
+        count, total, products = count + len(part), total + part.sum(axis=0), products + part.T @ part
+    mean = total / count
+    return np.linalg.eigh(products / count - np.outer(mean, mean))
+
+
+def colour_noise(
+    images: np.ndarray,
+    principal: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
+    std: float = 0.1,
+    white: float = 1.0,
+) -> np.ndarray:
+    """Add [p1 p2 p3] [a1 l1, a2 l2, a3 l3]^T to every pixel of an image, with a ~ N(0, std^2) drawn once for each
+    image.
+
+    p and l are the eigenvectors and eigenvalues of `principal_colours`: as the paper has it, the eigenvalues themselves
+    and not their roots. white: the level of white in `images`, 1 or 255, by which the noise is multiplied.
+    Source: Krizhevsky et al. 2012, section 4.1.
+    """
+    values, vectors = principal
+    draws = rng.normal(0.0, std, (len(images), len(values)))
+    noise = white * (draws * values) @ vectors.T
+    return images.astype(np.float32) + noise[:, None, None, :].astype(np.float32)
+
+
+def _room(images: np.ndarray, size: int) -> tuple[int, int]:
+    height, width = images.shape[1:3]
+    if not 1 <= size <= min(height, width):
+        raise ValueError(f"cannot cut a {size}x{size} window from images of {height}x{width}")
+    return height, width
+
+
+def _windows(images: np.ndarray, top: np.ndarray, left: np.ndarray, size: int) -> np.ndarray:
+    out = np.empty((len(images), size, size, images.shape[3]), np.float32)
+    for n in range(len(images)):
+        out[n] = images[n, top[n] : top[n] + size, left[n] : left[n] + size]
+    return out

@@ -1,0 +1,129 @@
+"""One function for every data set: those with a name, and those of your own."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from nn.data.cifar10 import cifar10, is_cifar10_folder
+from nn.data.dataset import Dataset
+from nn.data.digits import digits
+from nn.data.mnist import fashion_mnist, is_idx_folder, mnist
+from nn.data.npz import npz
+from nn.data.pictures import picture_sets
+from nn.data.pixels import fit
+
+BORDER = 8  # pixels that grey pictures may lack to the wanted size and get as a border
+
+
+def load(
+    what: str | Path, image_size: int | None = None, channels: int | None = None
+) -> tuple[Dataset, Dataset | None]:
+    """The (training set, test set) that `what` names, images uint8; None where there are no test pictures.
+
+    what is a name,
+
+        "digits"          the 10,000 digits in the box
+        "mnist"           downloaded on first use, as the next two
+        "fashion_mnist"
+        "cifar10"
+
+    or the path of
+
+        a .npz file                   see nn.data.npz
+        a folder or zip of pictures   one sub-folder a class; see nn.data.pictures
+        the MNIST files               their folder; see nn.data.mnist
+        cifar-10-binary.tar.gz        or the folder it was unpacked into
+
+    A name comes before a file of the same name: for the file write "./mnist".
+
+    image_size  pictures become image_size x image_size: the short side is brought to this size and the square in the
+                middle cut out. Grey sets that lack up to 8 pixels get a border of 0 instead, half on each side: so were
+                MNIST's 28 pixels brought to LeNet-5's 32 (LeCun et al. 1998). None: as they are; pictures in a folder
+                must then all have one size
+    channels    3: RGB, grey pictures get three equal channels; 1: grey. None: as they are; a folder or zip as RGB
+
+    Raises ValueError or FileNotFoundError for what cannot be read, DownloadError where the network does not help.
+    """
+    if channels not in (None, 1, 3):
+        raise ValueError(f"load: channels must be 1 (grey) or 3 (RGB), got {channels!r}")
+    if image_size is not None and image_size < 1:
+        raise ValueError(f"load: image_size must be at least 1, got {image_size!r}")
+    named = {"digits": _digits, "mnist": mnist, "fashion_mnist": fashion_mnist, "cifar10": cifar10}
+    if isinstance(what, str) and what.lower().replace("-", "_") in named:
+        sets = named[what.lower().replace("-", "_")]()
+    else:
+        read = _reader(Path(what).expanduser(), ", ".join(named))
+        if read is picture_sets:  # one file at a time from its own size to the wanted one
+            return picture_sets(Path(what).expanduser(), image_size, channels or 3)[:2]
+        sets = read(Path(what).expanduser())
+    train_set, test_set = (None if each is None else _adapt(each, image_size, channels) for each in sets)
+    return train_set, test_set
+
+
+def _reader(path: Path, names: str) -> Callable:
+    """The function that reads this path: decided by what is in it rather than by what it is called."""
+    if path.is_dir():
+        return mnist if is_idx_folder(path) else cifar10 if is_cifar10_folder(path) else picture_sets
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is neither a data set ({names}) nor an existing .npz file, .zip, archive or folder"
+        )
+    if path.suffix.lower() == ".npz":
+        return npz
+    if zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return npz if any(name.endswith(".npy") for name in archive.namelist()) else picture_sets
+        except (zipfile.BadZipFile, ValueError, NotImplementedError):
+            return picture_sets  # which says what is wrong with it
+    with open(path, "rb") as file:
+        if file.read(2) == b"\x1f\x8b":
+            return cifar10
+    raise ValueError(
+        f"{path}: expected a .npz file, a zip of pictures, or cifar-10-binary.tar.gz, and it is none of them"
+    )
+
+
+def _digits() -> tuple[Dataset, Dataset]:
+    """The digits in the box as the bytes that they were, like every other set."""
+    train_set, test_set = (
+        Dataset(np.rint(each.images * 255).astype(np.uint8), each.labels, each.class_names) for each in digits()
+    )
+    return train_set, test_set
+
+
+def _adapt(dataset: Dataset, image_size: int | None, channels: int | None) -> Dataset:
+    images = dataset.images
+    if channels is not None and channels != images.shape[-1]:
+        images = np.repeat(images, 3, axis=-1) if channels == 3 else _to_grey(images)
+    if image_size is not None and images.shape[1:3] != (image_size, image_size):
+        images = _to_size(images, image_size)
+    return Dataset(images, dataset.labels, dataset.class_names)
+
+
+def _to_grey(images: np.ndarray) -> np.ndarray:
+    """RGB to luma, 0.299 R + 0.587 G + 0.114 B, as Pillow does it."""
+    grey = np.empty((*images.shape[:3], 1), np.uint8)
+    for image, out in zip(images, grey):
+        out[..., 0] = np.asarray(Image.fromarray(image).convert("L"))
+    return grey
+
+
+def _to_size(images: np.ndarray, image_size: int) -> np.ndarray:
+    count, height, width, channels = images.shape
+    sized = np.zeros((count, image_size, image_size, channels), np.uint8)
+    top, left = (image_size - height) // 2, (image_size - width) // 2
+    # The three channels may be three times the same grey.
+    is_grey = channels == 1 or bool((images == images[..., :1]).all())
+    if is_grey and 0 <= image_size - height <= BORDER and 0 <= image_size - width <= BORDER:
+        sized[:, top : top + height, left : left + width] = images
+        return sized
+    for image, out in zip(images, sized):
+        picture = Image.fromarray(image[..., 0] if channels == 1 else image)
+        out[...] = np.asarray(fit(picture, image_size)).reshape(out.shape)
+    return sized

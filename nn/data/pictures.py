@@ -1,0 +1,306 @@
+"""A folder of pictures, or a zip of one, as a data set: one sub-folder a class.
+
+    animals/
+        cat/    any.jpg  names.png  of any format.webp
+        dog/    ...
+
+A zip holds the same, and neither needs the outermost folder. With folders `train` and `test` (or `val`) that hold such
+class folders each, the division into two sets is kept.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
+
+from nn.data.dataset import Dataset
+from nn.data.pixels import formats, read_picture
+
+MOST_BYTES = 2**28  # of one file in a zip, unpacked
+MANY = 1000  # pictures, from which on a bar shows the progress
+SHOWN = 5  # left-out files that a warning names
+TRAIN_FOLDERS = ("train", "training")
+TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
+NOT_PICTURES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave in folders; hidden files come to it
+
+Parts = tuple[str, ...]  # a path within the folder or zip, taken apart
+Files = dict[Parts, Parts]  # a path below the folders that are looked into -> the whole path
+Skipped = list[tuple[str, str]]  # (file, why it was left out)
+
+
+def pictures(path: str | Path, image_size: int | None = None, channels: int = 3) -> tuple[Dataset, Skipped]:
+    """All pictures in a folder or zip as one data set, uint8 (N, H, W, channels), and what was left out.
+
+    image_size  every picture becomes image_size x image_size: short side brought to this size, middle cut out. None:
+                they keep the size they have, which must be the same for all
+    channels    3: RGB, 1: grey
+
+    Classes are the sub-folders' names in alphabetical order, pictures follow by class and name; in a class folder they
+    may lie deeper. What cannot be read as a picture is left out: listed as (file, reason), and shown as a warning.
+    See `nn.data.pixels` for how transparency, EXIF orientation and unusual pixels are treated.
+
+    Raises FileNotFoundError, and ValueError where there are no two classes, or classes without a picture.
+    """
+    train_set, test_set, skipped = _load(Path(path), image_size, channels, divided=False)
+    assert test_set is None
+    return train_set, skipped
+
+
+def picture_sets(
+    path: str | Path, image_size: int | None = None, channels: int = 3
+) -> tuple[Dataset, Dataset | None, Skipped]:
+    """As `pictures`, but folders `train` and `test` become two sets: (training, test or None, left out).
+
+    Where there is `val` as well as `test`, `test` is taken, and `val` is not looked at.
+    """
+    return _load(Path(path), image_size, channels, divided=True)
+
+
+def _load(path: Path, image_size: int | None, channels: int, divided: bool) -> tuple[Dataset, Dataset | None, Skipped]:
+    if channels not in (1, 3):
+        raise ValueError(f"pictures: channels must be 1 (grey) or 3 (RGB), got {channels!r}")
+    if image_size is not None and image_size < 1:
+        raise ValueError(f"pictures: image_size must be at least 1, got {image_size!r}")
+    skipped: Skipped = []
+    with _open(path) as source, warnings.catch_warnings():
+        # Pillow's remarks on single files: what matters of them ends up in `skipped`.
+        warnings.filterwarnings("ignore", module="PIL")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        files, folders = source.contents(skipped)
+        files, folders = _without_top(files, folders)
+        train_name, test_name = _divisions(files) if divided else (None, None)
+        if train_name is None:
+            train_set = _read_set(path, source, files, folders, image_size, channels, skipped)
+            test_set = None
+        else:
+            train_set = _read_set(path, source, *_inside(train_name, files, folders), image_size, channels, skipped)
+            test_set = _read_set(
+                path, source, *_inside(test_name, files, folders), image_size, channels, skipped, train_set.class_names
+            )
+    if test_set is not None and test_set.image_shape != train_set.image_shape:
+        raise _sizes_differ(path, train_set.image_shape, test_set.image_shape, test_name)
+    if skipped:
+        named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:SHOWN])
+        more = f"; and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
+        warnings.warn(f"{path}: {len(skipped):,} of {len(files):,} files were left out: {named}{more}", stacklevel=3)
+    return train_set, test_set, skipped
+
+
+def _read_set(
+    path: Path,
+    source: _Folder | _Zip,
+    files: Files,
+    folders: set[Parts],
+    image_size: int | None,
+    channels: int,
+    skipped: Skipped,
+    class_names: tuple[str, ...] | None = None,
+) -> Dataset:
+    """The class folders among `files` as a data set; with `class_names`, those classes and no others."""
+    found = sorted({parts[0] for parts in files if len(parts) > 1} | {parts[0] for parts in folders})
+    names = found if class_names is None else list(class_names)
+    if class_names is None and len(names) < 2:
+        got = f"only {names[0]!r}" if names else "none"
+        raise ValueError(f"{path}: expected at least two sub-folders with pictures, one for each class, got {got}")
+    if not set(found) <= set(names):
+        raise ValueError(
+            f"{path}: expected the same classes to train and to test with, "
+            f"got {_list(set(found) - set(names))} to test with only"
+        )
+    _note_loose_pictures(files, skipped)
+
+    entries = sorted(parts for parts in files if len(parts) > 1)
+    images, labels = None, []
+    among = formats()
+    for parts in tqdm(entries, desc=path.name, unit="img", disable=None if len(entries) >= MANY else True):
+        try:
+            with source.open(files[parts]) as file:
+                picture = read_picture(file, image_size, channels, among)
+        except Exception as error:  # broken files make Pillow's readers fail in every way there is
+            skipped.append(("/".join(files[parts]), _reason(error)))
+            continue
+        if images is None:
+            images = _room(path, len(entries), picture.shape)
+            first = "/".join(files[parts])
+        elif picture.shape != images.shape[1:]:
+            raise _sizes_differ(path, images.shape[1:], picture.shape, "/".join(files[parts]), first)
+        images[len(labels)] = picture
+        labels.append(names.index(parts[0]))
+    present = set(labels)
+    empty = [name for label, name in enumerate(names) if label not in present]
+    if not labels or (empty and class_names is None):
+        why = f", and the first of {len(skipped)} files left out is {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
+        raise ValueError(f"{path}: expected pictures in every class folder, got none in {_list(empty)}{why}")
+    return Dataset(images[: len(labels)], np.array(labels), tuple(_printable(name) for name in names))
+
+
+def _room(path: Path, count: int, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        return np.empty((count, *shape), np.uint8)
+    except MemoryError:
+        raise ValueError(
+            f"{path}: {count:,} pictures of {shape[1]}x{shape[0]} do not fit into memory; try a smaller image_size"
+        ) from None
+
+
+def _sizes_differ(path: Path, one: Parts, other: Parts, other_name: str, one_name: str = "others") -> ValueError:
+    return ValueError(
+        f"{path}: the pictures are of different sizes ({one_name}: {one[1]}x{one[0]}, {other_name}: "
+        f"{other[1]}x{other[0]}); name one for all of them, such as image_size=64"
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture in a format that is read"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _note_loose_pictures(files: Files, skipped: Skipped) -> None:
+    """Pictures beside the class folders belong to no class; a README there is nobody's mistake."""
+    Image.init()
+    for parts in sorted(files):
+        if len(parts) == 1 and os.path.splitext(parts[0])[1].lower() in Image.EXTENSION:
+            skipped.append(("/".join(files[parts]), "it lies in no class's folder"))
+
+
+def _list(names: Iterable[str]) -> str:
+    names = sorted(names)
+    shown = ", ".join(repr(_printable(name)) for name in names[:SHOWN])
+    return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _printable(name: str) -> str:
+    """A file system may have names that are no text; these become text that every terminal and file takes."""
+    return " ".join(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split())
+
+
+# ------------------------------------------------------------------------------------------ folders in folders
+def _without_top(files: Files, folders: set[Parts]) -> tuple[Files, set[Parts]]:
+    """Leave out outer folders that hold everything: `cifar10/cat/1.png` becomes `cat/1.png`."""
+    while any(len(parts) > 2 for parts in files):
+        tops = {parts[0] for parts in files if len(parts) > 1} | {parts[0] for parts in folders}
+        if len(tops) > 1:
+            break
+        files, folders = _inside(tops.pop(), files, folders)
+    return files, folders
+
+
+def _inside(name: str, files: Files, folders: set[Parts]) -> tuple[Files, set[Parts]]:
+    return (
+        {parts[1:]: file for parts, file in files.items() if parts[0] == name and len(parts) > 1},
+        {parts[1:] for parts in folders if parts[0] == name and len(parts) > 1},
+    )
+
+
+def _divisions(files: Files) -> tuple[str | None, str | None]:
+    """The names of the folders to train and to test with, where everything lies in such folders; else None twice."""
+    tops = {parts[0].lower(): parts[0] for parts in files if len(parts) > 1}
+    train_name = next((tops[name] for name in TRAIN_FOLDERS if name in tops), None)
+    test_name = next((tops[name] for name in TEST_FOLDERS if name in tops), None)
+    if train_name is None or test_name is None or not set(tops) <= {*TRAIN_FOLDERS, *TEST_FOLDERS}:
+        return None, None
+    return train_name, test_name
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in NOT_PICTURES
+
+
+# ------------------------------------------------------------------------------------------------ where they lie
+def _open(path: Path) -> _Folder | _Zip:
+    if path.is_dir():
+        return _Folder(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: there is no such folder or zip of pictures")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: expected a folder of pictures or a zip of one, got another kind of file")
+    return _Zip(path)
+
+
+class _Folder:
+    """Files of a folder. Links are followed, except in circles; pipes and devices are no files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> _Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def contents(self, skipped: Skipped) -> tuple[Files, set[Parts]]:
+        files, folders = {}, set()
+
+        def walk(inside: Parts, above: frozenset[str]) -> None:
+            try:
+                entries = sorted(os.scandir(self.path.joinpath(*inside)), key=lambda entry: entry.name)
+            except OSError as error:
+                skipped.append(("/".join(inside), _reason(error)))
+                return
+            for entry in entries:
+                if _is_hidden(entry.name):
+                    continue
+                parts = (*inside, entry.name)
+                if entry.is_dir():
+                    real = os.path.realpath(entry.path)
+                    if real not in above:
+                        folders.add(parts)
+                        walk(parts, above | {real})
+                elif entry.is_file():
+                    files[parts] = parts
+
+        walk((), frozenset([os.path.realpath(self.path)]))
+        return files, folders
+
+    def open(self, parts: Parts) -> BinaryIO:
+        return open(self.path.joinpath(*parts), "rb")
+
+
+class _Zip:
+    """Files of a zip, unpacked one at a time in memory: nothing is ever written to the disk."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.archive = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise ValueError(f"{path}: cannot be read as a zip of pictures, because {_reason(error)}") from None
+        self.members: dict[Parts, zipfile.ZipInfo] = {}
+
+    def __enter__(self) -> _Zip:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.archive.close()
+
+    def contents(self, skipped: Skipped) -> tuple[Files, set[Parts]]:
+        folders = set()
+        for member in self.archive.infolist():
+            name = member.filename.replace("\\", "/")
+            parts = tuple(part for part in name.split("/") if part not in ("", "."))
+            if name.startswith("/") or ".." in parts or name[1:2] == ":":
+                skipped.append((name, "its path leads out of the archive"))
+            elif any(_is_hidden(part) for part in parts):
+                continue
+            elif name.endswith("/"):
+                folders.add(parts)
+            elif parts:
+                self.members[parts] = member
+        return {parts: parts for parts in self.members}, folders - {()}
+
+    def open(self, parts: Parts) -> BinaryIO:
+        member = self.members[parts]
+        if member.file_size > MOST_BYTES:
+            raise ValueError(f"unpacks to {member.file_size:,} bytes, more than the {MOST_BYTES:,} that are allowed")
+        # zipfile reads no more than the announced size, whatever the packed bytes would give.
+        return io.BytesIO(self.archive.read(member))
