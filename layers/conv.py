@@ -86,7 +86,9 @@ class Conv2d(Layer):
         if self.groups != 1:
             raise ValueError(f"Conv2d: connections need groups=1, got groups={self.groups}")
         if len(connections) != self.out_channels:
-            raise ValueError(f"Conv2d: connections has {len(connections)} rows, expected one for each output map")
+            raise ValueError(
+                f"Conv2d: connections has {len(connections)} rows, expected {self.out_channels}: one for each output map"
+            )
         connected = np.zeros((self.in_channels, self.out_channels), dtype=bool)
         for output, inputs in enumerate(connections):
             if not all(0 <= channel < self.in_channels for channel in inputs):

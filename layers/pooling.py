@@ -47,7 +47,7 @@ class _Pool2d(Layer):
             count = (-(-room // stride) if self.ceil_mode else room // stride) + 1
             if self.ceil_mode and (count - 1) * stride >= length + padding:
                 count -= 1
-            lengths.append(count if room >= 0 else 0)
+            lengths.append(count)
         if min(lengths) < 1:
             raise ValueError(
                 f"{self.label} cannot fit its {self.kernel_size[0]}x{self.kernel_size[1]} window into images of "

@@ -21,7 +21,7 @@ from nn.pickle_reader import Named, Unbuilt, as_text, is_count, read_pickle
 
 LARGEST_FILE = 4 << 30  # bytes; AlexNet's weights take 0.25 GB
 LARGEST_PTH_PICKLE = 16 << 20  # AlexNet's takes 3 KB: the numbers are not in it
-MOST_TENSORS = 10_000
+MOST_TENSORS = 5_000
 MOST_AXES = 32  # NumPy 1's limit
 
 # PyTorch's names of the element types. NumPy has no bfloat16: it is the upper half of a float32.
@@ -40,7 +40,7 @@ ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedE
 RESAVE = "re-save it where PyTorch is: torch.save(torch.load('old.pth', weights_only=True), 'new.pth')"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class _Storage:
     """One of the files data/0, data/1, ... in the zip: numbers in a row."""
 
@@ -103,16 +103,15 @@ def _read_pth_zip(archive: zipfile.ZipFile, file_size: int) -> dict[str, np.ndar
             raise ValueError("its byteorder is neither little nor big; the file is damaged")
 
     state = _find_state_dict(_read_torch_pickle(archive.read(pickles[0])))
-    storages: dict[tuple[str, str], np.ndarray] = {}
+    storages: dict[_Storage, np.ndarray] = {}
     arrays = {}
     for name, tensor in state.items():
-        storage = tensor.storage
-        if (storage.key, storage.kind) not in storages:
-            entry = entries.get(f"{folder}data/{storage.key}")
+        if tensor.storage not in storages:
+            entry = entries.get(f"{folder}data/{tensor.storage.key}")
             if entry is None:
                 raise ValueError(f"the numbers of {_shown(name)} are missing from the zip; the file is damaged")
-            storages[storage.key, storage.kind] = _read_storage(archive, entry, storage, order, name)
-        arrays[name] = _view(storages[storage.key, storage.kind], tensor, name)
+            storages[tensor.storage] = _read_storage(archive, entry, tensor.storage, order, name)
+        arrays[name] = _view(storages[tensor.storage], tensor, name)
     return arrays
 
 
@@ -322,8 +321,8 @@ def _read_npy(data: memoryview) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         raise ValueError("it holds no dict of layers, each name -> [weight, bias]")
     pairs = {}
     for name, pair in layers.items():
-        arrays = [part.value for part in pair if isinstance(part, _Array)] if isinstance(pair, list | tuple) else []
-        if not isinstance(name, str) or len(pair) != 2 or sum(isinstance(a, np.ndarray) for a in arrays) != 2:
+        arrays = [getattr(part, "value", None) for part in pair] if isinstance(pair, list | tuple) else []
+        if not isinstance(name, str) or len(arrays) != 2 or not all(isinstance(array, np.ndarray) for array in arrays):
             raise ValueError(f"its {_shown(name)} is not a pair [weight, bias] of arrays")
         pairs[name] = arrays[0], arrays[1]
     return pairs

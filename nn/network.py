@@ -175,7 +175,7 @@ class Network:
                 if np.may_share_memory(out, gradient):
                     out = self._buffer(self._buffers, ("gradient", 1 - index % 2), shapes[index], dy)
                 gradient = layer.backward(gradient, out=out)
-        return self._own(gradient, dy) if input_gradient else None
+        return self._own(gradient, dy, *self._buffers.values()) if input_gradient else None
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Probabilities (N, classes) for the images x (N, H, W, C)."""

@@ -20,7 +20,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
-MOST_STEPS = 1_000_000  # the weights of a network take about 40 steps an array
+MOST_STEPS = 300_000  # the weights of a network take about 40 steps an array
 
 
 class Named:

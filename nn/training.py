@@ -66,6 +66,8 @@ def train(
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
+    if len(train_set) == 0:
+        raise ValueError("train got no images, expected at least one")
     loss = SoftmaxCrossEntropy() if loss is None else loss
     history = History() if history is None else history
     steps_per_epoch = -(-len(train_set) // batch_size)
@@ -135,6 +137,8 @@ def evaluate(
     """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full."""
     if len(images) == 0:
         raise ValueError("evaluate got no images, expected at least one")
+    if len(images) != len(labels):
+        raise ValueError(f"evaluate expected one label for each image, got {len(images)} images, {len(labels)} labels")
     loss = SoftmaxCrossEntropy() if loss is None else loss
     loss_sum, predictions = 0.0, []
     for start in range(0, len(images), batch_size):

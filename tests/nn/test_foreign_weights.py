@@ -271,7 +271,7 @@ ATTACKS = {
         )
     ),
     "a name with dots": b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x0decho > marker\x85R.",
-    "a name from a module that is allowed": b"\x80\x04\x8c\x0bcollections\x8c\x0f_sys.modules.get\x93\x8c\x02os\x85R0"
+    "a name from a module that is allowed": b"\x80\x04\x8c\x0bcollections\x8c\x10_sys.modules.get\x93\x8c\x02os\x85R0"
     + hidden(RUN)[2:],
 }
 
@@ -366,9 +366,9 @@ BOMBS = {
     "long string": b"X\xff\xff\xff\xff",
     "longer string": b"\x8d" + b"\xff" * 8,
     "long bytes": b"\x8e\x00\x00\x00\x00\xff\x00\x00\x00",
-    "many dicts": b"(" + b"}" * 3_000_000,
-    "deep tuples": nested_tuples(900_000),
-    "deep tuples as a key": b"}" + nested_tuples(900_000) + b"Ns",
+    "many dicts": b"(" + b"}" * 400_000,
+    "deep tuples": nested_tuples(100_000),
+    "deep tuples as a key": b"}" + nested_tuples(100_000) + b"Ns",
     "a tuple as a key": b"})Ns",
     "a list in itself": b"]q\x00h\x00a",
     "a dict in itself": b"}q\x00X\x01\x00\x00\x00ah\x00s",
@@ -444,14 +444,14 @@ def test_what_is_no_state_dict(pth, value):
 
 
 def test_too_many_tensors(pth):
-    refuses(read_pth, write_pth(pth, {str(i): TENSOR_OF_12 for i in range(10_001)}, {"0": bytes(48)}), "10,000")
+    refuses(read_pth, write_pth(pth, {str(i): TENSOR_OF_12 for i in range(5_001)}, {"0": bytes(48)}), "5,000")
 
 
 def test_many_names_of_one_tensor(pth):
     one = Opcodes(dump(TENSOR_OF_12)[2:-1] + b"r\x00\x00\x10\x00")
     again = Opcodes(b"j\x00\x00\x10\x00")
-    value = {"0": one} | {str(i): again for i in range(1, 10_001)}
-    refuses(read_pth, write_pth(pth, value, {"0": bytes(48)}), "10,000")
+    value = {"0": one} | {str(i): again for i in range(1, 5_001)}
+    refuses(read_pth, write_pth(pth, value, {"0": bytes(48)}), "5,000")
 
 
 # Damage, and files of other kinds
@@ -670,7 +670,7 @@ def test_changed_bytes_are_read_or_refused(tmp_path_factory, data):
     read_or_refuse(read_caffe_npy, path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(0, 2**40), inner),

@@ -145,11 +145,14 @@ def test_exif_orientation_of_a_photograph_that_is_cut_out():
     photograph = stored(Image.fromarray(stripes), "JPEG", quality=95, exif=exif)
     picture = read_picture(photograph, image_size=40).astype(int)
     assert picture.shape == (40, 40, 3)
-    assert picture[:18].min() > 240 and picture[22:].max() < 15  # turned clockwise: left is up
+    assert picture[2:18].min() > 240 and picture[22:].max() < 15  # turned clockwise: left is up
 
 
-def test_broken_exif_does_not_cost_the_picture():
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_broken_exif_does_not_cost_the_picture(monkeypatch):
     picture = stored(Image.fromarray(RGB), "PNG", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xff broken")
+    np.testing.assert_array_equal(read_picture(picture), RGB)
+    monkeypatch.setattr(Image.Image, "getexif", lambda _: struct.unpack("I", b"cut"))
     np.testing.assert_array_equal(read_picture(picture), RGB)
 
 
@@ -181,7 +184,7 @@ def test_large_jpegs_look_the_same_as_when_decoded_in_full():
     smooth = Image.fromarray(RGB).resize((900, 600), Image.Resampling.BICUBIC)
     full = read_picture(stored(smooth), image_size=32).astype(int)
     fast = read_picture(stored(smooth, "JPEG", quality=98), image_size=32).astype(int)
-    assert np.abs(full - fast).max() <= 6
+    assert np.abs(full - fast).max() <= 15 and np.abs(full - fast).mean() < 2
 
 
 def test_the_first_frame_of_an_animation():

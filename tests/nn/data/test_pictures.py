@@ -1,0 +1,338 @@
+"""Folders and zips of pictures, good, odd and hostile: what is read, what is left out, and what is said about it."""
+
+import io
+import os
+import struct
+import warnings
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nn.data import pictures
+from nn.data import pictures as pictures_function
+from nn.data.pictures import picture_sets
+
+COLOURS = {"cat": (200, 10, 20), "dog": (30, 210, 40), "eel": (50, 60, 220)}
+
+
+def png(colour, size=(8, 8)):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+ANIMALS = {f"{name}/{number}.png": png(colour) for name, colour in COLOURS.items() for number in range(2)}
+
+
+def write(root, contents):
+    for name, content in contents.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def zipped(root, contents):
+    root.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(root / "animals.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return root / "animals.zip"
+
+
+@pytest.fixture(params=[write, zipped], ids=["folder", "zip"])
+def place(request, tmp_path):
+    """A function that puts files into a folder or a zip and gives its path."""
+    return lambda contents: request.param(tmp_path / "animals", contents)
+
+
+def check_animals(dataset, names=("cat", "dog", "eel")):
+    assert dataset.class_names == names
+    assert dataset.images.dtype == np.uint8
+    for image, label in zip(dataset.images, dataset.labels):
+        assert (image == COLOURS[names[label]]).all()
+
+
+@pytest.mark.parametrize("top", ["", "animals/", "a/b/c/"])
+def test_each_picture_has_its_folders_name_as_its_class(place, top):
+    dataset, skipped = pictures(place({top + name: content for name, content in ANIMALS.items()}))
+    check_animals(dataset)
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert dataset.image_shape == (8, 8, 3)
+    assert skipped == []
+
+
+def test_pictures_follow_by_name_and_may_lie_deeper(place):
+    contents = {f"{name}/{deep}{number}.png": png((number, 0, 0)) for name, deep in (("b", ""), ("a", "x/y/"))
+                for number in (2, 1)}  # fmt: skip
+    dataset, _ = pictures(place(contents))
+    assert dataset.class_names == ("a", "b")
+    assert dataset.images[:, 0, 0, 0].tolist() == [1, 2, 1, 2]
+
+
+def test_all_formats_together(place):
+    def stored(format):
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8), (200, 10, 20)).save(buffer, format)
+        return buffer.getvalue()
+
+    contents = {f"cat/picture.{format}": stored(format) for format in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")}
+    dataset, skipped = pictures(place(ANIMALS | contents))
+    assert np.bincount(dataset.labels).tolist() == [8, 2, 2]
+    assert np.abs(dataset.images[:8].astype(int) - (200, 10, 20)).max() <= 8
+    assert skipped == []
+
+
+def test_sizes_are_brought_together_when_one_is_named(place):
+    path = place(ANIMALS | {"cat/wide.png": png(COLOURS["cat"], (30, 10)), "dog/high.png": png(COLOURS["dog"], (5, 9))})
+    dataset, _ = pictures(path, image_size=6)
+    assert dataset.images.shape == (8, 6, 6, 3)
+    check_animals(dataset)
+    with pytest.raises(ValueError, match=r"different sizes \(cat/0.png: 8x8, cat/wide.png: 30x10\).* image_size=64"):
+        pictures(path)
+
+
+def test_pictures_of_one_size_keep_it_even_if_it_is_no_square(place):
+    contents = {name: png(COLOURS[name[:3]], (12, 7)) for name in ANIMALS}
+    assert pictures(place(contents))[0].image_shape == (7, 12, 3)
+
+
+def test_grey_when_asked(place):
+    dataset, _ = pictures(place(ANIMALS), channels=1)
+    assert dataset.image_shape == (8, 8, 1)
+    assert dataset.images[::2, 0, 0, 0].tolist() == [68, 137, 75]  # 0.299 R + 0.587 G + 0.114 B
+
+
+def bomb_png():
+    """A PNG that announces 60,000 x 60,000 pixels."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+
+
+def photograph():
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), dtype=np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+BAD = {
+    "cat/bomb.png": (bomb_png(), "pixels"),
+    "cat/empty.png": (b"", "not a picture"),
+    "cat/notes.txt": (b"remember the milk", "not a picture"),
+    "dog/cut.jpg": (photograph()[:3000], "truncated"),
+    "dog/random.gif": (np.random.default_rng(0).bytes(5000), "not a picture"),
+    "eel/program.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n", "not a picture"),
+    "eel/cut.png": (png((1, 2, 3))[:50], ""),
+}
+
+
+def test_bad_files_are_listed_with_a_reason_and_the_good_ones_used(place):
+    path = place(ANIMALS | {name: content for name, (content, _) in BAD.items()})
+    with pytest.warns(UserWarning, match="7 of 13 files were left out: .*; and 2 more") as caught:
+        dataset, skipped = pictures(path)
+    assert len(caught) == 1 and "\n" not in str(caught[0].message)
+    assert caught[0].filename == __file__
+    check_animals(dataset)
+    assert len(dataset) == 6
+    assert [name for name, _ in skipped] == sorted(BAD)
+    for name, reason in skipped:
+        assert BAD[name][1] in reason and "\n" not in reason and reason
+
+
+def test_hidden_files_and_what_systems_leave_behind_are_nothing(place):
+    junk = ["cat/.DS_Store", ".git/config", "__MACOSX/cat/._0.png", "dog/Thumbs.db", "eel/.cache/x.png", "README.md"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dataset, skipped = pictures(place(ANIMALS | dict.fromkeys(junk, b"junk")))
+    check_animals(dataset)
+    assert skipped == []
+
+
+def test_a_picture_in_no_classs_folder_is_mentioned(place):
+    with pytest.warns(UserWarning, match="stray.png: it lies in no class's folder"):
+        dataset, skipped = pictures(place({f"top/{name}": content for name, content in
+                                           (ANIMALS | {"stray.png": png((0, 0, 0))}).items()}))  # fmt: skip
+    check_animals(dataset)
+    assert [name for name, _ in skipped] == ["top/stray.png"]
+
+
+@pytest.mark.parametrize(
+    ("contents", "complaint"),
+    [
+        ({"cat/0.png": ANIMALS["cat/0.png"]}, "at least two sub-folders .* got only 'cat'"),
+        ({"top/cat/0.png": ANIMALS["cat/0.png"]}, "at least two sub-folders .* got only 'cat'"),
+        ({"0.png": ANIMALS["cat/0.png"]}, "at least two sub-folders .* got none"),
+        ({"README": b"nothing here"}, "at least two sub-folders .* got none"),
+        (ANIMALS | {"fox/a.txt": b"no"}, "pictures in every class folder, got none in 'fox'.*fox/a.txt: not a picture"),
+        ({"cat/a.png": b"", "dog/b.png": b""}, "none in 'cat', 'dog', and the first of 2 files left out is cat/a.png"),
+    ],
+)
+def test_too_few_classes_or_pictures(place, contents, complaint):
+    path = place(contents)
+    with pytest.raises(ValueError, match=complaint) as error:
+        pictures(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_an_empty_class_folder(tmp_path):
+    write(tmp_path, ANIMALS)
+    (tmp_path / "fox").mkdir()
+    with pytest.raises(ValueError, match="got none in 'fox'$"):
+        pictures(tmp_path)
+
+
+def test_wrong_paths_and_arguments(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder or zip"):
+        pictures(tmp_path / "nothing")
+    (tmp_path / "text").write_text("text")
+    with pytest.raises(ValueError, match="another kind of file"):
+        pictures(tmp_path / "text")
+    with pytest.raises(ValueError, match="channels must be 1 .* or 3 .*, got 4"):
+        pictures(tmp_path, channels=4)
+    with pytest.raises(ValueError, match="image_size must be at least 1, got 0"):
+        pictures(tmp_path, image_size=0)
+
+
+# ------------------------------------------------------------------------------------------- train and test folders
+@pytest.mark.parametrize("name", ["test", "val", "Test"])
+def test_folders_to_train_and_to_test_with(place, name):
+    contents = {f"train/{file}": content for file, content in ANIMALS.items()}
+    contents |= {f"{name}/{file}": content for file, content in list(ANIMALS.items())[1:4]}
+    path = place(contents)
+    train_set, test_set, skipped = picture_sets(path)
+    check_animals(train_set)
+    check_animals(test_set)
+    assert (len(train_set), len(test_set)) == (6, 3)
+    assert test_set.labels.tolist() == [0, 1, 1]
+    assert skipped == []
+    # Asked for one set, these are the classes.
+    assert set(pictures(path)[0].class_names) == {"train", name}
+
+
+def test_without_such_folders_there_is_no_test_set(place):
+    train_set, test_set, _ = picture_sets(place(ANIMALS))
+    check_animals(train_set)
+    assert test_set is None
+
+
+def test_a_class_to_test_with_only(place):
+    contents = {f"train/{file}": content for file, content in ANIMALS.items()} | {"test/fox/0.png": png((0, 0, 0))}
+    with pytest.raises(ValueError, match="got 'fox' to test with only"):
+        picture_sets(place(contents))
+
+
+def test_two_sets_of_different_sizes(place):
+    contents = {f"train/{file}": content for file, content in ANIMALS.items()} | {
+        "test/cat/0.png": png((0, 0, 0), (9, 9))
+    }
+    with pytest.raises(ValueError, match="different sizes"):
+        picture_sets(place(contents))
+
+
+# ------------------------------------------------------------------------------------------------ only in folders
+needs_links = pytest.mark.skipif(os.name != "posix", reason="making links needs permission elsewhere")
+
+
+@needs_links
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    write(tmp_path / "real", ANIMALS)
+    (tmp_path / "chosen").mkdir()
+    for name in COLOURS:
+        (tmp_path / "chosen" / name).symlink_to(tmp_path / "real" / name)
+    (tmp_path / "real" / "cat" / "round").symlink_to(tmp_path / "real")
+    dataset, _ = pictures(tmp_path / "chosen")
+    # Through cat/round every picture is met once more, the cats' own folder excepted.
+    assert np.bincount(dataset.labels).tolist() == [6, 2, 2]
+
+
+@needs_links
+def test_a_pipe_is_not_waited_for(tmp_path):
+    write(tmp_path, ANIMALS)
+    os.mkfifo(tmp_path / "cat" / "pipe.png")
+    check_animals(pictures(tmp_path)[0])
+
+
+@pytest.mark.skipif(os.name != "posix" or os.uname().sysname == "Darwin", reason="names must be text elsewhere")
+def test_names_that_are_no_text(tmp_path):
+    write(tmp_path, ANIMALS)
+    os.rename(tmp_path / "cat", os.fsencode(tmp_path) + b"/c\xe4t")
+    dataset, _ = pictures(tmp_path)
+    assert dataset.class_names == ("c\N{REPLACEMENT CHARACTER}t", "dog", "eel")
+    "".join(dataset.class_names).encode()
+
+
+# --------------------------------------------------------------------------------------------------- only in zips
+def test_members_with_paths_that_lead_outside_are_left_out_and_nothing_is_written(tmp_path):
+    outside = ["../cat/x.png", "/cat/y.png", "cat/../../z.png", "C:/cat/w.png", "..\\cat\\v.png"]
+    path = zipped(tmp_path / "inner", ANIMALS | dict.fromkeys(outside, png((0, 0, 0))))
+    with pytest.warns(UserWarning, match="leads out of the archive"):
+        dataset, skipped = pictures(path)
+    check_animals(dataset)
+    assert len(dataset) == 6 and len(skipped) == 5
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["animals.zip"]
+
+
+def test_names_with_backslashes_are_paths(tmp_path):
+    check_animals(
+        pictures(zipped(tmp_path, {name.replace("/", "\\"): content for name, content in ANIMALS.items()}))[0]
+    )
+
+
+def test_a_member_that_unpacks_to_too_much_is_left_out_unread(tmp_path, monkeypatch):
+    import nn.data
+
+    module = __import__("sys").modules["nn.data.pictures"]
+    monkeypatch.setattr(module, "MOST_BYTES", 10_000)
+    path = zipped(tmp_path, ANIMALS | {"cat/bomb.bmp": bytes(10_001)})
+    read = []
+    original = zipfile.ZipFile.read
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda self, member: read.append(member) or original(self, member))
+    with pytest.warns(UserWarning, match="cat/bomb.bmp: unpacks to 10,001 bytes"):
+        dataset, _ = pictures(path)
+    check_animals(dataset)
+    assert len(read) == 6
+    assert nn.data.pictures is pictures_function
+
+
+def test_a_member_that_lies_about_its_size(tmp_path):
+    path = zipped(tmp_path, ANIMALS | {"cat/liar.bmp": bytes(10**6)})
+    whole = path.read_bytes()
+    assert whole.count(struct.pack("<I", 10**6)) == 2  # in its own header and in the directory
+    path.write_bytes(whole.replace(struct.pack("<I", 10**6), struct.pack("<I", 100)))
+    with pytest.warns(UserWarning, match=r"cat/liar\.bmp"):
+        check_animals(pictures(path)[0])
+
+
+def test_a_damaged_member_is_left_out(tmp_path):
+    path = zipped(tmp_path, ANIMALS | {"cat/x.png": bytes(range(256)) * 4})
+    whole = bytearray(path.read_bytes())
+    position = whole.index(b"cat/x.png") + 40
+    whole[position : position + 20] = bytes(20)
+    path.write_bytes(whole)
+    with pytest.warns(UserWarning, match=r"1 of 7 files were left out: cat/x\.png"):
+        check_animals(pictures(path)[0])
+
+
+@pytest.mark.parametrize("content", [b"PK\x05\x06" + bytes(18), b"PK\x05\x06" + b"\xff" * 16 + bytes(2)])
+def test_archives_without_anything(tmp_path, content):
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.zip: "):
+        pictures(tmp_path / "a.zip")
+
+
+@pytest.mark.skipif("CIFAR10_ZIP" not in os.environ, reason="CIFAR10_ZIP names no zip of CIFAR-10's training pictures")
+def test_fifty_thousand_pictures():
+    dataset, skipped = pictures(os.environ["CIFAR10_ZIP"])
+    assert np.bincount(dataset.labels).tolist() == [5000] * 10
+    assert dataset.image_shape == (32, 32, 3) and skipped == []
+    assert dataset.class_names[0] == "airplane" and dataset.class_names[9] == "truck"
+    # The channels' means that everybody who trained on CIFAR-10 knows.
+    np.testing.assert_allclose(dataset.images[::7].mean(axis=(0, 1, 2)) / 255, [0.4914, 0.4822, 0.4465], atol=0.01)
