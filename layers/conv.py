@@ -133,7 +133,7 @@ class Conv2d(Layer):
             images, rows = chunk
             result = y[images, rows].reshape(-1, self.out_channels)
             for inputs, outputs in self._groups():
-                patches = self._patches(x[images], rows, width, inputs)
+                patches = self._patches(x[images, ..., inputs], rows, width)
                 np.matmul(patches, weight[:, outputs], out=result[:, outputs])
             result += bias
 
@@ -161,14 +161,14 @@ class Conv2d(Layer):
             for images, rows in lanes[lane]:
                 dy_rows = dy[images].reshape(-1, self.out_channels)
                 dbiases[lane] += dy_rows.sum(axis=0)
-                if input_gradient:
-                    dx[images] = 0
                 for inputs, outputs in self._groups():
-                    patches = self._patches(x[images], rows, width, inputs)
+                    patches = self._patches(x[images, ..., inputs], rows, width)
                     dweights[lane][:, outputs] += patches.T @ dy_rows[:, outputs]
                     if input_gradient:
                         dpatches = np.matmul(dy_rows[:, outputs], weight[:, outputs].T, out=patches)
-                        col2im(dpatches, self.kernel_size, self.stride, self.padding, width, inputs, dx[images])
+                        dx_group = np.zeros_like(dx[images, ..., inputs], order="C")
+                        col2im(dpatches, self.kernel_size, self.stride, self.padding, width, dx_group)
+                        dx[images, ..., inputs] = dx_group
 
         run_parallel(differentiate, range(len(lanes)))
         dweight = self.grads["weight"]
@@ -178,16 +178,19 @@ class Conv2d(Layer):
         np.sum(dbiases, axis=0, out=self.grads["bias"])
         return dx
 
-    def _groups(self) -> list[tuple[tuple[int, int], slice]]:
-        """For each group: its input channels (start, stop) and its output channels."""
+    def _groups(self) -> list[tuple[slice, slice]]:
+        """For each group: its input channels and its output channels."""
         inputs, outputs = self.in_channels // self.groups, self.out_channels // self.groups
-        return [((g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs)) for g in range(self.groups)]
+        return [
+            (slice(g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs)) for g in range(self.groups)
+        ]
 
-    def _patches(self, x: np.ndarray, rows: slice, width: int, inputs: tuple[int, int]) -> np.ndarray:
-        """The patches of these input channels for the output rows `rows`, each as one row of a matrix."""
-        patch = self.kernel_size[0] * self.kernel_size[1] * (inputs[1] - inputs[0])
+    def _patches(self, x: np.ndarray, rows: slice, width: int) -> np.ndarray:
+        """The patches of x for the output rows `rows`, each as one row of a matrix."""
+        x = np.ascontiguousarray(x)  # a group's channels, side by side
+        patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[3]
         patches = np.empty_like(x, shape=(len(x) * (rows.stop - rows.start) * width, patch))
-        im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, inputs, patches)
+        im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, patches)
         return patches
 
     def _chunks(

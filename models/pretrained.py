@@ -75,6 +75,8 @@ def load(path: str | Path, rng: int | np.random.Generator | None = None) -> Netw
         network = function(**arguments, rng=rng)
     except Exception as error:  # whatever a wrong value leads to: the file is to blame
         reason = " ".join(str(error).split())[:300] or type(error).__name__
+        if isinstance(error, MemoryError):
+            reason = "it would be too large for the memory"
         raise ValueError(f"{path} has arguments that {name} cannot be made with: {reason}") from error
     return load_weights(network, path)
 

@@ -80,7 +80,9 @@ def check_gradients(
     A right backward pass has errors below 1e-6. The layer is copied; neither it nor x is changed.
     """
     if max_elements < 1 or not 0 < step < 1:
-        raise ValueError(f"check_gradients got max_elements={max_elements}, step={step}, expected at least 1 and 0 to 1")
+        raise ValueError(
+            f"check_gradients got max_elements={max_elements}, step={step}, expected at least 1 and 0 to 1"
+        )
     layer = copy.deepcopy(layer).astype(np.float64)
     for grad in layer.grads.values():
         grad[...] = np.nan  # a backward pass that adds to what is there, or forgets an argument, shows

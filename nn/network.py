@@ -143,7 +143,10 @@ class Network:
             y, self._trained = self._run(x, True, self._buffers)
             return y
         # Without training nothing is kept, so a long batch can stream through in short ones.
-        buffers = self._spare_buffers.pop() if self._spare_buffers else {}
+        try:
+            buffers = self._spare_buffers.pop()
+        except IndexError:  # the first call, or other threads have them all
+            buffers = {}
         y = self._run(x[:STREAM], False, buffers)[0]
         if len(x) > STREAM:
             first = y

@@ -75,7 +75,10 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any]) -> None:
             work()
         finally:
             for future in futures:
-                future.result()
+                # One that has not begun has nothing left to do; and waiting for it could be for ever, if what runs here
+                # was itself called from a thread of the pool.
+                if not future.cancel():
+                    future.result()
 
 
 def split(count: int, parts: int) -> list[slice]:

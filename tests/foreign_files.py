@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.checks import one_sentence
+
 
 @dataclass(eq=False)
 class Global:
@@ -167,3 +169,34 @@ def write_npy(path, pickled, header=None):
 def write_python2_npy(path, layers):
     """{"conv1": [weight, bias], ...} as numpy.save wrote it under Python 2."""
     return write_npy(path, dump(one_object(layers), python2=True))
+
+
+# Something to write
+
+
+def some_arrays():
+    rng = np.random.default_rng(0)
+    return {
+        "features.0.weight": rng.normal(size=(4, 3, 2, 5)).astype(np.float32),
+        "features.0.bias": rng.normal(size=4).astype(np.float64),
+        "half": rng.normal(size=(2, 3)).astype(np.float16),
+        "steps": np.array(7, np.int64),
+    }
+
+
+def some_layers():
+    rng = np.random.default_rng(0)
+    return {
+        "conv1": [rng.normal(size=(2, 5, 3, 4)).astype(np.float32), rng.normal(size=4).astype(np.float32)],
+        # A bias of more than 255 bytes: Python 2 wrote long and short strings differently.
+        "fc6": [np.asfortranarray(rng.normal(size=(6, 70))), rng.normal(size=70).astype(np.float16)],
+    }
+
+
+def refuses(reader, path, *words):
+    """reader(path) raises a ValueError of one sentence, which has the path, and apart from it each of `words`."""
+    with one_sentence(ValueError, path) as caught:
+        reader(path)
+    message = str(caught.value).replace(str(path), "PATH")  # pytest puts the test's name into it
+    for word in words:
+        assert word in message, f"{word!r} is missing from the message: {message!r}"

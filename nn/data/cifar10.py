@@ -40,10 +40,10 @@ MOST_UNPACKED = 2**29  # of the whole archive, nearly three times what the publi
 def cifar10(path: str | Path | None = None) -> tuple[Dataset, Dataset]:
     """CIFAR-10: 50,000 pictures to train on and 10,000 to test with, uint8 (N, 32, 32, 3), RGB.
 
-    path: cifar-10-binary.tar.gz, or the folder it was unpacked into; without one it is downloaded, 170 MB, and kept.
-    An archive is read in memory; nothing is unpacked to the disk.
+    path: cifar-10-binary.tar.gz, or the folder that it lies in or was unpacked into; without one it is downloaded,
+    170 MB, and kept. An archive is read in memory; nothing is unpacked to the disk.
     """
-    path = fetch(FILE, MIRRORS, "cifar10") if path is None else Path(path)
+    path = fetch(FILE, MIRRORS, "cifar10") if path is None else _inner(Path(path))
     if path.is_dir():
         contents = {name: _read_file(path / name) for name in MEMBERS if (path / name).is_file()}
     elif path.is_file():
@@ -64,8 +64,17 @@ def cifar10(path: str | Path | None = None) -> tuple[Dataset, Dataset]:
 
 
 def is_cifar10_folder(folder: Path) -> bool:
-    """Whether a folder holds any of the six files."""
-    return any((folder / name).is_file() for name in MEMBERS)
+    """Whether a folder holds any of the six files, or the archive of them."""
+    folder = _inner(folder)
+    return folder.is_file() or any((folder / name).is_file() for name in MEMBERS)
+
+
+def _inner(path: Path) -> Path:
+    """What to read where a folder is named that holds the unpacked folder or the archive."""
+    for name in ("cifar-10-batches-bin", FILE.name):
+        if (path / name).exists():
+            return path / name
+    return path
 
 
 def _decode(path: Path, contents: dict[str, bytes]) -> Dataset:

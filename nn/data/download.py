@@ -52,7 +52,7 @@ def fetch(file: WebFile, mirrors: Sequence[str], data_set: str) -> Path:
     mirrors   addresses to which the file's name is appended, tried in this order
     data_set  the folder in the cache to keep it in: files of different data sets have the same names
     """
-    # Imported when needed: together they take longer than a data set that is on the disk already.
+    # Imported here, since whoever downloads nothing should not wait for them.
     import pooch
     import requests
 
@@ -84,8 +84,8 @@ def fetch(file: WebFile, mirrors: Sequence[str], data_set: str) -> Path:
             ) from None
     there = " in place of the damaged one" if (folder / file.name).exists() else ""
     raise DownloadError(
-        f"{file.name} could not be downloaded from {', nor from '.join(failures)}: get it on another way or computer "
-        f"and put it into {folder}{there}, or anywhere, and give that path instead of the name {data_set!r}"
+        f"{file.name} could not be downloaded from {', nor from '.join(failures)}: get it in another way or on another "
+        f"computer and put it into {folder}{there}, or into a folder of your own, named instead of {data_set!r}"
     )
 
 
@@ -94,9 +94,8 @@ def _download(url: str, output_file: str, _pooch: object, size: int) -> None:
     import requests
 
     name = url.rsplit("/", 1)[-1]
-    os.unlink(
-        output_file
-    )  # pooch makes it for its owner alone; made anew, others can read it in a folder that is shared
+    # pooch has made the file for its owner alone; made anew, others can read it too, where the folder is shared.
+    os.unlink(output_file)
     with (
         requests.Session() as session,
         open(output_file, "xb") as out,
@@ -124,10 +123,8 @@ def _receive(session, url: str, out: BinaryIO, size: int, bar: tqdm) -> None:
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with session.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, SILENT_SECONDS)) as response:
         response.raise_for_status()
-        resumed = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
-            f"bytes {start}-"
-        )
-        if start and not resumed:  # a server that cannot resume sends all of it again
+        sent = response.headers.get("Content-Range", "") if response.status_code == 206 else "everything"
+        if start and not sent.startswith(f"bytes {start}-"):  # a server that cannot resume begins again
             start = 0
             out.seek(0)
             out.truncate()

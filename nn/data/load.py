@@ -37,7 +37,7 @@ def load(
         a .npz file                   see nn.data.npz
         a folder or zip of pictures   one sub-folder a class; see nn.data.pictures
         the MNIST files               their folder; see nn.data.mnist
-        cifar-10-binary.tar.gz        or the folder it was unpacked into
+        cifar-10-binary.tar.gz        or the folder it lies in or was unpacked into
 
     A name comes before a file of the same name: for the file write "./mnist".
 

@@ -74,7 +74,6 @@ def _load(path: Path, image_size: int | None, channels: int, divided: bool) -> t
     with _open(path) as source, warnings.catch_warnings():
         # Pillow's remarks on single files: what matters of them ends up in `skipped`.
         warnings.filterwarnings("ignore", module="PIL")
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         files, folders = source.contents(skipped)
         files, folders = _without_top(files, folders)
         train_name, test_name = _divisions(files) if divided else (None, None)

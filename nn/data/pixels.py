@@ -75,6 +75,8 @@ def fit(picture: Image.Image, image_size: int) -> Image.Image:
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:
+    if image.format == "TIFF":  # Pillow has turned it while it was loaded, and older versions forget to say so
+        return image
     try:
         orientation = image.getexif().get(ORIENTATION)
     except Exception:  # EXIF data is often broken, in many ways; the picture beside it is good

@@ -60,7 +60,7 @@ def lrn_backward_fast(dy, x, size, alpha, beta, k, region, dx):
 # s^-0.75, the papers' power, is written with two square roots: seven times faster than a power.
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _inverse_power(s, beta, result):
     """result = s^-beta, element by element."""
     if beta == 0.75:
@@ -73,65 +73,81 @@ def _inverse_power(s, beta, result):
             result[c] = s[c] ** -beta
 
 
-@njit(cache=True, nogil=True)
+# "across" works on one picture row at a time. The row's pixels lie side by side with `half` zeros before and after each,
+# so that no window needs clipping and every loop runs over the whole row: what comes out for the zeros is never read.
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_windows(padded, size, total):
+    """total[i] = padded[i] + ... + padded[i + size - 1]."""
+    total[:] = 0
+    for shift in range(size):
+        window = padded[shift : shift + len(total)]
+        for i in range(len(total)):
+            total[i] += window[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _lrn_across(x, size, constants, y):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
     half = size // 2
-    squares = np.zeros(channels + 2 * half, x.dtype)  # a row with zeros at both ends, so that no window is clipped
-    s = np.empty(channels, x.dtype)
-    power = np.empty(channels, x.dtype)
+    span = channels + 2 * half
+    squares = np.zeros(width * span + 2 * half, x.dtype)
+    s = np.empty(width * span, x.dtype)
+    power = np.empty(width * span, x.dtype)
     for n in range(images):
         for h in range(height):
             for w in range(width):
-                pixel, result = x[n, h, w], y[n, h, w]
+                pixel, square = x[n, h, w], squares[w * span + half : (w + 1) * span - half]
                 for c in range(channels):
-                    squares[half + c] = pixel[c] * pixel[c]
-                    s[c] = 0
-                for shift in range(size):
-                    for c in range(channels):
-                        s[c] += squares[c + shift]
+                    square[c] = pixel[c] * pixel[c]
+            _sum_windows(squares, size, s)
+            for i in range(len(s)):
+                s[i] = k + alpha * s[i]
+            _inverse_power(s, beta, power)
+            for w in range(width):
+                pixel, result, factor = x[n, h, w], y[n, h, w], power[w * span : w * span + channels]
                 for c in range(channels):
-                    s[c] = k + alpha * s[c]
-                _inverse_power(s, beta, power)
-                for c in range(channels):
-                    result[c] = pixel[c] * power[c]
+                    result[c] = pixel[c] * factor[c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _lrn_across_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
-    factor = -(alpha * beta + alpha * beta)
+    cross = -(alpha * beta + alpha * beta)
     half = size // 2
-    row = np.zeros(channels + 2 * half, x.dtype)
-    s = np.empty(channels, x.dtype)
-    power = np.empty(channels, x.dtype)
+    span = channels + 2 * half
+    padded = np.zeros(width * span + 2 * half, x.dtype)
+    s = np.empty(width * span, x.dtype)
+    power = np.empty(width * span, x.dtype)
     for n in range(images):
         for h in range(height):
             for w in range(width):
-                pixel, gradient, result = x[n, h, w], dy[n, h, w], dx[n, h, w]
+                pixel, middle = x[n, h, w], padded[w * span + half : (w + 1) * span - half]
                 for c in range(channels):
-                    row[half + c] = pixel[c] * pixel[c]
-                    s[c] = 0
-                for shift in range(size):
-                    for c in range(channels):
-                        s[c] += row[c + shift]
+                    middle[c] = pixel[c] * pixel[c]
+            _sum_windows(padded, size, s)
+            for i in range(len(s)):
+                s[i] = k + alpha * s[i]
+            _inverse_power(s, beta, power)
+            for w in range(width):
+                pixel, gradient = x[n, h, w], dy[n, h, w]
+                middle = padded[w * span + half : (w + 1) * span - half]
+                factor, divisor = power[w * span : w * span + channels], s[w * span : w * span + channels]
                 for c in range(channels):
-                    s[c] = k + alpha * s[c]
-                _inverse_power(s, beta, power)
+                    factor[c] *= gradient[c]
+                    middle[c] = factor[c] * pixel[c] / divisor[c]
+            _sum_windows(padded, size, s)
+            for w in range(width):
+                pixel, result = x[n, h, w], dx[n, h, w]
+                direct, others = power[w * span : w * span + channels], s[w * span : w * span + channels]
                 for c in range(channels):
-                    row[half + c] = gradient[c] * pixel[c] * power[c] / s[c]
-                    power[c] *= gradient[c]
-                    s[c] = 0
-                for shift in range(size):
-                    for c in range(channels):
-                        s[c] += row[c + shift]
-                for c in range(channels):
-                    result[c] = power[c] + factor * pixel[c] * s[c]
+                    result[c] = direct[c] + cross * pixel[c] * others[c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _add_window(values, size, h, w, total):
     """total = the sum of values (H, W, C) over the size x size pixels around (h, w) that exist."""
     height, width, channels = values.shape
@@ -144,7 +160,7 @@ def _add_window(values, size, h, w, total):
                 total[c] += pixel[c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _lrn_within(x, size, constants, y):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
@@ -162,11 +178,11 @@ def _lrn_within(x, size, constants, y):
                     y[n, h, w, c] = x[n, h, w, c] * power[c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _lrn_within_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
-    factor = -(alpha * beta + alpha * beta)
+    cross = -(alpha * beta + alpha * beta)
     s = np.empty(channels, x.dtype)
     power = np.empty(channels, x.dtype)
     terms = np.empty((height, width, channels), x.dtype)
@@ -186,4 +202,4 @@ def _lrn_within_backward(dy, x, size, constants, dx):
             for w in range(width):
                 _add_window(terms, size, h, w, s)
                 for c in range(channels):
-                    dx[n, h, w, c] += factor * x[n, h, w, c] * s[c]
+                    dx[n, h, w, c] += cross * x[n, h, w, c] * s[c]

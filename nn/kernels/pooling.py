@@ -47,7 +47,7 @@ def _inside(x_shape, kernel, stride, padding, y_shape, place):
     return (rows[:, None] & columns[None, :])[None, :, :, None]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def max_pool_fast(x, kernel, stride, padding, y, winners):
     """The same, window by window, all channels of a pixel at once."""
     images, x_height, x_width, channels = x.shape
@@ -83,7 +83,7 @@ def max_pool_backward_plain(dy, winners, kernel, stride, padding, dx):
     np.add.at(dx, (n, ih, iw, c), dy)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def max_pool_backward_fast(dy, winners, kernel, stride, padding, dx):
     """The same, window by window."""
     images, height, width, channels = dy.shape
@@ -105,7 +105,7 @@ def sum_pool_plain(x, kernel, stride, padding, y):
         y += element
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def sum_pool_fast(x, kernel, stride, padding, y):
     """The same, window by window."""
     images, x_height, x_width, channels = x.shape
@@ -135,7 +135,7 @@ def sum_pool_backward_plain(dy, kernel, stride, padding, dx):
     dx += padded[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def sum_pool_backward_fast(dy, kernel, stride, padding, dx):
     """The same, window by window."""
     _, x_height, x_width, channels = dx.shape

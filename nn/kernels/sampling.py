@@ -29,7 +29,7 @@ def affine_plain(images, maps, fill, out):
         out[n] = upper * (1 - down) + lower * down
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def affine_fast(images, maps, fill, out):
     """The same, pixel by pixel."""
     count, height, width, channels = images.shape

@@ -32,7 +32,7 @@ def sgd_pytorch_fast(w, v, g, lr, momentum, weight_decay):
     _sgd_pytorch(w, v, g, np.array([lr, momentum, weight_decay], dtype=w.dtype))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _sgd_paper(w, v, g, constants):
     lr, momentum, weight_decay = constants[0], constants[1], constants[2]
     for i in range(len(w)):
@@ -40,7 +40,7 @@ def _sgd_paper(w, v, g, constants):
         w[i] += v[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _sgd_pytorch(w, v, g, constants):
     lr, momentum, weight_decay = constants[0], constants[1], constants[2]
     for i in range(len(w)):

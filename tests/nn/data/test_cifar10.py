@@ -9,7 +9,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from nn.data import cifar10
+from nn.data import cifar10, load
 from nn.data.download import WebFile
 
 module = importlib.import_module("nn.data.cifar10")
@@ -73,6 +73,18 @@ def test_from_a_folder(tmp_path):
     for name, content in CONTENTS.items():
         (tmp_path / name).write_bytes(content)
     check(cifar10(tmp_path))
+
+
+def test_from_the_folder_around_it(tmp_path):
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(archived(CONTENTS))
+    check(cifar10(tmp_path))
+    check(load(tmp_path))
+    (tmp_path / "cifar-10-binary.tar.gz").unlink()
+    (tmp_path / "cifar-10-batches-bin").mkdir()
+    for name, content in CONTENTS.items():
+        (tmp_path / "cifar-10-batches-bin" / name).write_bytes(content)
+    check(cifar10(tmp_path))
+    check(load(tmp_path))
 
 
 def test_from_the_network_once_then_from_the_cache(server, cache, monkeypatch):

@@ -52,13 +52,8 @@ def test_names(monkeypatch):
     for name in ("mnist", "fashion_mnist", "cifar10"):
         made = Dataset(GREY[..., np.newaxis], LABELS, ("0", "1", "2", name)), None
         monkeypatch.setattr(module, name, lambda made=made: made)
-    for asked, name in {
-        "mnist": "mnist",
-        "MNIST": "mnist",
-        "fashion-mnist": "fashion_mnist",
-        "cifar10": "cifar10",
-    }.items():
-        assert load(asked)[0].class_names[-1] == name
+    for asked in ("mnist", "fashion_mnist", "cifar10", "MNIST", "fashion-mnist"):
+        assert load(asked)[0].class_names[-1] == asked.lower().replace("-", "_")
 
 
 def test_the_digits_in_the_box_are_bytes_like_every_other_set():
@@ -156,9 +151,7 @@ def test_channels(tmp_path):
 
 def test_what_is_neither_a_name_nor_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        FileNotFoundError, match="cifar is neither .*digits, mnist, fashion_mnist, cifar10.* nor an exist"
-    ):
+    with pytest.raises(FileNotFoundError, match="cifar is neither .*digits, mnist, fashion_mnist, cifar10"):
         load("cifar")
     (tmp_path / "text.txt").write_text("text")
     with pytest.raises(ValueError, match=r"text\.txt: expected a \.npz file, a zip of pictures, or cifar"):
@@ -181,12 +174,11 @@ def test_broken_files_are_one_sentence(tmp_path, name, content):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"), [({"channels": 2}, "1 .* or 3 .*got 2"), ({"image_size": 0}, "got 0")]
-)
-def test_wrong_arguments(arguments, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        load("digits", **arguments)
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="channels must be 1 .* or 3 .*, got 2"):
+        load("digits", channels=2)
+    with pytest.raises(ValueError, match="image_size must be at least 1, got 0"):
+        load("digits", image_size=0)
 
 
 @pytest.mark.skipif("MNIST_NPZ" not in os.environ, reason="MNIST_NPZ names no copy of MNIST's training set")
