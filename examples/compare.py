@@ -29,10 +29,10 @@ import numba
 import numpy as np
 
 from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
-from examples.npz_data import fair_order, load_npz
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
-from nn.data import Dataset, digits
+from nn.data import Dataset, load, split
+from nn.data.dataset import fair_order
 from nn.schedules import one_cycle
 from nn.threads import num_threads
 from nn.training import evaluate, train
@@ -48,9 +48,11 @@ examples:
   python -m examples.compare --lenet-lr 2
       what happens if LeNet takes larger steps?
 
-The file for --data holds images, uint8 (N, H, W) or (N, H, W, 3), and labels, integers (N,) from 0. It may
-hold test_images and test_labels as well; without them one picture in five is held out for testing, class by
-class. Files of an earlier comparison in the output folder are replaced; nothing is written anywhere else.
+--data is digits, mnist, fashion_mnist or cifar10 (all but the first are downloaded on first use), or a
+path: a folder or zip of pictures of one size with one sub-folder a class, or a .npz file with images, uint8
+(N, H, W) or (N, H, W, 3), and labels, integers (N,) from 0, and perhaps test_images and test_labels.
+Without test pictures one in five is held out for testing, class by class. Files of an earlier comparison in
+the output folder are replaced; nothing is written anywhere else.
 """
 
 
@@ -84,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (ValueError, TypeError, OSError, MemoryError) as error:
             parser.error(str(error))
         print(
-            f"Data: {options.data or 'the digits in the box'}, {len(train_set):,} pictures to train and "
+            f"Data: {data_name(options)}, {len(train_set):,} pictures to train and "
             f"{len(test_set):,} to test, {train_set.num_classes} classes",
             flush=True,
         )
@@ -133,7 +135,7 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     count = whole_number(1)
-    parser.add_argument("--data", type=Path, metavar="FILE", help="a .npz file (default: the digits in the box)")
+    parser.add_argument("--data", default="digits", help="a name or a path, see below (default: the digits in the box)")
     parser.add_argument("--train-size", type=count, metavar="N", help="train on N pictures only (default: on all)")
     parser.add_argument("--epochs", type=count, metavar="N", help="passes over the training pictures, for both")
     parser.add_argument("--lenet-epochs", type=count, metavar="N", help="for LeNet (default: --epochs, else 16)")
@@ -207,7 +209,10 @@ def positive_number(most: float) -> Callable[[str], float]:
 
 
 def load_pictures(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
-    train_set, test_set = load_npz(options.data, options.seed) if options.data else digits()
+    train_set, test_set = load(options.data)
+    if test_set is None:
+        train_set, test_set = split(train_set, 0.2, options.seed)
+    train_set, test_set = train_set.as_floats(), test_set.as_floats()
     size = options.train_size
     if size is not None:
         if size > len(train_set):
@@ -217,6 +222,10 @@ def load_pictures(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
         order = fair_order(train_set.labels, np.random.default_rng(options.seed))
         train_set = train_set.subset(order[:size])
     return train_set, test_set
+
+
+def data_name(options: argparse.Namespace) -> str:
+    return "the digits in the box" if options.data == "digits" else options.data
 
 
 def pixel_statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -324,7 +333,7 @@ def describe_run(options: argparse.Namespace, arguments: list[str], train_set: D
     """What somebody needs to know who wants to repeat this run."""
     return {
         "seed": options.seed,
-        "data": str(options.data) if options.data else "the digits in the box",
+        "data": data_name(options),
         "train_images": len(train_set),
         "test_images": len(test_set),
         "image_shape": list(train_set.image_shape),

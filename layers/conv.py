@@ -87,7 +87,7 @@ class Conv2d(Layer):
             raise ValueError(f"Conv2d: connections need groups=1, got groups={self.groups}")
         if len(connections) != self.out_channels:
             raise ValueError(
-                f"Conv2d: connections has {len(connections)} rows, expected {self.out_channels}: one for each output map"
+                f"Conv2d: connections has {len(connections)} rows, expected {self.out_channels}, one an output map"
             )
         connected = np.zeros((self.in_channels, self.out_channels), dtype=bool)
         for output, inputs in enumerate(connections):

@@ -61,5 +61,6 @@ class Dropout(Layer):
 
     def _apply_mask(self, source: np.ndarray, target: np.ndarray) -> None:
         """target = source * mask / (1 - p)."""
+        mask = np.asarray(self.mask, like=source)
         np.multiply(source, 1.0 / (1.0 - self.p), out=target)
-        target *= np.asarray(self.mask, like=source)
+        np.copyto(target, 0, where=~mask)  # and not times the mask: infinity times 0 would be NaN

@@ -73,7 +73,7 @@ def _inverse_power(s, beta, result):
             result[c] = s[c] ** -beta
 
 
-# "across" works on one picture row at a time. The row's pixels lie side by side with `half` zeros before and after each,
+# "across" works on a picture row at a time. Its pixels lie side by side with `half` zeros before and after each,
 # so that no window needs clipping and every loop runs over the whole row: what comes out for the zeros is never read.
 
 

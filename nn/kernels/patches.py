@@ -9,8 +9,9 @@ rows, within it kernel row by kernel row, and within these pixel by pixel, so th
 contiguous run of the picture. kernel, stride and padding are (height, width) pairs; `rows` is (start, stop), the output
 rows wanted, of `width` positions each.
 
-The compiled loops count with unsigned integers: an index that may be negative could mean "from the end", and testing for
-that at every element keeps the compiler from moving eight numbers at a time. It is what makes them four times faster.
+The compiled loops count with unsigned integers: an index that may be negative could mean "from the end", and testing
+for that at every element keeps the compiler from moving eight numbers at a time. It is what makes them four times
+faster.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def im2col_plain(x, kernel, stride, padding, rows, width, patches):
 
 
 def im2col_fast(x, kernel, stride, padding, rows, width, patches):
-    """The same without a padded copy of x: run by run where runs are long, and column by column where they are short."""
+    """The same without a padded copy of x: run by run where runs are long, column by column where they are short."""
     (_im2col_columns if kernel[1] * x.shape[3] < 16 else _im2col_runs)(x, kernel, stride, padding, rows, width, patches)
 
 

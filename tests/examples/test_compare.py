@@ -194,7 +194,7 @@ def refused(monkeypatch, capsys):
         (["--unknown"], "--unknown"),
         (["stray"], "stray"),
         (["--data"], "--data"),
-        (["--data", "there_is_no_such_file.npz"], "no such file"),
+        (["--data", "there_is_no_such_file.npz"], "there_is_no_such_file.npz is neither"),
     ],
 )
 def test_bad_arguments(refused, arguments, complaint, tmp_path):
