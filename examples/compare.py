@@ -139,7 +139,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--train-size", type=count, metavar="N", help="train on N pictures only (default: on all)")
     parser.add_argument("--epochs", type=count, metavar="N", help="passes over the training pictures, for both")
     parser.add_argument("--lenet-epochs", type=count, metavar="N", help="for LeNet (default: --epochs, else 16)")
-    parser.add_argument("--alexnet-epochs", type=count, metavar="N", help="for AlexNet (default: --epochs, else 8)")
+    parser.add_argument("--alexnet-epochs", type=count, metavar="N", help="for AlexNet (default: --epochs, else 10)")
     parser.add_argument(
         "--batch-size", type=count, default=64, metavar="N", help="pictures a step (default: %(default)s)"
     )
@@ -274,7 +274,7 @@ def make_contestants(options: argparse.Namespace, train_set: Dataset) -> list[Co
         Contestant(
             name="AlexNet",
             network=alexnet_small(num_classes=classes, image_shape=shape, width=options.width, rng=seed),
-            epochs=options.alexnet_epochs or options.epochs or 8,
+            epochs=options.alexnet_epochs or options.epochs or 10,
             learning_rate=options.alexnet_lr,
             weight_decay=5e-4,
         ),

@@ -127,7 +127,10 @@ class Conv2d(Layer):
         x = self._check_input(x, ("N", "H", "W", self.in_channels))
         height, width, _ = self.output_shape(x.shape[1:])
         y = self._output(out, (len(x), height, width, self.out_channels), x)
-        weight, bias = self.params["weight"].reshape(-1, self.out_channels), self.params["bias"]
+        weight = self.params["weight"].reshape(-1, self.out_channels)
+        bias = np.tile(
+            self.params["bias"], width
+        )  # for a whole output row: NumPy adds few long rows faster than many short
 
         def convolve(chunk):
             images, rows = chunk
@@ -135,7 +138,7 @@ class Conv2d(Layer):
             for inputs, outputs in self._groups():
                 patches = self._patches(x[images, ..., inputs], rows, width)
                 np.matmul(patches, weight[:, outputs], out=result[:, outputs])
-            result += bias
+            y[images, rows].reshape(-1, bias.size)[...] += bias
 
         run_parallel(convolve, self._chunks(len(x), height, width, x.itemsize))
         if training:
@@ -155,12 +158,12 @@ class Conv2d(Layer):
         chunks = self._chunks(len(x), height, width, x.itemsize, whole_images=True)
         lanes = [chunks[start::LANES] for start in range(min(LANES, len(chunks)))]
         dweights = np.zeros_like(weight, shape=(len(lanes), *weight.shape))
-        dbiases = np.zeros_like(weight, shape=(len(lanes), self.out_channels))
+        dbiases = np.zeros_like(weight, shape=(len(lanes), width * self.out_channels))
 
         def differentiate(lane):
             for images, rows in lanes[lane]:
                 dy_rows = dy[images].reshape(-1, self.out_channels)
-                dbiases[lane] += dy_rows.sum(axis=0)
+                dbiases[lane] += dy[images].reshape(-1, dbiases.shape[1]).sum(axis=0)
                 for inputs, outputs in self._groups():
                     patches = self._patches(x[images, ..., inputs], rows, width)
                     dweights[lane][:, outputs] += patches.T @ dy_rows[:, outputs]
@@ -175,7 +178,7 @@ class Conv2d(Layer):
         np.sum(dweights, axis=0, out=dweight.reshape(weight.shape))
         if self.connected is not None:
             dweight *= self.connected
-        np.sum(dbiases, axis=0, out=self.grads["bias"])
+        np.sum(dbiases.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
         return dx
 
     def _groups(self) -> list[tuple[slice, slice]]:

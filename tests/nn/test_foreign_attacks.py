@@ -146,9 +146,9 @@ BOMBS = {
     "a dict in itself": b"}q\x00X\x01\x00\x00\x00ah\x00s",
     "a dict as a state_dict of itself": b"}q\x00X\x0a\x00\x00\x00state_dicth\x00s",
     "doubling": b"]" + b"q\x00)h\x00h\x00\x86" * 10_000,
-    "the same text encoded again and again": b"X" + struct.pack("<I", 10**6) + b"a" * 10**6 + b"q\x000"
-    + b"X\x06\x00\x00\x00latin1q\x010(" + b"c_codecs\nencode\nh\x00h\x01\x86R" * 10_000,
-    "a long text as a key": b"T" + struct.pack("<I", 10**6) + b"a" * 10**6 + b"q\x000}(" + b"h\x00N" * 100_000 + b"u",
+    "the same text encoded again and again": b"X" + struct.pack("<I", 10**6) + b"a" * 10**6 + b"q\x00"
+    + b"X\x06\x00\x00\x00latin1q\x01(" + b"c_codecs\nencode\nh\x00h\x01\x86R" * 10_000,
+    "a long text as a key": b"T" + struct.pack("<I", 10**6) + b"a" * 10**6 + b"q\x00}(" + b"h\x00N" * 100_000 + b"u",
 }  # fmt: skip
 
 

@@ -133,6 +133,7 @@ def test_bfloat16_is_the_upper_half_of_float32(pth):
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read.view(np.uint32) >> 16, upper)
     np.testing.assert_array_equal(read[:3], numbers[:3])
+    assert not read.flags.writeable
 
 
 def test_npy_of_python_2(npy):
@@ -218,6 +219,7 @@ OUTSIDE, STRANGE, LACKING, UNKNOWN = (
         (tensor("0", 0, (3, 4), (4, 1)), STRANGE),
         (Call(Global("torch._utils", "_rebuild_tensor_v2"), ()), STRANGE),
         (Call(Global("torch._utils", "_rebuild_parameter"), (1, 2, 3)), STRANGE),
+        (Call(ORDERED_DICT, ([["a", TENSOR_OF_12]],)), STRANGE),
         ("text", "expected nothing but tensors"),
         (7, "expected nothing but tensors"),
         ({}, "expected nothing but tensors"),
