@@ -4,6 +4,7 @@ from models.alexnet import alexnet, alexnet_caffe, alexnet_small, alexnet_torchv
 from models.cifar import alexnet_cifar10
 from models.lenet import lenet
 from models.lenet5 import lenet5_1998
+from models.pretrained import load
 
 __all__ = [
     "alexnet",
@@ -13,4 +14,5 @@ __all__ = [
     "alexnet_torchvision",
     "lenet",
     "lenet5_1998",
+    "load",
 ]

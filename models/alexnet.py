@@ -67,7 +67,7 @@ def alexnet_caffe(
         "alexnet_caffe", num_classes, "caffe", LocalResponseNorm(5, alpha=1e-4 / 5, beta=0.75, k=1.0), rng
     )
     if weights is not None:
-        from models.pretrained import load_caffe
+        from models.pretrained import load_caffe  # here, because that file imports this one
 
         load_caffe(network, weights)
     return network
@@ -181,7 +181,7 @@ def alexnet_torchvision(
         arguments={"num_classes": num_classes},
     )
     if weights is not None:
-        from models.pretrained import load_torchvision
+        from models.pretrained import load_torchvision  # here, because that file imports this one
 
         load_torchvision(network, weights)
     return network

@@ -1,0 +1,255 @@
+"""Checkpoints: a run that was interrupted ends with the same bits as one that was not, and files that do not fit are
+refused in one sentence."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from layers import Dropout, Flatten, Linear, ReLU
+from nn import SGD, Network
+from nn.checkpoint import load_checkpoint, save_checkpoint
+from nn.data import Dataset
+from nn.data.augmentation import mirror
+from nn.schedules import Plateau, one_cycle, stairs
+from nn.training import train
+from tests.checks import one_sentence
+
+EPOCHS = 6
+TIMES = ("seconds", "images_per_second")
+SCHEDULES = {
+    "none": lambda: None,
+    "one_cycle": lambda: one_cycle(0.3),
+    "stairs": lambda: stairs([0.1, 0.01], [3, 3]),
+    "plateau": lambda: Plateau(0.1, factor=0.5, patience=1, drops=2),
+}
+
+
+def pictures(N, seed):
+    rng = np.random.default_rng(seed)
+    return Dataset(rng.normal(0, 1, (N, 4, 4, 1)).astype(np.float32), rng.integers(0, 3, N), ("a", "b", "c"))
+
+
+def network(seed=0, hidden=9):
+    layers = [("flatten", Flatten()), ("fc1", Linear(16, hidden, rng=seed)), ("relu1", ReLU())]
+    layers += [("drop1", Dropout(0.5, rng=seed + 1)), ("fc2", Linear(hidden, 8, rng=seed + 2)), ("relu2", ReLU())]
+    layers += [("drop2", Dropout(0.2, rng=seed + 3)), ("fc3", Linear(8, 3, rng=seed + 4))]
+    return Network(layers)
+
+
+def prepare(images, rng):
+    return images if rng is None else mirror(images, rng)
+
+
+class Run:
+    """A network, its optimizer and its schedule, and the training that they are in."""
+
+    def __init__(self, schedule="none", form="paper", seed=0):
+        self.network = network(seed)
+        self.optimizer = SGD(self.network, 0.1, 0.9, 0.001, form, {"bias": 2})
+        self.schedule = SCHEDULES[schedule]()
+
+    def train(self, after_epoch=None, history=None):
+        return train(
+            self.network,
+            pictures(23, 0),
+            pictures(11, 1),
+            epochs=EPOCHS,
+            optimizer=self.optimizer,
+            batch_size=5,
+            schedule=self.schedule,
+            prepare=prepare,
+            seed=7,
+            progress=False,
+            history=history,
+            after_epoch=after_epoch,
+        )
+
+    def save(self, path, history, command=""):
+        save_checkpoint(path, self.network, self.optimizer, history, self.schedule, command)
+
+    def load(self, path, command=""):
+        return load_checkpoint(path, self.network, self.optimizer, self.schedule, command)
+
+
+def figures(history):
+    rows = [{key: value for key, value in row.items() if key not in TIMES} for row in history.epochs]
+    return history.steps, rows
+
+
+def assert_same_bits(one, other):
+    for name, array in one.network.params.items():
+        assert array.tobytes() == other.network.params[name].tobytes(), name
+        assert one.optimizer.velocities[name].tobytes() == other.optimizer.velocities[name].tobytes(), name
+    assert one.optimizer.lr == other.optimizer.lr
+    if isinstance(one.schedule, Plateau):
+        assert vars(one.schedule) == vars(other.schedule)
+
+
+@pytest.mark.parametrize("form", ["paper", "pytorch"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("stop", [1, 4, EPOCHS])
+def test_a_resumed_run_ends_with_the_same_bits(schedule, stop, form, tmp_path):
+    """Dropout, momentum, the order of the pictures, random changes and the plateau's memory included."""
+    whole = Run(schedule, form)
+    expected = whole.train()
+    if schedule == "plateau":
+        assert whole.schedule.drops < 2, "the plateau must have been reached for this test to say something"
+
+    path = tmp_path / "checkpoint.safetensors"
+    first = Run(schedule, form)
+
+    def after_epoch(history):
+        if len(history.epochs) == stop:
+            first.save(path, history, "the command")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        first.train(after_epoch)
+
+    second = Run(schedule, form, seed=100)  # other weights and other masks, all of which the file must replace
+    history = second.load(path, "the command")
+    assert len(history.epochs) == stop
+    assert_same_bits(first, second)
+    result = second.train(history=history)
+    assert figures(result) == figures(expected)
+    assert_same_bits(whole, second)
+    masks = [
+        [layer.rng.random(5).tolist() for layer in run.network.layers.values() if isinstance(layer, Dropout)]
+        for run in (whole, second)
+    ]
+    assert masks[0] == masks[1], "the next masks would be the same too"
+
+
+def test_saving_changes_nothing(tmp_path):
+    plain, watched = Run("plateau"), Run("plateau")
+    expected = plain.train()
+    result = watched.train(lambda history: watched.save(tmp_path / "checkpoint.safetensors", history))
+    assert figures(result) == figures(expected)
+    assert_same_bits(plain, watched)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"], "no half-written files stay"
+
+
+def test_without_a_test_set_nan_survives(tmp_path):
+    run, path = Run(), tmp_path / "checkpoint.safetensors"
+    history = train(run.network, pictures(7, 0), epochs=1, optimizer=run.optimizer, progress=False)
+    run.save(path, history)
+    assert np.isnan(run.load(path).epochs[0]["test_accuracy"])
+
+
+# ------------------------------------------------------------------------------------------------- bad files
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """(The file after two epochs as bytes, its metadata, its arrays.)"""
+    from safetensors import safe_open
+
+    path = tmp_path_factory.mktemp("checkpoint") / "checkpoint.safetensors"
+    run = Run("plateau")
+
+    def after_epoch(history):
+        if len(history.epochs) == 2:
+            run.save(path, history, "--model this --lr 0.1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.train(after_epoch)
+    with safe_open(path, framework="numpy") as file:
+        state = json.loads(file.metadata()["checkpoint"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    return path.read_bytes(), state, arrays
+
+
+def refuse(path, *words, kind=ValueError, command="--model this --lr 0.1", run=None):
+    run = run or Run("plateau")
+    before = {name: array.copy() for name, array in run.network.params.items()}
+    with one_sentence(kind, path.name, *words):
+        run.load(path, command)
+    for name, array in run.network.params.items():
+        assert np.array_equal(array, before[name]), f"{name} has changed"
+        assert not run.optimizer.velocities[name].any()
+    return run
+
+
+def test_a_missing_file(tmp_path):
+    refuse(tmp_path / "checkpoint.safetensors", "no checkpoint", "--resume", kind=FileNotFoundError)
+    refuse(tmp_path, "no checkpoint", kind=FileNotFoundError)
+
+
+@pytest.mark.parametrize("share", [0, 1e-9, 0.001, 0.1, 0.5, 0.9, 1 - 1e-9])
+def test_a_truncated_file(saved, share, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(saved[0][: int(share * len(saved[0]))])
+    refuse(path, "not a whole checkpoint")
+
+
+@pytest.mark.parametrize("content", [b"not a checkpoint", b"\x00" * 100, b"\xff" * 100, b"PK\x03\x04" + b"x" * 60])
+def test_a_foreign_file(content, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(content)
+    refuse(path, "checkpoint")
+
+
+def test_weights_are_no_checkpoint(tmp_path):
+    path = tmp_path / "best.safetensors"
+    network().save(path)
+    refuse(path, "no checkpoint", "train.py")
+    save_file({"x": np.zeros(3, np.float32)}, path)
+    refuse(path, "no checkpoint")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '"text"', "{}"])
+def test_metadata_that_is_not_ours(saved, text, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    save_file(saved[2], path, {"checkpoint": text})
+    refuse(path, "checkpoint")
+
+
+@pytest.mark.parametrize("missing", ["command", "lr", "history", "generators", "plateau"])
+def test_metadata_with_something_missing(saved, missing, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    state = {key: value for key, value in saved[1].items() if key != missing}
+    save_file(saved[2], path, {"checkpoint": json.dumps(state)})
+    refuse(path, "checkpoint")
+
+
+@pytest.mark.parametrize("missing", ["param/fc1.weight", "velocity/fc1.weight", "velocity/fc3.bias"])
+def test_a_missing_array(saved, missing, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    arrays = {name: array for name, array in saved[2].items() if name != missing}
+    save_file(arrays, path, {"checkpoint": json.dumps(saved[1])})
+    refuse(path, missing.split("/")[1])
+
+
+def test_a_velocity_of_another_shape(saved, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    arrays = saved[2] | {"velocity/fc1.weight": np.zeros((3, 5), np.float32)}
+    save_file(arrays, path, {"checkpoint": json.dumps(saved[1])})
+    refuse(path, "fc1.weight")
+
+
+def test_the_checkpoint_of_another_network(saved, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(saved[0])
+    run = Run("plateau")
+    run.network = network(hidden=10)
+    run.optimizer = SGD(run.network, 0.1)
+    refuse(path, "fc1.weight", run=run)
+
+
+@pytest.mark.parametrize(
+    "command", ["", "--model this --lr 0.2", "--model that --lr 0.1", "--model this --lr 0.1 --seed 1"]
+)
+def test_edited_arguments(saved, command, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(saved[0])
+    refuse(path, "another run", "--model this --lr 0.1", "--out", command=command)
+
+
+def test_the_same_arguments_are_taken(saved, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(saved[0])
+    run = Run("plateau")
+    history = run.load(path, "--model this --lr 0.1")
+    assert [row["epoch"] for row in history.epochs] == [1, 2]
+    assert vars(run.schedule) == saved[1]["plateau"]
