@@ -128,9 +128,8 @@ class Conv2d(Layer):
         height, width, _ = self.output_shape(x.shape[1:])
         y = self._output(out, (len(x), height, width, self.out_channels), x)
         weight = self.params["weight"].reshape(-1, self.out_channels)
-        bias = np.tile(
-            self.params["bias"], width
-        )  # for a whole output row: NumPy adds few long rows faster than many short
+        # Repeated for a whole output row: NumPy adds a few long rows faster than many short ones.
+        bias = np.tile(self.params["bias"], width)
 
         def convolve(chunk):
             images, rows = chunk
@@ -138,7 +137,8 @@ class Conv2d(Layer):
             for inputs, outputs in self._groups():
                 patches = self._patches(x[images, ..., inputs], rows, width)
                 np.matmul(patches, weight[:, outputs], out=result[:, outputs])
-            y[images, rows].reshape(-1, bias.size)[...] += bias
+            whole_rows = y[images, rows].reshape(-1, bias.size)
+            whole_rows += bias
 
         run_parallel(convolve, self._chunks(len(x), height, width, x.itemsize))
         if training:
@@ -150,9 +150,7 @@ class Conv2d(Layer):
         dy = self._check_gradient(dy, y_shape, x.dtype)
         height, width = y_shape[1:3]
         weight = self.params["weight"].reshape(-1, self.out_channels)
-        dx = None
-        if input_gradient:
-            dx = self._output(out, x.shape, x)
+        dx = self._output(out, x.shape, x) if input_gradient else None
 
         # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
         chunks = self._chunks(len(x), height, width, x.itemsize, whole_images=True)

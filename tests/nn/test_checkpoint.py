@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from layers import Dropout, Flatten, Linear, ReLU
@@ -142,8 +143,6 @@ def test_without_a_test_set_nan_survives(tmp_path):
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """(The file after two epochs as bytes, its metadata, its arrays.)"""
-    from safetensors import safe_open
-
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint.safetensors"
     run = Run("plateau")
 

@@ -70,7 +70,7 @@ def test_gradient_equals_the_formula(dtype):
     for n, c in np.ndindex(z.shape):
         sums = math.exp(-3.0) + math.fsum(math.exp(float(value)) for value in z[n])
         expected = (math.exp(float(z[n, c])) / sums - (c == labels[n])) / len(labels)
-        assert gradient[n, c] == pytest.approx(expected, abs=50 * np.finfo(dtype).eps)
+        assert gradient[n, c] == pytest.approx(expected, abs=float(50 * np.finfo(dtype).eps))
 
 
 def test_classes_farther_than_j_are_left_alone():

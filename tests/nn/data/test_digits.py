@@ -78,3 +78,9 @@ def test_all_digits_are_in_mnists_training_set_with_the_same_label(both):
         label_of = {image.tobytes(): label for image, label in zip(mnist["images"], mnist["labels"].tolist())}
     for dataset in both:
         assert [label_of.get(image.tobytes()) for image in as_bytes(dataset)] == dataset.labels.tolist()
+
+
+def test_the_first_images_show_every_digit():
+    # Whoever takes the first few of a set, as a first try does, should not get two or three classes only.
+    for part in digits():
+        assert np.bincount(part.labels[:100], minlength=10).min() > 0
