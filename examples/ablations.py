@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from examples.command_line import Parser, whole_number
 from examples.recipes import make_prepare, recipe_for
 from layers import AvgPool2d, LocalResponseNorm, MaxPool2d, ReLU, Tanh
 from models import alexnet_cifar10
@@ -36,27 +37,25 @@ CROP = 28
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m examples.ablations",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--data", default="cifar10", help="cifar10, or the path of pictures of 32x32 (default: cifar10)"
     )
-    parser.add_argument("--held-out", type=int, default=5000, metavar="N", help="test on N of the training pictures")
-    parser.add_argument("--epochs", type=int, default=12, help="passes; the rate falls for the last two")
-    parser.add_argument("--seeds", type=int, default=3, help="how often each network is trained")
+    parser.add_argument(
+        "--held-out", type=whole_number(1), default=5000, metavar="N", help="test on N of the training pictures"
+    )
+    parser.add_argument("--epochs", type=whole_number(3), default=12, help="passes; the rate falls for the last two")
+    parser.add_argument("--seeds", type=whole_number(1), default=3, help="how often each network is trained")
     parser.add_argument("--out", type=Path, default=Path("runs/ablations"))
     options = parser.parse_args(arguments)
     try:
-        if options.epochs < 3 or options.seeds < 1:
-            raise ValueError(f"got --epochs {options.epochs} --seeds {options.seeds}, expected at least 3 and 1")
         train_set, test_set = split(load(options.data)[0], options.held_out, seed=0)
         options.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
-        print(f"ablations: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        parser.error(str(error))
     errors: dict[str, list[float]] = {}
     for seed in range(options.seeds):
         for name in ("as published", "without LRN", "without overlap", "tanh for ReLU"):

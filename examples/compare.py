@@ -15,19 +15,19 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import math
 import os
 import platform
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numba
 import numpy as np
 
+from examples.command_line import Parser, positive_number, whole_number
 from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
@@ -119,20 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 # ---------------------------------------------------------------------------------------------- command line
-class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake gets one sentence instead of the whole usage."""
-
-    def error(self, message: str) -> None:
-        self.exit(2, f"compare: {' '.join(message.split())}; --help explains the options\n")
-
-
 def make_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m examples.compare",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     count = whole_number(1)
     parser.add_argument("--data", default="digits", help="a name or a path, see below (default: the digits in the box)")
@@ -180,32 +171,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress while training")
     return parser
-
-
-def whole_number(smallest: int) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = smallest - 1
-        if number < smallest:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {smallest}, got {text!r}")
-        return number
-
-    return convert
-
-
-def positive_number(most: float) -> Callable[[str], float]:
-    def convert(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not (0 < number <= most):  # so written that NaN fails too
-            raise argparse.ArgumentTypeError(f"expected a number above 0 and at most {most:g}, got {text!r}")
-        return number
-
-    return convert
 
 
 def load_pictures(options: argparse.Namespace) -> tuple[Dataset, Dataset]:

@@ -95,7 +95,7 @@ def make_prepare(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int],
 
     Means are those of the training pictures. With rng=None, for testing, nothing is random: the centre is cut out.
     """
-    size = image_shape[0]
+    size = tuple(image_shape[:2])
     mean = deviation = principal = None
     if recipe.levels != "lenet5":
         mean, deviation = _statistics(train_set, per_pixel=recipe.levels == "minus mean picture")
@@ -111,7 +111,7 @@ def make_prepare(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int],
         if rng is not None and "colour" in augment:
             images = colour_noise(images, principal, rng)
         images = (images - mean) / deviation
-        if images.shape[1:3] != tuple(image_shape[:2]):
+        if images.shape[1:3] != size:
             images = (
                 random_crop(images, size, rng) if rng is not None and "crop" in augment else centre_crop(images, size)
             )

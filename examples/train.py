@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import models
+from examples.command_line import Parser, positive_number, whole_number
 from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_prepare, recipe_for
 from nn import SGD, Network, plots
 from nn.checkpoint import load_checkpoint, save_checkpoint
@@ -52,20 +53,13 @@ SCHEDULES = {
 }
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake gets one sentence instead of the whole usage."""
-
-    def error(self, message: str) -> None:
-        self.exit(2, f"train: {' '.join(message.split())}; --help explains the options\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 2 bad input; 130 stopped by Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser()
     options = parser.parse_args(arguments)
     options.out = options.out or Path("runs/train") / options.model
-    command = shlex.join(argument for argument in arguments if argument != "--resume")
+    command = shlex.join(argument for argument in arguments if argument not in ("--resume", "--force"))
     try:
         train_set, test_set = load_sets(options)
         recipe = make_recipe(options)
@@ -82,13 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             recipe.decay_multipliers,
         )
         schedule = recipe.schedule(recipe.lr)
-        options.out.mkdir(parents=True, exist_ok=True)
         history = None
         if options.resume:
             checkpoint = options.out / "checkpoint.safetensors"
             history = load_checkpoint(checkpoint, network, optimizer, schedule, command)
-        elif any(options.out.iterdir()) and not options.force:
+        elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
             raise ValueError(f"--out: {options.out} is not empty; add --resume to go on or --force to start again")
+        options.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, TypeError, OSError, MemoryError) as error:
         parser.error(str(error))
     tested = "none held out" if test_set is None else f"{len(test_set):,} held out"
@@ -129,20 +123,22 @@ def make_parser() -> Parser:
         prog="python -m examples.train",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     names = [name for name in models.__all__ if any(key.split()[0] == name for key in RECIPES)]
     parser.add_argument("--model", choices=names, required=True, help="which network (see models/)")
     parser.add_argument("--data", required=True, help="a name or a path, see below")
-    parser.add_argument("--image-size", type=int, metavar="PIXELS", help="bring pictures to this size first")
-    parser.add_argument("--variant", choices=("80sec", "18pct"), default="18pct", help="of alexnet_cifar10")
-    parser.add_argument("--width", type=float, default=0.25, help="of alexnet_small (default: %(default)s)")
-    parser.add_argument("--init", choices=("paper", "code-2012", "caffe"), default="paper", help="of alexnet")
-    parser.add_argument("--held-out", type=int, default=0, metavar="N", help="test on N of the training pictures")
-    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="pictures a step")
-    parser.add_argument("--lr", type=float, metavar="RATE", help="the highest learning rate")
+    parser.add_argument(
+        "--image-size", type=whole_number(1), metavar="PIXELS", help="bring pictures to this size first"
+    )
+    parser.add_argument("--variant", choices=("80sec", "18pct"), help="of alexnet_cifar10 (default: 18pct)")
+    parser.add_argument("--width", type=positive_number(4), metavar="SHARE", help="of alexnet_small (default: 0.25)")
+    parser.add_argument("--init", choices=("paper", "code-2012", "caffe"), help="of alexnet (default: paper)")
+    parser.add_argument(
+        "--held-out", type=whole_number(0), default=0, metavar="N", help="test on N of the training pictures"
+    )
+    parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training pictures")
+    parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="pictures a step")
+    parser.add_argument("--lr", type=positive_number(1000), metavar="RATE", help="the highest learning rate")
     parser.add_argument("--schedule", choices=tuple(SCHEDULES), help="how the rate falls")
     parser.add_argument("--momentum", type=float)
     parser.add_argument("--weight-decay", type=float)
@@ -152,7 +148,7 @@ def make_parser() -> Parser:
         metavar="KINDS",
         help=f"random changes, such as crop,mirror: any of {', '.join(AUGMENTATIONS)} or none",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order, dropout and random changes")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="of weights, order, dropout and random changes")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the results (default: runs/train/MODEL)")
     parser.add_argument("--resume", action="store_true", help="go on after the last whole epoch of --out")
     parser.add_argument("--force", action="store_true", help="start again although --out has results")
@@ -162,8 +158,6 @@ def make_parser() -> Parser:
 def load_sets(options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
     """The training and test pictures; what is held out replaces the data set's own test pictures."""
     train_set, test_set = load(options.data, options.image_size)
-    if options.held_out < 0:
-        raise ValueError(f"--held-out is {options.held_out}, expected a number of pictures of at least 0")
     if options.held_out:
         train_set, test_set = split(train_set, options.held_out, seed=0)
     return train_set, test_set
@@ -171,7 +165,10 @@ def load_sets(options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
 
 def make_recipe(options: argparse.Namespace) -> Recipe:
     """The model's recipe with what the command line changes."""
-    recipe = recipe_for(options.model, options.variant if options.model == "alexnet_cifar10" else "")
+    for name, model in (("variant", "alexnet_cifar10"), ("init", "alexnet"), ("width", "alexnet_small")):
+        if getattr(options, name) is not None and options.model != model:
+            raise ValueError(f"--{name} is an option of {model}, not of {options.model}")
+    recipe = recipe_for(options.model, (options.variant or "18pct") if options.model == "alexnet_cifar10" else "")
     changes = {
         name: getattr(options, name)
         for name in ("epochs", "batch_size", "lr", "momentum", "weight_decay")
@@ -184,10 +181,9 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
         for kind in kinds:
             if kind not in AUGMENTATIONS:
                 raise ValueError(f"--augment: {kind!r} is none of {', '.join(AUGMENTATIONS)}")
+        if "crop" in kinds and options.model.startswith("lenet"):
+            raise ValueError(f"--augment: {options.model} reads whole pictures, so crop is nothing for it")
         changes["augment"] = kinds
-    for name in ("epochs", "batch_size"):
-        if changes.get(name, 1) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} is {changes[name]}, expected at least 1")
     return replace(recipe, **changes)
 
 
@@ -203,13 +199,13 @@ def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset
     if options.model == "alexnet_small":
         if "crop" in recipe.augment:  # an eighth of the side is left for the crop to move in
             shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
-        return models.alexnet_small(classes, shape, options.width, rng=seed)
+        return models.alexnet_small(classes, shape, options.width or 0.25, rng=seed)
     if options.model == "alexnet_cifar10":
         if "crop" in recipe.augment:
             shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
-        return models.alexnet_cifar10(options.variant, classes, shape, rng=seed)
+        return models.alexnet_cifar10(options.variant or "18pct", classes, shape, rng=seed)
     if options.model == "alexnet":
-        return models.alexnet(classes, options.init, rng=seed)
+        return models.alexnet(classes, options.init or "paper", rng=seed)
     return getattr(models, options.model)(classes, rng=seed)
 
 
@@ -221,7 +217,7 @@ def write_progress(folder: Path, network: Network, history: History) -> None:
         writer.writerows(history.epochs)
     curves = {"steps": history.steps, "epochs": history.epochs}
     plots.learning_curves(folder / "curves.png", {network.name: curves})
-    if _error(history.epochs[-1]) <= min(_error(row) for row in history.epochs):
+    if min(history.epochs, key=_error) is history.epochs[-1]:
         network.save(folder / "best.safetensors", extra={"epoch": len(history.epochs)})
 
 

@@ -49,22 +49,35 @@ def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from None
-    if not isinstance(state, dict):
+    # Everything is checked before anything is changed.
+    if not isinstance(state, dict) or not state.keys() >= {"command", "lr", "history", "generators", "plateau"}:
         raise ValueError(f"{path} is no checkpoint of a training run; expected a file that train.py wrote")
     if state["command"] != command:
-        raise ValueError(
-            f"{path} is of another run: {state['command']}; repeat those arguments or choose another --out"
-        )
-    params = {name.removeprefix("param/"): array for name, array in arrays.items() if name.startswith("param/")}
-    assign(network, params, path)
+        raise ValueError(f"{path} is of another run, {state['command']!r}; repeat its arguments or take another --out")
+    for name, velocity in optimizer.velocities.items():
+        if arrays.get(f"velocity/{name}", np.empty(0)).shape != velocity.shape:
+            raise ValueError(f"{path} has no velocity of shape {velocity.shape} for {name}; is it of another network?")
+    generators = _generators(network)
+    before = {name: generator.bit_generator.state for name, generator in generators.items()}
+    try:
+        history = History(**state["history"])
+        lr = float(state["lr"])
+        for name, generator in generators.items():
+            generator.bit_generator.state = state["generators"][name]
+        if isinstance(schedule, Plateau) and state["plateau"].keys() != vars(schedule).keys():
+            raise ValueError("the plateau schedule's memory is missing")
+        params = {name.removeprefix("param/"): array for name, array in arrays.items() if name.startswith("param/")}
+        assign(network, params, path)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        for name, generator in generators.items():
+            generator.bit_generator.state = before[name]
+        raise ValueError(f"{path} cannot be gone on with: {' '.join(str(error).split())}") from None
     for name, velocity in optimizer.velocities.items():
         velocity[...] = arrays[f"velocity/{name}"]
-    for name, generator in _generators(network).items():
-        generator.bit_generator.state = state["generators"][name]
     if isinstance(schedule, Plateau):
         vars(schedule).update(state["plateau"])
-    optimizer.lr = state["lr"]
-    return History(**state["history"])
+    optimizer.lr = lr
+    return history
 
 
 def _generators(network: Network) -> dict[str, np.random.Generator]:

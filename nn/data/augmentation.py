@@ -23,8 +23,11 @@ def unit_interval(images: np.ndarray) -> np.ndarray:
 def lenet5_input(images: np.ndarray) -> np.ndarray:
     """Digits (N, 28, 28, 1), ink bright, as LeNet-5 sees them: (N, 32, 32, 1), -0.1 background and 1.175 ink.
 
-    So the mean is about 0 and the variance about 1. Source: LeCun et al. 1998, section II.B.
+    Levels of both signs keep the units of the first layer away from their limits; the paper chose these so that the
+    mean of its pictures was about 0 and the variance about 1. Source: LeCun et al. 1998, section II.B.
     """
+    if max(images.shape[1:3]) > 32:
+        raise ValueError(f"LeNet-5 reads pictures of at most 32x32, got {images.shape[1]}x{images.shape[2]}")
     levels = unit_interval(images) * np.float32(LENET5_INK - LENET5_BACKGROUND) + np.float32(LENET5_BACKGROUND)
     border = [(0, 0), *(((32 - side) // 2, 32 - side - (32 - side) // 2) for side in images.shape[1:3]), (0, 0)]
     return np.pad(levels, border, constant_values=LENET5_BACKGROUND)
@@ -67,26 +70,32 @@ def distort(
     return out
 
 
-def random_crop(images: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A size x size window of each image, anywhere in it. Source: Krizhevsky et al. 2012, section 4.1."""
-    top, left = (rng.integers(0, length - size + 1, len(images)) for length in _room(images, size))
-    return _windows(images, top, left, size)
+def random_crop(images: np.ndarray, size: int | tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """A window of this size of each image, anywhere in it. Source: Krizhevsky et al. 2012, section 4.1."""
+    height, width = _window(images, size)
+    top = rng.integers(0, images.shape[1] - height + 1, len(images))
+    left = rng.integers(0, images.shape[2] - width + 1, len(images))
+    out = np.empty((len(images), height, width, images.shape[3]), np.float32)
+    for n in range(len(images)):
+        out[n] = images[n, top[n] : top[n] + height, left[n] : left[n] + width]
+    return out
 
 
-def centre_crop(images: np.ndarray, size: int) -> np.ndarray:
-    """The size x size window in the middle of each image."""
-    height, width = _room(images, size)
-    top, left = (height - size) // 2, (width - size) // 2
-    return images[:, top : top + size, left : left + size].astype(np.float32)
+def centre_crop(images: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    """The window of this size in the middle of each image."""
+    height, width = _window(images, size)
+    top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
+    return images[:, top : top + height, left : left + width].astype(np.float32)
 
 
-def ten_crops(images: np.ndarray, size: int) -> np.ndarray:
-    """The four corners and the centre of each image, and each mirrored: (10, N, size, size, C).
+def ten_crops(images: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    """The four corners and the centre of each image, and each mirrored: (10, N, height, width, C).
 
     A network is asked about all ten, and its probabilities are averaged. Source: Krizhevsky et al. 2012, section 4.1.
     """
-    height, width = _room(images, size)
-    crops = [images[:, top:, left:][:, :size, :size] for top in (0, height - size) for left in (0, width - size)]
+    height, width = _window(images, size)
+    corners = [(top, left) for top in (0, images.shape[1] - height) for left in (0, images.shape[2] - width)]
+    crops = [images[:, top : top + height, left : left + width] for top, left in corners]
     crops.append(centre_crop(images, size))
     return np.stack([*crops, *(crop[:, :, ::-1] for crop in crops)]).astype(np.float32)
 
@@ -130,15 +139,9 @@ def colour_noise(
     return images.astype(np.float32) + noise[:, None, None, :].astype(np.float32)
 
 
-def _room(images: np.ndarray, size: int) -> tuple[int, int]:
-    height, width = images.shape[1:3]
-    if not 1 <= size <= min(height, width):
-        raise ValueError(f"cannot cut a {size}x{size} window from images of {height}x{width}")
+def _window(images: np.ndarray, size: int | tuple[int, int]) -> tuple[int, int]:
+    """The height and width of the window to cut."""
+    height, width = (size, size) if isinstance(size, int) else size
+    if not (1 <= height <= images.shape[1] and 1 <= width <= images.shape[2]):
+        raise ValueError(f"cannot cut a {height}x{width} window from images of {images.shape[1]}x{images.shape[2]}")
     return height, width
-
-
-def _windows(images: np.ndarray, top: np.ndarray, left: np.ndarray, size: int) -> np.ndarray:
-    out = np.empty((len(images), size, size, images.shape[3]), np.float32)
-    for n in range(len(images)):
-        out[n] = images[n, top[n] : top[n] + size, left[n] : left[n] + size]
-    return out

@@ -88,23 +88,31 @@ def _sum_windows(padded, size, total):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _row_scales(row, size, alpha, k, padded, s):
+    """s of a picture row (W, C), with the row's squares left in `padded`."""
+    width, channels = row.shape
+    half = size // 2
+    span = channels + 2 * half
+    for w in range(width):
+        pixel, square = row[w], padded[w * span + half : (w + 1) * span - half]
+        for c in range(channels):
+            square[c] = pixel[c] * pixel[c]
+    _sum_windows(padded, size, s)
+    for i in range(len(s)):
+        s[i] = k + alpha * s[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _lrn_across(x, size, constants, y):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
-    half = size // 2
-    span = channels + 2 * half
-    squares = np.zeros(width * span + 2 * half, x.dtype)
+    span = channels + 2 * (size // 2)
+    padded = np.zeros(width * span + span - channels, x.dtype)
     s = np.empty(width * span, x.dtype)
     power = np.empty(width * span, x.dtype)
     for n in range(images):
         for h in range(height):
-            for w in range(width):
-                pixel, square = x[n, h, w], squares[w * span + half : (w + 1) * span - half]
-                for c in range(channels):
-                    square[c] = pixel[c] * pixel[c]
-            _sum_windows(squares, size, s)
-            for i in range(len(s)):
-                s[i] = k + alpha * s[i]
+            _row_scales(x[n, h], size, alpha, k, padded, s)
             _inverse_power(s, beta, power)
             for w in range(width):
                 pixel, result, factor = x[n, h, w], y[n, h, w], power[w * span : w * span + channels]
@@ -124,13 +132,7 @@ def _lrn_across_backward(dy, x, size, constants, dx):
     power = np.empty(width * span, x.dtype)
     for n in range(images):
         for h in range(height):
-            for w in range(width):
-                pixel, middle = x[n, h, w], padded[w * span + half : (w + 1) * span - half]
-                for c in range(channels):
-                    middle[c] = pixel[c] * pixel[c]
-            _sum_windows(padded, size, s)
-            for i in range(len(s)):
-                s[i] = k + alpha * s[i]
+            _row_scales(x[n, h], size, alpha, k, padded, s)
             _inverse_power(s, beta, power)
             for w in range(width):
                 pixel, gradient = x[n, h, w], dy[n, h, w]

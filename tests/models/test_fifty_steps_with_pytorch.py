@@ -3,7 +3,7 @@
 Both start from the same weights and see the same batches, and PyTorch takes the dropout masks that we draw. After that
 nothing is shared: fifty forward and backward passes and updates must lead to the same losses. The rate falls on the way
 and biases have a rate of their own and no decay, as the published recipes have it. The networks are the models'
-functions, unchanged; only `alexnet_small` is narrow, and the full-size networks see one picture a step and five classes.
+functions, unchanged; only `alexnet_small` is narrow, and the full-size ones see one picture a step, of five classes.
 
 The full-size networks (57 million parameters, 0.46 GB each time they are held in double precision) take fifty steps
 only if FULL_SIZE_STEPS=50 is set in the environment, a minute or more for each of the three; otherwise ten.
@@ -43,7 +43,7 @@ VARIANTS = {
     "alexnet_cifar10 80sec": (lambda: alexnet_cifar10("80sec", rng=0), 0.001, 8, 60.0),
     "alexnet_cifar10 18pct": (lambda: alexnet_cifar10("18pct", rng=0), 0.001, 8, 60.0),
     "alexnet_cifar10 18pct 28x28": (lambda: alexnet_cifar10("18pct", 10, (28, 28, 3), rng=0), 0.001, 8, 60.0),
-    "alexnet": (lambda: alexnet(5, rng=0), 0.0001, 1, 60.0),
+    "alexnet": (lambda: alexnet(5, rng=0), 0.0003, 1, 60.0),
     "alexnet_caffe": (lambda: alexnet_caffe(5, rng=0), 0.001, 1, 60.0),
     "alexnet_torchvision": (lambda: alexnet_torchvision(5, rng=0), 0.0001, 1, 1.0),
 }
@@ -111,11 +111,11 @@ def test_fifty_steps(variant):
     for name, parameter in network.params.items():
         difference = np.abs(parameter - twin.params[name].detach().numpy()).max()
         assert difference <= 1e-8 * np.abs(parameter).max(), name
-    # The comparison would be worth little if nothing had happened.
+    # The comparison would be worth little if nothing had happened: all moved far more than they may differ.
     assert np.isfinite(losses).all()
     for name, before in start.items():
         moved = np.abs(network.params[name].ravel()[:1000] - before).max()
-        assert moved > 1e-5 * np.abs(before).max(), f"{name} has hardly moved"
+        assert moved > 1e-6 * np.abs(before).max(), f"{name} has hardly moved"
     if variant not in FULL_SIZE:
         first, last = np.mean(losses[:POOL]), np.mean(losses[-POOL:])
         assert last < 0.95 * first, f"the network must learn from its {POOL} batches: {first:.3f} -> {last:.3f}"
