@@ -1,6 +1,8 @@
 """The squashing functions between the layers: without them, layers in a row would collapse into a single one.
 
-All are element-wise on arrays of any shape, float32 or float64, and have no parameters.
+All are element-wise on arrays of any shape, float32 or float64, and have no parameters; x, y, dy and dx have one shape.
+They raise TypeError for another dtype, ValueError for a gradient of another shape and RuntimeError for backward without
+forward(training=True). The backward pass reads y: each derivative is written in terms of the function's own value.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from nn.threads import run_parallel, split_images
 
 
 class _Activation(Layer):
-    """What the four have in common: the arrays are cut into parts for the threads."""
+    """What all of them have in common: the arrays are cut into parts for the threads."""
 
     elementwise = True
     reads_output = True

@@ -23,7 +23,8 @@ class Layer:
 
     With `out=` the result is written into that array, which is returned. Without it the result is a new array, the
     caller's own. No layer changes `x` or `dy`, unless the caller passes the very same array as `out` to an
-    element-wise layer and so asks for it.
+    element-wise layer and so asks for it. Whoever lends `out` to a layer that `reads_output` leaves the array as it is
+    until the backward pass.
     """
 
     elementwise = False

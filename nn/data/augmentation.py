@@ -49,8 +49,9 @@ def distort(
         squeeze  narrower and at once higher by up to this share, or the reverse
         shear    sideways by up to this many pixels for each pixel up
 
-    Each is uniform between its two extremes. Between pixels the values are interpolated; `fill` lies outside. The paper
-    names the four kinds and gives no sizes. Source: LeCun et al. 1998, section III.A, "distorted patterns".
+    Shift, scale and shear are uniform between their extremes; squeeze goes either way equally often, uniform in its
+    amount. Between pixels the values are interpolated; `fill` lies outside. The paper names the four kinds and gives no
+    sizes. Source: LeCun et al. 1998, section III.B.
     """
     images = np.ascontiguousarray(unit_interval(images))
     count = len(images)
