@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from layers import winograd
 from nn.initialisers import he_normal
 from nn.kernels import col2im, im2col
 from nn.layer import Layer, pair, positive
-from nn.threads import run_parallel
+from nn.scratch import scratch
+from nn.threads import run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
 LANES = 8  # partial sums of the weights' gradient; fixed, so that the number of threads changes no bit
@@ -134,13 +136,16 @@ class Conv2d(Layer):
         def convolve(chunk):
             images, rows = chunk
             result = y[images, rows].reshape(-1, self.out_channels)
-            for inputs, outputs in self._groups():
+            for inputs, outputs in self.channel_groups():
                 patches = self._patches(x[images, ..., inputs], rows, width)
                 np.matmul(patches, weight[:, outputs], out=result[:, outputs])
             whole_rows = y[images, rows].reshape(-1, bias.size)
             whole_rows += bias
 
-        run_parallel(convolve, self._chunks(len(x), height, width, x.itemsize))
+        if winograd.pays(self, len(x), height, width):
+            winograd.forward(self, x, y)
+        else:
+            run_parallel(convolve, self._chunks(len(x), height, width, x.itemsize))
         if training:
             self._saved = x, y.shape
         return y
@@ -148,38 +153,49 @@ class Conv2d(Layer):
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x, y_shape = self._take_saved()
         dy = self._check_gradient(dy, y_shape, x.dtype)
-        height, width = y_shape[1:3]
-        weight = self.params["weight"].reshape(-1, self.out_channels)
         dx = self._output(out, x.shape, x) if input_gradient else None
+        if winograd.pays(self, *y_shape[:3]):
+            winograd.backward(self, x, dy, dx)
+        else:
+            self._differentiate(x, dy, dx)
+        if self.connected is not None:
+            self.grads["weight"] *= self.connected
 
+        parts = split(len(dy), LANES)
+        dbiases = np.empty_like(dy, shape=(len(parts), y_shape[2] * self.out_channels))  # for a row of outputs
+
+        def add_up(lane):
+            np.sum(dy[parts[lane]].reshape(-1, dbiases.shape[1]), axis=0, out=dbiases[lane])
+
+        run_parallel(add_up, range(len(parts)))
+        np.sum(dbiases.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
+        return dx
+
+    def _differentiate(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
+        """Write dW to `grads`, and dx unless it is None."""
+        height, width = dy.shape[1:3]
+        weight = self.params["weight"].reshape(-1, self.out_channels)
         # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
         chunks = self._chunks(len(x), height, width, x.itemsize, whole_images=True)
         lanes = [chunks[start::LANES] for start in range(min(LANES, len(chunks)))]
         dweights = np.zeros_like(weight, shape=(len(lanes), *weight.shape))
-        dbiases = np.zeros_like(weight, shape=(len(lanes), width * self.out_channels))
 
         def differentiate(lane):
             for images, rows in lanes[lane]:
                 dy_rows = dy[images].reshape(-1, self.out_channels)
-                dbiases[lane] += dy[images].reshape(-1, dbiases.shape[1]).sum(axis=0)
-                for inputs, outputs in self._groups():
+                for inputs, outputs in self.channel_groups():
                     patches = self._patches(x[images, ..., inputs], rows, width)
                     dweights[lane][:, outputs] += patches.T @ dy_rows[:, outputs]
-                    if input_gradient:
+                    if dx is not None:
                         dpatches = np.matmul(dy_rows[:, outputs], weight[:, outputs].T, out=patches)
                         dx_group = np.zeros_like(dx[images, ..., inputs], order="C")
                         col2im(dpatches, self.kernel_size, self.stride, self.padding, width, dx_group)
                         dx[images, ..., inputs] = dx_group
 
         run_parallel(differentiate, range(len(lanes)))
-        dweight = self.grads["weight"]
-        np.sum(dweights, axis=0, out=dweight.reshape(weight.shape))
-        if self.connected is not None:
-            dweight *= self.connected
-        np.sum(dbiases.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
-        return dx
+        np.sum(dweights, axis=0, out=self.grads["weight"].reshape(weight.shape))
 
-    def _groups(self) -> list[tuple[slice, slice]]:
+    def channel_groups(self) -> list[tuple[slice, slice]]:
         """For each group: its input channels and its output channels."""
         inputs, outputs = self.in_channels // self.groups, self.out_channels // self.groups
         return [
@@ -190,7 +206,7 @@ class Conv2d(Layer):
         """The patches of x for the output rows `rows`, each as one row of a matrix."""
         x = np.ascontiguousarray(x)  # a group's channels, side by side
         patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[3]
-        patches = np.empty_like(x, shape=(len(x) * (rows.stop - rows.start) * width, patch))
+        patches = scratch("patches", (len(x) * (rows.stop - rows.start) * width, patch), like=x)
         im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, patches)
         return patches
 

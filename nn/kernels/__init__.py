@@ -23,7 +23,7 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
     numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
 
-from nn.kernels import normalisation, patches, pooling, sampling, update
+from nn.kernels import normalisation, patches, pooling, sampling, tiles, update
 
 
 def _dispatch(fast: Callable, plain: Callable) -> Callable:
@@ -43,5 +43,7 @@ sum_pool_backward = _dispatch(pooling.sum_pool_backward_fast, pooling.sum_pool_b
 lrn = _dispatch(normalisation.lrn_fast, normalisation.lrn_plain)
 lrn_backward = _dispatch(normalisation.lrn_backward_fast, normalisation.lrn_backward_plain)
 affine = _dispatch(sampling.affine_fast, sampling.affine_plain)
+gather_tiles = _dispatch(tiles.gather_tiles_fast, tiles.gather_tiles_plain)
+scatter_tiles = _dispatch(tiles.scatter_tiles_fast, tiles.scatter_tiles_plain)
 sgd_paper = _dispatch(update.sgd_paper_fast, update.sgd_paper_plain)
 sgd_pytorch = _dispatch(update.sgd_pytorch_fast, update.sgd_pytorch_plain)

@@ -1,0 +1,172 @@
+"""Winograd's convolution: what `Conv2d` computes, with a third (3x3 kernels) to a sixth (5x5) of the multiplications.
+
+A convolution is a product of polynomials in disguise: the coefficients of w(p) * x(p) are sums of products of the
+coefficients of w and x, just as outputs are sums of products of weights and pixels. And a product of polynomials can be
+had more cheaply: take the values of both at some points, multiply value by value, and find the one polynomial that has
+these values. Of this, only "value by value" multiplies weights by pixels; the rest multiplies by known constants.
+
+In one dimension, R weights slide over a tile of n = M + R - 1 pixels and give M outputs. That takes n products instead
+of M * R, one for each of n - 1 points and one for infinity (the highest coefficients):
+
+    y = A^T ((G w) * (B^T x))            G (n, R): values of w;  B^T (n, n), A^T (M, n): those of x and back
+
+In two dimensions each matrix is applied to rows and columns:
+
+    y = A^T ((G w G^T) * (B^T x B)) A    n^2 products for M^2 outputs, instead of M^2 R^2
+
+and the sum over input channels is taken between the products and A, so that for each of the n^2 values there is one
+matrix product (tiles, C_in) (C_in, C_out). Let V = B^T x B for every tile and channel, U = G w G^T, and P = V U, all
+(n, n, ...). Every step is linear, so backwards each is replaced by its transpose:
+
+    dP = A dy A^T,    dU = V^T dP,    dw = G^T dU G,    dV = dP U^T,    dx = B dV B^T, added up where tiles overlap
+
+Here M = 4 always: tiles of 6x6 for kernels of 3x3 and of 8x8 for 5x5. The price is a few roundings more: in float32 the
+results are right to about 1e-5 of the largest instead of 1e-6. And an infinite pixel makes its whole tile NaN.
+
+Sources: Winograd 1980, "Arithmetic complexity of computations"; Lavin, Gray 2016, "Fast algorithms for convolutional
+neural networks", section 4. The matrices for any points: Toom 1963, Cook 1966.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nn.kernels import gather_tiles, scatter_tiles
+from nn.scratch import scratch
+from nn.threads import run_parallel, split
+
+if TYPE_CHECKING:
+    from layers.conv import Conv2d
+
+OUTPUTS = 4  # M
+# For each kernel size. Points near 0 and 1 keep the numbers of one size; plus and minus leave zeros in the matrices.
+POINTS = {3: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2), 5: (0, 1, -1, 1 / 2, -1 / 2, 2, -2)}
+CHUNK_BYTES = 48 << 20  # of V and P at a time
+FEWEST_CHANNELS = 16  # below, the matrix products are too small
+FEWEST_TILES = 96  # below, turning the weights takes longer than is saved
+
+
+def pays(convolution: Conv2d, images: int, height: int, width: int) -> bool:
+    """Is this the faster way for a convolution whose output is (images, height, width, C_out)?"""
+    return (
+        convolution.kernel_size in ((3, 3), (5, 5))
+        and convolution.stride == (1, 1)
+        and convolution.padding[0] == convolution.padding[1]
+        and min(convolution.in_channels, convolution.out_channels) // convolution.groups >= FEWEST_CHANNELS
+        and images * -(-height // OUTPUTS) * -(-width // OUTPUTS) >= FEWEST_TILES
+    )
+
+
+def matrices(kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """B^T (n, n), G (n, kernel) and A (n, M)."""
+    points = POINTS[kernel]
+    n = len(points) + 1
+    b_transposed, g, a = np.zeros((n, n)), np.zeros((n, kernel)), np.zeros((n, OUTPUTS))
+    for row, point in enumerate(points):
+        others = [other for other in points if other != point]
+        # The polynomial that is 0 at all other points (Lagrange); what it is at this one, G divides by.
+        b_transposed[row, :-1] = np.polynomial.polynomial.polyfromroots(others)
+        g[row] = point ** np.arange(kernel) / np.prod([point - other for other in others])
+        a[row] = point ** np.arange(OUTPUTS)
+    b_transposed[-1] = np.polynomial.polynomial.polyfromroots(points)
+    g[-1, -1] = a[-1, -1] = 1
+    return b_transposed, g, a
+
+
+def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
+    """Write the convolution of x to y."""
+    b_transposed, g, a = matrices(convolution.kernel_size[0])
+    u = _turn_weight(convolution.params["weight"], g)
+    for images in _chunks(u, x, y):
+        v = _gather("v", x[images], b_transposed, convolution.padding[0], y)
+        product = scratch("product", (*v.shape[:3], y.shape[3]), like=y)
+
+        def multiply(value):
+            for inputs, outputs in convolution.channel_groups():
+                np.matmul(v[value][:, inputs], u[value][:, outputs], out=product[value][:, outputs])
+
+        run_parallel(multiply, np.ndindex(v.shape[:2]))
+        _scatter(product, a, 0, y[images], y, start=convolution.params["bias"])
+
+
+def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
+    """Write the gradient by the weight to `grads`, and that by x to dx unless it is None."""
+    b_transposed, g, a = matrices(convolution.kernel_size[0])
+    u = _turn_weight(convolution.params["weight"], g)
+    du = scratch("du", u.shape, like=u)
+    for images in _chunks(u, x, dy):
+        v = _gather("v", x[images], b_transposed, convolution.padding[0], dy)
+        dproduct = _gather("product", dy[images], a, 0, dy)
+
+        def multiply(value):
+            for inputs, outputs in convolution.channel_groups():
+                v_group, du_group = v[value][:, inputs], du[value][:, outputs]
+                dproduct_group = dproduct[value][:, outputs]
+                if images.start == 0:
+                    np.matmul(v_group.T, dproduct_group, out=du_group)
+                else:
+                    du_group += v_group.T @ dproduct_group
+                if dx is not None:  # dV takes the place of V, which is not needed any more
+                    np.matmul(dproduct_group, u[value][:, outputs].T, out=v_group)
+
+        run_parallel(multiply, np.ndindex(v.shape[:2]))
+        if dx is not None:
+            _scatter(v, b_transposed, convolution.padding[0], dx[images], dy, start=0)
+    _turn_weight_back(du, g, convolution.grads["weight"])
+
+
+def _grid(y: np.ndarray) -> tuple[int, int]:
+    """The numbers of tiles that cover one image's outputs."""
+    return -(-y.shape[1] // OUTPUTS), -(-y.shape[2] // OUTPUTS)
+
+
+def _chunks(u: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[slice]:
+    """Cut the batch into slices of images whose V and P take about CHUNK_BYTES."""
+    rows, columns = _grid(y)
+    image_bytes = u.shape[0] * u.shape[1] * rows * columns * (x.shape[3] + y.shape[3]) * x.itemsize
+    return split(len(x), -(-len(x) * image_bytes // CHUNK_BYTES))
+
+
+def _gather(name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray) -> np.ndarray:
+    """The tiles of x, turned by the matrix: (n, n, tiles, C)."""
+    grid = _grid(y)
+    count = grid[0] * grid[1]
+    tiles = scratch(name, (len(matrix), len(matrix), len(x) * count, x.shape[3]), like=x)
+    run_parallel(
+        lambda n: gather_tiles(x[n : n + 1], matrix, OUTPUTS, padding, grid, tiles, n * count), range(len(x))
+    )
+    return tiles
+
+
+def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray, y: np.ndarray, start) -> None:
+    """Write to x the tiles, turned back by the transposed matrix and added to `start`."""
+    grid = _grid(y)
+
+    def write(n):
+        x[n] = start
+        scatter_tiles(tiles, matrix, OUTPUTS, padding, grid, x[n : n + 1], n * grid[0] * grid[1])
+
+    run_parallel(write, range(len(x)))
+
+
+def _turn_weight(weight: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """U = G w G^T for all channels, (n, n, C_in/groups, C_out): as one matrix product, with the two G's made one."""
+    u = scratch("u", (len(g), len(g), *weight.shape[2:]), like=weight)
+    both = np.kron(g, g).astype(weight.dtype)
+    _in_parts(lambda w, u: np.matmul(both, w, out=u), weight, u)
+    return u
+
+
+def _turn_weight_back(du: np.ndarray, g: np.ndarray, dweight: np.ndarray) -> None:
+    """dw = G^T dU G for all channels."""
+    both = np.kron(g, g).astype(du.dtype)
+    _in_parts(lambda dw, du: np.matmul(both.T, du, out=dw), dweight, du)
+
+
+def _in_parts(function: Callable, weight: np.ndarray, u: np.ndarray) -> None:
+    """Call function(w, u) on all threads, each time for some of the channels: (KH * KW, some) and (n * n, some)."""
+    w, u = weight.reshape(weight.shape[0] * weight.shape[1], -1), u.reshape(u.shape[0] * u.shape[1], -1)
+    run_parallel(lambda part: function(w[:, part], u[:, part]), split(w.shape[1], -(-w.shape[1] // 4096)))

@@ -1,0 +1,160 @@
+"""Tiles seen in another basis: the array loops behind `layers.winograd`, which explains what they are for.
+
+A tile is a square of size x size pixels; `matrix` (n, size) turns its rows and its columns, channel by channel:
+
+    gather_tiles     tiles[i, j] = sum over k, l of  matrix[i, k] * matrix[j, l] * pixel[k, l]
+    scatter_tiles    pixel[k, l] += sum over i, j of  matrix[i, k] * matrix[j, l] * tiles[i, j]
+
+Tile (a, b) begins at pixel (a * step - padding, b * step - padding), so tiles overlap where size > step. gather reads
+0 outside the picture and scatter drops what falls there: each is the transpose of the other. With the unit matrix,
+gather is im2col and scatter is col2im.
+
+Arrays here: x (N, H, W, C); tiles (n, n, T, C), of which these pictures' tiles, grid[0] * grid[1] each, are those from
+number `first` on. n and size are at most TERMS.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from nn.kernels.patches import _clear, _copy
+
+TERMS = 8
+
+
+def gather_tiles_plain(x, matrix, step, padding, grid, tiles, first):
+    """Write the tiles of x, turned by `matrix`, to `tiles`."""
+    n, size = matrix.shape
+    matrix = np.asarray(matrix, dtype=x.dtype, like=x)
+    framed = _frame(x, size, step, padding, grid)
+    pixels = [[framed[:, rows, columns] for columns in _each(size, step, grid[1])] for rows in _each(size, step, grid[0])]
+    turned = np.einsum("ik,jl,klnabc->ijnabc", matrix, matrix, np.stack([np.stack(row) for row in pixels]))
+    tiles[:, :, first : first + len(x) * grid[0] * grid[1]] = turned.reshape(n, n, -1, x.shape[3])
+
+
+def scatter_tiles_plain(tiles, matrix, step, padding, grid, x, first):
+    """Add the tiles, turned back by the transpose of `matrix`, to the pixels of x that they lie on."""
+    n, size = matrix.shape
+    matrix = np.asarray(matrix, dtype=x.dtype, like=x)
+    turned = tiles[:, :, first : first + len(x) * grid[0] * grid[1]].reshape(n, n, len(x), *grid, x.shape[3])
+    pixels = np.einsum("ik,jl,ijnabc->klnabc", matrix, matrix, turned)
+    framed = np.zeros_like(_frame(x, size, step, padding, grid))
+    for k, rows in enumerate(_each(size, step, grid[0])):
+        for l, columns in enumerate(_each(size, step, grid[1])):  # noqa: E741 (the formula's name)
+            framed[:, rows, columns] += pixels[k, l]
+    x += framed[:, padding : padding + x.shape[1], padding : padding + x.shape[2]]
+
+
+def _frame(x, size, step, padding, grid):
+    """x with zeros around it: `padding` before, and after it as many as the last tiles need."""
+    after = [
+        max(0, (count - 1) * step + size - padding - length) for count, length in zip(grid, x.shape[1:3], strict=True)
+    ]
+    return np.pad(x, ((0, 0), (padding, after[0]), (padding, after[1]), (0, 0)))
+
+
+def _each(size, step, count):
+    """For every place in a tile: where the pixels at that place are, in all tiles of a row or column."""
+    return [slice(place, place + (count - 1) * step + 1, step) for place in range(size)]
+
+
+def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first):
+    """The same, a row of tiles at a time: their rows of pixels first, then tile by tile the columns."""
+    _gather(x, matrix.astype(x.dtype), step, padding, grid, tiles, first)
+
+
+def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first):
+    """The same, a row of tiles at a time: tile by tile the columns, then the rows of pixels."""
+    _scatter(tiles, matrix.astype(x.dtype), step, padding, grid, x, first)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _combine(factors, terms, source, start, stride, target, at, length):
+    """target[at + i] = sum over k < terms of  factors[k] * source[start + k * stride + i],  for i < length.
+
+    One expression for all terms, so that every element is written just once; what is not wanted has the factor 0.
+    All arrays are one-dimensional and all counters unsigned: `nn.kernels.patches` says why.
+    """
+    f0, f1, f2, f3 = factors[0], factors[1], factors[2], factors[3]
+    f4, f5, f6, f7 = factors[4], factors[5], factors[6], factors[7]
+    start, stride, at = np.uint64(start), np.uint64(stride), np.uint64(at)
+    last = start + np.uint64(terms - 1) * stride
+    s1 = min(start + stride, last)
+    s2 = min(s1 + stride, last)
+    s3 = min(s2 + stride, last)
+    s4 = min(s3 + stride, last)
+    s5 = min(s4 + stride, last)
+    s6 = min(s5 + stride, last)
+    s7 = min(s6 + stride, last)
+    for i in range(np.uint64(length)):
+        target[at + i] = (f0 * source[start + i] + f1 * source[s1 + i] + f2 * source[s2 + i] + f3 * source[s3 + i]) + (
+            f4 * source[s4 + i] + f5 * source[s5 + i] + f6 * source[s6 + i] + f7 * source[s7 + i]
+        )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add(source, start, target, at, length):
+    """target[at : at + length] += source[start : start + length], both one-dimensional."""
+    start, at = np.uint64(start), np.uint64(at)
+    for i in range(np.uint64(length)):
+        target[at + i] += source[start + i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather(x, matrix, step, padding, grid, tiles, first):
+    images, height, width, channels = x.shape
+    n, size = matrix.shape
+    factors = np.zeros((n, TERMS), x.dtype)
+    factors[:, :size] = matrix
+    span = max(width + padding, (grid[1] - 1) * step + size) * channels
+    frame = np.zeros(size * span, x.dtype)  # the rows of pixels under a row of tiles
+    lines = np.empty(n * span, x.dtype)  # the same, turned
+    pixels, results = x.reshape(-1), tiles.reshape(-1)
+    plane = tiles.shape[2] * channels  # from tiles[i, j] to tiles[i, j + 1]
+    at = first * channels
+    for image in range(images):
+        for a in range(grid[0]):
+            for k in range(size):
+                h, begin = a * step + k - padding, k * span + padding * channels
+                if 0 <= h < height:
+                    _copy(pixels, (image * height + h) * width * channels, frame, begin, width * channels)
+                else:
+                    _clear(frame, begin, width * channels)
+            for i in range(n):
+                _combine(factors[i], size, frame, 0, span, lines, i * span, span)
+            for b in range(grid[1]):
+                for i in range(n):
+                    start = i * span + b * step * channels
+                    for j in range(n):
+                        target = (i * n + j) * plane + at
+                        _combine(factors[j], size, lines, start, channels, results, target, channels)
+                at += channels
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _scatter(tiles, matrix, step, padding, grid, x, first):
+    images, height, width, channels = x.shape
+    n, size = matrix.shape
+    factors = np.zeros((size, TERMS), x.dtype)
+    factors[:, :n] = matrix.T
+    span = max(width + padding, (grid[1] - 1) * step + size) * channels
+    lines = np.empty(n * span, x.dtype)
+    row = np.empty(span, x.dtype)
+    pixels, source = x.reshape(-1), tiles.reshape(-1)
+    plane = tiles.shape[2] * channels
+    at = first * channels
+    for image in range(images):
+        for a in range(grid[0]):
+            lines[:] = 0
+            for b in range(grid[1]):
+                for i in range(n):
+                    for k in range(size):
+                        _combine(factors[k], n, source, i * n * plane + at, plane, row, k * channels, channels)
+                    _add(row, 0, lines, i * span + b * step * channels, size * channels)
+                at += channels
+            for k in range(size):
+                h = a * step + k - padding
+                if 0 <= h < height:
+                    _combine(factors[k], n, lines, padding * channels, span, row, 0, width * channels)
+                    _add(row, 0, pixels, (image * height + h) * width * channels, width * channels)

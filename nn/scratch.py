@@ -1,0 +1,29 @@
+"""Memory for intermediate results, used again and again.
+
+A fresh large array costs more than its arithmetic: the system hands it out in pages of 4 KB, each cleared when it is
+first touched. So what a function needs only while it runs lies in memory that its thread keeps.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+_memory = threading.local()
+
+
+def scratch(name: str, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
+    """An array of this shape, of the kind and dtype of `like`, with anything in it.
+
+    It is the thread's own, and lies in the memory that `scratch` gave this thread for the same name before: use it
+    while no other array of that name is in use, and never let it out of the function that asked for it.
+    """
+    size, key = math.prod(shape), (name, type(like), like.dtype)
+    kept = _memory.__dict__
+    if key not in kept or kept[key].size < size:
+        kept[key] = None  # let go of the smaller one first
+        kept[key] = np.empty_like(like, shape=(size,))
+    return kept[key][:size].reshape(shape)
