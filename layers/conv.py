@@ -8,12 +8,13 @@ import numpy as np
 
 from layers import winograd
 from nn.initialisers import he_normal
-from nn.kernels import col2im, im2col
+from nn.kernels import col2im, convolve, im2col, input_gradient, weight_gradient
 from nn.layer import Layer, pair, positive
 from nn.scratch import scratch
 from nn.threads import run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
+FEW_CHANNELS = 8  # up to here, no patches are made
 LANES = 8  # partial sums of the weights' gradient; fixed, so that the number of threads changes no bit
 
 
@@ -129,11 +130,28 @@ class Conv2d(Layer):
         x = self._check_input(x, ("N", "H", "W", self.in_channels))
         height, width, _ = self.output_shape(x.shape[1:])
         y = self._output(out, (len(x), height, width, self.out_channels), x)
+        if self._direct:
+            weight, bias = self.params["weight"], self.params["bias"]
+            run_parallel(
+                lambda part: convolve(x[part[0]], weight, bias, self.stride, self.padding, part[1], y[part[0]]),
+                self._rows(len(x), height),
+            )
+        elif winograd.pays(self, len(x), height, width):
+            winograd.forward(self, x, y)
+        else:
+            self._multiply(x, y)
+        if training:
+            self._saved = x, y.shape
+        return y
+
+    def _multiply(self, x: np.ndarray, y: np.ndarray) -> None:
+        """y = P W + b."""
+        height, width = y.shape[1:3]
         weight = self.params["weight"].reshape(-1, self.out_channels)
         # Repeated for a whole output row: NumPy adds a few long rows faster than many short ones.
         bias = np.tile(self.params["bias"], width)
 
-        def convolve(chunk):
+        def multiply(chunk):
             images, rows = chunk
             result = y[images, rows].reshape(-1, self.out_channels)
             for inputs, outputs in self.channel_groups():
@@ -142,19 +160,15 @@ class Conv2d(Layer):
             whole_rows = y[images, rows].reshape(-1, bias.size)
             whole_rows += bias
 
-        if winograd.pays(self, len(x), height, width):
-            winograd.forward(self, x, y)
-        else:
-            run_parallel(convolve, self._chunks(len(x), height, width, x.itemsize))
-        if training:
-            self._saved = x, y.shape
-        return y
+        run_parallel(multiply, self._chunks(len(x), height, width, x.itemsize))
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x, y_shape = self._take_saved()
         dy = self._check_gradient(dy, y_shape, x.dtype)
         dx = self._output(out, x.shape, x) if input_gradient else None
-        if winograd.pays(self, *y_shape[:3]):
+        if self._direct:
+            self._differentiate_directly(x, dy, dx)
+        elif winograd.pays(self, *y_shape[:3]):
             winograd.backward(self, x, dy, dx)
         else:
             self._differentiate(x, dy, dx)
@@ -172,7 +186,7 @@ class Conv2d(Layer):
         return dx
 
     def _differentiate(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
-        """Write dW to `grads`, and dx unless it is None."""
+        """dW = P^T dy and dP = dy W^T; dx adds up dP."""
         height, width = dy.shape[1:3]
         weight = self.params["weight"].reshape(-1, self.out_channels)
         # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
@@ -194,6 +208,32 @@ class Conv2d(Layer):
 
         run_parallel(differentiate, range(len(lanes)))
         np.sum(dweights, axis=0, out=self.grads["weight"].reshape(weight.shape))
+
+    def _differentiate_directly(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
+        parts = split(len(x), LANES)
+        dweights = np.empty_like(x, shape=(len(parts), *self.params["weight"].shape))
+
+        def differentiate(lane):
+            part = parts[lane]
+            weight_gradient(x[part], dy[part], self.stride, self.padding, dweights[lane])
+            if dx is not None:
+                input_gradient(dy[part], self.params["weight"], self.stride, self.padding, dx[part])
+
+        run_parallel(differentiate, range(len(parts)))
+        np.sum(dweights, axis=0, out=self.grads["weight"])
+
+    @property
+    def _direct(self) -> bool:
+        """So few channels that patches cost more than their products?"""
+        return self.in_channels <= FEW_CHANNELS and self.groups == 1
+
+    @staticmethod
+    def _rows(images: int, height: int) -> list[tuple[slice, tuple[int, int]]]:
+        """Cut the work into LANES (images, output rows) at least, if there are that many rows."""
+        if images >= LANES:
+            return [(part, (0, height)) for part in split(images, LANES)]
+        parts = split(height, -(-LANES // images))
+        return [(slice(n, n + 1), (rows.start, rows.stop)) for n in range(images) for rows in parts]
 
     def channel_groups(self) -> list[tuple[slice, slice]]:
         """For each group: its input channels and its output channels."""

@@ -23,7 +23,7 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
     numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
 
-from nn.kernels import normalisation, patches, pooling, sampling, tiles, update
+from nn.kernels import direct, normalisation, patches, pooling, sampling, tiles, update
 
 
 def _dispatch(fast: Callable, plain: Callable) -> Callable:
@@ -36,6 +36,9 @@ def _dispatch(fast: Callable, plain: Callable) -> Callable:
 
 im2col = _dispatch(patches.im2col_fast, patches.im2col_plain)
 col2im = _dispatch(patches.col2im_fast, patches.col2im_plain)
+convolve = _dispatch(direct.convolve_fast, direct.convolve_plain)
+weight_gradient = _dispatch(direct.weight_gradient_fast, direct.weight_gradient_plain)
+input_gradient = _dispatch(direct.input_gradient_fast, direct.input_gradient_plain)
 max_pool = _dispatch(pooling.max_pool_fast, pooling.max_pool_plain)
 max_pool_backward = _dispatch(pooling.max_pool_backward_fast, pooling.max_pool_backward_plain)
 sum_pool = _dispatch(pooling.sum_pool_fast, pooling.sum_pool_plain)

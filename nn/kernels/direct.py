@@ -1,0 +1,232 @@
+"""Convolution without patches, for pictures of few channels: three array loops that `layers.Conv2d` explains.
+
+With one or three channels, writing a patch takes longer than multiplying it by the kernels. Here the patches stay where
+they are, in the picture, and the sums stay in the processor's registers.
+
+Arrays here: x (N, H, W, C), weight (KH, KW, C, O), bias (O,), y (N, OH, OW, O), C-contiguous; stride and padding are
+(height, width) pairs; `rows` is (start, stop), the output rows wanted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+ROWS = 6  # sums at a time, so that they and their factors fit into 16 registers of 32 bytes
+VECTOR_BYTES = 64  # of each sum: one register of the largest kind, or two or four smaller ones
+
+
+def convolve_plain(x, weight, bias, stride, padding, rows, y):
+    """Write the output rows [rows[0], rows[1]) to y: for each place in the kernel, its pixels times its weights."""
+    y[:, rows[0] : rows[1]] = bias
+    for i, j, pixels in _places(x, weight.shape, stride, padding, rows, y.shape[2]):
+        y[:, rows[0] : rows[1]] += pixels @ weight[i, j]
+
+
+def weight_gradient_plain(x, dy, stride, padding, dweight):
+    """Write to dweight, for each place in the kernel: the sum over positions of pixels times gradients."""
+    for i, j, pixels in _places(x, dweight.shape, stride, padding, (0, dy.shape[1]), dy.shape[2]):
+        dweight[i, j] = np.tensordot(pixels, dy, axes=([0, 1, 2], [0, 1, 2]))
+
+
+def input_gradient_plain(dy, weight, stride, padding, dx):
+    """Write to dx, for each place in the kernel: gradients times weights, added to the pixels that they came from."""
+    framed = np.pad(np.zeros_like(dx), ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
+    for i, j, pixels in _places(framed, weight.shape, stride, (0, 0), (0, dy.shape[1]), dy.shape[2]):
+        pixels += dy @ weight[i, j].T
+    dx[...] = framed[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
+
+
+def _places(x, weight_shape, stride, padding, rows, width):
+    """Yield every place (i, j) in the kernel, with the pixels that lie there: (N, output rows, OW, C), a view."""
+    if padding != (0, 0):
+        x = np.pad(x, ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
+    for i in range(weight_shape[0]):
+        for j in range(weight_shape[1]):
+            top, bottom = (row * stride[0] + i for row in (rows[0], rows[1] - 1))
+            yield i, j, x[:, top : bottom + 1 : stride[0], j : j + (width - 1) * stride[1] + 1 : stride[1]]
+
+
+# The fast versions rest on one small loop, ROWS numbers times a vector of LANES numbers, added up over some terms:
+#
+#     sums[i, :] = sum over t of  a[i, t] * b[t, :]
+#
+# where each number's place in memory is a linear function of i and t. Forward, i is an output position, t a place in
+# the kernel, and the vector runs over output channels. For the weights' gradient, i is a place in the kernel and t a
+# position. For the input's, i is a position, t an output channel, and the vector runs along a row of the patch.
+
+
+@intrinsic
+def _sums(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums):
+    """sums[i * LANES + lane] = the sum, over r < runs and k < length, of
+
+        a[a_at + i * a_i + r * a_run + k * a_step] * b[b_at + r * b_run + k * b_step + lane]
+
+    for i < ROWS and lane < LANES. a, b and sums are one-dimensional arrays of one floating-point type, the rest whole
+    numbers. Written in the compiler's own language, because Python has no word for "keep this in a register".
+    """
+
+    def generate(context, builder, signature, arguments):
+        number = context.get_value_type(a.dtype)
+        lanes = VECTOR_BYTES // (a.dtype.bitwidth // 8)
+        vector = ir.VectorType(number, lanes)
+        index = ir.IntType(64)
+        undefined = ir.Constant(vector, ir.Undefined)
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+        data = {
+            name: context.make_array(kind)(context, builder, arguments[place]).data
+            for name, kind, place in (("a", a, 0), ("b", b, 5), ("sums", sums, 11))
+        }
+        a_at, a_i, a_run, a_step = arguments[1:5]
+        b_at, b_run, b_step, runs, length = arguments[6:11]
+
+        def as_vector(pointer):
+            return builder.bitcast(pointer, vector.as_pointer())
+
+        totals = [cgutils.alloca_once(builder, vector) for _ in range(ROWS)]
+        for total in totals:
+            builder.store(ir.Constant(vector, [0.0] * lanes), total)
+        with cgutils.for_range(builder, runs, intp=index) as run:
+            a_start = builder.add(a_at, builder.mul(run.index, a_run))
+            b_start = builder.add(b_at, builder.mul(run.index, b_run))
+            with cgutils.for_range(builder, length, intp=index) as step:
+                first = builder.add(a_start, builder.mul(step.index, a_step))
+                place = builder.add(b_start, builder.mul(step.index, b_step))
+                factors = builder.load(as_vector(builder.gep(data["b"], [place])), align=a.dtype.bitwidth // 8)
+                for i, total in enumerate(totals):
+                    at = builder.add(first, builder.mul(ir.Constant(index, i), a_i))
+                    value = builder.load(builder.gep(data["a"], [at]))
+                    value = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+                    value = builder.shuffle_vector(value, undefined, everywhere)
+                    product = builder.fmul(value, factors, flags=("contract",))
+                    builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+        for i, total in enumerate(totals):
+            pointer = builder.gep(data["sums"], [ir.Constant(index, i * lanes)])
+            builder.store(builder.load(total), as_vector(pointer), align=a.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    number = types.int64
+    return types.none(a, *[number] * 4, b, *[number] * 5, sums), generate
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy_rows(source, start, count, length, target, at, step):
+    """Copy `count` rows of `length` numbers, which lie close together, to places `step` apart."""
+    for row in range(count):
+        here, there = np.uint64(start + row * length), np.uint64(at + row * step)
+        for i in range(np.uint64(length)):
+            target[there + i] = source[here + i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def convolve_fast(x, weight, bias, stride, padding, rows, y):
+    """The same, six output positions at a time."""
+    images, height, width, channels = x.shape
+    kh, kw, _, outputs = weight.shape
+    lanes = VECTOR_BYTES // x.itemsize
+    vectors = -(-outputs // lanes)
+    broad = vectors * lanes
+    run = kw * channels
+    kernels = np.zeros(kh * run * broad, x.dtype)  # the weights, in rows of whole vectors
+    _copy_rows(weight.reshape(-1), 0, kh * run, outputs, kernels, 0, broad)
+    span = (width + 2 * padding[1]) * channels
+    step = stride[1] * channels
+    # The picture in its padding; where the last six positions of the last row end, there may be less than six.
+    frame = np.zeros((height + 2 * padding[0]) * span + ROWS * step, x.dtype)
+    sums = np.empty(ROWS * lanes, x.dtype)
+    pixels, results = x.reshape(-1), y.reshape(-1)
+    for n in range(images):
+        start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
+        _copy_rows(pixels, start, height, width * channels, frame, corner, span)
+        for oh in range(rows[0], rows[1]):
+            for ow in range(0, y.shape[2], ROWS):
+                a_at = oh * stride[0] * span + ow * step
+                for v in range(vectors):
+                    _sums(frame, a_at, step, span, 1, kernels, v * lanes, run * broad, broad, kh, run, sums)
+                    first, count = np.uint64(v * lanes), np.uint64(min(outputs - v * lanes, lanes))
+                    for i in range(min(ROWS, y.shape[2] - ow)):
+                        at = np.uint64(((n * y.shape[1] + oh) * y.shape[2] + ow + i) * outputs) + first
+                        here = np.uint64(i * lanes)
+                        for o in range(count):
+                            results[at + o] = sums[here + o] + bias[first + o]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def weight_gradient_fast(x, dy, stride, padding, dweight):
+    """The same, six places in the kernel at a time."""
+    images, height, width, channels = x.shape
+    kh, kw, _, outputs = dweight.shape
+    lanes = VECTOR_BYTES // x.itemsize
+    vectors = -(-outputs // lanes)
+    broad = vectors * lanes
+    run = kw * channels
+    span = (width + 2 * padding[1]) * channels
+    step = stride[1] * channels
+    positions = dy.shape[1] * dy.shape[2]
+    frame = np.zeros((height + 2 * padding[0]) * span + ROWS, x.dtype)
+    gradients = np.zeros(positions * broad, x.dtype)  # dy of one image, in rows of whole vectors
+    sums = np.empty(ROWS * lanes, x.dtype)
+    pixels, dy_all, total = x.reshape(-1), dy.reshape(-1), dweight.reshape(-1)
+    total[:] = 0
+    for n in range(images):
+        start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
+        _copy_rows(pixels, start, height, width * channels, frame, corner, span)
+        _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, 0, broad)
+        for i in range(kh):
+            for j in range(0, run, ROWS):
+                a_at = i * span + j
+                for v in range(vectors):
+                    _sums(
+                        *(frame, a_at, 1, stride[0] * span, step),
+                        *(gradients, v * lanes, dy.shape[2] * broad, broad, dy.shape[1], dy.shape[2], sums),
+                    )
+                    count = np.uint64(min(outputs - v * lanes, lanes))
+                    for k in range(min(ROWS, run - j)):
+                        at, here = np.uint64((i * run + j + k) * outputs + v * lanes), np.uint64(k * lanes)
+                        for o in range(count):
+                            total[at + o] += sums[here + o]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def input_gradient_fast(dy, weight, stride, padding, dx):
+    """The same, six output positions at a time."""
+    images, height, width, channels = dx.shape
+    kh, kw, _, outputs = weight.shape
+    lanes = VECTOR_BYTES // dy.itemsize
+    run = kw * channels
+    vectors = -(-run // lanes)
+    broad = vectors * lanes
+    kernels = np.zeros(kh * outputs * broad, dy.dtype)  # for each kernel row and output: a row of the patch
+    for i in range(kh):
+        kernels[i * outputs * broad : (i + 1) * outputs * broad].reshape(outputs, broad)[:, :run] = weight[i].reshape(
+            run, outputs
+        ).T
+    span = (width + 2 * padding[1]) * channels
+    step = stride[1] * channels
+    frame = np.empty((height + 2 * padding[0]) * span + broad, dy.dtype)
+    row = np.zeros((dy.shape[2] + ROWS) * outputs, dy.dtype)
+    sums = np.empty(ROWS * lanes, dy.dtype)
+    dy_all, results = dy.reshape(-1), dx.reshape(-1)
+    for n in range(images):
+        frame[:] = 0
+        for oh in range(dy.shape[1]):
+            start = (n * dy.shape[1] + oh) * dy.shape[2] * outputs
+            _copy_rows(dy_all, start, 1, dy.shape[2] * outputs, row, 0, 0)
+            for ow in range(0, dy.shape[2], ROWS):
+                for i in range(kh):
+                    for v in range(vectors):
+                        b_at = i * outputs * broad + v * lanes
+                        _sums(row, ow * outputs, outputs, 0, 1, kernels, b_at, 0, broad, 1, outputs, sums)
+                        for k in range(min(ROWS, dy.shape[2] - ow)):
+                            at = np.uint64((oh * stride[0] + i) * span + (ow + k) * step + v * lanes)
+                            here = np.uint64(k * lanes)
+                            for lane in range(np.uint64(lanes)):
+                                frame[at + lane] += sums[here + lane]
+        corner = padding[0] * span + padding[1] * channels
+        for h in range(height):
+            here, at = np.uint64(h * span + corner), np.uint64((n * height + h) * width * channels)
+            for i in range(np.uint64(width * channels)):
+                results[at + i] = frame[here + i]
