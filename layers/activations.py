@@ -11,6 +11,7 @@ from abc import abstractmethod
 
 import numpy as np
 
+from nn.kernels import relu_gradient, sigmoid_gradient
 from nn.layer import Layer
 from nn.threads import run_parallel, split_images
 
@@ -37,7 +38,12 @@ class _Activation(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, dy.shape, dy)
-        run_parallel(lambda part: self._derivative(dy[part], saved[part], dx[part]), split_images(dy.shape))
+        
+        def differentiate(part):
+            gradient = dy[part]
+            self._derivative(gradient, saved[part], gradient if dx is dy else dx[part])
+
+        run_parallel(differentiate, split_images(dy.shape))
         return dx
 
     def _keep(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -63,7 +69,7 @@ class ReLU(_Activation):
         np.maximum(x, 0, out=y)
 
     def _derivative(self, dy, y, dx):
-        np.multiply(dy, y > 0, out=dx)
+        relu_gradient(dy, y, dx)
 
     def _keep(self, x, y):
         return x  # x > 0 exactly where y > 0, so no copy is needed
@@ -83,7 +89,7 @@ class Sigmoid(_Activation):
         np.reciprocal(y, out=y)
 
     def _derivative(self, dy, y, dx):
-        np.multiply(dy, y * (1 - y), out=dx)
+        sigmoid_gradient(dy, y, dx)
 
 
 class Tanh(_Activation):

@@ -14,6 +14,7 @@ from nn.scratch import scratch
 from nn.threads import run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
+FEWEST_CHUNKS = 2  # of a batch; more would make the matrix products of a single image too small
 FEW_CHANNELS = 8  # up to here, no patches are made
 LANES = 8  # partial sums of the weights' gradient; fixed, so that the number of threads changes no bit
 
@@ -168,22 +169,22 @@ class Conv2d(Layer):
         dx = self._output(out, x.shape, x) if input_gradient else None
         if self._direct:
             self._differentiate_directly(x, dy, dx)
-        elif winograd.pays(self, *y_shape[:3]):
-            winograd.backward(self, x, dy, dx)
         else:
-            self._differentiate(x, dy, dx)
+            if winograd.pays(self, *y_shape[:3]):
+                winograd.backward(self, x, dy, dx)
+            else:
+                self._differentiate(x, dy, dx)
+            self._add_up(dy)
         if self.connected is not None:
             self.grads["weight"] *= self.connected
-
-        parts = split(len(dy), LANES)
-        dbiases = np.empty_like(dy, shape=(len(parts), y_shape[2] * self.out_channels))  # for a row of outputs
-
-        def add_up(lane):
-            np.sum(dy[parts[lane]].reshape(-1, dbiases.shape[1]), axis=0, out=dbiases[lane])
-
-        run_parallel(add_up, range(len(parts)))
-        np.sum(dbiases.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
         return dx
+
+    def _add_up(self, dy: np.ndarray) -> None:
+        """db, the sum of dy over images and positions."""
+        parts = split(len(dy), LANES)
+        sums = np.empty_like(dy, shape=(len(parts), dy.shape[2] * self.out_channels))  # of each output column
+        run_parallel(lambda n: np.sum(dy[parts[n]].reshape(-1, sums.shape[1]), axis=0, out=sums[n]), range(len(parts)))
+        np.sum(sums.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
 
     def _differentiate(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
         """dW = P^T dy and dP = dy W^T; dx adds up dP."""
@@ -212,15 +213,17 @@ class Conv2d(Layer):
     def _differentiate_directly(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
         parts = split(len(x), LANES)
         dweights = np.empty_like(x, shape=(len(parts), *self.params["weight"].shape))
+        dbiases = np.empty_like(x, shape=(len(parts), self.out_channels))
 
         def differentiate(lane):
             part = parts[lane]
-            weight_gradient(x[part], dy[part], self.stride, self.padding, dweights[lane])
+            weight_gradient(x[part], dy[part], self.stride, self.padding, dweights[lane], dbiases[lane])
             if dx is not None:
                 input_gradient(dy[part], self.params["weight"], self.stride, self.padding, dx[part])
 
         run_parallel(differentiate, range(len(parts)))
         np.sum(dweights, axis=0, out=self.grads["weight"])
+        np.sum(dbiases, axis=0, out=self.grads["bias"])
 
     @property
     def _direct(self) -> bool:
@@ -257,6 +260,8 @@ class Conv2d(Layer):
         batch, 25 times the size of the picture for a 5x5 kernel, never exists."""
         patch = self.kernel_size[0] * self.kernel_size[1] * (self.in_channels // self.groups)
         rows = max(1, PATCH_BYTES // (width * patch * itemsize))
+        if not whole_images:
+            rows = min(rows, -(-height * images // FEWEST_CHUNKS))  # of few images, threads take rows each
         if rows >= height or whole_images:
             step = max(1, rows // height)
             return [(slice(n, min(n + step, images)), slice(0, height)) for n in range(0, images, step)]

@@ -146,11 +146,13 @@ class AvgPool2d(_Pool2d):
         run_parallel(differentiate, split_images(x_shape))
         return dx
 
-    def _share(self, x_shape: Sequence[int], y: np.ndarray) -> np.ndarray:
-        """One over the number of elements of each window inside the padded picture, (OH, OW, 1)."""
+    def _share(self, x_shape: Sequence[int], y: np.ndarray) -> np.ndarray | np.floating:
+        """One over the number of elements of each window inside the padded picture: (OH, OW, 1), or a number."""
         counts = []
         for axis in (0, 1):
             start = np.arange(y.shape[1 + axis]) * self.stride[axis]
             counts.append(np.minimum(self.kernel_size[axis], x_shape[1 + axis] + 2 * self.padding[axis] - start))
-        share = 1.0 / (counts[0][:, None] * counts[1][None, :])
-        return np.asarray(share[:, :, None].astype(y.dtype), like=y)
+        share = (1.0 / (counts[0][:, None] * counts[1][None, :])).astype(y.dtype)
+        if (share == share[0, 0]).all():
+            return share[0, 0]  # one number is multiplied by faster than a whole picture of it
+        return np.asarray(share[:, :, None], like=y)

@@ -10,6 +10,7 @@ import numpy as np
 from nn import weights
 from nn.layer import Layer
 from nn.loss import softmax
+from nn.threads import single_threaded_blas
 
 STREAM = 64  # images that go through the layers together when nothing is learned: memory stays constant
 
@@ -134,6 +135,7 @@ class Network:
             table.append((f"{name} ({type(layer).__name__})", image_shape, layer.num_parameters, count))
         return table
 
+    @single_threaded_blas()
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """The outputs (N, classes) for the images x (N, H, W, C)."""
         self._check_input(x)
@@ -156,6 +158,7 @@ class Network:
         self._spare_buffers.append(buffers)
         return y
 
+    @single_threaded_blas()
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
         """From the gradient by the outputs: write `grads`, and return the gradient by the images unless not wanted."""
         if self._trained is None:

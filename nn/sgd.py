@@ -78,7 +78,11 @@ class SGD:
             for part in split(velocity.size, -(-velocity.size // PART)):
                 parts.append((*(array[part] for array in arrays), lr, self.momentum, decay))
 
-        run_parallel(lambda part: update(*part), parts)
+        if len(parts) == len(self.velocities):  # few parameters: threads would cost more than they save
+            for part in parts:
+                update(*part)
+        else:
+            run_parallel(lambda part: update(*part), parts)
 
 
 def _by_parameter(multipliers: dict[str, float], names: list[str], what: str) -> dict[str, float]:

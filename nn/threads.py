@@ -12,10 +12,11 @@ taken in a fixed order: one thread and two give the same bits.
 
 from __future__ import annotations
 
+import itertools
 import os
+import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +24,8 @@ from threadpoolctl import ThreadpoolController
 
 _lock = threading.RLock()
 _number: int | None = None
-_pool: ThreadPoolExecutor | None = None
+_queue: queue.SimpleQueue | None = None
+_helpers = 0
 _blas_libraries: list | None = None
 _blas_users = 0
 _blas_before: list[int] = []
@@ -43,42 +45,48 @@ def num_threads() -> int:
 
 def set_num_threads(number: int) -> None:
     """Use this many threads from now on."""
-    global _number, _pool
+    global _number
     if not isinstance(number, int) or number < 1:
         raise ValueError(f"the number of threads is {number!r}, expected a whole number of at least 1")
-    with _lock:
-        _number, _pool = number, None
+    _number = number
 
 
 def run_parallel(function: Callable[[Any], None], parts: Iterable[Any]) -> None:
     """Call `function(part)` once for every part, on all threads; return when all are done.
 
     The parts must be independent: no two may write to the same memory. The calling thread takes its share.
-    An exception in any part is raised here.
+    An exception in any part is raised here, when the others are done.
     """
     parts = list(parts)
     helpers = min(num_threads(), len(parts)) - 1
-    with _single_threaded_blas():
+    with single_threaded_blas():
         if helpers < 1:
             for part in parts:
                 function(part)
             return
-        remaining = iter(parts)  # shared by all threads: each takes the next part when it has finished one
+        # Shared by all threads, each of which takes the next part when it has finished one. A helper that comes too
+        # late finds nothing to do; nobody waits for it.
+        remaining, finished = iter(parts), itertools.count(1)
+        all_finished = threading.Lock()
+        all_finished.acquire()
+        errors = []
 
         def work() -> None:
             for part in remaining:
-                function(part)
+                try:
+                    function(part)
+                except BaseException as error:  # KeyboardInterrupt too: it is raised below
+                    errors.append(error)
+                if next(finished) == len(parts):
+                    all_finished.release()
 
-        pool = _thread_pool()
-        futures = [pool.submit(work) for _ in range(helpers)]
-        try:
-            work()
-        finally:
-            for future in futures:
-                # One that has not begun has nothing left to do; and waiting for it could be for ever, if what runs here
-                # was itself called from a thread of the pool.
-                if not future.cancel():
-                    future.result()
+        tasks = _tasks(helpers)
+        for _ in range(helpers):
+            tasks.put(work)
+        work()
+        all_finished.acquire()
+        if errors:
+            raise errors[0]
 
 
 def split(count: int, parts: int) -> list[slice]:
@@ -99,19 +107,30 @@ def split_images(shape: Sequence[int], smallest: int = 1 << 16) -> list[slice]:
     return split(shape[0], min(4 * num_threads(), elements // smallest) if num_threads() > 1 else 1)
 
 
-def _thread_pool() -> ThreadPoolExecutor:
-    global _pool
+def _tasks(helpers: int) -> queue.SimpleQueue:
+    """The queue from which so many helping threads, at least, take what they do."""
+    global _queue, _helpers
     with _lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(max(1, num_threads() - 1), thread_name_prefix="layers")
-        return _pool
+        if _queue is None:
+            _queue, _helpers = queue.SimpleQueue(), 0
+        while _helpers < helpers:
+            threading.Thread(target=_help, args=(_queue,), name=f"layers-{_helpers}", daemon=True).start()
+            _helpers += 1
+        return _queue
+
+
+def _help(tasks: queue.SimpleQueue) -> None:
+    """What a helping thread does, until the process ends."""
+    while True:
+        tasks.get()()
 
 
 @contextmanager
-def _single_threaded_blas():
+def single_threaded_blas():
     """Hold BLAS to one thread while anybody is inside; the last to leave restores what was set before.
 
-    The count of users is what makes this safe when several Python threads use networks at once.
+    The count of users is what makes this safe when several Python threads use networks at once. `run_parallel` enters
+    here by itself; a network does so for a whole pass, which spares each layer the switching.
     """
     global _blas_libraries, _blas_users, _blas_before
     with _lock:
@@ -135,8 +154,8 @@ def _single_threaded_blas():
 
 def _forget_threads() -> None:
     """After a fork the child has none of its parent's threads: start anew."""
-    global _pool, _lock
-    _pool, _lock = None, threading.RLock()
+    global _queue, _lock
+    _queue, _lock = None, threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

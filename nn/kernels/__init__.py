@@ -23,7 +23,7 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
     numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
 
-from nn.kernels import direct, normalisation, patches, pooling, sampling, tiles, update
+from nn.kernels import direct, normalisation, patches, pooling, sampling, slopes, tiles, update
 
 
 def _dispatch(fast: Callable, plain: Callable) -> Callable:
@@ -48,5 +48,7 @@ lrn_backward = _dispatch(normalisation.lrn_backward_fast, normalisation.lrn_back
 affine = _dispatch(sampling.affine_fast, sampling.affine_plain)
 gather_tiles = _dispatch(tiles.gather_tiles_fast, tiles.gather_tiles_plain)
 scatter_tiles = _dispatch(tiles.scatter_tiles_fast, tiles.scatter_tiles_plain)
+relu_gradient = _dispatch(slopes.relu_gradient_fast, slopes.relu_gradient_plain)
+sigmoid_gradient = _dispatch(slopes.sigmoid_gradient_fast, slopes.sigmoid_gradient_plain)
 sgd_paper = _dispatch(update.sgd_paper_fast, update.sgd_paper_plain)
 sgd_pytorch = _dispatch(update.sgd_pytorch_fast, update.sgd_pytorch_plain)

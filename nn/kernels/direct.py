@@ -26,8 +26,9 @@ def convolve_plain(x, weight, bias, stride, padding, rows, y):
         y[:, rows[0] : rows[1]] += pixels @ weight[i, j]
 
 
-def weight_gradient_plain(x, dy, stride, padding, dweight):
-    """Write to dweight, for each place in the kernel: the sum over positions of pixels times gradients."""
+def weight_gradient_plain(x, dy, stride, padding, dweight, dbias):
+    """Write the sum over positions to dbias and, for each place in the kernel, that of pixels times gradients to dweight."""
+    dbias[...] = dy.sum(axis=(0, 1, 2))
     for i, j, pixels in _places(x, dweight.shape, stride, padding, (0, dy.shape[1]), dy.shape[2]):
         dweight[i, j] = np.tensordot(pixels, dy, axes=([0, 1, 2], [0, 1, 2]))
 
@@ -155,7 +156,7 @@ def convolve_fast(x, weight, bias, stride, padding, rows, y):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def weight_gradient_fast(x, dy, stride, padding, dweight):
+def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
     """The same, six places in the kernel at a time."""
     images, height, width, channels = x.shape
     kh, kw, _, outputs = dweight.shape
@@ -171,10 +172,15 @@ def weight_gradient_fast(x, dy, stride, padding, dweight):
     sums = np.empty(ROWS * lanes, x.dtype)
     pixels, dy_all, total = x.reshape(-1), dy.reshape(-1), dweight.reshape(-1)
     total[:] = 0
+    bias_sums = np.zeros(broad, x.dtype)
     for n in range(images):
         start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
         _copy_rows(pixels, start, height, width * channels, frame, corner, span)
         _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, 0, broad)
+        for p in range(positions):
+            at = np.uint64(p * broad)
+            for o in range(np.uint64(broad)):
+                bias_sums[o] += gradients[at + o]
         for i in range(kh):
             for j in range(0, run, ROWS):
                 a_at = i * span + j
@@ -188,6 +194,7 @@ def weight_gradient_fast(x, dy, stride, padding, dweight):
                         at, here = np.uint64((i * run + j + k) * outputs + v * lanes), np.uint64(k * lanes)
                         for o in range(count):
                             total[at + o] += sums[here + o]
+    dbias[:] = bias_sums[:outputs]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -207,21 +214,23 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     frame = np.empty((height + 2 * padding[0]) * span + broad, dy.dtype)
-    row = np.zeros((dy.shape[2] + ROWS) * outputs, dy.dtype)
+    size = dy.shape[1] * dy.shape[2] * outputs
+    line = dy.shape[2] * outputs
+    gradients = np.zeros(size + ROWS * line, dy.dtype)  # dy of one image
     sums = np.empty(ROWS * lanes, dy.dtype)
     dy_all, results = dy.reshape(-1), dx.reshape(-1)
     for n in range(images):
         frame[:] = 0
-        for oh in range(dy.shape[1]):
-            start = (n * dy.shape[1] + oh) * dy.shape[2] * outputs
-            _copy_rows(dy_all, start, 1, dy.shape[2] * outputs, row, 0, 0)
-            for ow in range(0, dy.shape[2], ROWS):
+        _copy_rows(dy_all, n * size, 1, size, gradients, 0, 0)
+        # The six lie below each other: what they are added to does not overlap, so that no sum waits for another.
+        for oh in range(0, dy.shape[1], ROWS):
+            for ow in range(dy.shape[2]):
                 for i in range(kh):
                     for v in range(vectors):
                         b_at = i * outputs * broad + v * lanes
-                        _sums(row, ow * outputs, outputs, 0, 1, kernels, b_at, 0, broad, 1, outputs, sums)
-                        for k in range(min(ROWS, dy.shape[2] - ow)):
-                            at = np.uint64((oh * stride[0] + i) * span + (ow + k) * step + v * lanes)
+                        _sums(gradients, oh * line + ow * outputs, line, 0, 1, kernels, b_at, 0, broad, 1, outputs, sums)
+                        for k in range(min(ROWS, dy.shape[1] - oh)):
+                            at = np.uint64(((oh + k) * stride[0] + i) * span + ow * step + v * lanes)
                             here = np.uint64(k * lanes)
                             for lane in range(np.uint64(lanes)):
                                 frame[at + lane] += sums[here + lane]

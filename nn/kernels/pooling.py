@@ -106,21 +106,44 @@ def sum_pool_plain(x, kernel, stride, padding, y):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _beginnings(width, channels, stride):
+    """Where in a padded row of pixels each element of a row of windows begins."""
+    begins = np.empty(width * channels, np.int64)
+    for ow in range(width):
+        for c in range(channels):
+            begins[ow * channels + c] = ow * stride * channels + c
+    return begins
+
+
+# Both fast versions work on whole rows, padding included, in loops that are long whatever the number of channels.
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def sum_pool_fast(x, kernel, stride, padding, y):
-    """The same, window by window."""
+    """The same: the rows of a window are added up first, then its columns."""
     images, x_height, x_width, channels = x.shape
+    pixels, results = x.reshape(-1), y.reshape(-1)
+    begins = _beginnings(y.shape[2], channels, stride[1])
+    span = max(x_width + padding[1], (y.shape[2] - 1) * stride[1] + kernel[1]) * channels
+    line, sums = np.zeros(span, x.dtype), np.empty(span, x.dtype)
+    inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
+    target = np.uint64(0)
     for n in range(images):
         for oh in range(y.shape[1]):
             top = oh * stride[0] - padding[0]
-            for ow in range(y.shape[2]):
-                left = ow * stride[1] - padding[1]
-                total = y[n, oh, ow]
-                total[:] = 0
-                for ih in range(max(0, top), min(x_height, top + kernel[0])):
-                    for iw in range(max(0, left), min(x_width, left + kernel[1])):
-                        pixel = x[n, ih, iw]
-                        for c in range(channels):
-                            total[c] += pixel[c]
+            line[:] = 0
+            for ih in range(max(0, top), min(x_height, top + kernel[0])):
+                at = np.uint64((n * x_height + ih) * x_width * channels)
+                for i in range(inside):
+                    line[margin + i] += pixels[at + i]
+            sums[:] = line
+            for j in range(1, kernel[1]):
+                right = np.uint64(j * channels)
+                for i in range(np.uint64(span) - right):
+                    sums[i] += line[i + right]
+            for i in range(np.uint64(len(begins))):
+                results[target + i] = sums[begins[i]]
+            target += np.uint64(len(begins))
 
 
 def sum_pool_backward_plain(dy, kernel, stride, padding, dx):
@@ -137,17 +160,27 @@ def sum_pool_backward_plain(dy, kernel, stride, padding, dx):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sum_pool_backward_fast(dy, kernel, stride, padding, dx):
-    """The same, window by window."""
+    """The same: a row of windows is spread over its columns first, then over its rows."""
     _, x_height, x_width, channels = dx.shape
     images, height, width, _ = dy.shape
+    gradients, results = dy.reshape(-1), dx.reshape(-1)
+    begins = _beginnings(width, channels, stride[1])
+    span = max(x_width + padding[1], (width - 1) * stride[1] + kernel[1]) * channels
+    spread, line = np.zeros(span, dx.dtype), np.empty(span, dx.dtype)
+    inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
+    start = np.uint64(0)
     for n in range(images):
         for oh in range(height):
+            for i in range(np.uint64(len(begins))):
+                spread[begins[i]] = gradients[start + i]
+            start += np.uint64(len(begins))
+            line[:] = spread
+            for j in range(1, kernel[1]):
+                right = np.uint64(j * channels)
+                for i in range(np.uint64(span) - right):
+                    line[i + right] += spread[i]
             top = oh * stride[0] - padding[0]
-            for ow in range(width):
-                left = ow * stride[1] - padding[1]
-                gradient = dy[n, oh, ow]
-                for ih in range(max(0, top), min(x_height, top + kernel[0])):
-                    for iw in range(max(0, left), min(x_width, left + kernel[1])):
-                        pixel = dx[n, ih, iw]
-                        for c in range(channels):
-                            pixel[c] += gradient[c]
+            for ih in range(max(0, top), min(x_height, top + kernel[0])):
+                at = np.uint64((n * x_height + ih) * x_width * channels)
+                for i in range(inside):
+                    results[at + i] += line[margin + i]
