@@ -16,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 ROWS = 6  # sums at a time, so that they and their factors fit into 16 registers of 32 bytes
+ZERO, ONE = np.int64(0), np.int64(1)  # for a bare 0, the compiler would make another version of the function called
 VECTOR_BYTES = 64  # of each sum: one register of the largest kind, or two or four smaller ones
 
 
@@ -132,7 +133,7 @@ def convolve_fast(x, weight, bias, stride, padding, rows, y):
     broad = vectors * lanes
     run = kw * channels
     kernels = np.zeros(kh * run * broad, x.dtype)  # the weights, in rows of whole vectors
-    _copy_rows(weight.reshape(-1), 0, kh * run, outputs, kernels, 0, broad)
+    _copy_rows(weight.reshape(-1), ZERO, kh * run, outputs, kernels, ZERO, broad)
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     # The picture in its padding; where the last six positions of the last row end, there may be less than six.
@@ -176,7 +177,7 @@ def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
     for n in range(images):
         start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
         _copy_rows(pixels, start, height, width * channels, frame, corner, span)
-        _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, 0, broad)
+        _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
         for p in range(positions):
             at = np.uint64(p * broad)
             for o in range(np.uint64(broad)):
@@ -194,7 +195,8 @@ def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
                         at, here = np.uint64((i * run + j + k) * outputs + v * lanes), np.uint64(k * lanes)
                         for o in range(count):
                             total[at + o] += sums[here + o]
-    dbias[:] = bias_sums[:outputs]
+    for o in range(outputs):
+        dbias[o] = bias_sums[o]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -207,10 +209,11 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
     vectors = -(-run // lanes)
     broad = vectors * lanes
     kernels = np.zeros(kh * outputs * broad, dy.dtype)  # for each kernel row and output: a row of the patch
+    flat = weight.reshape(-1)
     for i in range(kh):
-        kernels[i * outputs * broad : (i + 1) * outputs * broad].reshape(outputs, broad)[:, :run] = weight[i].reshape(
-            run, outputs
-        ).T
+        for t in range(run):
+            for o in range(outputs):
+                kernels[(i * outputs + o) * broad + t] = flat[(i * run + t) * outputs + o]
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     frame = np.empty((height + 2 * padding[0]) * span + broad, dy.dtype)
@@ -221,7 +224,7 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
     dy_all, results = dy.reshape(-1), dx.reshape(-1)
     for n in range(images):
         frame[:] = 0
-        _copy_rows(dy_all, n * size, 1, size, gradients, 0, 0)
+        _copy_rows(dy_all, n * size, ONE, size, gradients, ZERO, ZERO)
         # The six lie below each other: what they are added to does not overlap, so that no sum waits for another.
         for oh in range(0, dy.shape[1], ROWS):
             for ow in range(dy.shape[2]):

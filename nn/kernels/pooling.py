@@ -136,7 +136,8 @@ def sum_pool_fast(x, kernel, stride, padding, y):
                 at = np.uint64((n * x_height + ih) * x_width * channels)
                 for i in range(inside):
                     line[margin + i] += pixels[at + i]
-            sums[:] = line
+            for i in range(np.uint64(span)):
+                sums[i] = line[i]
             for j in range(1, kernel[1]):
                 right = np.uint64(j * channels)
                 for i in range(np.uint64(span) - right):
@@ -174,7 +175,8 @@ def sum_pool_backward_fast(dy, kernel, stride, padding, dx):
             for i in range(np.uint64(len(begins))):
                 spread[begins[i]] = gradients[start + i]
             start += np.uint64(len(begins))
-            line[:] = spread
+            for i in range(np.uint64(span)):
+                line[i] = spread[i]
             for j in range(1, kernel[1]):
                 right = np.uint64(j * channels)
                 for i in range(np.uint64(span) - right):

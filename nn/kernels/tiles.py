@@ -21,6 +21,7 @@ from numba import njit
 from nn.kernels.patches import _clear, _copy
 
 TERMS = 8
+ZERO = np.int64(0)  # for a bare 0, the compiler would make another version of the function called
 
 
 def gather_tiles_plain(x, matrix, step, padding, grid, tiles, first):
@@ -61,12 +62,19 @@ def _each(size, step, count):
 
 def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first):
     """The same, a row of tiles at a time: their rows of pixels first, then tile by tile the columns."""
-    _gather(x, matrix.astype(x.dtype), step, padding, grid, tiles, first)
+    _gather(x, _factors(matrix, x), matrix.shape[1], step, padding, grid, tiles, first)
 
 
 def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first):
     """The same, a row of tiles at a time: tile by tile the columns, then the rows of pixels."""
-    _scatter(tiles, matrix.astype(x.dtype), step, padding, grid, x, first)
+    _scatter(tiles, _factors(matrix.T, x), len(matrix), step, padding, grid, x, first)
+
+
+def _factors(matrix, x):
+    """The matrix in x's dtype, its rows filled up with zeros to TERMS."""
+    factors = np.zeros((len(matrix), TERMS), x.dtype)
+    factors[:, : matrix.shape[1]] = matrix
+    return factors
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -94,19 +102,17 @@ def _combine(factors, terms, source, start, stride, target, at, length):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add(source, start, target, at, length):
-    """target[at : at + length] += source[start : start + length], both one-dimensional."""
-    start, at = np.uint64(start), np.uint64(at)
+def _add(source, target, at, length):
+    """target[at : at + length] += source[:length], both one-dimensional."""
+    at = np.uint64(at)
     for i in range(np.uint64(length)):
-        target[at + i] += source[start + i]
+        target[at + i] += source[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gather(x, matrix, step, padding, grid, tiles, first):
+def _gather(x, factors, size, step, padding, grid, tiles, first):
     images, height, width, channels = x.shape
-    n, size = matrix.shape
-    factors = np.zeros((n, TERMS), x.dtype)
-    factors[:, :size] = matrix
+    n = len(factors)
     span = max(width + padding, (grid[1] - 1) * step + size) * channels
     frame = np.zeros(size * span, x.dtype)  # the rows of pixels under a row of tiles
     lines = np.empty(n * span, x.dtype)  # the same, turned
@@ -122,7 +128,7 @@ def _gather(x, matrix, step, padding, grid, tiles, first):
                 else:
                     _clear(frame, begin, width * channels)
             for i in range(n):
-                _combine(factors[i], size, frame, 0, span, lines, i * span, span)
+                _combine(factors[i], size, frame, ZERO, span, lines, i * span, span)
             for b in range(grid[1]):
                 for i in range(n):
                     start = i * span + b * step * channels
@@ -133,11 +139,9 @@ def _gather(x, matrix, step, padding, grid, tiles, first):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _scatter(tiles, matrix, step, padding, grid, x, first):
+def _scatter(tiles, factors, n, step, padding, grid, x, first):
     images, height, width, channels = x.shape
-    n, size = matrix.shape
-    factors = np.zeros((size, TERMS), x.dtype)
-    factors[:, :n] = matrix.T
+    size = len(factors)
     span = max(width + padding, (grid[1] - 1) * step + size) * channels
     lines = np.empty(n * span, x.dtype)
     row = np.empty(span, x.dtype)
@@ -151,10 +155,10 @@ def _scatter(tiles, matrix, step, padding, grid, x, first):
                 for i in range(n):
                     for k in range(size):
                         _combine(factors[k], n, source, i * n * plane + at, plane, row, k * channels, channels)
-                    _add(row, 0, lines, i * span + b * step * channels, size * channels)
+                    _add(row, lines, i * span + b * step * channels, size * channels)
                 at += channels
             for k in range(size):
                 h = a * step + k - padding
                 if 0 <= h < height:
-                    _combine(factors[k], n, lines, padding * channels, span, row, 0, width * channels)
-                    _add(row, 0, pixels, (image * height + h) * width * channels, width * channels)
+                    _combine(factors[k], n, lines, padding * channels, span, row, ZERO, width * channels)
+                    _add(row, pixels, (image * height + h) * width * channels, width * channels)
