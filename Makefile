@@ -1,4 +1,4 @@
-# make demo, make test: everything they need goes into .venv, nothing else is touched.
+# make demo, make test, ...: everything they need goes into .venv, nothing else is touched.
 # Another Python: make demo PYTHON=python3.12       Arguments: make demo ARGS="--epochs 1"
 
 PYTHON ?= python3
@@ -8,11 +8,12 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test bench lint clean
 
 help:
 	@echo 'make demo    train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make test    run the tests'
+	@echo 'make bench   measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
 	@echo 'make lint    check style and formatting with ruff'
 	@echo 'make clean   remove .venv and everything else that can be made again (runs/ stays)'
 	@echo 'ARGS="..." is passed on (make demo ARGS=--help), PYTHON=python3.12 chooses a Python (3.10 or newer)'
@@ -22,6 +23,9 @@ demo: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/installed-bench
+	$(BIN)/python -m examples.benchmark $(ARGS)
 
 lint: .venv/installed-lint
 	$(BIN)/python -m ruff check .

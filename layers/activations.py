@@ -38,7 +38,7 @@ class _Activation(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, dy.shape, dy)
-        
+
         def differentiate(part):
             gradient = dy[part]
             self._derivative(gradient, saved[part], gradient if dx is dy else dx[part])

@@ -135,9 +135,7 @@ def _gather(name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.nd
     grid = _grid(y)
     count = grid[0] * grid[1]
     tiles = scratch(name, (len(matrix), len(matrix), len(x) * count, x.shape[3]), like=x)
-    run_parallel(
-        lambda n: gather_tiles(x[n : n + 1], matrix, OUTPUTS, padding, grid, tiles, n * count), range(len(x))
-    )
+    run_parallel(lambda n: gather_tiles(x[n : n + 1], matrix, OUTPUTS, padding, grid, tiles, n * count), range(len(x)))
     return tiles
 
 

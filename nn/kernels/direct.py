@@ -231,7 +231,9 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
                 for i in range(kh):
                     for v in range(vectors):
                         b_at = i * outputs * broad + v * lanes
-                        _sums(gradients, oh * line + ow * outputs, line, 0, 1, kernels, b_at, 0, broad, 1, outputs, sums)
+                        _sums(
+                            gradients, oh * line + ow * outputs, line, 0, 1, kernels, b_at, 0, broad, 1, outputs, sums
+                        )
                         for k in range(min(ROWS, dy.shape[1] - oh)):
                             at = np.uint64(((oh + k) * stride[0] + i) * span + ow * step + v * lanes)
                             here = np.uint64(k * lanes)

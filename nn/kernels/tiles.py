@@ -29,7 +29,9 @@ def gather_tiles_plain(x, matrix, step, padding, grid, tiles, first):
     n, size = matrix.shape
     matrix = np.asarray(matrix, dtype=x.dtype, like=x)
     framed = _frame(x, size, step, padding, grid)
-    pixels = [[framed[:, rows, columns] for columns in _each(size, step, grid[1])] for rows in _each(size, step, grid[0])]
+    pixels = [
+        [framed[:, rows, columns] for columns in _each(size, step, grid[1])] for rows in _each(size, step, grid[0])
+    ]
     turned = np.einsum("ik,jl,klnabc->ijnabc", matrix, matrix, np.stack([np.stack(row) for row in pixels]))
     tiles[:, :, first : first + len(x) * grid[0] * grid[1]] = turned.reshape(n, n, -1, x.shape[3])
 

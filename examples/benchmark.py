@@ -1,0 +1,284 @@
+"""How fast is this library? Ours, PyTorch and ONNX Runtime on the same weights, pictures and threads.
+
+Each engine runs in a process of its own, and they take turns (A B C A B C ...), so that a machine that is
+sometimes slower treats them alike. A ratio is the median of the ratios of neighbouring turns, ours / theirs:
+below 1 we are faster. Rivals that are not installed are left out; make bench installs them. Written to --out:
+
+    results.json   every turn of every engine
+    ratios.png     the ratios as bars
+
+Close other programs meanwhile: two processes that want the same cores measure each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from examples.benchmark_worker import NETWORKS
+from examples.command_line import Parser, whole_number
+from nn.threads import num_threads
+
+CASES = [
+    *(("AlexNet", "training", batch) for batch in (1, 16, 32, 128, 256)),
+    *(("AlexNet", "forward", batch) for batch in (1, 32, 128)),
+    *(("LeNet", "training", batch) for batch in (1, 64, 256)),
+    ("LeNet", "forward", 1),
+    ("CIFAR-10 18pct", "training", 128),
+]
+RIVALS = {"torch": "torch", "torch-channels-last": "torch", "onnxruntime": "onnxruntime"}  # engine: package
+TURN_SECONDS = 0.2  # a turn takes as many steps as fill this time
+REST_SECONDS = 0.2  # between turns: threads that wait for more work by spinning have given up by then
+
+
+class Worker:
+    """A process with one engine in it (see `examples.benchmark_worker`)."""
+
+    def __init__(self, engine: str, case: tuple, folder: str, environment: dict) -> None:
+        command = [sys.executable, "-m", "examples.benchmark_worker", engine, *map(str, case), folder]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        if self._read() != "ready":
+            raise RuntimeError(f"benchmark: {engine} could not prepare {case}; its own message is above")
+
+    def seconds(self, steps: int) -> float:
+        """What one step takes, in a turn of so many."""
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+        return float(self._read()) / steps
+
+    def finish(self) -> int:
+        """End the process; the most memory it held, in bytes."""
+        self.process.stdin.close()
+        peak = int(self._read())
+        self.process.wait()
+        return peak
+
+    def _read(self) -> str:
+        return self.process.stdout.readline().strip()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = Parser(prog="python -m examples.benchmark", description=__doc__)
+    parser.add_argument("--rounds", type=whole_number(1), default=5, metavar="N", help="turns of each engine")
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name, as 'training, 128'")
+    parser.add_argument("--without-rivals", action="store_true", help="measure ours alone")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmark"), metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    cases = [case for case in CASES if options.only in name_of(case)]
+    if not cases:
+        parser.error(f"--only: no case has {options.only!r} in its name, such as {name_of(CASES[0])!r}")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        threads = num_threads()
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    rivals = [] if options.without_rivals else [name for name, package in RIVALS.items() if installed(package)]
+    print(f"{machine()}; {threads} threads; rivals: {', '.join(rivals) or 'none'}", flush=True)
+    results = {"machine": machine(), "threads": threads, "date": str(datetime.date.today()), "cases": {}}
+    results["versions"] = {
+        name: version(name) for name in ("numpy", "numba", "torch", "onnxruntime") if installed(name)
+    }
+    results["sgemm"] = sgemm_rate(threads)
+    results["cold start"] = {} if options.only else {kind: cold_start(kind) for kind in ("empty", "warm")}
+    for case in tqdm(cases, desc="benchmark", unit="case", disable=not sys.stderr.isatty()):
+        results["cases"][name_of(case)] = measure(case, rivals, options.rounds, threads)
+        (options.out / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
+    if not options.only:
+        results["scale"] = scale(threads, options.rounds)
+        (options.out / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
+    print(table(results))
+    draw(results, options.out / "ratios.png")
+    print(f"Results are in {options.out}.")
+    return 0
+
+
+def name_of(case: tuple) -> str:
+    network, task, batch = case
+    return f"{network} {task}, {batch}"
+
+
+def measure(case: tuple, rivals: Sequence[str], rounds: int, threads: int) -> dict:
+    """The seconds of a step, for each engine and turn; the engines' peak memory; how far their outputs differ."""
+    network, task, batch = case
+    engines = ["ours", *(rival for rival in rivals if rival != "onnxruntime" or task == "forward")]
+    model = NETWORKS[network]()
+    flops = 2 * batch * model.multiply_adds()
+    if task == "training":  # three matrix products instead of one, but the first layer has no input gradient
+        first = next(iter(model.layers.values()))
+        flops = 3 * flops - 2 * batch * first.multiply_adds(model.image_shape)
+    del model
+    with tempfile.TemporaryDirectory() as folder:
+        workers = {engine: Worker(engine, case, folder, environment(threads)) for engine in engines}
+        outputs = {engine: np.load(Path(folder) / f"outputs-{engine}.npy") for engine in engines}
+        steps = max(1, round(TURN_SECONDS / workers["ours"].seconds(1)))
+        turns = {engine: [] for engine in engines}
+        for _ in range(rounds):
+            for engine, worker in workers.items():
+                time.sleep(REST_SECONDS)
+                turns[engine].append(worker.seconds(steps))
+        peaks = {engine: worker.finish() for engine, worker in workers.items()}
+    size = np.abs(outputs["ours"]).max()
+    return {
+        "batch": batch,
+        "flops": flops,
+        "steps a turn": steps,
+        "seconds": turns,
+        "peak bytes": peaks,
+        "largest difference of outputs": {
+            e: float(np.abs(o - outputs["ours"]).max() / size) for e, o in outputs.items()
+        },
+    }
+
+
+def scale(threads: int, rounds: int) -> dict:
+    """Seconds an image of AlexNet: at several batch sizes, and with one thread; and the memory of a long batch."""
+    seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for task, batches in (("forward", (16, 64, 256)), ("training", (16, 64, 256))):
+            workers = {
+                batch: Worker("ours", ("AlexNet", task, batch), folder, environment(threads)) for batch in batches
+            }
+            if threads > 1:
+                workers["64, one thread"] = Worker("ours", ("AlexNet", task, 64), folder, environment(1))
+            turns = {batch: [] for batch in workers}
+            for _ in range(rounds):
+                for batch, worker in workers.items():
+                    time.sleep(REST_SECONDS)
+                    images = int(str(batch).split(",")[0])
+                    turns[batch].append(worker.seconds(max(1, 128 // images)) / images)
+            for worker in workers.values():
+                worker.finish()
+            seconds |= {f"{task}, {batch}": statistics.median(values) for batch, values in turns.items()}
+    return seconds
+
+
+def cold_start(kind: str) -> float:
+    """Seconds from the start of a process to the end of its first AlexNet step on 8 images."""
+    program = (
+        "import numpy as np, models, nn;"
+        "network = models.alexnet(rng=0); sgd = nn.SGD(network, 0.01, weight_decay=5e-4); loss = nn.SoftmaxCrossEntropy();"
+        "x = np.random.default_rng(0).normal(size=(8, 227, 227, 3)).astype('float32');"
+        "loss.forward(network.forward(x, training=True), np.arange(8));"
+        "network.backward(loss.backward(), input_gradient=False); sgd.step()"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(1 if kind == "empty" else 2):  # the first fills the cache for the second
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"NUMBA_CACHE_DIR": folder})
+        return time.perf_counter() - start
+
+
+def sgemm_rate(threads: int) -> float:
+    """Floating-point operations a second of NumPy's matrix product, float32: the most that this machine offers."""
+    a, b, c = np.ones((3, 2048, 2048), np.float32)
+    seconds = []
+    with threadpool_limits(threads):
+        for _ in range(10):
+            start = time.perf_counter()
+            np.matmul(a, b, out=c)
+            seconds.append(time.perf_counter() - start)
+    return 2 * 2048**3 / statistics.median(seconds)
+
+
+def ratio(case: dict, rival: str) -> float:
+    """The median, over the turns, of our time over theirs."""
+    pairs = zip(case["seconds"]["ours"], case["seconds"][rival], strict=True)
+    return statistics.median(mine / theirs for mine, theirs in pairs)
+
+
+def table(results: dict) -> str:
+    """What is printed: a line for each case."""
+    head = ("", "ms a step", "images/s", "PyTorch", "ch.-last", "ONNX R.", "of sgemm", "memory MB", "PyTorch's")
+    lines = [f"{head[0]:<28}" + "".join(f"{word:>10}" for word in head[1:])]
+    for name, case in results["cases"].items():
+        seconds = statistics.median(case["seconds"]["ours"])
+        ratios = [f"{ratio(case, rival):.2f}" if rival in case["seconds"] else "-" for rival in RIVALS]
+        share = case["flops"] / seconds / results["sgemm"]
+        peaks = [case["peak bytes"].get(engine, 0) / 2**20 for engine in ("ours", "torch")]
+        cells = (f"{1000 * seconds:.4g}", f"{case['batch'] / seconds:,.0f}", *ratios, f"{share:.0%}")
+        lines.append(
+            f"{name:<28}" + "".join(f"{cell:>10}" for cell in (*cells, *(f"{p:,.0f}" if p else "-" for p in peaks)))
+        )
+    lines.append(f"\nThe machine's own matrix product (sgemm): {results['sgemm'] / 1e9:.0f} GFLOP/s.")
+    for kind, seconds in results["cold start"].items():
+        lines.append(f"Process start to the end of the first AlexNet step, 8 images, {kind} cache: {seconds:.1f} s.")
+    if "scale" in results:
+        lines.append("AlexNet, ms an image: " + "; ".join(f"{k}: {1000 * v:.2f}" for k, v in results["scale"].items()))
+    return "\n".join(lines)
+
+
+def draw(results: dict, path: Path) -> None:
+    """The ratios as bars: shorter is better, 1 is the rival's time."""
+    names = {"torch": "PyTorch", "torch-channels-last": "PyTorch, channels last", "onnxruntime": "ONNX Runtime"}
+    colours = {"torch": "#0072b2", "torch-channels-last": "#9ab8cc", "onnxruntime": "#e69f00"}
+    bars = [
+        (name, rival, ratio(case, rival))
+        for name, case in results["cases"].items()
+        for rival in names
+        if rival in case["seconds"]
+    ]
+    if not bars:
+        return
+    figure = Figure(figsize=(8, 0.28 * len(bars) + 1.3), layout="constrained")
+    axes = figure.subplots()
+    for row, (_, rival, value) in enumerate(bars):
+        axes.barh(row, value, color=colours[rival], height=0.8)
+        axes.text(value + 0.02, row, f"{value:.2f}", va="center", fontsize=8)
+    firsts = [row for row in range(len(bars)) if row == 0 or bars[row][0] != bars[row - 1][0]]
+    axes.set_yticks(firsts, [bars[row][0] for row in firsts])
+    axes.invert_yaxis()
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xlabel("our time / theirs: left of the line we are faster")
+    axes.legend(
+        [axes.barh(0, 0, color=colours[rival]) for rival in names], names.values(), loc="lower right", fontsize=8
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(results["machine"], fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def version(package: str) -> str:
+    from importlib import metadata
+
+    return metadata.version(package)
+
+
+def machine() -> str:
+    """The processor's name and the number of cores."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = names[0] if names else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def environment(threads: int) -> dict:
+    """The same number of threads for every engine."""
+    return os.environ | {"NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
