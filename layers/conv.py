@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from nn.threads import run_parallel, split
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
 FEWEST_CHUNKS = 2  # of a batch; more would make the matrix products of a single image too small
 FEW_CHANNELS = 8  # up to here, no patches are made
+PART_PRODUCTS = 1 << 21  # multiplications that are worth a part of their own
 LANES = 8  # partial sums of the weights' gradient; fixed, so that the number of threads changes no bit
 
 
@@ -135,7 +137,7 @@ class Conv2d(Layer):
             weight, bias = self.params["weight"], self.params["bias"]
             run_parallel(
                 lambda part: convolve(x[part[0]], weight, bias, self.stride, self.padding, part[1], y[part[0]]),
-                self._rows(len(x), height),
+                self._rows(y.shape),
             )
         elif winograd.pays(self, len(x), height, width):
             winograd.forward(self, x, y)
@@ -211,7 +213,7 @@ class Conv2d(Layer):
         np.sum(dweights, axis=0, out=self.grads["weight"].reshape(weight.shape))
 
     def _differentiate_directly(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
-        parts = split(len(x), LANES)
+        parts = split(len(x), self._lanes(dy.shape))
         dweights = np.empty_like(x, shape=(len(parts), *self.params["weight"].shape))
         dbiases = np.empty_like(x, shape=(len(parts), self.out_channels))
 
@@ -230,12 +232,18 @@ class Conv2d(Layer):
         """So few channels that patches cost more than their products?"""
         return self.in_channels <= FEW_CHANNELS and self.groups == 1
 
-    @staticmethod
-    def _rows(images: int, height: int) -> list[tuple[slice, tuple[int, int]]]:
-        """Cut the work into LANES (images, output rows) at least, if there are that many rows."""
-        if images >= LANES:
-            return [(part, (0, height)) for part in split(images, LANES)]
-        parts = split(height, -(-LANES // images))
+    def _lanes(self, y_shape: Sequence[int]) -> int:
+        """How many parts a convolution without patches is cut into: fewer where there is little to do."""
+        products = math.prod(y_shape) * self.params["weight"][..., 0].size
+        return min(LANES, 1 << (products // PART_PRODUCTS).bit_length())
+
+    def _rows(self, y_shape: Sequence[int]) -> list[tuple[slice, tuple[int, int]]]:
+        """Cut the work into (images, output rows): of few images, threads take rows each."""
+        images, height = y_shape[:2]
+        lanes = self._lanes(y_shape)
+        if images >= lanes:
+            return [(part, (0, height)) for part in split(images, lanes)]
+        parts = split(height, -(-lanes // images))
         return [(slice(n, n + 1), (rows.start, rows.stop)) for n in range(images) for rows in parts]
 
     def channel_groups(self) -> list[tuple[slice, slice]]:

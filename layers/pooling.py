@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -147,12 +148,12 @@ class AvgPool2d(_Pool2d):
         return dx
 
     def _share(self, x_shape: Sequence[int], y: np.ndarray) -> np.ndarray | np.floating:
-        """One over the number of elements of each window inside the padded picture: (OH, OW, 1), or a number."""
-        counts = []
-        for axis in (0, 1):
-            start = np.arange(y.shape[1 + axis]) * self.stride[axis]
-            counts.append(np.minimum(self.kernel_size[axis], x_shape[1 + axis] + 2 * self.padding[axis] - start))
-        share = (1.0 / (counts[0][:, None] * counts[1][None, :])).astype(y.dtype)
-        if (share == share[0, 0]).all():
-            return share[0, 0]  # one number is multiplied by faster than a whole picture of it
-        return np.asarray(share[:, :, None], like=y)
+        """One over the number of elements of each window inside the padded picture: (OH, OW, 1), or the one
+        number where no window runs off."""
+        lengths = [length + 2 * padding for length, padding in zip(x_shape[1:3], self.padding, strict=True)]
+        starts = [np.arange(count) * stride for count, stride in zip(y.shape[1:3], self.stride, strict=True)]
+        if all(s[-1] + k <= n for s, k, n in zip(starts, self.kernel_size, lengths, strict=True)):
+            return y.dtype.type(1.0 / math.prod(self.kernel_size))
+        counts = [np.minimum(k, n - s) for s, k, n in zip(starts, self.kernel_size, lengths, strict=True)]
+        share = 1.0 / (counts[0][:, None] * counts[1][None, :])
+        return np.asarray(share[:, :, None].astype(y.dtype), like=y)

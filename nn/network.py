@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -220,7 +221,7 @@ class Network:
     @staticmethod
     def _buffer(buffers: dict, key, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
         """An array of this shape in the memory kept under `key`, which grows when it must."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         if key not in buffers or buffers[key].size < size or buffers[key].dtype != like.dtype:
             buffers[key] = np.empty_like(like, shape=(size,))
         return buffers[key][:size].reshape(shape)
