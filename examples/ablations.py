@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.setdefault("crops, ten", []).append(ten)
         write(options, errors)
     for name, values in errors.items():
-        print(f"{name:<16} {np.mean(values):6.2%}  +- {np.std(values, ddof=1) if len(values) > 1 else 0:.2%}")
+        print(f"{name:<16} {np.mean(values):6.2%}  +- {spread(values):.2%}")
     print(f"Results are in {options.out}.")
     return 0
 
@@ -134,10 +134,15 @@ def run_crops(train_set: Dataset, test_set: Dataset, epochs: int, seed: int) -> 
     return centre, 1 - right / len(test_set)
 
 
+def spread(values: list[float]) -> float:
+    """The standard deviation from seed to seed, estimated from these few."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
 def write(options: argparse.Namespace, errors: dict[str, list[float]]) -> None:
     """results.json and ablations.png, after every run: whoever stops early keeps what there is."""
     summary = {
-        name: {"errors": values, "mean": float(np.mean(values)), "spread": float(np.std(values))}
+        name: {"errors": values, "mean": float(np.mean(values)), "spread": spread(values)}
         for name, values in errors.items()
     }
     (options.out / "results.json").write_text(
