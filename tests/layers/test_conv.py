@@ -34,6 +34,15 @@ CONFIGURATIONS = {
     "one channel in, one out": ((2, 5, 5), 1, 1, 3, 1, 0, 1),
     "1x1 image": ((2, 1, 1), 3, 2, 3, 1, 1, 1),
 }
+
+
+@pytest.fixture(autouse=True, params=["chosen", "patches"])
+def way(request, monkeypatch):
+    """Every test here runs twice: as the layer chooses (most pictures here have few channels), and through patches."""
+    if request.param == "patches":
+        monkeypatch.setattr("layers.conv.FEW_CHANNELS", 0)
+
+
 configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nn import kernels
-from nn.kernels import normalisation, patches, pooling, update
+from nn.kernels import direct, normalisation, patches, pooling, slopes, tiles, update
 from tests import oracles
 
 # The same examples on every machine, no clock (numba compiles during the first one), nothing written to disk.
@@ -82,6 +82,100 @@ def test_col2im_is_the_transpose_of_im2col(sizes, dtype, seed):
     assert np.array_equal(plain, fast)
     added = plain - before
     assert np.sum(columns * gradient) == np.sum(x * added), "<im2col(x), p> must equal <x, col2im(p)>"
+
+
+@quiet
+@given(convolutions(), st.integers(1, 40), dtypes, st.integers(0, 999))
+def test_convolution_without_patches(sizes, outputs, dtype, seed):
+    shape, kernel, stride, padding, rows, OW = sizes
+    N, H, W, C = shape
+    OH = len(oracles.window_starts(H, kernel[0], stride[0], padding[0]))
+    rng = np.random.default_rng(seed)
+    x, weight, bias, dy = (
+        whole_numbers(rng, size, dtype) for size in (shape, (*kernel, C, outputs), (outputs,), (N, OH, OW, outputs))
+    )
+    results = []
+    for convolve, weight_gradient, input_gradient in (
+        (direct.convolve_plain, direct.weight_gradient_plain, direct.input_gradient_plain),
+        (direct.convolve_fast, direct.weight_gradient_fast, direct.input_gradient_fast),
+    ):
+        y, dx, dweight, dbias = (np.full(like.shape, 99, dtype) for like in (dy, x, weight, bias))
+        convolve(x, weight, bias, stride, padding, rows, y)
+        weight_gradient(x, dy, stride, padding, dweight, dbias)
+        input_gradient(dy, weight, stride, padding, dx)
+        results.append((y, dx, dweight, dbias))
+    for plain, fast in zip(*results, strict=True):
+        assert np.array_equal(plain, fast)
+
+    # The plain version from the definition; the other rows are left alone; and the gradients are the transposes.
+    y, dx, dweight, dbias = results[0]
+    expected = oracles.conv2d(x, weight, bias, stride, padding)
+    inside = slice(*rows)
+    assert np.array_equal(y[:, inside], expected[:, inside])
+    assert np.all(np.delete(y, np.arange(OH)[inside], axis=1) == 99)
+    no_bias = oracles.conv2d(x, weight, np.zeros(outputs), stride, padding)
+    assert np.sum(no_bias * dy) == np.sum(x * dx) == np.sum(weight * dweight)
+    assert np.array_equal(dbias, dy.sum(axis=(0, 1, 2)))
+
+
+@st.composite
+def tilings(draw):
+    """A picture's shape, a matrix, and where its tiles lie; the tiles need not cover the picture, nor lie inside it."""
+    shape = tuple(draw(st.integers(1, most)) for most in (3, 9, 9, 20))
+    n, size, step = (draw(st.integers(1, 8)) for _ in range(3))
+    padding, grid = draw(st.integers(0, 3)), (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    return shape, (n, size), step, padding, grid
+
+
+@quiet
+@given(tilings(), dtypes, st.integers(0, 999))
+def test_tiles(sizes, dtype, seed):
+    shape, matrix_shape, step, padding, grid = sizes
+    rng = np.random.default_rng(seed)
+    x, matrix = whole_numbers(rng, shape, dtype), rng.integers(-3, 4, matrix_shape).astype(np.float64)
+    n, size = matrix_shape
+    count = shape[0] * grid[0] * grid[1]
+    results = []
+    source = whole_numbers(rng, (n, n, count + 3, shape[3]), dtype)
+    for gather, scatter in (
+        (tiles.gather_tiles_plain, tiles.scatter_tiles_plain),
+        (tiles.gather_tiles_fast, tiles.scatter_tiles_fast),
+    ):
+        gathered, scattered = np.full(source.shape, 99, dtype), x.copy()
+        gather(x, matrix, step, padding, grid, gathered, 2)
+        scatter(source, matrix, step, padding, grid, scattered, 2)
+        results.append((gathered, scattered))
+    for plain, fast in zip(*results, strict=True):
+        assert np.array_equal(plain, fast)
+
+    gathered, scattered = results[0]
+    assert np.all(gathered[:, :, :2] == 99) and np.all(gathered[:, :, 2 + count :] == 99), "tiles of other pictures"
+    gathered = gathered[:, :, 2 : 2 + count]
+    added = scattered.astype(np.float64) - x
+    assert np.sum(gathered.astype(np.float64) * source[:, :, 2 : 2 + count]) == np.sum(x * added), "the transpose"
+    # One tile from the definition.
+    image, a, b = (int(rng.integers(length)) for length in (shape[0], *grid))
+    tile = np.zeros((size, size, shape[3]))
+    for k, l in np.ndindex(size, size):
+        h, w = a * step + k - padding, b * step + l - padding
+        if 0 <= h < shape[1] and 0 <= w < shape[2]:
+            tile[k, l] = x[image, h, w]
+    expected = np.einsum("ik,jl,klc->ijc", matrix, matrix, tile)
+    assert np.array_equal(gathered[:, :, (image * grid[0] + a) * grid[1] + b], expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["relu_gradient", "sigmoid_gradient"])
+def test_slopes(name, dtype):
+    rng = np.random.default_rng(0)
+    dy, y = rng.normal(size=(2, 3, 5, 7, 4)).astype(dtype)
+    y[0, 0, 0] = 0
+    plain, fast, in_place = np.empty_like(dy), np.empty_like(dy), dy.copy()
+    getattr(slopes, name + "_plain")(dy, y, plain)
+    getattr(slopes, name + "_fast")(dy, y, fast)
+    getattr(slopes, name + "_fast")(in_place, y, in_place)
+    np.testing.assert_allclose(fast, plain, rtol=3 * np.finfo(dtype).eps)
+    assert np.array_equal(in_place, fast)
 
 
 @quiet

@@ -1,0 +1,149 @@
+"""Winograd's convolution against the ordinary one, the matrices against their definition, and when it is chosen."""
+
+import numpy as np
+import pytest
+
+from layers import Conv2d, winograd
+from nn import check_gradients, threads
+from tests import oracles
+from tests.checks import randomise
+
+# (batch, H, W), in_channels, out_channels, kernel_size, padding, groups
+CONFIGURATIONS = {
+    "conv3": ((4, 13, 13), 32, 48, 3, 1, 1),
+    "conv4, two groups": ((4, 13, 13), 32, 64, 3, 1, 2),
+    "conv2, two groups": ((2, 27, 27), 32, 32, 5, 2, 2),
+    "no padding": ((3, 9, 14), 16, 17, 3, 0, 1),
+    "wide padding": ((2, 6, 11), 16, 16, 5, 4, 1),
+    "whole tiles": ((2, 8, 12), 16, 16, 3, 1, 1),
+    "one output": ((1, 5, 5), 16, 16, 5, 0, 1),
+}
+configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch):
+    """However few the tiles are."""
+    monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
+
+
+def build(configuration, dtype=np.float64):
+    (N, H, W), C_in, C_out, kernel_size, padding, groups = configuration
+    rng = np.random.default_rng(0)
+    layer = randomise(Conv2d(C_in, C_out, kernel_size, padding=padding, groups=groups, rng=rng).astype(dtype), rng)
+    x = rng.normal(0, 1, (N, H, W, C_in)).astype(dtype)
+    dy = rng.normal(0, 1, (N, *layer.output_shape(x.shape[1:]))).astype(dtype)
+    assert winograd.pays(layer, *dy.shape[:3])
+    return layer, x, dy
+
+
+def results(layer, x, dy):
+    y = layer.forward(x, training=True)
+    return {"y": y, "dx": layer.backward(dy), **layer.grads}
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_the_matrices_make_a_convolution_in_one_dimension(kernel):
+    b_transposed, g, a = winograd.matrices(kernel)
+    rng = np.random.default_rng(0)
+    pixels, weights = rng.normal(size=len(a)), rng.normal(size=kernel)
+    outputs = a.T @ ((g @ weights) * (b_transposed @ pixels))
+    np.testing.assert_allclose(outputs, np.correlate(pixels, weights), rtol=0, atol=1e-13)
+
+
+@configurations
+def test_all_results_are_those_of_the_ordinary_convolution(configuration, monkeypatch):
+    layer, x, dy = build(configuration)
+    fast = results(layer, x, dy)
+    fast = {name: array.copy() for name, array in fast.items()}
+    expected = oracles.conv2d(x[:1], *layer.params.values(), 1, layer.padding, layer.groups)
+    np.testing.assert_allclose(fast["y"][:1], expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    monkeypatch.setattr(winograd, "FEWEST_TILES", 1 << 60)
+    for name, array in results(layer, x, dy).items():
+        np.testing.assert_allclose(fast[name], array, rtol=0, atol=1e-12 * np.abs(array).max(), err_msg=name)
+
+
+@configurations
+def test_gradients(configuration):
+    layer, x, _ = build(configuration)
+    report = check_gradients(layer, x[:1], max_elements=20)
+    assert set(report.arguments) == {"x", "weight", "bias"}
+    assert report.max_error < 1e-6, str(report)
+
+
+@pytest.mark.parametrize("name", ["conv2", "conv3", "conv4", "conv5"])
+def test_single_precision_is_right_to_one_in_ten_thousand_on_the_layers_of_alexnet(name):
+    shape, C_in, C_out, kernel, groups = {
+        "conv2": ((2, 27, 27), 96, 256, 5, 2),
+        "conv3": ((4, 13, 13), 256, 384, 3, 1),
+        "conv4": ((4, 13, 13), 384, 384, 3, 2),
+        "conv5": ((4, 13, 13), 384, 256, 3, 2),
+    }[name]
+    rng = np.random.default_rng(1)
+    layer = Conv2d(C_in, C_out, kernel, padding=kernel // 2, groups=groups, rng=rng)
+    x = np.maximum(0, rng.normal(0, 1, (*shape, C_in))).astype(np.float32)  # as it comes out of a ReLU
+    dy = rng.normal(0, 1, (*shape, C_out)).astype(np.float32)
+    single = {key: array.copy() for key, array in results(layer, x, dy).items()}
+    double = results(layer.astype(np.float64), x.astype(np.float64), dy.astype(np.float64))
+    for key, array in double.items():
+        assert single[key].dtype == np.float32
+        np.testing.assert_allclose(single[key], array, rtol=0, atol=1e-4 * np.abs(array).max(), err_msg=key)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 300_000])
+def test_however_the_batch_is_cut(chunk_bytes, monkeypatch):
+    layer, x, dy = build(CONFIGURATIONS["conv4, two groups"])
+    whole = {name: array.copy() for name, array in results(layer, x, dy).items()}
+    monkeypatch.setattr(winograd, "CHUNK_BYTES", chunk_bytes)
+    for name, array in results(layer, x, dy).items():
+        np.testing.assert_allclose(whole[name], array, rtol=0, atol=1e-13 * np.abs(array).max(), err_msg=name)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    before = threads.num_threads()
+    layer, x, dy = build(CONFIGURATIONS["conv4, two groups"], np.float32)
+    found = []
+    try:
+        for number in (1, 2, 5):
+            threads.set_num_threads(number)
+            found.append({name: array.copy() for name, array in results(layer, x, dy).items()})
+    finally:
+        threads.set_num_threads(before)
+    for other in found[1:]:
+        assert all(np.array_equal(found[0][name], other[name]) for name in other)
+
+
+def test_absent_connections_stay_absent():
+    connections = [[c for c in range(16) if (c + o) % 3] for o in range(16)]
+    layer = Conv2d(16, 16, 3, padding=1, connections=connections, rng=0)
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 16)).astype(np.float32)
+    assert winograd.pays(layer, 2, 8, 8)
+    layer.forward(x, training=True)
+    layer.backward(np.ones((2, 8, 8, 16), np.float32))
+    assert np.all(layer.grads["weight"][:, :, ~layer.connected] == 0)
+    assert np.all(layer.grads["weight"][:, :, layer.connected] != 0)
+
+
+def test_a_first_layer_needs_no_input_gradient():
+    layer, x, dy = build(CONFIGURATIONS["conv3"])
+    layer.forward(x, training=True)
+    expected = layer.backward(dy), layer.grads["weight"].copy()
+    layer.forward(x, training=True)
+    assert layer.backward(dy, input_gradient=False) is None
+    assert np.array_equal(layer.grads["weight"], expected[1])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Conv2d(16, 16, 3, stride=2),
+        Conv2d(16, 16, 7),
+        Conv2d(16, 16, (3, 5)),
+        Conv2d(16, 16, 3, padding=(1, 0)),
+        Conv2d(16, 8, 3),
+        Conv2d(32, 32, 3, groups=4),
+    ],
+    ids=["stride", "7x7", "3x5", "unequal padding", "few outputs", "few in a group"],
+)
+def test_where_it_does_not_apply(layer):
+    assert not winograd.pays(layer, 100, 20, 20)
