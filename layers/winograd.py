@@ -16,7 +16,7 @@ In two dimensions each matrix is applied to rows and columns:
 
 and the sum over input channels is taken between the products and A, so that for each of the n^2 values there is one
 matrix product (tiles, C_in) (C_in, C_out). Let V = B^T x B for every tile and channel, U = G w G^T, and P = V U, all
-(n, n, ...). Every step is linear, so backwards each is replaced by its transpose:
+(n^2, ...). Every step is linear, so backwards each is replaced by its transpose:
 
     dP = A dy A^T,    dU = V^T dP,    dw = G^T dU G,    dV = dP U^T,    dx = B dV B^T, added up where tiles overlap
 
@@ -30,6 +30,7 @@ neural networks", section 4. The matrices for any points: Toom 1963, Cook 1966.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +46,7 @@ OUTPUTS = 4  # M
 # For each kernel size. Points near 0 and 1 keep the numbers of one size; plus and minus leave zeros in the matrices.
 POINTS = {3: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2), 5: (0, 1, -1, 1 / 2, -1 / 2, 2, -2)}
 CHUNK_BYTES = 48 << 20  # of V and P at a time
+PARTS = 12  # that threads may work on side by side
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
 FEWEST_TILES = 96  # below, turning the weights takes longer than is saved
 
@@ -82,14 +84,15 @@ def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
     u = _turn_weight(convolution.params["weight"], g)
     for images in _chunks(u, x, y):
         v = _gather("v", x[images], b_transposed, convolution.padding[0], y)
-        product = scratch("product", (*v.shape[:3], y.shape[3]), like=y)
-
-        def multiply(value):
-            for inputs, outputs in convolution.channel_groups():
-                np.matmul(v[value][:, inputs], u[value][:, outputs], out=product[value][:, outputs])
-
-        run_parallel(multiply, np.ndindex(v.shape[:2]))
+        product = scratch("product", (*v.shape[:2], y.shape[3]), like=y)
+        run_parallel(partial(_multiply, convolution, v, u, product), split(len(v), PARTS))
         _scatter(product, a, 0, y[images], y, start=convolution.params["bias"])
+
+
+def _multiply(convolution: Conv2d, v: np.ndarray, u: np.ndarray, product: np.ndarray, some: slice) -> None:
+    """P = V U, for some of the n^2 values."""
+    for inputs, outputs in convolution.channel_groups():
+        np.matmul(v[some, :, inputs], u[some, :, outputs], out=product[some, :, outputs])
 
 
 def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
@@ -100,22 +103,23 @@ def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray 
     for images in _chunks(u, x, dy):
         v = _gather("v", x[images], b_transposed, convolution.padding[0], dy)
         dproduct = _gather("product", dy[images], a, 0, dy)
-
-        def multiply(value):
-            for inputs, outputs in convolution.channel_groups():
-                v_group, du_group = v[value][:, inputs], du[value][:, outputs]
-                dproduct_group = dproduct[value][:, outputs]
-                if images.start == 0:
-                    np.matmul(v_group.T, dproduct_group, out=du_group)
-                else:
-                    du_group += v_group.T @ dproduct_group
-                if dx is not None:  # dV takes the place of V, which is not needed any more
-                    np.matmul(dproduct_group, u[value][:, outputs].T, out=v_group)
-
-        run_parallel(multiply, np.ndindex(v.shape[:2]))
+        first, dv = images.start == 0, None if dx is None else v  # dV takes the place of V, when V has served
+        run_parallel(partial(_differentiate, convolution, v, u, dproduct, du, first, dv), split(len(v), PARTS))
         if dx is not None:
-            _scatter(v, b_transposed, convolution.padding[0], dx[images], dy, start=0)
+            _scatter(dv, b_transposed, convolution.padding[0], dx[images], dy, start=0)
     _turn_weight_back(du, g, convolution.grads["weight"])
+
+
+def _differentiate(convolution: Conv2d, v, u, dproduct, du, first: bool, dv, some: slice) -> None:
+    """dU = V^T dP, added to that of earlier images, and dV = dP U^T, for some of the n^2 values."""
+    for inputs, outputs in convolution.channel_groups():
+        dp, vt, ut = dproduct[some, :, outputs], v[some, :, inputs].swapaxes(1, 2), u[some, :, outputs].swapaxes(1, 2)
+        if first:
+            np.matmul(vt, dp, out=du[some, :, outputs])
+        else:
+            du[some, :, outputs] += np.matmul(vt, dp)
+        if dv is not None:
+            np.matmul(dp, ut, out=dv[some, :, inputs])
 
 
 def _grid(y: np.ndarray) -> tuple[int, int]:
@@ -126,33 +130,38 @@ def _grid(y: np.ndarray) -> tuple[int, int]:
 def _chunks(u: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[slice]:
     """Cut the batch into slices of images whose V and P take about CHUNK_BYTES."""
     rows, columns = _grid(y)
-    image_bytes = u.shape[0] * u.shape[1] * rows * columns * (x.shape[3] + y.shape[3]) * x.itemsize
+    image_bytes = len(u) * rows * columns * (x.shape[3] + y.shape[3]) * x.itemsize
     return split(len(x), -(-len(x) * image_bytes // CHUNK_BYTES))
 
 
 def _gather(name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray) -> np.ndarray:
-    """The tiles of x, turned by the matrix: (n, n, tiles, C)."""
+    """The tiles of x, turned by the matrix: (n^2, tiles, C)."""
     grid = _grid(y)
     count = grid[0] * grid[1]
     tiles = scratch(name, (len(matrix), len(matrix), len(x) * count, x.shape[3]), like=x)
-    run_parallel(lambda n: gather_tiles(x[n : n + 1], matrix, OUTPUTS, padding, grid, tiles, n * count), range(len(x)))
-    return tiles
+
+    def turn(some):
+        gather_tiles(x[some], matrix, OUTPUTS, padding, grid, tiles, some.start * count)
+
+    run_parallel(turn, split(len(x), PARTS))
+    return tiles.reshape(-1, *tiles.shape[2:])
 
 
 def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray, y: np.ndarray, start) -> None:
     """Write to x the tiles, turned back by the transposed matrix and added to `start`."""
     grid = _grid(y)
+    tiles = tiles.reshape(len(matrix), len(matrix), *tiles.shape[1:])
 
-    def write(n):
-        x[n] = start
-        scatter_tiles(tiles, matrix, OUTPUTS, padding, grid, x[n : n + 1], n * grid[0] * grid[1])
+    def turn_back(some):
+        x[some] = start
+        scatter_tiles(tiles, matrix, OUTPUTS, padding, grid, x[some], some.start * grid[0] * grid[1])
 
-    run_parallel(write, range(len(x)))
+    run_parallel(turn_back, split(len(x), PARTS))
 
 
 def _turn_weight(weight: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """U = G w G^T for all channels, (n, n, C_in/groups, C_out): as one matrix product, with the two G's made one."""
-    u = scratch("u", (len(g), len(g), *weight.shape[2:]), like=weight)
+    """U = G w G^T for all channels, (n^2, C_in/groups, C_out): as one matrix product, with the two G's made one."""
+    u = scratch("u", (len(g) ** 2, *weight.shape[2:]), like=weight)
     both = np.kron(g, g).astype(weight.dtype)
     _in_parts(lambda w, u: np.matmul(both, w, out=u), weight, u)
     return u
@@ -166,5 +175,5 @@ def _turn_weight_back(du: np.ndarray, g: np.ndarray, dweight: np.ndarray) -> Non
 
 def _in_parts(function: Callable, weight: np.ndarray, u: np.ndarray) -> None:
     """Call function(w, u) on all threads, each time for some of the channels: (KH * KW, some) and (n * n, some)."""
-    w, u = weight.reshape(weight.shape[0] * weight.shape[1], -1), u.reshape(u.shape[0] * u.shape[1], -1)
+    w, u = weight.reshape(weight.shape[0] * weight.shape[1], -1), u.reshape(len(u), -1)
     run_parallel(lambda part: function(w[:, part], u[:, part]), split(w.shape[1], -(-w.shape[1] // 4096)))

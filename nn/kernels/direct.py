@@ -28,7 +28,7 @@ def convolve_plain(x, weight, bias, stride, padding, rows, y):
 
 
 def weight_gradient_plain(x, dy, stride, padding, dweight, dbias):
-    """Write the sum over positions to dbias and, for each place in the kernel, that of pixels times gradients to dweight."""
+    """Sum over positions: gradients to dbias, and pixels times gradients, for each place in the kernel, to dweight."""
     dbias[...] = dy.sum(axis=(0, 1, 2))
     for i, j, pixels in _places(x, dweight.shape, stride, padding, (0, dy.shape[1]), dy.shape[2]):
         dweight[i, j] = np.tensordot(pixels, dy, axes=([0, 1, 2], [0, 1, 2]))

@@ -21,7 +21,6 @@ from numba import njit
 from nn.kernels.patches import _clear, _copy
 
 TERMS = 8
-ZERO = np.int64(0)  # for a bare 0, the compiler would make another version of the function called
 
 
 def gather_tiles_plain(x, matrix, step, padding, grid, tiles, first):
@@ -63,12 +62,12 @@ def _each(size, step, count):
 
 
 def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first):
-    """The same, a row of tiles at a time: their rows of pixels first, then tile by tile the columns."""
+    """The same, a row of tiles at a time: first the rows, then the columns."""
     _gather(x, _factors(matrix, x), matrix.shape[1], step, padding, grid, tiles, first)
 
 
 def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first):
-    """The same, a row of tiles at a time: tile by tile the columns, then the rows of pixels."""
+    """The same, a row of tiles at a time: first the columns, then the rows."""
     _scatter(tiles, _factors(matrix.T, x), len(matrix), step, padding, grid, x, first)
 
 
@@ -79,88 +78,108 @@ def _factors(matrix, x):
     return factors
 
 
+# Both work on a row of tiles at a time, in which the pixels lie in another order: first, of all tiles, those at the
+# tile's first column, then those at its second ... (the columns beyond `step` are also a neighbour's first ones).
+# So what happens to one tile happens to all tiles of the row in one long loop.
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def _combine(factors, terms, source, start, stride, target, at, length):
-    """target[at + i] = sum over k < terms of  factors[k] * source[start + k * stride + i],  for i < length.
+def _combine(factors, terms, source, starts, target, at, length):
+    """target[at + i] = sum over k < terms of  factors[k] * source[starts[k] + i],  for i < length.
 
     One expression for all terms, so that every element is written just once; what is not wanted has the factor 0.
     All arrays are one-dimensional and all counters unsigned: `nn.kernels.patches` says why.
     """
     f0, f1, f2, f3 = factors[0], factors[1], factors[2], factors[3]
     f4, f5, f6, f7 = factors[4], factors[5], factors[6], factors[7]
-    start, stride, at = np.uint64(start), np.uint64(stride), np.uint64(at)
-    last = start + np.uint64(terms - 1) * stride
-    s1 = min(start + stride, last)
-    s2 = min(s1 + stride, last)
-    s3 = min(s2 + stride, last)
-    s4 = min(s3 + stride, last)
-    s5 = min(s4 + stride, last)
-    s6 = min(s5 + stride, last)
-    s7 = min(s6 + stride, last)
+    last = terms - 1
+    s0, s1 = np.uint64(starts[0]), np.uint64(starts[min(1, last)])
+    s2, s3 = np.uint64(starts[min(2, last)]), np.uint64(starts[min(3, last)])
+    s4, s5 = np.uint64(starts[min(4, last)]), np.uint64(starts[min(5, last)])
+    s6, s7 = np.uint64(starts[min(6, last)]), np.uint64(starts[min(7, last)])
+    at = np.uint64(at)
     for i in range(np.uint64(length)):
-        target[at + i] = (f0 * source[start + i] + f1 * source[s1 + i] + f2 * source[s2 + i] + f3 * source[s3 + i]) + (
+        target[at + i] = (f0 * source[s0 + i] + f1 * source[s1 + i] + f2 * source[s2 + i] + f3 * source[s3 + i]) + (
             f4 * source[s4 + i] + f5 * source[s5 + i] + f6 * source[s6 + i] + f7 * source[s7 + i]
         )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add(source, target, at, length):
-    """target[at : at + length] += source[:length], both one-dimensional."""
-    at = np.uint64(at)
+def _add(source, start, target, at, length):
+    """target[at : at + length] += source[start : start + length], both one-dimensional."""
+    start, at = np.uint64(start), np.uint64(at)
     for i in range(np.uint64(length)):
-        target[at + i] += source[i]
+        target[at + i] += source[start + i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _places(size, step, across, channels):
+    """Where, in a row of pixels in the new order, the columns 0, 1, ... of the row's first tile lie."""
+    places = np.empty(size, np.int64)
+    for k in range(size):
+        places[k] = ((k % step) * across + k // step) * channels
+    return places
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gather(x, factors, size, step, padding, grid, tiles, first):
     images, height, width, channels = x.shape
     n = len(factors)
-    span = max(width + padding, (grid[1] - 1) * step + size) * channels
+    across = max(grid[1] + (size - 1) // step, (width + padding - 1) // step + 1)  # pixels at the same column of a tile
+    span = step * across * channels
     frame = np.zeros(size * span, x.dtype)  # the rows of pixels under a row of tiles
     lines = np.empty(n * span, x.dtype)  # the same, turned
     pixels, results = x.reshape(-1), tiles.reshape(-1)
+    rows, columns = np.arange(size) * span, _places(size, step, across, channels)
+    length = grid[1] * channels
     plane = tiles.shape[2] * channels  # from tiles[i, j] to tiles[i, j + 1]
     at = first * channels
     for image in range(images):
         for a in range(grid[0]):
             for k in range(size):
-                h, begin = a * step + k - padding, k * span + padding * channels
-                if 0 <= h < height:
-                    _copy(pixels, (image * height + h) * width * channels, frame, begin, width * channels)
-                else:
-                    _clear(frame, begin, width * channels)
+                h = a * step + k - padding
+                for w in range(width):
+                    place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
+                    if 0 <= h < height:
+                        _copy(pixels, ((image * height + h) * width + w) * channels, frame, place, channels)
+                    else:
+                        _clear(frame, place, channels)
             for i in range(n):
-                _combine(factors[i], size, frame, ZERO, span, lines, i * span, span)
-            for b in range(grid[1]):
-                for i in range(n):
-                    start = i * span + b * step * channels
-                    for j in range(n):
-                        target = (i * n + j) * plane + at
-                        _combine(factors[j], size, lines, start, channels, results, target, channels)
-                at += channels
+                _combine(factors[i], size, frame, rows, lines, i * span, span)
+            for i in range(n):
+                line = lines[i * span : (i + 1) * span]
+                for j in range(n):
+                    _combine(factors[j], size, line, columns, results, (i * n + j) * plane + at, length)
+            at += length
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _scatter(tiles, factors, n, step, padding, grid, x, first):
     images, height, width, channels = x.shape
     size = len(factors)
-    span = max(width + padding, (grid[1] - 1) * step + size) * channels
+    across = max(grid[1] + (size - 1) // step, (width + padding - 1) // step + 1)
+    span = step * across * channels
     lines = np.empty(n * span, x.dtype)
     row = np.empty(span, x.dtype)
     pixels, source = x.reshape(-1), tiles.reshape(-1)
+    rows, columns = np.arange(n) * span, _places(size, step, across, channels)
+    length = grid[1] * channels
     plane = tiles.shape[2] * channels
     at = first * channels
+    start = np.int64(0)
     for image in range(images):
         for a in range(grid[0]):
             lines[:] = 0
-            for b in range(grid[1]):
-                for i in range(n):
-                    for k in range(size):
-                        _combine(factors[k], n, source, i * n * plane + at, plane, row, k * channels, channels)
-                    _add(row, lines, i * span + b * step * channels, size * channels)
-                at += channels
+            for i in range(n):
+                planes = (i * n + np.arange(n)) * plane + at
+                for k in range(size):
+                    _combine(factors[k], n, source, planes, row, start, length)
+                    _add(row, start, lines, i * span + columns[k], length)
+            at += length
             for k in range(size):
                 h = a * step + k - padding
                 if 0 <= h < height:
-                    _combine(factors[k], n, lines, padding * channels, span, row, ZERO, width * channels)
-                    _add(row, pixels, (image * height + h) * width * channels, width * channels)
+                    _combine(factors[k], n, lines, rows, row, start, span)
+                    for w in range(width):
+                        place = ((w + padding) % step * across + (w + padding) // step) * channels
+                        _add(row, place, pixels, ((image * height + h) * width + w) * channels, channels)

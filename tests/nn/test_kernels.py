@@ -156,10 +156,10 @@ def test_tiles(sizes, dtype, seed):
     # One tile from the definition.
     image, a, b = (int(rng.integers(length)) for length in (shape[0], *grid))
     tile = np.zeros((size, size, shape[3]))
-    for k, l in np.ndindex(size, size):
-        h, w = a * step + k - padding, b * step + l - padding
+    for row, column in np.ndindex(size, size):
+        h, w = a * step + row - padding, b * step + column - padding
         if 0 <= h < shape[1] and 0 <= w < shape[2]:
-            tile[k, l] = x[image, h, w]
+            tile[row, column] = x[image, h, w]
     expected = np.einsum("ik,jl,klc->ijc", matrix, matrix, tile)
     assert np.array_equal(gathered[:, :, (image * grid[0] + a) * grid[1] + b], expected)
 
