@@ -86,16 +86,22 @@ def max_pool_backward_plain(dy, winners, kernel, stride, padding, dx):
 @njit(cache=True, nogil=True, error_model="numpy")
 def max_pool_backward_fast(dy, winners, kernel, stride, padding, dx):
     """The same, window by window."""
-    images, height, width, channels = dy.shape
+    _, x_height, x_width, channels = dx.shape
+    images, height, width, _ = dy.shape
+    steps = np.empty(kernel[0] * kernel[1], np.int64)  # in memory, from a window's corner to each of its places
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            steps[i * kernel[1] + j] = (i * x_width + j) * channels
+    gradients, places, results = dy.reshape(-1), winners.reshape(-1), dx.reshape(-1)
+    start = np.uint64(0)
     for n in range(images):
         for oh in range(height):
-            top = oh * stride[0] - padding[0]
             for ow in range(width):
-                left = ow * stride[1] - padding[1]
-                for c in range(channels):
-                    place = winners[n, oh, ow, c]
-                    row = place // kernel[1]
-                    dx[n, top + row, left + place - row * kernel[1], c] += dy[n, oh, ow, c]
+                top, left = oh * stride[0] - padding[0], ow * stride[1] - padding[1]
+                corner = ((n * x_height + top) * x_width + left) * channels
+                for c in range(np.uint64(channels)):
+                    results[corner + np.int64(c) + steps[places[start + c]]] += gradients[start + c]
+                start += np.uint64(channels)
 
 
 def sum_pool_plain(x, kernel, stride, padding, y):
