@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -238,6 +239,18 @@ def test_threads_that_predict_at_the_same_time_get_their_own_answers():
                 assert np.array_equal(got, right)
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_a_long_batch_takes_no_more_memory_than_a_short_one():
+    network = build()
+    images = np.random.default_rng(0).normal(size=(10_000, *SHAPE)).astype(np.float32)
+    peaks = []
+    for count in (500, 500, 10_000):  # the first makes what is kept: buffers, compiled kernels
+        tracemalloc.start()
+        logits = network.forward(images[:count])
+        peaks.append(tracemalloc.get_traced_memory()[1] - logits.nbytes)
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] + 20_000, peaks
 
 
 def test_backward_before_forward():

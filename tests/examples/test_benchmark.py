@@ -1,0 +1,97 @@
+"""The benchmark measures ours without any rival, says one sentence when misused, and compares equal networks."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from examples import benchmark
+from examples.benchmark_worker import NETWORKS, channels_first
+
+
+def test_ours_alone(tmp_path, capsys):
+    arguments = ["--only", "LeNet forward", "--rounds", "2", "--without-rivals", "--out", str(tmp_path / "new")]
+    assert benchmark.main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "LeNet forward, 1" in printed and "rivals: none" in printed
+    results = json.loads((tmp_path / "new" / "results.json").read_text())
+    case = results["cases"]["LeNet forward, 1"]
+    assert len(case["seconds"]["ours"]) == 2 and all(seconds > 0 for seconds in case["seconds"]["ours"])
+    assert case["flops"] == 2 * 416_520
+    assert results["sgemm"] > 0
+    assert not (tmp_path / "new" / "ratios.png").exists(), "there is nothing to compare"
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--only", "VGG"], ["--only", "VGG"]),
+        (["--rounds", "0"], ["--rounds", "at least 1"]),
+        (["--out", "{file}"], ["file"]),
+        (["--on", "LeNet"], ["--on"]),
+    ],
+)
+def test_misuse_gets_one_sentence(arguments, words, tmp_path, capsys):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(SystemExit) as stop:
+        benchmark.main([argument.format(file=tmp_path / "file") for argument in arguments])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and all(word in said for word in words)
+
+
+def test_an_engine_that_dies_gets_one_sentence(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(benchmark, "installed", lambda package: package != "onnxruntime")
+    monkeypatch.setattr(benchmark, "RIVALS", {"no such engine": "numpy"})
+    monkeypatch.setattr(benchmark.metadata, "version", lambda package: "0")
+    monkeypatch.setitem(sys.modules, "torch", None)  # in this process; the worker finds none, or no such engine
+    environment = os.environ | {"PYTHONPATH": str(broken_torch(tmp_path))}
+    monkeypatch.setattr(benchmark, "environment", lambda threads: environment | {"NUM_THREADS": str(threads)})
+    assert benchmark.main(["--only", "LeNet forward", "--rounds", "1", "--out", str(tmp_path / "out")]) == 1
+    assert "benchmark: no such engine (LeNet forward, 1) ended before its time" in capfd.readouterr().err
+
+
+def broken_torch(folder):
+    (folder / "broken").mkdir()
+    (folder / "broken" / "torch.py").write_text("raise SystemExit('broken on purpose')")
+    return folder / "broken"
+
+
+def test_ratios_are_medians_of_pairs():
+    case = {"seconds": {"ours": [1.0, 2.0, 9.0], "torch": [2.0, 8.0, 10.0]}}
+    assert benchmark.ratio(case, "torch") == 0.5
+
+
+def test_a_fully_connected_layer_reads_maps_before_rows():
+    network = NETWORKS["LeNet"]()
+    image = np.random.default_rng(0).normal(size=(5, 5, 16)).astype(np.float32)
+    ours = image.reshape(-1) @ network.params["fc3.weight"]
+    theirs = image.transpose(2, 0, 1).reshape(-1) @ channels_first(network, "fc3")
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert channels_first(network, "conv2").shape == (16, 6, 5, 5)
+    assert channels_first(network, "fc4") is network.params["fc4.weight"]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["LeNet", "CIFAR-10 18pct"])
+def test_pytorch_runs_the_same_network(name):
+    torch = pytest.importorskip("torch")
+    from examples.benchmark_worker import to_torch
+
+    network = NETWORKS[name]()
+    images = np.random.default_rng(0).normal(size=(3, *network.image_shape)).astype(np.float32)
+    with torch.inference_mode():
+        theirs = to_torch(network).eval()(torch.tensor(images.transpose(0, 3, 1, 2).copy())).numpy()
+    ours = network.forward(images)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(ours).max())
+
+
+def test_the_worker_answers_line_by_line(tmp_path):
+    command = [sys.executable, "-m", "examples.benchmark_worker", "ours", "LeNet", "training", "4", str(tmp_path)]
+    done = subprocess.run(command, input="2\n1\n", capture_output=True, text=True, timeout=120, check=True)
+    ready, first, second, peak = done.stdout.split()
+    assert ready == "ready" and float(first) > 0 and float(second) > 0 and int(peak) >= 0
+    assert np.load(tmp_path / "outputs-ours.npy").shape == (4, 10)
