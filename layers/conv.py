@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from layers import winograd
+from layers import direct, winograd
 from nn.initialisers import he_normal
-from nn.kernels import col2im, convolve, im2col, input_gradient, weight_gradient
+from nn.kernels import col2im, im2col
 from nn.layer import Layer, pair, positive
 from nn.scratch import scratch
 from nn.threads import run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
 FEWEST_CHUNKS = 2  # of a batch; more would make the matrix products of a single image too small
-FEW_CHANNELS = 8  # up to here, no patches are made
-PART_PRODUCTS = 1 << 21  # multiplications that are worth a part of their own
 LANES = 8  # partial sums of the weights' gradient; fixed, so that the number of threads changes no bit
 
 
@@ -36,6 +33,9 @@ class Conv2d(Layer):
     All three are matrix products. Let each row of P (im2col) be the patch under one output position, and W be w with
     its first three axes made one. Then  y = P W + b,  dW = P^T dy,  dP = dy W^T,  and dx adds each row of dP to the
     pixels that its patch came from (col2im).
+
+    That is what this file does. Two other files compute the same numbers, where they do it faster: `layers.direct`,
+    without patches, for up to 8 channels; `layers.winograd`, with fewer multiplications, for 3x3 and 5x5 kernels.
 
     Shapes: x (N, H, W, C_in); weight (KH, KW, C_in/groups, C_out); bias (C_out,); y (N, OH, OW, C_out) with
     OH = floor((H + 2 PH - KH) / SH) + 1. float32 or float64, the output has the input's.
@@ -133,22 +133,18 @@ class Conv2d(Layer):
         x = self._check_input(x, ("N", "H", "W", self.in_channels))
         height, width, _ = self.output_shape(x.shape[1:])
         y = self._output(out, (len(x), height, width, self.out_channels), x)
-        if self._direct:
-            weight, bias = self.params["weight"], self.params["bias"]
-            run_parallel(
-                lambda part: convolve(x[part[0]], weight, bias, self.stride, self.padding, part[1], y[part[0]]),
-                self._rows(y.shape),
-            )
-        elif winograd.pays(self, len(x), height, width):
+        if direct.pays(self):
+            direct.forward(self, x, y)
+        elif winograd.pays(self, y.shape):
             winograd.forward(self, x, y)
         else:
-            self._multiply(x, y)
+            self._forward(x, y)
         if training:
             self._saved = x, y.shape
         return y
 
-    def _multiply(self, x: np.ndarray, y: np.ndarray) -> None:
-        """y = P W + b."""
+    def _forward(self, x: np.ndarray, y: np.ndarray) -> None:
+        """y = P W + b, a chunk of patches at a time."""
         height, width = y.shape[1:3]
         weight = self.params["weight"].reshape(-1, self.out_channels)
         # Repeated for a whole output row: NumPy adds a few long rows faster than many short ones.
@@ -169,27 +165,20 @@ class Conv2d(Layer):
         x, y_shape = self._take_saved()
         dy = self._check_gradient(dy, y_shape, x.dtype)
         dx = self._output(out, x.shape, x) if input_gradient else None
-        if self._direct:
-            self._differentiate_directly(x, dy, dx)
+        if direct.pays(self):
+            direct.backward(self, x, dy, dx)
+        elif winograd.pays(self, y_shape):
+            winograd.backward(self, x, dy, dx)
+            self._add_up(dy)
         else:
-            if winograd.pays(self, *y_shape[:3]):
-                winograd.backward(self, x, dy, dx)
-            else:
-                self._differentiate(x, dy, dx)
+            self._backward(x, dy, dx)
             self._add_up(dy)
         if self.connected is not None:
             self.grads["weight"] *= self.connected
         return dx
 
-    def _add_up(self, dy: np.ndarray) -> None:
-        """db, the sum of dy over images and positions."""
-        parts = split(len(dy), LANES)
-        sums = np.empty_like(dy, shape=(len(parts), dy.shape[2] * self.out_channels))  # of each output column
-        run_parallel(lambda n: np.sum(dy[parts[n]].reshape(-1, sums.shape[1]), axis=0, out=sums[n]), range(len(parts)))
-        np.sum(sums.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
-
-    def _differentiate(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
-        """dW = P^T dy and dP = dy W^T; dx adds up dP."""
+    def _backward(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
+        """dW = P^T dy and dP = dy W^T, a chunk of patches at a time; dx adds up dP."""
         height, width = dy.shape[1:3]
         weight = self.params["weight"].reshape(-1, self.out_channels)
         # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
@@ -212,39 +201,12 @@ class Conv2d(Layer):
         run_parallel(differentiate, range(len(lanes)))
         np.sum(dweights, axis=0, out=self.grads["weight"].reshape(weight.shape))
 
-    def _differentiate_directly(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
-        parts = split(len(x), self._lanes(dy.shape))
-        dweights = np.empty_like(x, shape=(len(parts), *self.params["weight"].shape))
-        dbiases = np.empty_like(x, shape=(len(parts), self.out_channels))
-
-        def differentiate(lane):
-            part = parts[lane]
-            weight_gradient(x[part], dy[part], self.stride, self.padding, dweights[lane], dbiases[lane])
-            if dx is not None:
-                input_gradient(dy[part], self.params["weight"], self.stride, self.padding, dx[part])
-
-        run_parallel(differentiate, range(len(parts)))
-        np.sum(dweights, axis=0, out=self.grads["weight"])
-        np.sum(dbiases, axis=0, out=self.grads["bias"])
-
-    @property
-    def _direct(self) -> bool:
-        """So few channels that patches cost more than their products?"""
-        return self.in_channels <= FEW_CHANNELS and self.groups == 1
-
-    def _lanes(self, y_shape: Sequence[int]) -> int:
-        """How many parts a convolution without patches is cut into: fewer where there is little to do."""
-        products = math.prod(y_shape) * self.params["weight"][..., 0].size
-        return min(LANES, 1 << (products // PART_PRODUCTS).bit_length())
-
-    def _rows(self, y_shape: Sequence[int]) -> list[tuple[slice, tuple[int, int]]]:
-        """Cut the work into (images, output rows): of few images, threads take rows each."""
-        images, height = y_shape[:2]
-        lanes = self._lanes(y_shape)
-        if images >= lanes:
-            return [(part, (0, height)) for part in split(images, lanes)]
-        parts = split(height, -(-lanes // images))
-        return [(slice(n, n + 1), (rows.start, rows.stop)) for n in range(images) for rows in parts]
+    def _add_up(self, dy: np.ndarray) -> None:
+        """db, the sum of dy over images and positions."""
+        parts = split(len(dy), LANES)
+        sums = np.empty_like(dy, shape=(len(parts), dy.shape[2] * self.out_channels))  # of each output column
+        run_parallel(lambda n: np.sum(dy[parts[n]].reshape(-1, sums.shape[1]), axis=0, out=sums[n]), range(len(parts)))
+        np.sum(sums.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
 
     def channel_groups(self) -> list[tuple[slice, slice]]:
         """For each group: its input channels and its output channels."""

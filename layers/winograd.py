@@ -29,7 +29,7 @@ neural networks", section 4. The matrices for any points: Toom 1963, Cook 1966.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -51,14 +51,14 @@ FEWEST_CHANNELS = 16  # below, the matrix products are too small
 FEWEST_TILES = 96  # below, turning the weights takes longer than is saved
 
 
-def pays(convolution: Conv2d, images: int, height: int, width: int) -> bool:
-    """Is this the faster way for a convolution whose output is (images, height, width, C_out)?"""
+def pays(convolution: Conv2d, y_shape: Sequence[int]) -> bool:
+    """Is this the faster way to outputs of this shape?"""
     return (
         convolution.kernel_size in ((3, 3), (5, 5))
         and convolution.stride == (1, 1)
         and convolution.padding[0] == convolution.padding[1]
         and min(convolution.in_channels, convolution.out_channels) // convolution.groups >= FEWEST_CHANNELS
-        and images * -(-height // OUTPUTS) * -(-width // OUTPUTS) >= FEWEST_TILES
+        and y_shape[0] * -(-y_shape[1] // OUTPUTS) * -(-y_shape[2] // OUTPUTS) >= FEWEST_TILES
     )
 
 

@@ -1,4 +1,4 @@
-"""Convolution without patches, for pictures of few channels: three array loops that `layers.Conv2d` explains.
+"""Convolution without patches, for pictures of few channels: the array loops behind `layers.direct`.
 
 With one or three channels, writing a patch takes longer than multiplying it by the kernels. Here the patches stay where
 they are, in the picture, and the sums stay in the processor's registers.

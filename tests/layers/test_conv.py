@@ -40,7 +40,7 @@ CONFIGURATIONS = {
 def way(request, monkeypatch):
     """Every test here runs twice: as the layer chooses (most pictures here have few channels), and through patches."""
     if request.param == "patches":
-        monkeypatch.setattr("layers.conv.FEW_CHANNELS", 0)
+        monkeypatch.setattr("layers.direct.FEW_CHANNELS", 0)
 
 
 configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
