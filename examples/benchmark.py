@@ -148,16 +148,16 @@ def measure(case: tuple, rivals: Sequence[str], rounds: int, threads: int) -> di
                 turns[engine].append(worker.seconds(steps))
         peaks = {engine: worker.finish() for engine, worker in workers.items()}
     size = np.abs(outputs["ours"]).max()
+    differences = {engine: float(np.abs(output - outputs["ours"]).max() / size) for engine, output in outputs.items()}
+    if not max(differences.values()) < 1e-3:
+        raise RuntimeError(f"{name_of(case)}: the engines do not compute the same, {differences}")
     return {
         "batch": batch,
         "flops": flops,
         "steps a turn": steps,
         "seconds": turns,
         "peak bytes": peaks,
-        # as a share of our largest output
-        "largest difference": {
-            engine: float(np.abs(output - outputs["ours"]).max() / size) for engine, output in outputs.items()
-        },
+        "largest difference": differences,  # as a share of our largest output
     }
 
 

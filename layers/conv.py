@@ -14,8 +14,8 @@ from nn.scratch import scratch
 from nn.threads import run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
-FEWEST_CHUNKS = 2  # of a batch; more would make the matrix products of a single image too small
-LANES = 8  # partial sums of the weights' gradient; fixed, so that the number of threads changes no bit
+FEWEST_CHUNKS = 2  # of a batch; more threads would each get too small a matrix product of a single image
+PARTIAL_SUMS = 8  # of the gradients; fixed, so that the number of threads changes no bit
 
 
 class Conv2d(Layer):
@@ -34,8 +34,9 @@ class Conv2d(Layer):
     its first three axes made one. Then  y = P W + b,  dW = P^T dy,  dP = dy W^T,  and dx adds each row of dP to the
     pixels that its patch came from (col2im).
 
-    That is what this file does. Two other files compute the same numbers, where they do it faster: `layers.direct`,
-    without patches, for up to 8 channels; `layers.winograd`, with fewer multiplications, for 3x3 and 5x5 kernels.
+    That is what this file does. Two other files compute the same, up to rounding, where they do it faster:
+    `layers.direct`, without patches, for up to 8 channels; `layers.winograd`, with fewer multiplications, for 3x3 and
+    5x5 kernels and enough pictures at a time.
 
     Shapes: x (N, H, W, C_in); weight (KH, KW, C_in/groups, C_out); bias (C_out,); y (N, OH, OW, C_out) with
     OH = floor((H + 2 PH - KH) / SH) + 1. float32 or float64, the output has the input's.
@@ -183,7 +184,7 @@ class Conv2d(Layer):
         weight = self.params["weight"].reshape(-1, self.out_channels)
         # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
         chunks = self._chunks(len(x), height, width, x.itemsize, whole_images=True)
-        lanes = [chunks[start::LANES] for start in range(min(LANES, len(chunks)))]
+        lanes = [chunks[start::PARTIAL_SUMS] for start in range(min(PARTIAL_SUMS, len(chunks)))]
         dweights = np.zeros_like(weight, shape=(len(lanes), *weight.shape))
 
         def differentiate(lane):
@@ -203,7 +204,7 @@ class Conv2d(Layer):
 
     def _add_up(self, dy: np.ndarray) -> None:
         """db, the sum of dy over images and positions."""
-        parts = split(len(dy), LANES)
+        parts = split(len(dy), PARTIAL_SUMS)
         sums = np.empty_like(dy, shape=(len(parts), dy.shape[2] * self.out_channels))  # of each output column
         run_parallel(lambda n: np.sum(dy[parts[n]].reshape(-1, sums.shape[1]), axis=0, out=sums[n]), range(len(parts)))
         np.sum(sums.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from layers.conv import Conv2d
 
 FEW_CHANNELS = 8
-LANES = 8  # partial sums of the weights' gradient at most; fixed, so that the number of threads changes no bit
+PARTIAL_SUMS = 8  # of the gradients, at most; fixed, so that the number of threads changes no bit
 PART_PRODUCTS = 1 << 21  # multiplications that are worth a part of their own
 
 
@@ -31,7 +31,7 @@ def pays(convolution: Conv2d) -> bool:
 
 def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
     """Write the convolution of x to y."""
-    weight, bias = convolution.params["weight"], convolution.params["bias"]
+    weight, bias = _row_by_row(convolution.params["weight"]), convolution.params["bias"]
 
     def convolve_part(part):
         images, rows = part
@@ -42,7 +42,7 @@ def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
 
 def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
     """Write the gradients by weight and bias to `grads`, and that by x to dx unless it is None."""
-    weight, stride, padding = convolution.params["weight"], convolution.stride, convolution.padding
+    weight, stride, padding = _row_by_row(convolution.params["weight"]), convolution.stride, convolution.padding
     lanes = split(len(x), _lanes(convolution, dy.shape))
     # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
     dweights = np.empty_like(weight, shape=(len(lanes), *weight.shape))
@@ -59,14 +59,22 @@ def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray 
     np.sum(dbiases, axis=0, out=convolution.grads["bias"])
 
 
+def _row_by_row(weight: np.ndarray) -> np.ndarray:
+    """The kernels as the compiled loops expect them in memory: somebody may have put a transposed array into params."""
+    return np.ascontiguousarray(weight) if isinstance(weight, np.ndarray) else weight
+
+
 def _lanes(convolution: Conv2d, y_shape: Sequence[int]) -> int:
     """How many parts the work is cut into: fewer where there is little to do."""
     products = math.prod(y_shape) * convolution.params["weight"][..., 0].size
-    return min(LANES, 1 << (products // PART_PRODUCTS).bit_length())
+    return min(PARTIAL_SUMS, 1 << (products // PART_PRODUCTS).bit_length())
 
 
 def _parts(convolution: Conv2d, y_shape: Sequence[int]) -> list[tuple[slice, tuple[int, int]]]:
-    """Cut the forward pass into (images, output rows): of few images, threads take rows each."""
+    """Cut the forward pass into (images, output rows): of few images, threads take rows each.
+
+    Each part lays out its own copy of the picture, with its padding: little beside the products.
+    """
     images, height = y_shape[:2]
     lanes = _lanes(convolution, y_shape)
     if images >= lanes:

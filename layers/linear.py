@@ -53,7 +53,8 @@ class Linear(Layer):
         y = self._output(out, (len(x), self.out_features), x)
         weight, bias = self.params["weight"], self.params["bias"]
 
-        if len(x) == 1:  # to read the weights is all the work, and rows are read faster than parts of rows
+        if len(x) == 1:  # to read the weights is all the work, and rows are read faster than parts of rows:
+            # each thread takes some inputs, and the partial sums are added in a fixed order
             blocks = self._blocks(1, self.in_features)
             sums = np.empty_like(x, shape=(len(blocks), self.out_features))
             run_parallel(

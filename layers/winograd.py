@@ -1,14 +1,18 @@
-"""Winograd's convolution: what `Conv2d` computes, with a third (3x3 kernels) to a sixth (5x5) of the multiplications.
+"""Winograd's convolution: what `Conv2d` computes, with a quarter (3x3 kernels) or a sixth (5x5) of the multiplications.
 
-A convolution is a product of polynomials in disguise: the coefficients of w(p) * x(p) are sums of products of the
-coefficients of w and x, just as outputs are sums of products of weights and pixels. And a product of polynomials can be
-had more cheaply: take the values of both at some points, multiply value by value, and find the one polynomial that has
-these values. Of this, only "value by value" multiplies weights by pixels; the rest multiplies by known constants.
+A convolution is a product of polynomials in disguise: the coefficients of w(p) * v(p) are sums of products of the
+coefficients of w and v, just as outputs are sums of products of weights and pixels. And such a product can be had more
+cheaply: take the values of both polynomials at some points, multiply value by value, and find the one polynomial that
+has the resulting values. Only "value by value" multiplies the unknown numbers with each other; the rest multiplies them
+by constants. For R coefficients w and M coefficients v, n = M + R - 1 products do (one for each of n - 1 points, and
+one for infinity: that of the highest coefficients) instead of M * R:
 
-In one dimension, R weights slide over a tile of n = M + R - 1 pixels and give M outputs. That takes n products instead
-of M * R, one for each of n - 1 points and one for infinity (the highest coefficients):
+    w * v = B ((G w) * (A v))            G (n, R) and A (n, M) take values; B (n, n) finds the polynomial (Lagrange)
 
-    y = A^T ((G w) * (B^T x))            G (n, R): values of w;  B^T (n, n), A^T (M, n): those of x and back
+What a network calls a convolution slides R weights over n pixels and gives M outputs. As a function of the pixels it is
+the transpose of that product with w: B is transposed and comes first, A is transposed and comes last.
+
+    y = A^T ((G w) * (B^T x))            x: n pixels, y: M outputs
 
 In two dimensions each matrix is applied to rows and columns:
 
@@ -30,7 +34,7 @@ neural networks", section 4. The matrices for any points: Toom 1963, Cook 1966.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +49,7 @@ if TYPE_CHECKING:
 OUTPUTS = 4  # M
 # For each kernel size. Points near 0 and 1 keep the numbers of one size; plus and minus leave zeros in the matrices.
 POINTS = {3: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2), 5: (0, 1, -1, 1 / 2, -1 / 2, 2, -2)}
-CHUNK_BYTES = 48 << 20  # of V and P at a time
+CHUNK_BYTES = 48 << 20  # of V and P at a time; larger pictures go through patches
 PARTS = 12  # that threads may work on side by side
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
 FEWEST_TILES = 96  # below, turning the weights takes longer than is saved
@@ -53,15 +57,25 @@ FEWEST_TILES = 96  # below, turning the weights takes longer than is saved
 
 def pays(convolution: Conv2d, y_shape: Sequence[int]) -> bool:
     """Is this the faster way to outputs of this shape?"""
+    if convolution.kernel_size not in ((3, 3), (5, 5)) or convolution.stride != (1, 1):
+        return False
+    tiles = -(-y_shape[1] // OUTPUTS) * -(-y_shape[2] // OUTPUTS)  # of one image
     return (
-        convolution.kernel_size in ((3, 3), (5, 5))
-        and convolution.stride == (1, 1)
-        and convolution.padding[0] == convolution.padding[1]
+        convolution.padding[0] == convolution.padding[1]
         and min(convolution.in_channels, convolution.out_channels) // convolution.groups >= FEWEST_CHANNELS
-        and y_shape[0] * -(-y_shape[1] // OUTPUTS) * -(-y_shape[2] // OUTPUTS) >= FEWEST_TILES
+        and y_shape[0] * tiles >= FEWEST_TILES
+        and _image_bytes(convolution, tiles) <= CHUNK_BYTES
     )
 
 
+def _image_bytes(convolution: Conv2d, tiles: int) -> int:
+    """What V and P of one image take."""
+    values = (convolution.kernel_size[0] + OUTPUTS - 1) ** 2
+    channels = convolution.in_channels + convolution.out_channels
+    return values * tiles * channels * convolution.params["weight"].itemsize
+
+
+@cache
 def matrices(kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """B^T (n, n), G (n, kernel) and A (n, M)."""
     points = POINTS[kernel]
@@ -82,7 +96,7 @@ def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
     """Write the convolution of x to y."""
     b_transposed, g, a = matrices(convolution.kernel_size[0])
     u = _turn_weight(convolution.params["weight"], g)
-    for images in _chunks(u, x, y):
+    for images in _chunks(convolution, y):
         v = _gather("v", x[images], b_transposed, convolution.padding[0], y)
         product = scratch("product", (*v.shape[:2], y.shape[3]), like=y)
         run_parallel(partial(_multiply, convolution, v, u, product), split(len(v), PARTS))
@@ -100,7 +114,7 @@ def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray 
     b_transposed, g, a = matrices(convolution.kernel_size[0])
     u = _turn_weight(convolution.params["weight"], g)
     du = scratch("du", u.shape, like=u)
-    for images in _chunks(u, x, dy):
+    for images in _chunks(convolution, dy):
         v = _gather("v", x[images], b_transposed, convolution.padding[0], dy)
         dproduct = _gather("product", dy[images], a, 0, dy)
         first, dv = images.start == 0, None if dx is None else v  # dV takes the place of V, when V has served
@@ -127,11 +141,10 @@ def _grid(y: np.ndarray) -> tuple[int, int]:
     return -(-y.shape[1] // OUTPUTS), -(-y.shape[2] // OUTPUTS)
 
 
-def _chunks(u: np.ndarray, x: np.ndarray, y: np.ndarray) -> list[slice]:
+def _chunks(convolution: Conv2d, y: np.ndarray) -> list[slice]:
     """Cut the batch into slices of images whose V and P take about CHUNK_BYTES."""
     rows, columns = _grid(y)
-    image_bytes = len(u) * rows * columns * (x.shape[3] + y.shape[3]) * x.itemsize
-    return split(len(x), -(-len(x) * image_bytes // CHUNK_BYTES))
+    return split(len(y), -(-len(y) * _image_bytes(convolution, rows * columns) // CHUNK_BYTES))
 
 
 def _gather(name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray) -> np.ndarray:

@@ -18,12 +18,12 @@ _memory = threading.local()
 def scratch(name: str, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
     """An array of this shape, of the kind and dtype of `like`, with anything in it.
 
-    It is the thread's own, and lies in the memory that `scratch` gave this thread for the same name before: use it
-    while no other array of that name is in use, and never let it out of the function that asked for it.
+    It is the thread's own, and good until the thread asks for the same name again: no result that outlives a layer's
+    forward or backward may lie in it. The memory only grows; it is given back when the thread ends.
     """
     size, key = math.prod(shape), (name, type(like), like.dtype)
     kept = _memory.__dict__
     if key not in kept or kept[key].size < size:
-        kept[key] = None  # let go of the smaller one first
+        kept.pop(key, None)  # let go of the smaller one first
         kept[key] = np.empty_like(like, shape=(size,))
     return kept[key][:size].reshape(shape)

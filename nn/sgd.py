@@ -31,7 +31,8 @@ class SGD:
     lr may be set between steps. Velocities start at 0; they are arrays like the parameters, by the same names. Changing
     the dtype of the network needs a new SGD.
 
-    Raises ValueError for a rate or decay below 0, a momentum outside [0, 1), an unknown form.
+    Raises ValueError for a rate or decay below 0, a momentum outside [0, 1), an unknown form; `step` raises it for a
+    parameter that is not C-contiguous.
     Source: Krizhevsky et al. 2012, section 5.
     """
 
@@ -73,12 +74,17 @@ class SGD:
                 raise TypeError(
                     f"SGD: {name} is {params[name].dtype} but its velocity {velocity.dtype}; make the SGD after astype"
                 )
+            if not (params[name].flags.c_contiguous and grads[name].flags.c_contiguous):
+                raise ValueError(
+                    f"SGD: {name} or its gradient is not stored row by row, so that it could not be changed in place; "
+                    "use numpy.ascontiguousarray"
+                )
             arrays = [array.reshape(-1) for array in (params[name], velocity, grads[name])]
             lr, decay = self.lr * self.lr_multipliers[name], self.weight_decay * self.decay_multipliers[name]
             for part in split(velocity.size, -(-velocity.size // PART)):
                 parts.append((*(array[part] for array in arrays), lr, self.momentum, decay))
 
-        if len(parts) == len(self.velocities):  # few parameters: threads would cost more than they save
+        if sum(velocity.size for velocity in self.velocities.values()) <= PART:  # too little to share among threads
             for part in parts:
                 update(*part)
         else:

@@ -12,7 +12,6 @@ taken in a fixed order: one thread and two give the same bits.
 
 from __future__ import annotations
 
-import itertools
 import os
 import queue
 import threading
@@ -55,7 +54,7 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any]) -> None:
     """Call `function(part)` once for every part, on all threads; return when all are done.
 
     The parts must be independent: no two may write to the same memory. The calling thread takes its share.
-    An exception in any part is raised here, when the others are done.
+    After an exception in any part no other is begun; it is raised here when those under way are done.
     """
     parts = list(parts)
     helpers = min(num_threads(), len(parts)) - 1
@@ -64,29 +63,69 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any]) -> None:
             for part in parts:
                 function(part)
             return
-        # Shared by all threads, each of which takes the next part when it has finished one. A helper that comes too
-        # late finds nothing to do; nobody waits for it.
-        remaining, finished = iter(parts), itertools.count(1)
-        all_finished = threading.Lock()
-        all_finished.acquire()
-        errors = []
-
-        def work() -> None:
-            for part in remaining:
-                try:
-                    function(part)
-                except BaseException as error:  # KeyboardInterrupt too: it is raised below
-                    errors.append(error)
-                if next(finished) == len(parts):
-                    all_finished.release()
-
+        shared = _Shared(function, parts)
         tasks = _tasks(helpers)
         for _ in range(helpers):
-            tasks.put(work)
-        work()
-        all_finished.acquire()
-        if errors:
-            raise errors[0]
+            tasks.put(shared.help)
+        try:
+            shared.work()
+        finally:
+            shared.close()
+        if shared.errors:
+            raise shared.errors[0]
+
+
+class _Shared:
+    """The parts of one `run_parallel`: each thread takes the next when it has finished one."""
+
+    def __init__(self, function: Callable[[Any], None], parts: list) -> None:
+        self.function = function
+        self.errors: list[BaseException] = []
+        self._remaining = iter(parts)
+        self._lock = threading.Lock()
+        self._helping = 0
+        self._closed = False
+        self._left = threading.Lock()  # held until the last helper has left
+        self._left.acquire()
+
+    def work(self) -> None:
+        nothing = object()
+        while not self.errors:
+            with self._lock:
+                part = next(self._remaining, nothing)
+            if part is nothing:
+                return
+            self.function(part)
+
+    def help(self) -> None:
+        """What a helping thread does. One that comes too late finds the work closed; nobody waits for it."""
+        with self._lock:
+            if self._closed:
+                return
+            self._helping += 1
+        try:
+            self.work()
+        except BaseException as error:  # run_parallel raises it in its own thread
+            self.errors.append(error)
+        with self._lock:
+            self._helping -= 1
+            if self._closed and not self._helping:
+                self._left.release()
+
+    def close(self) -> None:
+        """Wait for the helpers that have begun: nothing may be written when run_parallel has returned."""
+        with self._lock:
+            self._closed = True
+            waiting = self._helping > 0
+        interrupt = None
+        while waiting:
+            try:
+                self._left.acquire()
+                waiting = False
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
 
 def split(count: int, parts: int) -> list[slice]:

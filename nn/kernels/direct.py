@@ -52,22 +52,24 @@ def _places(x, weight_shape, stride, padding, rows, width):
             yield i, j, x[:, top : bottom + 1 : stride[0], j : j + (width - 1) * stride[1] + 1 : stride[1]]
 
 
-# The fast versions rest on one small loop, ROWS numbers times a vector of LANES numbers, added up over some terms:
+# The fast versions rest on one small loop, ROWS numbers times a vector of numbers, added up over some terms:
 #
 #     sums[i, :] = sum over t of  a[i, t] * b[t, :]
 #
-# where each number's place in memory is a linear function of i and t. Forward, i is an output position, t a place in
-# the kernel, and the vector runs over output channels. For the weights' gradient, i is a place in the kernel and t a
-# position. For the input's, i is a position, t an output channel, and the vector runs along a row of the patch.
+# The vector has as many lanes as numbers fit into VECTOR_BYTES. t counts through `runs` runs of `length` terms each, and
+# the place in memory of each number is a linear function of i, the run, and the term in it. Forward, i is an output
+# position, t a place in the kernel, and the vector runs over output channels. For the weights' gradient, i is a place
+# in the kernel and t a position. For the input's, i is a position, t an output channel, and the vector runs along a row
+# of the patch.
 
 
 @intrinsic
 def _sums(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums):
-    """sums[i * LANES + lane] = the sum, over r < runs and k < length, of
+    """sums[i * lanes + lane] = the sum, over r < runs and k < length, of
 
         a[a_at + i * a_i + r * a_run + k * a_step] * b[b_at + r * b_run + k * b_step + lane]
 
-    for i < ROWS and lane < LANES. a, b and sums are one-dimensional arrays of one floating-point type, the rest whole
+    for i < ROWS and lane < lanes. a, b and sums are one-dimensional arrays of one floating-point type, the rest whole
     numbers. Written in the compiler's own language, because Python has no word for "keep this in a register".
     """
 
@@ -173,30 +175,31 @@ def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
     sums = np.empty(ROWS * lanes, x.dtype)
     pixels, dy_all, total = x.reshape(-1), dy.reshape(-1), dweight.reshape(-1)
     total[:] = 0
+    dbias[:] = 0
     bias_sums = np.zeros(broad, x.dtype)
     for n in range(images):
         start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
         _copy_rows(pixels, start, height, width * channels, frame, corner, span)
         _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
+        bias_sums[:] = 0  # of one image: sums of sums keep more digits than one long sum
         for p in range(positions):
             at = np.uint64(p * broad)
             for o in range(np.uint64(broad)):
                 bias_sums[o] += gradients[at + o]
+        for o in range(outputs):
+            dbias[o] += bias_sums[o]
         for i in range(kh):
             for j in range(0, run, ROWS):
                 a_at = i * span + j
                 for v in range(vectors):
-                    _sums(
-                        *(frame, a_at, 1, stride[0] * span, step),
-                        *(gradients, v * lanes, dy.shape[2] * broad, broad, dy.shape[1], dy.shape[2], sums),
-                    )
+                    b_at, b_run = v * lanes, dy.shape[2] * broad
+                    a_run = stride[0] * span
+                    _sums(frame, a_at, 1, a_run, step, gradients, b_at, b_run, broad, dy.shape[1], dy.shape[2], sums)
                     count = np.uint64(min(outputs - v * lanes, lanes))
                     for k in range(min(ROWS, run - j)):
                         at, here = np.uint64((i * run + j + k) * outputs + v * lanes), np.uint64(k * lanes)
                         for o in range(count):
                             total[at + o] += sums[here + o]
-    for o in range(outputs):
-        dbias[o] = bias_sums[o]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -237,7 +240,7 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
                         for k in range(min(ROWS, dy.shape[1] - oh)):
                             at = np.uint64(((oh + k) * stride[0] + i) * span + ow * step + v * lanes)
                             here = np.uint64(k * lanes)
-                            for lane in range(np.uint64(lanes)):
+                            for lane in range(np.uint64(min(lanes, run - v * lanes))):
                                 frame[at + lane] += sums[here + lane]
         corner = padding[0] * span + padding[1] * channels
         for h in range(height):

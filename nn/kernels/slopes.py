@@ -1,4 +1,4 @@
-"""The backward pass of the element-wise layers, in one pass over memory instead of one for each arithmetic operation.
+"""The slopes of ReLU and Sigmoid, in one pass over memory instead of one for each arithmetic operation.
 
 Arrays here: dy, y and dx, of any one shape; dx may be dy itself. `layers.activations` has the formulas.
 """
@@ -19,8 +19,8 @@ def sigmoid_gradient_plain(dy, y, dx):
     dx[...] = dy * (y * (1 - y))
 
 
-# The compiled loops change dx in place: were dy and dx two arrays that may be the same one, the compiler could not
-# handle several elements at a time.
+# The compiled loops change dx in place, as a network asks for. Were they to read dy and write dx, which is then the
+# same array, the compiled code would find that the two overlap and handle one element at a time.
 
 
 def relu_gradient_fast(dy, y, dx):

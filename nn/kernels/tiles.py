@@ -18,8 +18,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nn.kernels.patches import _clear, _copy
-
 TERMS = 8
 
 
@@ -102,6 +100,26 @@ def _combine(factors, terms, source, starts, target, at, length):
         target[at + i] = (f0 * source[s0 + i] + f1 * source[s1 + i] + f2 * source[s2 + i] + f3 * source[s3 + i]) + (
             f4 * source[s4 + i] + f5 * source[s5 + i] + f6 * source[s6 + i] + f7 * source[s7 + i]
         )
+
+
+# `_copy` and `_clear` stand in nn.kernels.patches too: the compiled code that is kept from run to run would not notice
+# if a function in another file changed.
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy(source, start, target, at, length):
+    """target[at : at + length] = source[start : start + length], both one-dimensional."""
+    start, at = np.uint64(start), np.uint64(at)
+    for i in range(np.uint64(length)):
+        target[at + i] = source[start + i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _clear(target, at, length):
+    """target[at : at + length] = 0."""
+    at = np.uint64(at)
+    for i in range(np.uint64(length)):
+        target[at + i] = 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

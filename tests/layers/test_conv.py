@@ -163,3 +163,26 @@ def test_the_seed_fixes_the_weights():
     assert not np.array_equal(first, other)
     same_stream = Conv2d(3, 4, 3, rng=np.random.default_rng(1)).params["weight"]
     assert np.array_equal(first, same_stream)
+
+
+def test_weights_in_another_order_of_memory():
+    layer, x = build(CONFIGURATIONS["plain 3x3"], np.float64)
+    expected = layer.forward(x, training=True)
+    dy = np.random.default_rng(1).normal(size=expected.shape)
+    gradients = [layer.backward(dy), *(array.copy() for array in layer.grads.values())]
+    layer.params["weight"] = np.asfortranarray(layer.params["weight"])
+    np.testing.assert_allclose(layer.forward(x, training=True), expected, rtol=1e-13)
+    for before, after in zip(gradients, [layer.backward(dy), *layer.grads.values()], strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_an_infinite_gradient_stays_where_it_belongs():
+    layer = Conv2d(3, 4, 3, padding=1, rng=0)
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    dy = np.ones_like(layer.forward(x, training=True))
+    dy[0, 4, 4, 1] = np.inf
+    finite = np.isfinite(layer.backward(dy)).all(axis=-1)
+    expected = np.ones((2, 8, 8), bool)
+    expected[0, 3:6, 3:6] = False
+    assert np.array_equal(finite, expected)

@@ -90,11 +90,11 @@ def test_single_precision_is_right_to_one_in_ten_thousand_on_the_layers_of_alexn
         np.testing.assert_allclose(single[key], array, rtol=0, atol=1e-4 * np.abs(array).max(), err_msg=key)
 
 
-@pytest.mark.parametrize("chunk_bytes", [1, 300_000])
-def test_however_the_batch_is_cut(chunk_bytes, monkeypatch):
+@pytest.mark.parametrize("images", [1, 3])
+def test_however_the_batch_is_cut(images, monkeypatch):
     layer, x, dy = build(CONFIGURATIONS["conv4, two groups"])
     whole = {name: array.copy() for name, array in results(layer, x, dy).items()}
-    monkeypatch.setattr(winograd, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(winograd, "CHUNK_BYTES", images * winograd._image_bytes(layer, 16))
     for name, array in results(layer, x, dy).items():
         np.testing.assert_allclose(whole[name], array, rtol=0, atol=1e-13 * np.abs(array).max(), err_msg=name)
 
@@ -131,6 +131,11 @@ def test_a_first_layer_needs_no_input_gradient():
     layer.forward(x, training=True)
     assert layer.backward(dy, input_gradient=False) is None
     assert np.array_equal(layer.grads["weight"], expected[1])
+
+
+def test_very_large_pictures_go_through_patches():
+    assert winograd.pays(Conv2d(16, 16, 3), (1, 200, 200, 16))
+    assert not winograd.pays(Conv2d(16, 16, 3), (1, 1000, 1000, 16))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import pytest
 
 from nn.scratch import scratch
 
@@ -15,6 +16,14 @@ def test_the_same_memory_comes_back_and_grows():
     assert again.shape == (2, 5) and np.shares_memory(first, again)
     larger = scratch("test", (5, 5), like)
     assert larger.shape == (5, 5) and not np.shares_memory(first, larger)
+
+
+def test_it_survives_a_request_too_large():
+    like = np.empty(0, np.float32)
+    scratch("test", (4,), like)
+    with pytest.raises((MemoryError, ValueError)):
+        scratch("test", (1 << 60,), like)
+    assert scratch("test", (4,), like).shape == (4,)
 
 
 def test_other_names_dtypes_and_threads_have_other_memory():

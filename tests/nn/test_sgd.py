@@ -105,3 +105,13 @@ def test_parameters_are_updated_in_place_and_gradients_are_left_alone():
 def test_bad_settings(arguments, words):
     with one_sentence((ValueError, TypeError), "SGD", *words):
         SGD(small_network(np.float32), **arguments)
+
+
+def test_a_parameter_that_could_not_be_changed_in_place_is_refused():
+    network = small_network(np.float32)
+    optimizer = SGD(network, 0.1)
+    layer = network.layers["first"]
+    layer.params["weight"] = np.asfortranarray(layer.params["weight"])
+    one_backward(network, 0)
+    with one_sentence(ValueError, "first.weight", "ascontiguousarray"):
+        optimizer.step()

@@ -49,6 +49,39 @@ def test_an_error_in_any_part_is_raised(number):
     assert sorted(done) == [0, 1, 2, 3]
 
 
+def test_nothing_is_written_any_more_when_an_interrupt_comes_out():
+    threads.set_num_threads(2)
+    finished = threading.Event()
+    helping = threading.Event()
+
+    def work(part):
+        if threading.current_thread() is threading.main_thread():
+            helping.wait(10)
+            raise KeyboardInterrupt
+        helping.set()
+        time.sleep(0.2)
+        finished.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_parallel(work, range(2))
+    assert finished.is_set()
+
+
+def test_no_part_is_begun_after_an_error():
+    for number in (1, 2):
+        threads.set_num_threads(number)
+        begun = []
+
+        def work(part, begun=begun):
+            begun.append(part)
+            time.sleep(0.01)
+            raise ValueError("wrong")
+
+        with pytest.raises(ValueError, match="wrong"):
+            threads.run_parallel(work, range(50))
+        assert len(begun) <= number
+
+
 @pytest.mark.parametrize("count, parts", [(10, 3), (3, 10), (1, 1), (7, 7), (100, 8)])
 def test_split_covers_everything_in_order(count, parts):
     pieces = threads.split(count, parts)
@@ -60,6 +93,7 @@ def test_split_covers_everything_in_order(count, parts):
 LAYERS = {
     "conv": lambda: Conv2d(16, 8, 3, padding=1, groups=2, rng=0),
     "conv stride": lambda: Conv2d(16, 4, 5, stride=2, rng=0),
+    "conv without patches": lambda: Conv2d(4, 6, 5, padding=2, rng=0),
     "max": lambda: MaxPool2d(3, stride=2),
     "average": lambda: AvgPool2d(3, stride=2, padding=1, ceil_mode=True),
     "subsampling": lambda: Subsampling2d(16, rng=0),
@@ -68,13 +102,15 @@ LAYERS = {
     "relu": ReLU,
     "sigmoid": Sigmoid,
     "linear": lambda: Linear(40_000, 3, rng=0),
+    "linear, one image": lambda: Linear(40_000, 200, rng=0),
 }
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_number_of_threads_changes_no_bit(name):
     # Large enough to be cut into parts: 9 images of 41x40x16 are 236,160 numbers.
-    shape = (9, 40_000) if name == "linear" else (9, 41, 40, 16)
+    shapes = {"linear": (9, 40_000), "linear, one image": (1, 40_000), "conv without patches": (9, 41, 40, 4)}
+    shape = shapes.get(name, (9, 41, 40, 16))
     x = distinct(shape, np.random.default_rng(0), np.float32)
     results = []
     for number in (1, 2, 5):
