@@ -56,7 +56,7 @@ def _places(x, weight_shape, stride, padding, rows, width):
 #
 #     sums[i, :] = sum over t of  a[i, t] * b[t, :]
 #
-# The vector has as many lanes as numbers fit into VECTOR_BYTES. t counts through `runs` runs of `length` terms each, and
+# The vector has as many lanes as numbers fit into VECTOR_BYTES. t counts `runs` runs of `length` terms each, and
 # the place in memory of each number is a linear function of i, the run, and the term in it. Forward, i is an output
 # position, t a place in the kernel, and the vector runs over output channels. For the weights' gradient, i is a place
 # in the kernel and t a position. For the input's, i is a position, t an output channel, and the vector runs along a row
