@@ -247,26 +247,31 @@ def draw(results: dict, path: Path) -> None:
     """The ratios as bars: shorter is better, 1 is the rival's time."""
     names = {"torch": "PyTorch", "torch-channels-last": "PyTorch, channels last", "onnxruntime": "ONNX Runtime"}
     colours = {"torch": "#0072b2", "torch-channels-last": "#9ab8cc", "onnxruntime": "#e69f00"}
-    bars = [
-        (name, rival, ratio(case, rival))
-        for name, case in results["cases"].items()
-        for rival in names
-        if rival in case["seconds"]
-    ]
-    if not bars:
-        return
-    figure = Figure(figsize=(8, 0.28 * len(bars) + 1.3), layout="constrained")
+    row, ticks = 0.0, {}
+    longest = 2.0  # longer bars are cut off
+    figure = Figure(figsize=(8, 9), layout="constrained")
     axes = figure.subplots()
-    for row, (_, rival, value) in enumerate(bars):
-        axes.barh(row, value, color=colours[rival], height=0.8)
-        axes.text(value + 0.02, row, f"{value:.2f}", va="center", fontsize=8)
-    firsts = [row for row in range(len(bars)) if row == 0 or bars[row][0] != bars[row - 1][0]]
-    axes.set_yticks(firsts, [bars[row][0] for row in firsts])
-    axes.invert_yaxis()
+    for name, case in results["cases"].items():
+        rivals = [rival for rival in names if rival in case["seconds"]]
+        if rivals:
+            ticks[name] = row + (len(rivals) - 1) / 2
+        for rival in rivals:
+            value = ratio(case, rival)
+            axes.barh(row, min(value, longest), color=colours[rival], height=0.85, label=names[rival])
+            axes.text(min(value, longest) + 0.02, row, f"{value:.2f}", va="center", fontsize=8)
+            row += 1
+        row += 0.7
+    if not ticks:
+        return
+    figure.set_size_inches(8, 0.24 * row + 1.3)
+    axes.set_yticks(list(ticks.values()), list(ticks))
+    axes.set_ylim(row - 0.7, -0.8)
+    axes.set_xlim(0, longest + 0.2)
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_xlabel("our time / theirs: left of the line we are faster")
+    axes.set_xlabel("our time / theirs: left of the line we are faster (bars end at 2)")
+    bars, labels = axes.get_legend_handles_labels()
     axes.legend(
-        [axes.barh(0, 0, color=colours[rival]) for rival in names], names.values(), loc="lower right", fontsize=8
+        *zip(*{label: (bar, label) for bar, label in zip(bars, labels)}.values()), loc="lower right", fontsize=8
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(results["machine"], fontsize=9)
