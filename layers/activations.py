@@ -25,7 +25,8 @@ class _Activation(Layer):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
         y = self._output(out, x.shape, x)
-        run_parallel(lambda part: self._function(x[part], y[part]), split_images(x.shape))
+        numbers, results = x.reshape(-1), y.reshape(-1)
+        run_parallel(lambda part: self._function(numbers[part], results[part]), split_images(numbers.shape))
         if training:
             # An array lent as out= is promised to stay as it is until the backward pass; a result that the caller owns
             # may be changed by the caller.
@@ -38,12 +39,13 @@ class _Activation(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, dy.shape, dy)
+        gradients, values, results = (array.reshape(-1) for array in (dy, saved, dx))
 
         def differentiate(part):
-            gradient = dy[part]
-            self._derivative(gradient, saved[part], gradient if dx is dy else dx[part])
+            gradient = gradients[part]
+            self._derivative(gradient, values[part], gradient if dx is dy else results[part])
 
-        run_parallel(differentiate, split_images(dy.shape))
+        run_parallel(differentiate, split_images(gradients.shape))
         return dx
 
     def _keep(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -53,7 +53,8 @@ class LocalResponseNorm(Layer):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, x.shape, x)
-        run_parallel(lambda part: lrn(x[part], *self._constants, y[part]), split_images(x.shape))
+        pictures, results = self._pictures(x), self._pictures(y)
+        run_parallel(lambda part: lrn(pictures[part], *self._constants, results[part]), split_images(pictures.shape))
         if training:
             self._saved = x
         return y
@@ -64,8 +65,16 @@ class LocalResponseNorm(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, x.shape, x)
-        run_parallel(lambda part: lrn_backward(dy[part], x[part], *self._constants, dx[part]), split_images(x.shape))
+        gradients, pictures, results = (self._pictures(array) for array in (dy, x, dx))
+        run_parallel(
+            lambda part: lrn_backward(gradients[part], pictures[part], *self._constants, results[part]),
+            split_images(pictures.shape),
+        )
         return dx
+
+    def _pictures(self, array: np.ndarray) -> np.ndarray:
+        """What threads can share out: pictures, or single rows of them where neighbours lie across channels."""
+        return array if self.region == "within" else array.reshape(-1, 1, *array.shape[2:])
 
     @property
     def _constants(self) -> tuple:
