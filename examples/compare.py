@@ -40,7 +40,7 @@ from nn.training import evaluate, train
 EXAMPLES = """
 examples:
   python -m examples.compare
-      the 10,000 digits in the box, about two and a half minutes on two cores
+      the 10,000 digits in the box, one to two minutes on two cores
   python -m examples.compare --epochs 1 --train-size 1000
       a first look, some seconds
   python -m examples.compare --data fashion.npz --out runs/fashion
