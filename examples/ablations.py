@@ -52,7 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/ablations"))
     options = parser.parse_args(arguments)
     try:
-        train_set, test_set = split(load(options.data)[0], options.held_out, seed=0)
+        pictures = load(options.data)[0]
+        if pictures.image_shape != (32, 32, 3) or pictures.num_classes != 10:
+            raise ValueError(
+                f"--data: the network is for colour pictures of 32x32 in ten classes, got {pictures.num_classes} classes "
+                f"of {pictures.image_shape}"
+            )
+        train_set, test_set = split(pictures, options.held_out, seed=0)
         options.out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         parser.error(str(error))
