@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pictures = load(options.data)[0]
         if pictures.image_shape != (32, 32, 3) or pictures.num_classes != 10:
             raise ValueError(
-                f"--data: the network is for colour pictures of 32x32 in ten classes, got {pictures.num_classes} classes "
+                f"--data: expected colour pictures of 32x32 in ten classes, got {pictures.num_classes} classes "
                 f"of {pictures.image_shape}"
             )
         train_set, test_set = split(pictures, options.held_out, seed=0)
