@@ -24,12 +24,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from examples.command_line import Parser, whole_number
-from examples.recipes import make_prepare, recipe_for
+from examples.recipes import make_preparation, make_prepare, recipe_for
 from layers import AvgPool2d, LocalResponseNorm, MaxPool2d, ReLU, Tanh
 from models import alexnet_cifar10
 from nn import SGD, Network
 from nn.data import Dataset, load, split
-from nn.data.augmentation import ten_crops
+from nn.data.preparation import Preparation
 from nn.schedules import stairs
 from nn.training import evaluate, train
 
@@ -91,10 +91,10 @@ def changed(network: Network, change: str) -> Network:
     return Network(layers, network.image_shape, name=change)
 
 
-def fit(network: Network, train_set: Dataset, test_set: Dataset, epochs: int, seed: int, augment=()):
-    """Train with the published rates, falling for the last two passes; the function that prepares pictures."""
+def fit(network: Network, train_set: Dataset, test_set: Dataset, epochs: int, seed: int, augment=()) -> Preparation:
+    """Train with the published rates, falling for the last two passes; how pictures were prepared."""
     recipe = replace(recipe_for("alexnet_cifar10", "18pct"), augment=augment)
-    prepare = make_prepare(recipe, train_set, network.image_shape, augment)
+    preparation = make_preparation(recipe, train_set, network.image_shape)
     optimizer = SGD(
         network,
         recipe.lr,
@@ -111,33 +111,37 @@ def fit(network: Network, train_set: Dataset, test_set: Dataset, epochs: int, se
         optimizer=optimizer,
         batch_size=recipe.batch_size,
         schedule=stairs([recipe.lr, recipe.lr / 10, recipe.lr / 100], [epochs - 2, 1, 1]),
-        prepare=prepare,
+        prepare=make_prepare(preparation, augment, train_set),
         seed=seed,
         description=f"{network.name}, seed {seed}",
     )
-    return prepare
+    return preparation
 
 
 def run(change: str, train_set: Dataset, test_set: Dataset, epochs: int, seed: int) -> float:
     """The error on the held-out pictures of the network with one change."""
     network = changed(alexnet_cifar10("18pct", rng=seed), change)
-    prepare = fit(network, train_set, test_set, epochs, seed)
-    return 1 - evaluate(network, test_set.images, test_set.labels, prepare=prepare)[1]
+    preparation = fit(network, train_set, test_set, epochs, seed)
+    return error(network, preparation, test_set)
 
 
 def run_crops(train_set: Dataset, test_set: Dataset, epochs: int, seed: int) -> tuple[float, float]:
     """The errors of a network trained on random crops: asked about the centre crop, and about ten crops."""
     network = alexnet_cifar10("18pct", image_shape=(CROP, CROP, 3), rng=seed)
     network.name = "random crops"
-    prepare = fit(network, train_set, test_set, epochs, seed, augment=("crop", "mirror"))
-    centre = 1 - evaluate(network, test_set.images, test_set.labels, prepare=prepare)[1]
-    whole = make_prepare(recipe_for("alexnet_cifar10", "18pct"), train_set, train_set.image_shape, ())
+    preparation = fit(network, train_set, test_set, epochs, seed, augment=("crop", "mirror"))
     right = 0
     for start in range(0, len(test_set), 250):
-        crops = ten_crops(whole(test_set.images[start : start + 250], None), CROP)
-        probabilities = np.mean([network.predict(np.ascontiguousarray(crop)) for crop in crops], axis=0)
+        crops = preparation.ten_crops(test_set.images[start : start + 250])
+        probabilities = np.mean([network.predict(crop) for crop in crops], axis=0)
         right += int((probabilities.argmax(axis=1) == test_set.labels[start : start + 250]).sum())
-    return centre, 1 - right / len(test_set)
+    return error(network, preparation, test_set), 1 - right / len(test_set)
+
+
+def error(network: Network, preparation: Preparation, test_set: Dataset) -> float:
+    """The share of the test pictures that the network misreads."""
+    prepare = make_prepare(preparation, (), test_set)
+    return 1 - evaluate(network, test_set.images, test_set.labels, prepare=prepare)[1]
 
 
 def spread(values: list[float]) -> float:

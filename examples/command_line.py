@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,3 +49,25 @@ def positive_number(most: float) -> Callable[[str], float]:
         return number
 
     return convert
+
+
+def output_folder(folder: Path, files: Sequence[str], force: bool) -> Path:
+    """Make the folder for these files, and find out now whether they can be written.
+
+    Raises ValueError where they cannot, and where one exists outside runs/ and `force` does not say to replace it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out: {folder} is a file, expected a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"--out: cannot write into the folder {folder}: {error.strerror}") from None
+    ours = Path("runs").resolve() in folder.resolve().parents
+    for path in (folder / name for name in files):
+        if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+            raise ValueError(f"--out: cannot replace {path}, expected a file that may be written")
+        if path.exists() and not (ours or force):
+            raise ValueError(f"--out: {path} exists already; add --force to replace it, or name another folder")
+    return folder

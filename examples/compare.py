@@ -19,7 +19,6 @@ import os
 import platform
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from examples.command_line import Parser, positive_number, whole_number
+from examples.command_line import Parser, output_folder, positive_number, whole_number
 from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
@@ -52,7 +51,7 @@ examples:
 path: a folder or zip of pictures of one size with one sub-folder a class, or a .npz file with images, uint8
 (N, H, W) or (N, H, W, 3), and labels, integers (N,) from 0, and perhaps test_images and test_labels.
 Without test pictures one in five is held out for testing, class by class. Files of an earlier comparison in
-the output folder are replaced; nothing is written anywhere else.
+the output folder are replaced (outside runs/ only with --force); nothing is written anywhere else.
 """
 
 
@@ -82,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             mean, std = pixel_statistics(train_set)
             contestants = make_contestants(options, train_set)
             num_threads()  # complains about a NUM_THREADS that is no number
-            make_folder(options.out)
+            output_folder(options.out, RESULT_FILES, options.force)
         except (ValueError, TypeError, OSError, MemoryError) as error:
             parser.error(str(error))
         print(
@@ -169,6 +168,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="for the results (default: %(default)s)",
     )
+    parser.add_argument("--force", action="store_true", help="replace results that lie outside runs/")
     parser.add_argument("--quiet", action="store_true", help="no progress while training")
     return parser
 
@@ -208,21 +208,6 @@ def standardised(dataset: Dataset, mean: np.ndarray, std: np.ndarray) -> Dataset
     """
     images = ((dataset.images - mean) / std).astype(np.float32)
     return Dataset(images, dataset.labels, dataset.class_names)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the output folder and try it out: whoever waited for two networks to learn wants their results."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"--out: {folder} is a file, expected a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ValueError(f"--out: cannot write into the folder {folder}: {error.strerror}") from None
-    for path in (folder / name for name in RESULT_FILES):
-        if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
-            raise ValueError(f"--out: cannot replace {path}, expected a file that may be written")
 
 
 # -------------------------------------------------------------------------------------------------- training

@@ -17,15 +17,17 @@ from nn.data.augmentation import (
     centre_crop,
     colour_noise,
     distort,
-    lenet5_input,
     mirror,
     principal_colours,
     random_crop,
+    random_portions,
     unit_interval,
 )
+from nn.data.preparation import Preparation
 from nn.schedules import Plateau, one_cycle, stairs
+from nn.training import Prepare
 
-AUGMENTATIONS = ("crop", "mirror", "colour", "distort")
+AUGMENTATIONS = ("crop", "portion", "mirror", "colour", "distort")
 
 
 @dataclass
@@ -90,32 +92,38 @@ def recipe_for(model: str, variant: str = "") -> Recipe:
     return RECIPES[f"{model} {variant}".strip()]
 
 
-def make_prepare(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int], augment: Sequence[str]):
+def make_preparation(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int]) -> Preparation:
+    """What every picture goes through for a network that reads `image_shape`; means are the training pictures'."""
+    window, channels = tuple(image_shape[:2]), image_shape[2]
+    # Trained on portions of large pictures, a network reads whole ones made small; else the middle is cut out.
+    size = window if "portion" in recipe.augment else train_set.image_shape[:2]
+    if recipe.levels == "lenet5":
+        return Preparation(size, channels, window, recipe.levels)
+    mean, deviation = _statistics(train_set, per_pixel=recipe.levels == "minus mean picture")
+    return Preparation(size, channels, window, recipe.levels, mean, deviation)
+
+
+def make_prepare(preparation: Preparation, augment: Sequence[str], train_set: Dataset) -> Prepare:
     """The function prepare(images, rng) that makes the network's input of a batch, for `nn.training.train`.
 
-    Means are those of the training pictures. With rng=None, for testing, nothing is random: the centre is cut out.
+    With rng=None, for testing, nothing is random.
     """
-    size = tuple(image_shape[:2])
-    mean = deviation = principal = None
-    if recipe.levels != "lenet5":
-        mean, deviation = _statistics(train_set, per_pixel=recipe.levels == "minus mean picture")
-    if "colour" in augment:
-        principal = principal_colours(train_set.images)
+    principal = principal_colours(train_set.images) if "colour" in augment else None
 
     def prepare(images: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        if rng is None:
+            return preparation(images)
+        images = random_portions(images, preparation.size, rng) if "portion" in augment else preparation.resized(images)
         images = unit_interval(images)
-        if rng is not None and "distort" in augment:
+        if "distort" in augment:
             images = distort(images, rng)
-        if recipe.levels == "lenet5":
-            return lenet5_input(images)
-        if rng is not None and "colour" in augment:
+        if "colour" in augment:
             images = colour_noise(images, principal, rng)
-        images = (images - mean) / deviation
-        if images.shape[1:3] != size:
-            images = (
-                random_crop(images, size, rng) if rng is not None and "crop" in augment else centre_crop(images, size)
-            )
-        if rng is not None and "mirror" in augment:
+        images = preparation.to_levels(images)
+        if images.shape[1:3] != preparation.window:
+            cut = random_crop if "crop" in augment else lambda images, window, _: centre_crop(images, window)
+            images = cut(images, preparation.window, rng)
+        if "mirror" in augment:
             images = mirror(images, rng)
         return np.ascontiguousarray(images, dtype=np.float32)
 

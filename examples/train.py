@@ -6,7 +6,9 @@ network does on pictures that it does not learn from. The folder --out receives
 
     metrics.csv              a line for each epoch
     curves.png               how the loss fell and the accuracy rose
-    best.safetensors         the weights of the best epoch so far, with the model's name: models.load(path)
+    best.safetensors         the weights of the best epoch so far, with all that is needed to use them:
+                             models.load(path), or python -m examples.classify --weights path PICTURE
+    last.safetensors         the weights after the last epoch
     checkpoint.safetensors   where the run stands: --resume goes on from there
 """
 
@@ -20,9 +22,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 import models
 from examples.command_line import Parser, positive_number, whole_number
-from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_prepare, recipe_for
+from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
 from nn import SGD, Network, plots
 from nn.checkpoint import load_checkpoint, save_checkpoint
 from nn.data import Dataset, load, split
@@ -43,6 +47,11 @@ examples:
 --data is digits, mnist, fashion_mnist or cifar10 (downloaded on first use), or a path: a folder or zip of
 pictures with one sub-folder a class, a .npz file with images and labels, a folder with MNIST's files, or
 cifar-10-binary.tar.gz.
+
+--augment changes the training pictures at random, anew in every epoch: crop cuts out a window of seven eighths of
+the side (the network reads windows of that size); portion cuts out anything from a sixteenth of the area to all of
+it, brought to half of --image-size, which the network reads; mirror turns left and right; colour adds the paper's
+colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 """
 
 SCHEDULES = {
@@ -64,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train_set, test_set = load_sets(options)
         recipe = make_recipe(options)
         network = make_network(options, recipe, train_set)
-        prepare = make_prepare(recipe, train_set, network.image_shape, recipe.augment)
+        preparation = make_preparation(recipe, train_set, network.image_shape)
+        prepare = make_prepare(preparation, recipe.augment, train_set)
         network.forward(prepare(train_set.images[:1], None))  # pictures of a wrong size are found out here
         optimizer = SGD(
             network,
@@ -88,8 +98,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tested = "none held out" if test_set is None else f"{len(test_set):,} held out"
     print(f"{network.name}: {network.num_parameters:,} parameters; {len(train_set):,} pictures, {tested}", flush=True)
 
+    # What somebody needs who wants to use the weights; of the data set, its name but not where it lay.
+    about = {
+        "class_names": list(train_set.class_names),
+        "preparation": preparation.to_json(),
+        "data": Path(options.data).name,
+    }
+    dtype = np.float16 if options.float16 else None
+
     def after_epoch(history: History) -> None:
-        write_progress(options.out, network, history)
+        write_progress(options.out, network, history, about, dtype)
         save_checkpoint(options.out / "checkpoint.safetensors", network, optimizer, history, schedule, command)
 
     try:
@@ -110,9 +128,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ntrain: stopped by Ctrl-C; add --resume to go on after the last whole epoch", file=sys.stderr)
         return 130
-    best = min(history.epochs, key=_error)
+    network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
+    best, last = min(history.epochs, key=_error), history.epochs[-1]
     print(
-        f"Best: epoch {best['epoch']} of {len(history.epochs)}, error {_error(best):.2%}, after "
+        f"Best: epoch {best['epoch']} of {len(history.epochs)}, error {_error(best):.2%}; last: {_error(last):.2%}; "
         f"{history.seconds:.0f} s of training. Results are in {options.out}."
     )
     return 0
@@ -146,8 +165,9 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--augment",
         metavar="KINDS",
-        help=f"random changes, such as crop,mirror: any of {', '.join(AUGMENTATIONS)} or none",
+        help=f"random changes, such as crop,mirror: any of {', '.join(AUGMENTATIONS)} or none, see below",
     )
+    parser.add_argument("--float16", action="store_true", help="keep three digits of the weights, for half the file")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of weights, order, dropout and random changes")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the results (default: runs/train/MODEL)")
     parser.add_argument("--resume", action="store_true", help="go on after the last whole epoch of --out")
@@ -183,6 +203,8 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
                 raise ValueError(f"--augment: {kind!r} is none of {', '.join(AUGMENTATIONS)}")
         if "crop" in kinds and options.model.startswith("lenet"):
             raise ValueError(f"--augment: {options.model} reads whole pictures, so crop is nothing for it")
+        if "portion" in kinds and ("crop" in kinds or options.model not in ("lenet", "alexnet_small")):
+            raise ValueError("--augment: portion goes with lenet and alexnet_small, and without crop")
         changes["augment"] = kinds
     return replace(recipe, **changes)
 
@@ -190,6 +212,8 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
 def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset) -> Network:
     """The model, made for these pictures where it can be."""
     shape, classes, seed = train_set.image_shape, train_set.num_classes, options.seed
+    if "portion" in recipe.augment:  # portions of a quarter then have as many pixels as the network reads
+        shape = (shape[0] // 2, shape[1] // 2, shape[2])
     if options.model == "lenet":
         return models.lenet(classes, shape, rng=seed)
     if options.model == "lenet5_1998":
@@ -209,7 +233,7 @@ def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset
     return getattr(models, options.model)(classes, rng=seed)
 
 
-def write_progress(folder: Path, network: Network, history: History) -> None:
+def write_progress(folder: Path, network: Network, history: History, about: dict, dtype=None) -> None:
     """metrics.csv, curves.png and, if this epoch is the best so far, the weights."""
     with open(folder / "metrics.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, history.epochs[0].keys())
@@ -218,7 +242,7 @@ def write_progress(folder: Path, network: Network, history: History) -> None:
     curves = {"steps": history.steps, "epochs": history.epochs}
     plots.learning_curves(folder / "curves.png", {network.name: curves})
     if min(history.epochs, key=_error) is history.epochs[-1]:
-        network.save(folder / "best.safetensors", extra={"epoch": len(history.epochs)})
+        network.save(folder / "best.safetensors", about | {"epoch": len(history.epochs)}, dtype)
 
 
 def _error(row: dict) -> float:

@@ -2,11 +2,13 @@
 
 from models.alexnet import alexnet, alexnet_caffe, alexnet_small, alexnet_torchvision
 from models.cifar import alexnet_cifar10
+from models.classifier import Classifier, load_classifier
 from models.lenet import lenet
 from models.lenet5 import lenet5_1998
-from models.pretrained import load
+from models.pretrained import load, shipped
 
 __all__ = [
+    "Classifier",
     "alexnet",
     "alexnet_caffe",
     "alexnet_cifar10",
@@ -15,4 +17,6 @@ __all__ = [
     "lenet",
     "lenet5_1998",
     "load",
+    "load_classifier",
+    "shipped",
 ]

@@ -35,6 +35,8 @@ MODELS = {
     "lenet": lenet,
     "lenet5_1998": lenet5_1998,
 }
+# The weights that come with the library; README.md there tells how each was made.
+SHIPPED = Path(__file__).with_name("weights")
 # Arguments that are not the file's to choose: a source of random numbers, and another file to read.
 NOT_FROM_A_FILE = ("rng", "weights")
 
@@ -54,11 +56,13 @@ TORCHVISION_NAMES = {
 def load(path: str | Path, rng: int | np.random.Generator | None = None) -> Network:
     """The network that `Network.save` wrote to `path`: made by the function that the file names, with its weights.
 
+    path: a file, or the name of one that comes with the library, such as "digits_lenet" (see `shipped`).
     rng: for what stays random in it, the dropout.
 
     Raises FileNotFoundError, else ValueError. The file chooses among MODELS and sets their plain arguments, so it
     chooses the network's size: load files that you trust not to fill the memory.
     """
+    path = find_weights(path)
     model = read_metadata(path)["model"]
     if model is None:
         raise ValueError(f"{path} does not say which model its weights are for; make it and use Network.load")
@@ -79,6 +83,20 @@ def load(path: str | Path, rng: int | np.random.Generator | None = None) -> Netw
             reason = "it would be too large for the memory"
         raise ValueError(f"{path} has arguments that {name} cannot be made with: {reason}") from error
     return load_weights(network, path)
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the weights that come with the library."""
+    return tuple(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
+
+
+def find_weights(path: str | Path) -> Path:
+    """The file of this path; a name without any folder or ending may be one of `shipped`."""
+    if str(path) in shipped():
+        return SHIPPED / f"{path}.safetensors"
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} is neither a file of weights nor one of {', '.join(shipped())}")
+    return Path(path)
 
 
 def load_torchvision(network: Network, path: str | Path) -> Network:

@@ -8,6 +8,7 @@ is put together from these.
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from nn.kernels import affine
 from nn.threads import run_parallel, split
@@ -79,6 +80,28 @@ def random_crop(images: np.ndarray, size: int | tuple[int, int], rng: np.random.
     out = np.empty((len(images), height, width, images.shape[3]), np.float32)
     for n in range(len(images)):
         out[n] = images[n, top[n] : top[n] + height, left[n] : left[n] + width]
+    return out
+
+
+def random_portions(
+    images: np.ndarray, size: tuple[int, int], rng: np.random.Generator, least: float = 1 / 16
+) -> np.ndarray:
+    """A window of each uint8 image, of its shape but only a portion of its area, anywhere in it, brought to `size`.
+
+    The portion's logarithm is uniform between `least` and 1, so that each halving is seen as often. A network that is
+    to recognise a thing by a small piece has to have learned from pieces.
+    """
+    portions = np.exp(rng.uniform(np.log(least), 0, len(images)))
+    places = rng.random((len(images), 2))
+    height, width = images.shape[1:3]
+    out = np.empty((len(images), *size, images.shape[3]), np.uint8)
+    for image, portion, (down, right), small in zip(images, portions, places, out):
+        share = np.sqrt(portion)
+        top, left = down * (1 - share) * height, right * (1 - share) * width
+        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+        box = (left, top, left + share * width, top + share * height)
+        # Bilinear: for making small it averages as the finer filters do, at half their price.
+        small[...] = np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR, box=box)).reshape(small.shape)
     return out
 
 

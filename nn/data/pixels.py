@@ -63,15 +63,18 @@ def read_picture(
     return np.asarray(picture).reshape(picture.height, picture.width, channels)
 
 
-def fit(picture: Image.Image, image_size: int) -> Image.Image:
-    """The largest square in the middle of the picture, image_size x image_size."""
+def fit(picture: Image.Image, image_size: int | tuple[int, int]) -> Image.Image:
+    """The largest square in the middle of the picture, image_size x image_size; or, for (height, width), the largest
+    part of that shape."""
+    high, wide = (image_size, image_size) if isinstance(image_size, int) else image_size
     width, height = picture.size
-    if width == height == image_size:
+    if (height, width) == (high, wide):
         return picture
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
+    scale = min(width / wide, height / high)
+    left, top = (width - scale * wide) / 2, (height - scale * high) / 2
     # Both steps in one: a picture of 1 x 100,000 never becomes one of 224 x 22,400,000 in between.
-    return picture.resize((image_size, image_size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    box = (left, top, left + scale * wide, top + scale * high)
+    return picture.resize((wide, high), Image.Resampling.BICUBIC, box=box)
 
 
 def _turn_upright(image: Image.Image) -> Image.Image:

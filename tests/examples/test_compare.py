@@ -105,7 +105,11 @@ def test_a_second_run_replaces_the_first_and_repeats_it(finished, few_digits, ca
     before = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     (folder / "report.html").write_text("old")
     arguments = ["--data", str(few_digits), "--out", str(folder), "--seed", "3", "--quiet", *FAST]
-    assert compare.main(arguments) == 0
+    with pytest.raises(SystemExit) as refusal:  # the folder is not below runs/
+        compare.main(arguments)
+    assert refusal.value.code == 2 and "--force" in capsys.readouterr().err
+    assert (folder / "report.html").read_text() == "old"
+    assert compare.main([*arguments, "--force"]) == 0
     assert "epoch" not in capsys.readouterr().err
     after = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert "LeNet" in (folder / "report.html").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from nn.data import load, split
 from nn.training import evaluate
 from nn.weights import read_metadata
 
-FILES = ["best.safetensors", "checkpoint.safetensors", "curves.png", "metrics.csv"]
+FILES = ["best.safetensors", "checkpoint.safetensors", "curves.png", "last.safetensors", "metrics.csv"]
 COLUMNS = ["epoch", "learning_rate", "train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 COLUMNS += ["seconds", "images_per_second"]
 TIMES = ("seconds", "images_per_second")
@@ -82,7 +82,7 @@ def test_best_is_the_network_of_its_epoch(finished, few_digits):
     assert float(logged["test_accuracy"]) == max(float(row["test_accuracy"]) for row in rows(finished))
     train_set, test_set = load(few_digits)
     recipe = train.make_recipe(train.make_parser().parse_args(["--model", "lenet", "--data", "x"]))
-    prepare = train.make_prepare(recipe, train_set, network.image_shape, ())
+    prepare = train.make_prepare(train.make_preparation(recipe, train_set, network.image_shape), (), train_set)
     loss, accuracy, _ = evaluate(network, test_set.images, test_set.labels, prepare=prepare)
     assert accuracy == float(logged["test_accuracy"])
     assert loss == pytest.approx(float(logged["test_loss"]), rel=1e-6)
@@ -108,14 +108,14 @@ def test_the_printed_best_epoch_is_the_one_in_the_file_even_if_epochs_tie(few_di
 
 def test_a_worse_epoch_leaves_the_best_weights(few_digits, tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(train.Network, "save", lambda self, path, extra=None: saved.append(extra["epoch"]))
+    monkeypatch.setattr(train.Network, "save", lambda self, path, extra, dtype: saved.append(extra["epoch"]))
     network = train.models.lenet()
     history = train.History()
     for epoch, accuracy in enumerate((0.5, 0.7, 0.6, 0.8, 0.1), 1):
         numbers = dict.fromkeys(COLUMNS, 0.5) | {"epoch": epoch, "test_accuracy": accuracy}
         history.epochs.append(numbers)
         history.steps.append(1.0)
-        train.write_progress(tmp_path, network, history)
+        train.write_progress(tmp_path, network, history, {})
     assert saved == [1, 2, 4]
 
 
@@ -126,7 +126,7 @@ def test_held_out_pictures_replace_the_test_set(few_digits, tmp_path, capsys):
     train_set, held_out = split(load(few_digits)[0], 25, seed=0)
     network = load_model(folder / "best.safetensors")
     recipe = train.make_recipe(train.make_parser().parse_args(["--model", "lenet", "--data", "x"]))
-    prepare = train.make_prepare(recipe, train_set, network.image_shape, ())
+    prepare = train.make_prepare(train.make_preparation(recipe, train_set, network.image_shape), (), train_set)
     loss, accuracy, _ = evaluate(network, held_out.images, held_out.labels, prepare=prepare)
     (row,) = rows(folder)
     assert float(row["test_accuracy"]) == accuracy

@@ -1,0 +1,224 @@
+"""Ask a network what is on a picture.
+
+    python -m examples.classify my_cat.jpg
+
+Without --weights, a small AlexNet answers that learned from 45,000 photographs of CIFAR-10: airplane, automobile,
+bird, cat, deer, dog, frog, horse, ship, truck. It knows nothing else, and it sees 32x32 pixels: what it is shown
+should fill the picture. The five likeliest classes of each picture are printed, and drawn beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from examples.command_line import Parser, output_folder
+from examples.picture_files import PictureFiles, bring_to
+from models import Classifier, load_classifier, shipped
+from nn.looking import occlusion, saliency
+
+EXAMPLES = """
+examples:
+  python -m examples.classify my_cat.jpg my_dog.png
+  python -m examples.classify --weights digits_lenet my_digit.png
+  python -m examples.classify --ten-crop --json holiday_pictures/
+  python -m examples.classify --look my_cat.jpg
+      also draws where the network looks: by covering parts, and by the gradient
+  python -m examples.classify --weights runs/train/alexnet_small/best.safetensors my_pictures/
+"""
+
+SHOWN = 5  # classes a picture
+PAGE = 12  # pictures a page
+BAR = 24  # characters
+THUMBNAIL = 400  # pixels
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network said about one picture."""
+
+    path: Path
+    picture: np.ndarray  # (H, W, C) uint8, made small for drawing
+    probabilities: np.ndarray  # (classes,)
+    seen: np.ndarray  # the part that the network reads, at the network's size
+    x: np.ndarray  # the same at the network's levels
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
+    parser = make_parser()
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        classifier = load_classifier(options.weights)
+        files = PictureFiles(options.pictures, classifier.preparation.channels)
+        pages = page_names(len(files.files), options.look)
+        if not options.json:
+            output_folder(options.out, [name for page in pages for name in page], options.force)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    try:
+        answered = [] if options.json else run(classifier, files, pages, options)
+        if options.json:
+            answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
+    except KeyboardInterrupt:
+        print("\nclassify: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(f"classify: the results could not be written: {error}", file=sys.stderr)
+        return 1
+    if not answered:
+        parser.error(files.complaint() or f"there are no pictures in {', '.join(options.pictures)}")
+    if options.json:
+        left_out = [{"file": name, "reason": reason} for name, reason in files.left_out]
+        print(json.dumps({"weights": options.weights, "pictures": answered, "left_out": left_out}, indent=2))
+    elif files.left_out:
+        print(f"classify: {files.complaint()}", file=sys.stderr)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m examples.classify", description=__doc__, epilog=EXAMPLES)
+    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, or a folder with any number of them")
+    parser.add_argument(
+        "--weights",
+        default="cifar10_alexnet",
+        metavar="FILE",
+        help=f"what examples.train wrote, or one of {', '.join(shipped())} (default: %(default)s)",
+    )
+    parser.add_argument("--ten-crop", action="store_true", help="average over corners, centre and mirror images")
+    parser.add_argument("--look", action="store_true", help="draw where the network looks, too")
+    parser.add_argument("--json", action="store_true", help="print JSON, draw nothing")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/classify"),
+        metavar="FOLDER",
+        help="for the drawings (default: %(default)s)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace drawings that lie outside runs/")
+    return parser
+
+
+def page_names(count: int, look: bool) -> list[list[str]]:
+    """The names of the drawings, a list for each page of so many pictures."""
+    pages = max(1, -(-count // PAGE))
+    numbers = [""] if pages == 1 else [f"_{number:0{len(str(pages))}}" for number in range(1, pages + 1)]
+    return [[f"answers{number}.png", *([f"looks{number}.png"] if look else [])] for number in numbers]
+
+
+# ------------------------------------------------------------------------------------------------- asking
+def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iterator[Answer]:
+    """The network's answer to each picture that can be read."""
+    for path, picture in files:
+        if learned_light_ink(classifier) and np.median(border(picture)) > 127:
+            picture = 255 - picture
+        sized = classifier.preparation.resized(picture[None])
+        yield Answer(
+            path,
+            bring_to(picture, THUMBNAIL),
+            classifier.probabilities(sized, ten_crop)[0],
+            classifier.preparation.seen(sized)[0],
+            classifier.preparation(sized)[0],
+        )
+
+
+def learned_light_ink(classifier: Classifier) -> bool:
+    """Whether it learned from light ink on dark paper, as MNIST's digits are: dark ink must then be turned round."""
+    preparation = classifier.preparation
+    return preparation.channels == 1 and (preparation.levels == "lenet5" or float(np.mean(preparation.mean)) < 0.35)
+
+
+def border(picture: np.ndarray) -> np.ndarray:
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+
+
+# ------------------------------------------------------------------------------------------------ showing
+def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], options: argparse.Namespace) -> int:
+    """Ask about every picture, print the answers and draw them page by page; how many there were."""
+    print(f"{options.weights}: {classifier.network.name}, {len(classifier.class_names)} classes.", remark(classifier))
+    asked = answers(classifier, files, options.ten_crop)
+    count = 0
+    for names in pages:
+        page = []
+        for answer in islice(asked, PAGE):
+            print(in_words(answer, classifier.class_names), flush=True)
+            page.append(answer)
+        if page:
+            draw(page, classifier, [options.out / name for name in names])
+        count += len(page)
+    if count:
+        print(f"\nDrawn in {options.out}.")
+    return count
+
+
+def remark(classifier: Classifier) -> str:
+    """What somebody should know who shows it photographs."""
+    if classifier.data == "objects":
+        return "It learned from rendered pictures and does not know photographs."
+    if learned_light_ink(classifier):
+        return "It learned from light ink on dark paper; pictures with a light border are turned round."
+    return ""
+
+
+def in_words(answer: Answer, class_names: Sequence[str]) -> str:
+    """The file and its likeliest classes, each with a bar."""
+    lines = [f"\n{answer.path}"]
+    for label in likeliest(answer.probabilities):
+        probability = float(answer.probabilities[label])
+        lines.append(f"  {class_names[label]:<20.20} {100 * probability:5.1f} %  {bar(probability)}".rstrip())
+    return "\n".join(lines)
+
+
+def bar(share: float) -> str:
+    """A bar in blocks, or in what the terminal can write."""
+    block = "\u2588"
+    try:
+        block.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        block = "#"
+    return block * round(BAR * share)
+
+
+def likeliest(probabilities: np.ndarray) -> list[int]:
+    return np.argsort(-probabilities, kind="stable")[:SHOWN].tolist()
+
+
+def described(answer: Answer, classifier: Classifier) -> dict:
+    """One picture's part of the JSON: its file and all classes, the likeliest first."""
+    order = np.argsort(-answer.probabilities, kind="stable")
+    return {
+        "file": str(answer.path),
+        "answers": [
+            {"class": classifier.class_names[label], "probability": float(answer.probabilities[label])}
+            for label in order
+        ],
+    }
+
+
+def draw(page: list[Answer], classifier: Classifier, paths: Sequence[Path]) -> None:
+    """The page's answers, and on a second drawing where the network looked."""
+    from nn import plots  # here, because --json draws nothing and need not wait for matplotlib
+
+    titles = [answer.path.name for answer in page]
+    pictures = [answer.picture for answer in page]
+    probabilities = [answer.probabilities for answer in page]
+    plots.answers(paths[0], titles, pictures, probabilities, classifier.class_names)
+    if len(paths) > 1:
+        looks = []
+        for answer in page:
+            label = int(answer.probabilities.argmax())
+            looks.append(
+                (occlusion(classifier.network, answer.x, label), saliency(classifier.network, answer.x, label))
+            )
+        plots.looks(paths[1], titles, [answer.seen for answer in page], probabilities, looks, classifier.class_names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

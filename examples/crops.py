@@ -1,0 +1,333 @@
+"""Cut pictures down, to a sixteenth of their area, and see for how long a network still knows what is on them.
+
+    python -m examples.crops
+
+asks LeNet and AlexNet, each trained on whole pictures and on random portions of them, about crops of rendered pictures
+that none of them learned from: cats, dogs, cars and vernier callipers. Of each picture, crops of 100, 75, 50, 25,
+12.5 and 6.25% of the area are taken at the centre, in the corners and at random. It writes
+
+    curves.png      accuracy and confidence against the portion, and against how much of the object the crop holds
+    crops_*.png     some pictures, each crop with the network's answer: right in green, wrong in red
+    results.json    all figures
+
+    python -m examples.crops my_cat.jpg my_pictures/
+
+does the same with pictures of your own. What they show is known for a folder with one sub-folder a class, or from
+--label; for other pictures the network's answer to the whole picture is taken for right, and no curves are drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from examples.command_line import Parser, output_folder, whole_number
+from examples.crop_windows import PLACES, PORTIONS, Window, windows
+from examples.picture_files import PictureFiles
+from models import Classifier, load_classifier, shipped
+from nn import plots
+from nn.data.objects import objects_with_boxes
+from nn.data.pixels import fit
+
+EXAMPLES = """
+examples:
+  python -m examples.crops --count 100
+      a first look at the experiment
+  python -m examples.crops my_cat.jpg --label cat
+  python -m examples.crops my_pictures/ --weights runs/train/alexnet_small/last.safetensors
+"""
+
+OURS = {
+    "objects_lenet": "LeNet, trained on whole pictures",
+    "objects_lenet_portions": "LeNet, trained on portions",
+    "objects_alexnet": "AlexNet, trained on whole pictures",
+    "objects_alexnet_portions": "AlexNet, trained on portions",
+}
+PHOTOGRAPHS = "cifar10_alexnet"  # what is asked about pictures of the user's own
+SIZE = 256  # pixels of a picture's side before it is cut
+TOGETHER = 8  # pictures whose crops go through a network together
+GROUPS = {"centre": ("centre",), "corners": PLACES[1:], "random": ("random",)}
+HELD = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # bounds of the share of the object that a crop holds
+
+
+@dataclass(frozen=True)
+class Case:
+    """A square picture, and what is known about it: its class (a number), where the object is."""
+
+    name: str
+    picture: np.ndarray  # (SIZE, SIZE, C), uint8
+    label: int | None = None
+    box: np.ndarray | None = None
+
+
+@dataclass
+class Outcome:
+    """What the networks said about the windows of one picture."""
+
+    windows: list[Window]
+    probabilities: dict[str, np.ndarray]  # network -> (windows, classes)
+    label: int | None
+    held: list[float] | None  # for each window, the share of the object in it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
+    parser = make_parser()
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        classifiers = load_classifiers(options)
+        label = label_number(options.label, classifiers)
+        files = None
+        if options.pictures:
+            files = PictureFiles(options.pictures, next(iter(classifiers.values())).preparation.channels)
+        names = figure_names(options, files)
+        output_folder(options.out, ["curves.png", "results.json", *names], options.force)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    try:
+        cases = rendered(options.count) if files is None else from_files(files, options.pictures, classifiers, label)
+        total = options.count if files is None else len(files.files)
+        outcomes = ask(cases, total, classifiers, names, options)
+        if not outcomes:
+            parser.error(files.complaint() or f"there are no pictures in {', '.join(options.pictures)}")
+        finish(outcomes, classifiers, options)
+    except KeyboardInterrupt:
+        print("\ncrops: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(f"crops: the results could not be written: {error}", file=sys.stderr)
+        return 1
+    if files is not None and files.left_out:
+        print(f"crops: {files.complaint()}", file=sys.stderr)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m examples.crops", description=__doc__, epilog=EXAMPLES)
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="files or folders; none: rendered pictures")
+    parser.add_argument(
+        "--weights",
+        action="append",
+        metavar="FILE",
+        help=f"what examples.train wrote, or one of {', '.join(shipped())}; may be given several times "
+        f"(default: {PHOTOGRAPHS} for your pictures, the four networks for rendered ones)",
+    )
+    parser.add_argument("--label", metavar="NAME", help="the class that your pictures show")
+    parser.add_argument(
+        "--count", type=whole_number(4), default=600, metavar="N", help="rendered pictures (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--random",
+        type=whole_number(1),
+        default=3,
+        metavar="N",
+        help="random crops of each size (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--figures", type=whole_number(0), default=8, metavar="N", help="pictures to draw (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="of the random crops (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/crops"),
+        metavar="FOLDER",
+        help="for the results (default: %(default)s)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace results that lie outside runs/")
+    return parser
+
+
+# ------------------------------------------------------------------------------------------------- what to ask
+def load_classifiers(options: argparse.Namespace) -> dict[str, Classifier]:
+    """By the names that figures call them."""
+    if options.label is not None and not options.pictures:
+        raise ValueError("--label says what your pictures show, and no picture is named")
+    wanted = options.weights or ([PHOTOGRAPHS] if options.pictures else list(OURS))
+    classifiers = {OURS.get(path, Path(path).stem): load_classifier(path) for path in wanted}
+    first = next(iter(classifiers.values()))
+    for name, classifier in classifiers.items():
+        if classifier.class_names != first.class_names or classifier.preparation.channels != first.preparation.channels:
+            raise ValueError(f"--weights: {name} knows other classes or colours than the first network")
+    if not options.pictures and first.data != "objects":
+        raise ValueError("--weights: these weights did not learn the rendered objects; name pictures to ask about")
+    return classifiers
+
+
+def label_number(name: str | None, classifiers: Mapping[str, Classifier]) -> int | None:
+    class_names = next(iter(classifiers.values())).class_names
+    if name is not None and name not in class_names:
+        raise ValueError(f"--label: {name!r} is none of {', '.join(class_names)}")
+    return None if name is None else class_names.index(name)
+
+
+def rendered(count: int) -> Iterator[Case]:
+    """Pictures of the rendered objects' test set, with their boxes."""
+    dataset, boxes = objects_with_boxes(SIZE, count, "test", progress=True)
+    for picture, label, box in zip(dataset.images, dataset.labels.tolist(), boxes):
+        yield Case(dataset.class_names[label], picture, label, box)
+
+
+def from_files(
+    files: PictureFiles, paths: Sequence[str], classifiers: Mapping[str, Classifier], label: int | None
+) -> Iterator[Case]:
+    """The pictures at these paths; in a folder, a sub-folder named as a class tells the label."""
+    classes = {name.casefold(): n for n, name in enumerate(next(iter(classifiers.values())).class_names)}
+    folders = [Path(path) for path in paths if Path(path).is_dir()]
+    for path, picture in files:
+        known = label
+        for folder in folders:
+            if known is None and folder in path.parents:
+                inside = path.relative_to(folder).parts[:-1]
+                known = next((classes[part.casefold()] for part in inside if part.casefold() in classes), None)
+        image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+        yield Case(path.name, np.asarray(fit(image, SIZE)).reshape(SIZE, SIZE, picture.shape[-1]), known)
+
+
+def figure_names(options: argparse.Namespace, files: PictureFiles | None) -> list[str]:
+    """The names of the figures of single pictures."""
+    if files is None:
+        return [f"crops_{number}.png" for number in range(1, min(options.figures, options.count) + 1)]
+    return [f"crops_{number}_{path.stem}.png" for number, path in enumerate(files.files[: options.figures], 1)]
+
+
+# ------------------------------------------------------------------------------------------------- asking
+def ask(
+    cases: Iterator[Case],
+    total: int,
+    classifiers: Mapping[str, Classifier],
+    names: Sequence[str],
+    options: argparse.Namespace,
+) -> list[Outcome]:
+    """Cut every picture, ask every network about the crops, and draw the first pictures."""
+    outcomes = []
+    with tqdm(total=total, desc="crops", unit="img", disable=None) as bar:
+        while some := list(islice(cases, TOGETHER)):
+            cuts = [
+                windows(np.random.default_rng([options.seed, len(outcomes) + n]), options.random)
+                for n in range(len(some))
+            ]
+            answered = {name: asked(classifier, some, cuts) for name, classifier in classifiers.items()}
+            for number, (case, cut) in enumerate(zip(some, cuts)):
+                held = None if case.box is None else [window.share_of(case.box) for window in cut]
+                outcome = Outcome(cut, {name: parts[number] for name, parts in answered.items()}, case.label, held)
+                if len(outcomes) < len(names):
+                    draw(options.out / names[len(outcomes)], case, outcome, classifiers)
+                outcomes.append(outcome)
+            bar.update(len(some))
+    return outcomes
+
+
+def asked(classifier: Classifier, cases: Sequence[Case], cuts: Sequence[list[Window]]) -> list[np.ndarray]:
+    """For each picture the probabilities (windows, classes)."""
+    size = classifier.preparation.size
+    crops = np.stack([window.cut(case.picture, size) for case, cut in zip(cases, cuts) for window in cut])
+    probabilities = classifier.network.predict(classifier.preparation(crops))
+    return np.split(probabilities, np.cumsum([len(cut) for cut in cuts])[:-1])
+
+
+def draw(path: Path, case: Case, outcome: Outcome, classifiers: Mapping[str, Classifier]) -> None:
+    """One picture's crops, as the last of the networks read them."""
+    name, classifier = list(classifiers.items())[-1]
+    probabilities = outcome.probabilities[name]
+    label = case.label
+    if label is None:
+        label = int(probabilities[0].argmax())  # the whole picture comes first
+        truth = f"taken for {classifier.class_names[label]}, as the whole picture is"
+    else:
+        truth = classifier.class_names[label]
+    plots.crops(
+        path,
+        f"{case.name}: {truth}. {name}",
+        case.picture,
+        outcome.windows,
+        probabilities,
+        label,
+        classifier.class_names,
+    )
+
+
+# ------------------------------------------------------------------------------------------------- figures
+def finish(outcomes: list[Outcome], classifiers: Mapping[str, Classifier], options: argparse.Namespace) -> None:
+    """Print the accuracies, write the curves and all numbers."""
+    known = [outcome for outcome in outcomes if outcome.label is not None]
+    results = {name: summary(known, name) for name in classifiers} if known else {}
+    facts = {"pictures": len(outcomes), "with_known_class": len(known), "seed": options.seed, "networks": results}
+    (options.out / "results.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
+    if known:
+        plots.crop_curves(options.out / "curves.png", results, len(known))
+        print(table(results))
+    print(f"\nResults are in {options.out}.")
+
+
+def summary(outcomes: Sequence[Outcome], name: str) -> dict:
+    """A network's accuracy and confidence for each kind of crop and portion, with standard errors.
+
+    The crops of one picture are no independent trials: errors are the spread of the pictures' own means.
+    """
+    right = [outcome.probabilities[name].argmax(axis=1) == outcome.label for outcome in outcomes]
+    confidence = [outcome.probabilities[name][:, outcome.label].astype(np.float64) for outcome in outcomes]
+    held = [np.array(outcome.held) if outcome.held is not None else None for outcome in outcomes]
+
+    def measured(chosen: list[np.ndarray]) -> dict:
+        return {
+            "crops": int(sum(mask.sum() for mask in chosen)),
+            "accuracy": over_pictures(right, chosen),
+            "confidence": over_pictures(confidence, chosen),
+        }
+
+    by_portion = {}
+    for group, places in GROUPS.items():
+        rows = []
+        for portion in PORTIONS:
+            at = [
+                np.array([w.portion == portion and (w.place in places or portion == 1) for w in o.windows])
+                for o in outcomes
+            ]
+            row = {"portion": portion} | measured(at)
+            if all(each is not None for each in held):
+                row["held"] = over_pictures(held, at)
+            rows.append(row)
+        by_portion[group] = rows
+    result = {"by_portion": by_portion}
+    if all(each is not None for each in held):
+        result["by_held"] = [
+            {"from": low, "to": high} | measured([(each >= low) & ((each < high) | (high == 1)) for each in held])
+            for low, high in zip(HELD, HELD[1:])
+        ]
+    return result
+
+
+def over_pictures(values: Sequence[np.ndarray], chosen: Sequence[np.ndarray]) -> dict | None:
+    """Mean and standard error over pictures of the mean of each picture's chosen values; None if there are none."""
+    means = np.array([each[mask].mean() for each, mask in zip(values, chosen) if mask.any()])
+    if len(means) == 0:
+        return None
+    error = float(means.std(ddof=1) / np.sqrt(len(means))) if len(means) > 1 else None
+    return {"mean": float(means.mean()), "standard_error": error}
+
+
+def table(results: Mapping[str, dict]) -> str:
+    """The accuracies, a network a line."""
+    width = max(len(name) for name in results)
+    lines = []
+    for group in GROUPS:
+        heads = "".join(f"{100 * portion:>8g} %" for portion in PORTIONS)
+        lines.append(f"\n{f'accuracy, {group} crops':<{width}}{heads}")
+        for name, result in results.items():
+            cells = "".join(f"{100 * row['accuracy']['mean']:>8.1f} %" for row in result["by_portion"][group])
+            lines.append(f"{name:<{width}}{cells}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The pictures that somebody names on a command line: files, and folders of them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from nn.data.pixels import formats, read_picture
+
+SHOWN = 5  # files left out that are named at the end
+
+
+class PictureFiles:
+    """The pictures at these paths, one after the other; what cannot be read ends up in `left_out`.
+
+    A folder stands for every file in it and in its sub-folders, hidden ones excepted. Raises FileNotFoundError at once
+    for a path that does not exist.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], channels: int) -> None:
+        self.channels = channels
+        self.left_out: list[tuple[str, str]] = []  # (file, why)
+        self.files: list[Path] = []
+        for path in map(Path, paths):
+            if path.is_dir():
+                self._walk(path)
+            elif path.exists():
+                self.files.append(path)
+            else:
+                raise FileNotFoundError(f"{path}: there is no such file or folder")
+
+    def __iter__(self) -> Iterator[tuple[Path, np.ndarray]]:
+        """(file, picture as uint8 (H, W, channels)) for each that can be read."""
+        among = formats()
+        for path in self.files:
+            try:
+                if not path.is_file():
+                    raise ValueError("it is not a file that can be read")  # a pipe would wait for ever
+                with open(path, "rb") as file, warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", module="PIL")  # what matters ends up in `left_out`
+                    picture = read_picture(file, channels=self.channels, among=among)
+            except Exception as error:  # broken files make Pillow's readers fail in every way there is
+                self.left_out.append((str(path), _reason(error)))
+            else:
+                yield path, picture
+
+    def complaint(self) -> str:
+        """One sentence about what was left out, or "" if nothing was."""
+        if not self.left_out:
+            return ""
+        named = "; ".join(f"{name}: {reason}" for name, reason in self.left_out[:SHOWN])
+        more = f"; and {len(self.left_out) - SHOWN:,} more" if len(self.left_out) > SHOWN else ""
+        return f"{len(self.left_out):,} of {len(self.files):,} files could not be read as pictures: {named}{more}"
+
+    def _walk(self, folder: Path) -> None:
+        def complain(error: OSError) -> None:
+            self.left_out.append((str(error.filename), _reason(error)))
+
+        for inside, folders, files in os.walk(folder, onerror=complain):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            self.files += [Path(inside) / name for name in sorted(files) if not name.startswith(".")]
+
+
+def bring_to(picture: np.ndarray, size: int) -> np.ndarray:
+    """The picture made so small that neither side is longer than `size`, for drawing it."""
+    if max(picture.shape[:2]) <= size:
+        return picture
+    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    image.thumbnail((size, size))
+    return np.asarray(image).reshape(image.height, image.width, picture.shape[-1])
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture in a format that is read"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,124 @@
+"""How a picture becomes what a network reads: kept with the weights, so that the network can be asked years later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from nn.data.augmentation import centre_crop, lenet5_input, ten_crops, unit_interval
+from nn.data.pixels import fit
+
+LEVELS = ("standardised", "minus mean picture", "lenet5")
+MOST_PIXELS = 4096 * 4096  # of the size that pictures are brought to: what a stranger's weights may ask for
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """What every picture goes through before the network sees it, in this order.
+
+    size        (height, width) that the picture is brought to: the largest part of this shape in its middle
+    channels    1 grey, 3 RGB
+    levels      what its pixels become, from 0..1:
+                    "standardised"         (pixel - mean) / deviation, one mean and deviation a channel, (C,)
+                    "minus mean picture"   the same with a mean for every pixel, (H, W, C), and deviation 1/255
+                    "lenet5"               LeNet-5's -0.1 for background and 1.175 for ink, mean and deviation unused
+    window      (height, width) that is cut from the middle: what the network reads
+
+    mean and deviation are those of the training pictures.
+    """
+
+    size: tuple[int, int]
+    channels: int
+    window: tuple[int, int]
+    levels: str = "standardised"
+    mean: np.ndarray = np.float32(0)
+    deviation: np.ndarray = np.float32(1)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """The network's input (N, *window, C), float32, for uint8 pictures (N, H, W, C) of any one size."""
+        images = self.to_levels(unit_interval(self.resized(images)))
+        if images.shape[1:3] != self.window:
+            images = centre_crop(images, self.window)
+        return np.ascontiguousarray(images, dtype=np.float32)
+
+    def ten_crops(self, images: np.ndarray) -> np.ndarray:
+        """The corners and the centre, and each mirrored, (10, N, *window, C): see `nn.data.augmentation.ten_crops`.
+
+        Where the window is as large as the picture, they are five times the picture and five times its mirror image.
+        """
+        return ten_crops(self.to_levels(unit_interval(self.resized(images))), self.window)
+
+    def seen(self, images: np.ndarray) -> np.ndarray:
+        """What the network reads of the pictures (N, H, W, C), still as bytes: (N, *window, C), for drawing it."""
+        images = self.resized(images)
+        space = [(max(0, wide - side) // 2, -(-max(0, wide - side) // 2)) for side, wide in zip(self.size, self.window)]
+        images = np.pad(images, [(0, 0), *space, (0, 0)])  # LeNet-5's border, where the window is the larger
+        return centre_crop(images, self.window).astype(np.uint8)
+
+    def resized(self, images: np.ndarray) -> np.ndarray:
+        """Pictures (N, H, W, C) brought to `size`; those that have it already stay as they are."""
+        if images.shape[1:3] == self.size:
+            return images
+        if images.dtype != np.uint8:
+            raise TypeError(
+                f"pictures of {images.shape[1]}x{images.shape[2]} must be uint8 to be brought to {self.size}"
+            )
+        out = np.empty((len(images), *self.size, images.shape[3]), np.uint8)
+        for image, small in zip(images, out):
+            picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+            small[...] = np.asarray(fit(picture, self.size)).reshape(small.shape)
+        return out
+
+    def to_levels(self, images: np.ndarray) -> np.ndarray:
+        """Pictures with pixels in 0..1 at the network's levels (LeNet-5's also get its border)."""
+        if self.levels == "lenet5":
+            return lenet5_input(images)
+        return (images - self.mean) / self.deviation
+
+    def to_json(self) -> dict:
+        """Plain values, to be saved with the weights. float32 survives the way through decimals exactly."""
+        return {
+            "size": list(self.size),
+            "channels": self.channels,
+            "window": list(self.window),
+            "levels": self.levels,
+            "mean": np.asarray(self.mean).tolist(),
+            "deviation": np.asarray(self.deviation).tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict) -> Preparation:
+        """From what `to_json` gave; ValueError where it cannot have been that."""
+        try:
+            size, window, channels, levels = (
+                _pair(values["size"]),
+                _pair(values["window"]),
+                values["channels"],
+                values["levels"],
+            )
+            mean, deviation = (np.asarray(values[name], np.float32) for name in ("mean", "deviation"))
+            shape = (*size, channels)
+            good = (
+                channels in (1, 3)
+                and levels in LEVELS
+                and size[0] * size[1] <= MOST_PIXELS
+                and (levels == "lenet5" or (window[0] <= size[0] and window[1] <= size[1]))
+                and all(np.broadcast_shapes(each.shape, shape) == shape for each in (mean, deviation))
+                and bool(np.isfinite(mean).all())
+                and bool((deviation > 0).all() and np.isfinite(deviation).all())
+            )
+        except (LookupError, TypeError, ValueError, OverflowError):
+            good = False
+        if not good:
+            raise ValueError("it does not say how pictures are prepared for this network, as examples.train does")
+        return cls(size, channels, window, levels, mean, deviation)
+
+
+def _pair(values: Sequence[int]) -> tuple[int, int]:
+    height, width = values
+    if not all(isinstance(side, int) and side >= 1 for side in (height, width)):
+        raise ValueError(f"expected two whole numbers, got {values!r}")
+    return height, width
