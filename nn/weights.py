@@ -53,7 +53,7 @@ def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = Non
         "model": _to_json(model, f"{path}: the network's model"),
         "extra": _to_json(extra, f"{path}: extra"),
     }
-    write_beside(path, to_safetensors(arrays, metadata))
+    write_beside(path, _in_fixed_order(to_safetensors(arrays, metadata)))
 
 
 def load(network: Network, path: str | Path) -> Network:
@@ -160,6 +160,17 @@ def write_beside(path: Path, data: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _in_fixed_order(data: bytes) -> bytes:
+    """The same file with its strings in alphabetical order: the library shuffles them, and the same weights should give
+    the same bytes. A file begins with the length of its header, which is JSON and padded to a multiple of 8."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def _open(path: str | Path):

@@ -330,3 +330,14 @@ def test_errors_show_no_raw_text_of_the_file(path):
     with pytest.raises(ValueError) as caught:
         load(small(), path)
     assert not re.search(r"[\x00-\x1f]", str(caught.value)) and len(str(caught.value)) < 400
+
+
+def test_the_same_weights_give_the_same_bytes(path, images):
+    network = small(1, model={"function": "f", "arguments": {"a": 1}})
+    save(network, path, extra={"epoch": 7, "name": "pêche"})
+    first = path.read_bytes()
+    for _ in range(8):  # the library's own order is a new one each time
+        save(network, path, extra={"epoch": 7, "name": "pêche"})
+        assert path.read_bytes() == first
+    assert load_file(path).keys() == network.params.keys()
+    assert read_metadata(path)["extra"] == {"epoch": 7, "name": "pêche"}
