@@ -174,7 +174,7 @@ def rendered(count: int) -> Iterator[Case]:
     """Pictures of the rendered objects' test set, with their boxes."""
     dataset, boxes = objects_with_boxes(SIZE, count, "test", progress=True)
     for picture, label, box in zip(dataset.images, dataset.labels.tolist(), boxes):
-        yield Case(dataset.class_names[label], picture, label, box)
+        yield Case("rendered", picture, label, box)
 
 
 def from_files(
@@ -264,7 +264,8 @@ def finish(outcomes: list[Outcome], classifiers: Mapping[str, Classifier], optio
     facts = {"pictures": len(outcomes), "with_known_class": len(known), "seed": options.seed, "networks": results}
     (options.out / "results.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
     if known:
-        plots.crop_curves(options.out / "curves.png", results, len(known))
+        num_classes = len(next(iter(classifiers.values())).class_names)
+        plots.crop_curves(options.out / "curves.png", results, len(known), num_classes)
         print(table(results))
     print(f"\nResults are in {options.out}.")
 

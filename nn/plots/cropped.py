@@ -57,12 +57,12 @@ def crops(
                 for spine in axes.spines.values():
                     spine.set(color=colour, linewidth=2.5)
                 name = class_names[answer]
-                name = name if len(name) <= 15 else name[:14] + "…"
+                name = name if len(name) <= 16 else name[:15] + "…"
                 write(
                     left + TILE / 2, bottom - 0.05, f"{mark} {name}", ha="center", va="top", fontsize=8.5, color=colour
                 )
                 share = f"{100 * float(probabilities[index, answer]):.0f} %"
-                write(left + TILE / 2, bottom - 0.19, share, ha="center", va="top", fontsize=8.5, color=colour)
+                write(left + TILE / 2, bottom - 0.19, share, ha="center", va="top", fontsize=8, color=colour)
             if len(indices) == 1 and columns > 3:  # room beside the whole picture: where the smaller ones lie
                 _draw_places(figure, image, windows, LEFT + 1.5 * (TILE + GAP), bottom, write)
 
@@ -97,7 +97,7 @@ def _cut(image: np.ndarray, window) -> np.ndarray:
     return np.asarray(enlarged).reshape(180, 180, part.shape[-1])
 
 
-def crop_curves(path: str | Path, results: Mapping[str, Mapping], pictures: int) -> None:
+def crop_curves(path: str | Path, results: Mapping[str, Mapping], pictures: int, num_classes: int) -> None:
     """Draw accuracy and confidence against the portion of the picture that a crop holds, a line for each network.
 
     results: name -> {"by_portion": {"centre" | "corners" | "random": [{"portion", "accuracy", "confidence"}, ...]},
@@ -126,9 +126,10 @@ def crop_curves(path: str | Path, results: Mapping[str, Mapping], pictures: int)
         )
         for axes in panels.flat:
             axes.set(ylim=(0, 102))
+            axes.axhline(100 / num_classes, color=GREY, linestyle=":", linewidth=1)
             axes.grid(True)
             axes.set_axisbelow(True)
-            axes.set_xlabel("portion of the picture's area, % (each step half or so)")
+            axes.set_xlabel("portion of the picture's area, %")
             axes.set_xscale("log", base=2)
             ticks = [row["portion"] * 100 for row in by_portion["centre"]]
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -143,7 +144,9 @@ def crop_curves(path: str | Path, results: Mapping[str, Mapping], pictures: int)
             axes.set_xlabel("share of the object's box inside the crop, %")
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=10)
-        figure.supxlabel(f"{pictures:,} pictures; bars: two standard errors each way", fontsize=9.5, color=GREY)
+        figure.supxlabel(
+            f"{pictures:,} pictures; bars: two standard errors each way; dotted: guessing", fontsize=9.5, color=GREY
+        )
 
 
 def _line(axes, rows: Sequence[Mapping], what: str, look: Mapping) -> None:

@@ -1,0 +1,181 @@
+"""The program that asks about pictures: its words, its JSON, its drawings, and pictures that are none."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from examples import classify
+from models import alexnet_small, lenet
+from nn.data.preparation import Preparation
+
+CLASSES = ["red", "green", "blue", "black", "white", "grey"]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A network that has learned nothing, which is enough to answer."""
+    path = tmp_path_factory.mktemp("weights") / "colours.safetensors"
+    preparation = Preparation((32, 32), 3, (28, 28), "standardised", np.float32(0.5), np.float32(0.25))
+    extra = {"class_names": CLASSES, "preparation": preparation.to_json(), "data": "colours"}
+    alexnet_small(6, (28, 28, 3), width=0.03, rng=0).save(path, extra)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two good pictures, one of them deeper, and what folders hold besides."""
+    pictures = tmp_path / "my pictures"
+    (pictures / "deep").mkdir(parents=True)
+    Image.new("RGB", (60, 40), "red").save(pictures / "a$b.jpg")
+    Image.new("L", (1, 1), 200).save(pictures / "deep" / "tiny.png")
+    (pictures / "notes.txt").write_text("no picture")
+    (pictures / "empty.png").write_bytes(b"")
+    good = (pictures / "a$b.jpg").read_bytes()
+    (pictures / "half.jpg").write_bytes(good[: len(good) // 2])
+    (pictures / ".hidden.jpg").write_bytes(good)
+    return pictures
+
+
+def run(*arguments, status=0):
+    assert classify.main([*map(str, arguments)]) == status
+
+
+def refused(capsys, *arguments):
+    with pytest.raises(SystemExit) as exit_:
+        classify.main([*map(str, arguments)])
+    assert exit_.value.code == 2
+    out, err = capsys.readouterr()
+    assert out.count("\n") <= 1 and err.startswith("classify: ") and err.count("\n") == 1
+    return err
+
+
+def assert_drawn(path, width=300):
+    with Image.open(path) as image:
+        assert image.format == "PNG" and image.width >= width
+        pixels = np.asarray(image.convert("L"))
+    assert 0.01 < np.mean(pixels < 250) < 0.9
+    for edge in (pixels[:3], pixels[-3:], pixels[:, :3], pixels[:, -3:]):
+        assert edge.min() == 255
+
+
+def test_the_good_ones_are_used_and_the_bad_ones_listed(weights, folder, tmp_path, capsys):
+    run(folder, "--weights", weights, "--out", tmp_path / "out")
+    out, err = capsys.readouterr()
+    for name in ("a$b.jpg", "tiny.png"):
+        assert name in out
+        assert name not in err
+    assert err.count("\n") == 1 and "3 of 5 files could not be read" in err
+    for name in ("notes.txt", "empty.png", "half.jpg"):
+        assert name in err and name not in out
+    assert ".hidden" not in out + err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["answers.png"]
+    assert_drawn(tmp_path / "out" / "answers.png")
+
+
+def test_five_likeliest_classes_with_bars(weights, folder, tmp_path, capsys):
+    run(folder / "a$b.jpg", "--weights", weights, "--out", tmp_path / "out")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert len(lines) == 5
+    shares = [float(line.split("%")[0].split()[-1]) for line in lines]
+    assert shares == sorted(shares, reverse=True) and sum(shares) <= 100.3
+    for line, share in zip(lines, shares):
+        assert line.count("█") == pytest.approx(classify.BAR * share / 100, abs=0.6)
+
+
+def test_json_says_the_same(weights, folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(folder, "--weights", weights, "--json")
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    assert err == "" and not (tmp_path / "runs").exists()
+    assert [os.path.basename(picture["file"]) for picture in result["pictures"]] == ["a$b.jpg", "tiny.png"]
+    assert len(result["left_out"]) == 3
+    for picture in result["pictures"]:
+        assert sorted(answer["class"] for answer in picture["answers"]) == sorted(CLASSES)
+        chances = [answer["probability"] for answer in picture["answers"]]
+        assert sum(chances) == pytest.approx(1, abs=1e-5) and chances == sorted(chances, reverse=True)
+
+
+def test_ten_crops_and_looks(weights, folder, tmp_path, capsys):
+    run(folder, "--weights", weights, "--ten-crop", "--look", "--out", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["answers.png", "looks.png"]
+    assert_drawn(tmp_path / "out" / "looks.png")
+    one = json_of(capsys, folder / "a$b.jpg", "--weights", weights)
+    ten = json_of(capsys, folder / "a$b.jpg", "--weights", weights, "--ten-crop")
+    assert one != ten
+
+
+def json_of(capsys, *arguments):
+    capsys.readouterr()
+    run(*arguments, "--json")
+    return json.loads(capsys.readouterr().out)
+
+
+def test_many_pictures_take_several_pages(weights, tmp_path):
+    for number in range(classify.PAGE + 1):
+        Image.new("RGB", (20, 30), (number * 9, 0, 0)).save(tmp_path / f"{number}.png")
+    run(tmp_path, "--weights", weights, "--out", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["answers_1.png", "answers_2.png"]
+
+
+def test_dark_ink_on_paper_is_turned_round_for_a_network_that_learned_light_ink(tmp_path, capsys):
+    preparation = Preparation((28, 28), 1, (28, 28), "standardised", np.float32(0.13), np.float32(0.3))
+    extra = {"class_names": list("0123456789"), "preparation": preparation.to_json(), "data": "digits"}
+    lenet(rng=0).save(tmp_path / "digits.safetensors", extra)
+    ink = np.zeros((28, 28), np.uint8)
+    ink[5:22, 12:16] = 255
+    Image.fromarray(ink).save(tmp_path / "light.png")
+    Image.fromarray(255 - ink).save(tmp_path / "dark.png")
+    weights = ("--weights", tmp_path / "digits.safetensors")
+    light, dark = (json_of(capsys, tmp_path / name, *weights)["pictures"][0] for name in ("light.png", "dark.png"))
+    assert light["answers"] == dark["answers"]
+
+
+def test_a_drawing_outside_runs_is_not_replaced_without_force(weights, folder, tmp_path, capsys):
+    picture = folder / "a$b.jpg"
+    (tmp_path / "answers.png").write_text("mine")
+    assert "--force" in refused(capsys, picture, "--weights", weights, "--out", tmp_path)
+    assert (tmp_path / "answers.png").read_text() == "mine"
+    run(picture, "--weights", weights, "--out", tmp_path, "--force")
+    assert_drawn(tmp_path / "answers.png")
+
+
+def test_a_drawing_inside_runs_is_replaced(weights, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(folder / "a$b.jpg", "--weights", weights)
+    run(folder / "a$b.jpg", "--weights", weights)
+    assert_drawn(tmp_path / "runs" / "classify" / "answers.png")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "empty.png", "half.jpg"])
+def test_no_good_picture_at_all(weights, folder, tmp_path, capsys, name):
+    assert name in refused(capsys, folder / name, "--weights", weights, "--out", tmp_path / "out")
+
+
+def test_an_empty_folder_and_a_missing_file(weights, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    arguments = ("--weights", weights, "--out", tmp_path / "out")
+    assert "no pictures" in refused(capsys, tmp_path / "empty", *arguments)
+    assert "no such file or folder" in refused(capsys, tmp_path / "gone.jpg", *arguments)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_no_picture_to_wait_for(weights, folder, tmp_path, capsys):
+    os.mkfifo(folder / "pipe.jpg")
+    run(folder, "--weights", weights, "--out", tmp_path / "out")
+    assert "pipe.jpg" in capsys.readouterr().err
+
+
+def test_a_picture_made_to_fill_the_memory(weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("nn.data.pixels.MOST_PIXELS", 1000)
+    Image.new("L", (100, 100)).save(tmp_path / "bomb.png")
+    message = refused(capsys, tmp_path / "bomb.png", "--weights", weights, "--out", tmp_path / "out")
+    assert "bomb.png" in message and "more than" in message
+
+
+def test_weights_that_are_none(folder, tmp_path, capsys):
+    assert "neither a file of weights nor one of" in refused(capsys, folder, "--weights", "nothing")
+    assert "notes.txt" in refused(capsys, folder, "--weights", folder / "notes.txt")

@@ -1,0 +1,102 @@
+"""A file of weights answers about pictures of any size; files that do not say how are refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from models import Classifier, lenet, load_classifier
+from nn.data.preparation import Preparation
+from tests.checks import one_sentence
+
+SHAPE = (16, 16, 3)
+EXTRA = {
+    "class_names": ["red", "green", "blue"],
+    "preparation": Preparation((18, 18), 3, (16, 16), "standardised", np.float32(0.5), np.float32(0.25)).to_json(),
+    "data": "colours",
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "colours.safetensors"
+
+
+def save(path, changes=(), network=None):
+    (network or lenet(3, SHAPE, rng=0)).save(path, {**EXTRA, **dict(changes)})
+    return path
+
+
+def test_a_file_says_all_that_is_needed(path):
+    network = lenet(3, SHAPE, rng=0)
+    classifier = load_classifier(save(path, network=network))
+    assert classifier.class_names == ("red", "green", "blue") and classifier.data == "colours"
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 18, 18, 3), dtype=np.uint8)
+    x = (pictures[:, 1:17, 1:17].astype(np.float32) / 255 - np.float32(0.5)) / np.float32(0.25)
+    np.testing.assert_array_equal(classifier.probabilities(pictures), network.predict(x))
+
+
+def test_ten_crops_are_averaged(path):
+    classifier = load_classifier(save(path))
+    picture = np.random.default_rng(0).integers(0, 256, (18, 18, 3), dtype=np.uint8)
+    corners = [picture[top : top + 16, left : left + 16] for top in (0, 2) for left in (0, 2)] + [picture[1:17, 1:17]]
+    crops = np.stack(corners + [corner[:, ::-1] for corner in corners])
+    x = (crops.astype(np.float32) / 255 - np.float32(0.5)) / np.float32(0.25)
+    expected = classifier.network.predict(x).astype(float).mean(axis=0)
+    # Different batches may be multiplied in different orders: sums of some hundred terms.
+    np.testing.assert_allclose(classifier.probabilities([picture], ten_crop=True)[0], expected, atol=1e-5)
+
+
+def test_pictures_of_different_sizes_and_none_at_all(path):
+    classifier = load_classifier(save(path))
+    pictures = [np.full((height, width, 3), 80, np.uint8) for height, width in ((1, 1), (300, 20), (18, 18))]
+    answers = classifier.probabilities(pictures)
+    assert answers.shape == (3, 3)
+    np.testing.assert_allclose(answers, np.tile(answers[2], (3, 1)), atol=1e-6)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
+    assert classifier.probabilities([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"preparation": None},
+        {"preparation": {}},
+        {"class_names": None},
+        {"class_names": 7},
+    ],
+)
+def test_files_that_do_not_say_enough(path, changes):
+    with one_sentence(ValueError, "colours.safetensors", "examples.train"):
+        load_classifier(save(path, changes))
+
+
+def test_files_without_anything_extra(path):
+    lenet(3, SHAPE, rng=0).save(path)
+    with one_sentence(ValueError, "colours.safetensors"):
+        load_classifier(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_names": ["red", "green"]},
+        {"preparation": Preparation((18, 18), 3, (15, 16)).to_json()},
+        {"preparation": Preparation((18, 18), 1, (16, 16)).to_json()},
+    ],
+)
+def test_files_that_contradict_themselves(path, changes):
+    with one_sentence(ValueError, "contradicts"):
+        load_classifier(save(path, changes))
+
+
+def test_no_such_file(tmp_path):
+    with one_sentence(FileNotFoundError, "there_is_none"):
+        load_classifier("there_is_none")
+    with one_sentence(FileNotFoundError, "gone.safetensors"):
+        load_classifier(tmp_path / "gone.safetensors")
+
+
+def test_the_metadata_is_plain_json(path):
+    json.dumps(EXTRA, allow_nan=False)
+    assert isinstance(load_classifier(save(path)), Classifier)
