@@ -26,6 +26,7 @@ GAP, TOWER_GAP, TEXT_GAP = 30, 12, 13  # at least between blocks, towers and tex
 LINE = 15  # of a caption
 SHORTEST = 1.2  # of a block's maps, however few
 LONGEST = np.linspace(95, 30, 40)  # of the block of most maps: the first that lets everything fit the page
+THICKEST, WIDEST_GAP = 12, 130  # one map; what is left of the page is shared out between blocks up to this
 VOLUME_SIZE, PARTS_SIZE, NAME_SIZE, CAPTION_SIZE = 8.5, 7.5, 8.5, 8  # points
 
 # Where in the picture the number sits whose window is drawn: (row, column) as shares, in turns from block to block.
@@ -99,12 +100,12 @@ def _plan(blocks: list[Block]) -> _Plan:
     # As long as the page allows, but not longer than is needed to see the maps.
     most = max((count(block.shape[2] // block.towers) for block in maps), default=1)
     for longest in LONGEST:
-        lengths = sizes(longest / most)
+        lengths = sizes(min(THICKEST, longest / most))
         lefts, end = _side_by_side(blocks, lengths)
         if end <= PAGE - MARGIN:
             break
     page = max(PAGE, math.ceil(end + MARGIN))
-    spare = (page - MARGIN - end) / max(1, len(blocks) - 1)
+    spare = min(WIDEST_GAP, (page - MARGIN - end) / max(1, len(blocks) - 1))
     lefts = [left + index * spare for index, left in enumerate(lefts)]
     boxes = [_towers(block, left, *size) for block, left, size in zip(blocks, lefts, lengths)]
     words = [f"heights and widths {side_word}", f"numbers of maps {count_word}"] if maps else []
@@ -175,8 +176,10 @@ def _draw_windows(axes: Axes, plan: _Plan, index: int, place: tuple[float, float
     before, block = plan.blocks[index - 1], plan.blocks[index]
     window = tuple(min(1.0, length / side) for length, side in zip(block.window, before.shape))
     own_half = before.towers == block.towers and (block.kind == "pooling" or block.groups == block.towers)
+    # Of the maps in each box: all, or one group's share if the groups are too many to be drawn apart.
+    depth = 0 if block.kind == "pooling" else min(1, before.towers / block.groups) if block.groups > 1 else 1
     for box in plan.boxes[index - 1]:
-        draw_window(axes, box, window, place, deep=block.kind != "pooling")
+        draw_window(axes, box, window, place, depth)
     for tower, target in enumerate(plan.boxes[index]):
         for source, box in enumerate(plan.boxes[index - 1]):
             if source == tower or not own_half:

@@ -84,7 +84,7 @@ def _block(name: str, layer: Layer, shape: tuple[int, ...]) -> Block:
     if groups > 1:
         caption.append(f"{groups} groups")
     if getattr(layer, "connected", None) is not None:
-        caption.append("by a table")
+        caption.append("connection table")
     return Block(name, shape, kind, caption, window, groups)
 
 
@@ -119,8 +119,6 @@ def _split_into_towers(blocks: list[Block]) -> None:
             continue
         block.towers = max(block.towers, block.groups)
         for earlier in reversed(blocks[:index]):
-            if earlier.kind == "picture":
-                break
             earlier.towers = max(earlier.towers, block.groups)
             if earlier.kind != "pooling":
                 break

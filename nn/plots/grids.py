@@ -46,7 +46,7 @@ def grid(
     array, kind="activations" or "gradients": (H, W, C), a tile for each map, or (units,), as bars or cells.
         kind="kernels" (and the gradients of kernels): (KH, KW, C_in, C_out), each kernel in grey or RGB if C_in is 1
         or 3, else a tile for each output (row) and input (column); (in, out), a row for each output; (units,).
-    image: the picture (H, W, C) that the numbers belong to, shown small.
+    image: the picture (H, W, C) that the numbers belong to, shown small; a vector is not shown.
     limit: the most tiles that are drawn.
 
     Numbers from zero upwards go from white to violet, signed ones from blue by white to red. What is zero throughout
@@ -55,12 +55,14 @@ def grid(
     """
     if kind not in KINDS:
         raise ValueError(f"grid: kind is {kind!r}, expected 'activations', 'kernels' or 'gradients'")
-    array = np.asarray(array, dtype=np.float64)
+    array = np.asarray(array, dtype=np.result_type(array, np.float32))
     if array.ndim not in ((1, 3) if kind == "activations" else (1, 2, 4) if kind == "kernels" else (1, 2, 3, 4)):
         forms = {"activations": "(H, W, C) or (units,)", "kernels": "(KH, KW, C_in, C_out), (in, out) or (units,)"}
         raise ValueError(f"grid: expected {kind} of shape {forms.get(kind, '1 to 4 dimensions')}, got {array.shape}")
     if array.size == 0 or limit < 1:
         raise ValueError(f"grid: nothing to draw of shape {array.shape} with limit={limit}")
+    if np.ndim(image) != 3:
+        image = None
     facts = _facts(array, kind)
     array = np.nan_to_num(array, posinf=0, neginf=0)
     if array.ndim == 1 and len(array) <= MOST_BARS:
@@ -96,18 +98,22 @@ class _Scale:
     largest: float  # the size of the largest number, which may lie beyond
 
     def words(self, sign: int) -> str:
-        return f"{'−' if sign < 0 else ''}{self.top:.3g}"
+        return f"{'−' if sign < 0 else ''}{_number(self.top)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= value < 1e7 else f"{value:.3g}"
 
 
 def _scale(array: np.ndarray, kind: str) -> _Scale:
+    if array.ndim == 2:  # may be very large: the part that is drawn
+        array = array[: tiles.MOST_INPUTS, : tiles.MOST_OUTPUTS]
     sizes = np.abs(array[array != 0])
     largest = float(sizes.max(initial=0)) or 1.0
     top = float(np.quantile(sizes, 0.998)) if sizes.size else largest
-    if top > 0.75 * largest:
+    if top > 0.75 * largest or (array.ndim == 4 and array.shape[2] == 3):  # in colour nothing is cut off
         top = largest
     signed = kind != "activations" or array.min() < 0
-    if array.ndim == 4 and array.shape[2] == 3:
-        top = largest
     return _Scale(AROUND_ZERO, -top, top, largest) if signed else _Scale(FROM_ZERO, 0.0, top, largest)
 
 
@@ -211,7 +217,7 @@ def _draw_scale(figure: Figure, page_height: float, left: float, scale: _Scale, 
     axes.spines[:].set(visible=True, color="#bdbdbd", linewidth=0.6)
     text = noun
     if scale.largest > scale.top:
-        text += f" (a few numbers lie beyond the scale, up to {scale.largest:.3g} in size)"
+        text += f" (a few numbers lie beyond the scale, up to {_number(scale.largest)} in size)"
     figure.text((left + 275) / PAGE, 40 / page_height, text, fontsize=9, color=GREY, va="center")
 
 
@@ -229,12 +235,13 @@ def _write_header(figure: Figure, page_height: float, page: _Page) -> None:
 
 
 def _to_unit_range(image: np.ndarray) -> np.ndarray:
-    """Pictures may have had their mean taken off: stretch them from black to white, unless they lie in 0..1."""
+    """Stretched from black to white if it leaves 0..1, as pictures do that have had their mean taken off."""
     image = np.asarray(image, dtype=np.float64)
     if image.shape[-1] not in (1, 3):
         image = image.mean(axis=-1, keepdims=True)
-    low, high = min(0.0, image.min()), max(1.0, image.max())
-    return (image - low) / (high - low) if (low, high) == (0.0, 1.0) else (image - image.min()) / (np.ptp(image) or 1)
+    if image.min() >= 0 and image.max() <= 1:
+        return image
+    return (image - image.min()) / (np.ptp(image) or 1)
 
 
 def _axes(figure: Figure, page_height: float, left: float, top: float, width: float, height: float) -> Axes:

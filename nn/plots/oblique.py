@@ -17,7 +17,7 @@ from nn.plots.style import COLOURS, INK
 BACK = np.array([0.42, 0.30])  # where a pixel of width goes on the paper: to the right and up
 TINTS = {"picture": "#dcdcdc", "convolution": "#b5d5ea", "pooling": "#b9e0d0", "vector": "#f2cba6"}
 KERNEL = COLOURS[1]
-MOST_SHEETS = 24  # maps that are drawn one by one
+MOST_SHEETS, THINNEST_SHEET = 24, 4.5  # maps that are drawn one by one, and the least pixels that each needs
 
 
 @dataclass
@@ -55,20 +55,23 @@ def draw_box(axes: Axes, box: Box, kind: str, sheets: int = 0) -> None:
     for face, corners in box.faces().items():
         colour = _lighter(TINTS[kind], shades[face])
         axes.add_patch(Polygon(corners, facecolor=colour, edgecolor=INK, linewidth=0.7, joinstyle="round", zorder=2))
-    if 1 < sheets <= MOST_SHEETS and box.length / sheets >= 2.5:
+    if 1 < sheets <= MOST_SHEETS and box.length / sheets >= THINNEST_SHEET:
         for map_ in np.arange(1, sheets) / sheets:
             _line(axes, [box.point(map_, 1, 0), box.point(map_, 0, 0), box.point(map_, 0, 1)], INK, 0.35)
 
 
-def draw_window(axes: Axes, box: Box, window: tuple[float, float], place: tuple[float, float], deep: bool) -> None:
-    """What one number of the next block sees, as a box in this one: through all maps if `deep`, else in the last."""
+def draw_window(axes: Axes, box: Box, window: tuple[float, float], place: tuple[float, float], depth: float) -> None:
+    """What one number of the next block sees, as a box in this one: through so large a share of its maps.
+
+    depth 0 is the last map alone, as each number that pooling makes sees one map.
+    """
     top, front = _corner(window, place)
     rows, columns = (top, top + window[0]), (front, front + window[1])
     near = _rectangle(box, 1, rows, columns)
     axes.add_patch(Polygon(near, facecolor=KERNEL, alpha=0.28, edgecolor="none", zorder=4))
     _line(axes, [*near, near[0]], KERNEL, 1.0)
-    if deep:
-        far = _rectangle(box, 0, rows, columns)
+    if depth > 0:
+        far = _rectangle(box, 1 - depth, rows, columns)
         _line(axes, [*far, far[0]], KERNEL, 0.6)
         for start, end in zip(far, near):
             _line(axes, [start, end], KERNEL, 0.6)

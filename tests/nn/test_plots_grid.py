@@ -93,7 +93,7 @@ def test_all_zero_and_numbers_that_are_none(tmp_path, monkeypatch):
 def test_one_giant_does_not_pale_the_others(tmp_path, monkeypatch):
     array = numbers((13, 13, 64), positive=True)
     array[0, 0, 0] = 1000
-    assert "beyond the scale, up to 1e+03" in words(tmp_path, monkeypatch, array)
+    assert "beyond the scale, up to 1,000" in words(tmp_path, monkeypatch, array)
 
 
 def test_what_cannot_be_drawn_is_said_in_one_sentence(tmp_path):
@@ -185,6 +185,16 @@ def test_gradients_of_a_loss(tmp_path, monkeypatch):
     network, image = network_and_image()
     plots.layer_gradients(tmp_path / "grid.png", network, image, np.array([0.1, 0.2, -0.3]), "conv")
     assert "gradient of the loss by conv's output, 6×6×4" in drawn[0].words()
+
+
+def test_a_network_of_vectors(tmp_path, monkeypatch):
+    drawn = catch(monkeypatch)
+    network = Network([("fc1", Linear(20, 50, rng=0)), ("relu", ReLU()), ("fc2", Linear(50, 3, rng=0))], (20,))
+    vector = np.random.default_rng(0).normal(size=20).astype(np.float32)
+    plots.feature_maps(tmp_path / "grid.png", network, vector, "relu")
+    plots.layer_gradients(tmp_path / "grid.png", network, vector, 2, "input")
+    for picture in drawn:
+        picture.check()
 
 
 def test_names_that_are_not_there_are_said_in_one_sentence(tmp_path):
