@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nn.plots.style import RIGHT, WRONG, picture
+from nn.plots.style import RIGHT, WRONG, picture, show_image
 
 
 def mistakes(
@@ -52,7 +52,7 @@ def mistakes(
                 centre = margin + (column + 0.5) * pitch
                 bottom = top - 0.4 - 0.28 - side
                 axes = figure.add_axes(((centre - side / 2) / width, bottom / height, side / width, side / height))
-                _show_image(axes, images[index])
+                show_image(axes, images[index])
                 write(
                     centre,
                     top - 0.46,
@@ -86,9 +86,3 @@ def _sort_mistakes(labels: np.ndarray, answers: Mapping, confidences: Mapping) -
 def _short(name: str, length: int = 9) -> str:
     """A class name that fits under a picture."""
     return name if len(name) <= length else name[: length - 1] + "…"
-
-
-def _show_image(axes, image: np.ndarray) -> None:
-    axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(True)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -56,3 +58,10 @@ def picture(path: str | Path, width: float, height: float, layout: str | None = 
             figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # inches around each panel
         yield figure
         figure.savefig(path, format="png")
+
+
+def show_image(axes: Axes, image: np.ndarray) -> None:
+    """A picture (H, W, 1 or 3) with values from 0 to 1."""
+    axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(True)
