@@ -8,10 +8,11 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint clean
+.PHONY: help demo crops test bench lint clean
 
 help:
 	@echo 'make demo    train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
+	@echo 'make crops   show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
 	@echo 'make test    run the tests'
 	@echo 'make bench   measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
 	@echo 'make lint    check style and formatting with ruff'
@@ -20,6 +21,9 @@ help:
 
 demo: .venv/installed
 	$(BIN)/python -m examples.compare $(ARGS)
+
+crops: .venv/installed
+	$(BIN)/python -m examples.crops $(ARGS)
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest $(ARGS)
