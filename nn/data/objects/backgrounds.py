@@ -31,8 +31,9 @@ def background(rng: np.random.Generator) -> Drawing:
 
 
 def any_colour(rng: np.random.Generator) -> Colour:
-    """Any hue, mostly subdued."""
-    rgb = colorsys.hsv_to_rgb(rng.random(), rng.beta(1.3, 2.6), rng.uniform(0.22, 0.97))
+    """Any hue, brown and orange more often, mostly subdued."""
+    hue = rng.random() if rng.random() < 0.6 else rng.normal(0.08, 0.03) % 1
+    rgb = colorsys.hsv_to_rgb(hue, rng.beta(1.3, 2.6), rng.uniform(0.22, 0.97))
     return tuple(255 * channel for channel in rgb)
 
 

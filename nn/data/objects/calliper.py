@@ -22,6 +22,7 @@ MATERIALS = {
     "red": (176, 62, 54),
     "brass": (186, 152, 92),
     "brown": (128, 96, 70),
+    "copper": (184, 116, 70),
     "ivory": (216, 202, 172),
 }
 # The strokes of each digit on a grid 1 wide and 2 high, y down.
@@ -57,6 +58,7 @@ class Design:
 
 def draw_calliper(rng: np.random.Generator) -> Drawing:
     drawing = Drawing()
+    drawing.turns = True
     design = _design(rng)
     _rod(drawing, design)
     drawing.fill(box(-0.3, -design.half, design.length, design.half, 0.03), shade(design.beam, 0.62))

@@ -51,14 +51,8 @@ class View:
 
 def draw_car(rng: np.random.Generator) -> Drawing:
     car = random_car(rng)
-    yaw = (
-        rng.uniform(0, 0.12)
-        if rng.random() < 0.4
-        else rng.uniform(0.25, 0.95)
-        if rng.random() < 0.75
-        else rng.uniform(1.2, 1.5)
-    )
-    view = View(yaw, rng.uniform(0.03, 0.13), car)
+    yaw = _yaw(rng)
+    view = View(yaw, rng.uniform(0.03, 0.12), car)
     drawing = Drawing()
     _under(drawing, view, car)
     _top(drawing, view, car)
@@ -68,15 +62,29 @@ def draw_car(rng: np.random.Generator) -> Drawing:
     draw_side(side, car, rng)
     drawing.add(side, view.side)
     _mirror(drawing, view, car)
+    x, z = np.array(
+        [(car.profile[0, 0], -1), (car.profile[0, 0], 1), (car.profile[-1, 0], 1), (car.profile[-1, 0], -1)]
+    ).T
+    drawing.ground = view.point(x, np.zeros(4), z)
     return drawing
 
 
+def _yaw(rng: np.random.Generator) -> float:
+    """How far the car is turned from a plain side view, in radians: not at all, halfway, or almost to its end."""
+    low, high = [(0.0, 0.15), (0.25, 0.7), (0.6, 1.1), (1.15, 1.45)][rng.choice(4, p=[0.32, 0.26, 0.22, 0.2])]
+    return rng.uniform(low, high)
+
+
 def _under(drawing: Drawing, view: View, car: Car) -> None:
-    """The far wheels and the dark floor."""
+    """The tyres and the dark floor."""
     for x in car.wheels:
-        tyre = ellipse(x, -car.wheel, car.wheel)
-        drawing.fill(view.side(tyre, -0.95), BLACK)
-        drawing.fill(view.side(tyre, -0.7), shade(BLACK, 0.6))
+        rim = ellipse(x, -car.wheel, car.wheel)
+        for way in (-1, 1):
+            outer, inner = view.side(rim, 0.97 * way), view.side(rim, 0.66 * way)
+            drawing.fill(inner, shade(BLACK, 0.6))
+            tread = np.stack([outer, np.roll(outer, 1, axis=0), np.roll(inner, 1, axis=0), inner], axis=1)
+            drawing.pieces(tread, [shade(BLACK, 0.8)] * len(tread))
+            drawing.fill(outer, BLACK)
     first, last = car.profile[0], car.profile[-1]
     floor = np.array([(first[0] + 0.1, -0.2), (last[0] - 0.1, -0.2)])
     drawing.fill(view.strip(floor[0], floor[1]), shade(BLACK, 0.5))

@@ -20,6 +20,8 @@ def draw_cat(rng: np.random.Generator) -> Drawing:
     fur = coat(PATTERNS, float(rng.choice([0.05, 0.2, 0.8])), rng)
     pose = rng.choice([_portrait, _facing, _sitting, _lying, _walking], p=[0.22, 0.2, 0.2, 0.18, 0.2])
     pose(drawing, fur, rng)
+    if drawing.chin is None:
+        drawing.stand()
     return drawing
 
 

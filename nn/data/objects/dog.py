@@ -22,6 +22,8 @@ def draw_dog(rng: np.random.Generator) -> Drawing:
         [_portrait, _profile_portrait, _facing, _sitting, _standing, _lying], p=[0.22, 0.12, 0.16, 0.16, 0.22, 0.12]
     )
     pose(drawing, fur, breed, rng)
+    if drawing.chin is None:
+        drawing.stand()
     return drawing
 
 

@@ -54,11 +54,18 @@ class Inside:
 
 
 class Drawing:
-    """Steps in painter's order. A bust goes on below the picture, and `chin` is how far down it must show."""
+    """Steps in painter's order, and what a scene must know to place them.
+
+    chin     of a bust, which goes on below the picture: how far down it must show
+    ground   of what stands on the ground: the outline of its place there, for the shadow
+    turns    whether it may be turned any way, as things on a table may
+    """
 
     def __init__(self) -> None:
         self.steps: list = []
         self.chin: float | None = None
+        self.ground: np.ndarray | None = None
+        self.turns = False
 
     def fill(self, outline: np.ndarray, colour: Colour, roundness: float = 0.0) -> None:
         self.steps.append(Fill(np.asarray(outline, dtype=float), colour, roundness))
@@ -85,6 +92,12 @@ class Drawing:
     def add(self, other: Drawing, mapping: Mapping) -> None:
         """Another drawing's steps, with `mapping` applied to all its points."""
         self.steps.extend(_mapped(step, mapping) for step in other.steps)
+
+    def stand(self) -> None:
+        """Put it on the ground: its place there is a flat ellipse below all of it."""
+        (left, _), (right, bottom) = self.points().min(axis=0), self.points().max(axis=0)
+        half = (right - left) / 2
+        self.ground = ellipse(left + half, bottom - 0.04 * half, 0.95 * half, 0.09 * half)
 
     def points(self) -> np.ndarray:
         """All points of the outermost steps, (n, 2): they tell how far the drawing reaches."""

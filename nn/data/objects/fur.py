@@ -45,7 +45,7 @@ class Coat:
 
 def coat(patterns: list[str], shaggy: float, rng: np.random.Generator) -> Coat:
     name = str(rng.choice(list(COATS)))
-    main = vary(COATS[name], 4, rng)
+    main = vary(COATS[name], 2.5, rng)
     is_dark = sum(main) < 290
     bright = (
         mix(main, (245, 240, 232), rng.uniform(0.75, 0.95)) if rng.random() < 0.6 else mix(main, (240, 225, 200), 0.3)
@@ -95,7 +95,7 @@ def patches(
             angles = np.linspace(0, 2 * np.pi, 8, endpoint=False)
             radii = size * rng.uniform(0.6, 1.2, 8)
             blob = smooth(np.stack([x + radii * np.cos(angles), y + 0.8 * radii * np.sin(angles)], axis=1), steps=4)
-            drawing.fill(furry(blob, 0.02, 0.04, rng), colour)
+            drawing.fill(furry(blob, 0.02, 0.04, rng) if size > 0.1 else blob, colour)
 
 
 def eye(drawing: Drawing, x: float, y: float, size: float, iris: Colour, slit: float, line: Colour) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from nn.data.objects.backgrounds import any_colour, background, blades
 from nn.data.objects.calliper import draw_calliper
@@ -37,7 +37,7 @@ def render(class_name: str, image_size: int, seed) -> tuple[Image.Image, Box]:
     check_size("render", image_size)
     rng = np.random.default_rng(seed)
     drawing = DRAW[class_name](rng)
-    to_unit = _place(drawing, class_name == "vernier calliper", rng)
+    to_unit = _place(drawing, rng)
     angle = rng.uniform(-2.6, -0.5)  # the light comes from above
     light = (math.cos(angle), math.sin(angle))
 
@@ -48,7 +48,7 @@ def render(class_name: str, image_size: int, seed) -> tuple[Image.Image, Box]:
     around = tuple(edge / fine for edge in where)
 
     picture = _behind(drawing, fine, light, rng)
-    _cast_shadow(picture, layer, around, light, drawing.chin is not None or class_name == "vernier calliper", rng)
+    _cast_shadow(picture, layer, None if drawing.ground is None else to_unit(drawing.ground), light, rng)
     picture.paste(layer, (0, 0), layer)
     if rng.random() < 0.25:
         paint(picture, _in_front(around, rng), lambda points: points, light)
@@ -61,13 +61,10 @@ def check_size(function: str, image_size: int) -> None:
         raise ValueError(f"{function}: image_size must be {SMALLEST} to {LARGEST} pixels, got {image_size!r}.")
 
 
-def _place(drawing: Drawing, lies_flat: bool, rng: np.random.Generator) -> Mapping:
-    """Where the object goes: mirrored, turned, sheared, seen at a slant, and as large as it is to be.
-
-    A thing that lies flat may be turned any way; what stands is turned only a little.
-    """
-    degrees = rng.uniform(0, 360) if lies_flat else float(np.clip(rng.normal(0, 3.5), -9, 9))
-    turn = moved(degrees=degrees, flip=rng.random() < 0.5 and not lies_flat)
+def _place(drawing: Drawing, rng: np.random.Generator) -> Mapping:
+    """Where the object goes: mirrored, turned, sheared, seen at a slant, and as large as it is to be."""
+    degrees = rng.uniform(0, 360) if drawing.turns else float(np.clip(rng.normal(0, 4), -9, 9))
+    turn = moved(degrees=degrees, flip=rng.random() < 0.5 and not drawing.turns)
     shear, squeeze = rng.uniform(-0.1, 0.1), rng.uniform(0.88, 1.08)
     slant = rng.uniform(-0.07, 0.07, 2)
     points = drawing.points()
@@ -81,7 +78,7 @@ def _place(drawing: Drawing, lies_flat: bool, rng: np.random.Generator) -> Mappi
 
     seen = project(points)
     low, extent = seen.min(axis=0), np.ptp(seen, axis=0)
-    share = rng.uniform(0.82, 0.97) if lies_flat or rng.random() < 0.7 else rng.uniform(0.6, 0.82)
+    share = rng.uniform(0.82, 0.97) if drawing.turns or rng.random() < 0.7 else rng.uniform(0.6, 0.82)
     if drawing.chin is not None:
         chin = project(np.array([[middle[0], drawing.chin]]))[0, 1] - low[1]
         scale = min(share / extent[0], rng.uniform(0.76, 0.9) / chin)
@@ -92,7 +89,9 @@ def _place(drawing: Drawing, lies_flat: bool, rng: np.random.Generator) -> Mappi
         room = 1 - scale * extent
         detail = seen.mean(axis=0) - low  # where most of it is should be near the middle, as should the box
         middle_at = scale * (0.5 * detail + 0.25 * extent)
-        corner = np.clip(0.5 - middle_at + rng.normal(0, 0.09, 2) * room, 0.02 * room, 0.98 * room)
+        corner = np.clip(
+            0.5 - middle_at + np.clip(rng.normal(0, 0.18, 2), -0.28, 0.28) * room, 0.02 * room, 0.98 * room
+        )
     return lambda points: (project(points) - low) * scale + corner
 
 
@@ -120,29 +119,22 @@ def _mean_colour(drawing: Drawing) -> Colour:
 def _cast_shadow(
     picture: Image.Image,
     layer: Image.Image,
-    around: Box,
+    ground: np.ndarray | None,
     light: tuple[float, float],
-    lifted: bool,
     rng: np.random.Generator,
 ) -> None:
-    """A soft shadow away from the light and, for what stands on the ground, a darker one under it."""
+    """A soft shadow away from the light and, for what stands on the ground, a darker one at its feet."""
     shape = layer.getchannel("A").resize((COARSE, COARSE), Image.Resampling.BOX)
     distance = rng.uniform(0.01, 0.05) * COARSE
     away = (1, 0, light[0] * distance, 0, 1, light[1] * distance)
     shadow = shape.transform(shape.size, Image.Transform.AFFINE, away, Image.Resampling.BILINEAR)
     shadow = shadow.point([round(level * 0.45) for level in range(256)])
-    left, _, right, bottom = around
-    if not lifted:
-        under = Drawing()
-        under.fill(ellipse((left + right) / 2, bottom - 0.01, 0.5 * (right - left), 0.045), (200, 200, 200))
-        ground = Image.new("RGB", shape.size)
-        paint(ground, under, lambda points: points, light)
-        shadow = Image.fromarray(np.maximum(np.asarray(shadow), np.asarray(ground)[..., 0]))
-    shadow = shadow.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.2)))
+    if ground is not None:
+        ImageDraw.Draw(shadow).polygon((ground * COARSE - 0.5).ravel().tolist(), fill=230)
+    shadow = shadow.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.0)))
     strength = rng.uniform(0.4, 1)
-    mask = shadow.point([round(level * strength) for level in range(256)]).resize(
-        picture.size, Image.Resampling.BILINEAR
-    )
+    mask = shadow.point([round(level * strength) for level in range(256)])
+    mask = mask.resize(picture.size, Image.Resampling.BILINEAR)
     picture.paste((18, 16, 20), (0, 0, *picture.size), mask)
 
 
@@ -155,7 +147,7 @@ def _in_front(around: Box, rng: np.random.Generator) -> Drawing:
     left, top, right, bottom = around
     wide, tall = right - left, bottom - top
     x = left + wide * (rng.uniform(0.05, 0.3) if rng.random() < 0.5 else rng.uniform(0.7, 0.95))
-    y = top + tall * rng.uniform(0.2, 0.9)
+    y = top + tall * rng.uniform(0.45, 0.95)
     kinds = [_bar, _leaves, _hand, _tall_grass]
     kinds[rng.integers(len(kinds))](drawing, x, y, wide, tall, bottom, rng)
     return drawing
@@ -207,8 +199,8 @@ def _photograph(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     pixels = np.asarray(picture, dtype=np.float32)
     across = np.linspace(-1, 1, size, dtype=np.float32)
     slope = rng.normal(0, 0.12, 2)
-    gain = rng.uniform(0.8, 1.15) * (1 + slope[0] * across[None, :] + slope[1] * across[:, None])
-    contrast, tint = rng.uniform(0.82, 1.15), rng.normal(1, 0.03, 3)
+    gain = rng.uniform(0.86, 1.15) * (1 + slope[0] * across[None, :] + slope[1] * across[:, None])
+    contrast, tint = rng.uniform(0.86, 1.18), rng.normal(1, 0.022, 3)
     exposed = (pixels * contrast + 120 * (1 - contrast)) * (gain[..., None] * tint).astype(np.float32)
     noise = rng.uniform(0, 6)
     exposed += noise * rng.standard_normal(exposed.shape, dtype=np.float32)  # last: it takes as many numbers as pixels
