@@ -89,9 +89,10 @@ def _place(drawing: Drawing, rng: np.random.Generator) -> Mapping:
         room = 1 - scale * extent
         detail = seen.mean(axis=0) - low  # where most of it is should be near the middle, as should the box
         middle_at = scale * (0.5 * detail + 0.25 * extent)
-        corner = np.clip(
-            0.5 - middle_at + np.clip(rng.normal(0, 0.18, 2), -0.28, 0.28) * room, 0.02 * room, 0.98 * room
-        )
+        corner = 0.5 - middle_at + np.clip(rng.normal(0, 0.18, 2), -0.28, 0.28) * room
+        corner = np.clip(corner, 0.02 * room, 0.98 * room)
+        # The middle of the picture shows some of the object, not just of its box's edge.
+        corner = np.clip(corner, 0.5 - 0.8 * scale * extent, 0.5 - 0.2 * scale * extent)
     return lambda points: (project(points) - low) * scale + corner
 
 
