@@ -79,7 +79,7 @@ def _design(rng: np.random.Generator) -> Design:
     opening = rng.beta(1.1, 2) * (length - slider - 0.1)
     half = rng.uniform(0.16, 0.24)
     return Design(length, half, opening, rng.uniform(0.75, 1.1), rng.uniform(0.3, 0.42), slider,
-                  rng.uniform(0.042, 0.06), beam, frame, ink)  # fmt: skip
+                  rng.uniform(0.048, 0.068), beam, frame, ink)  # fmt: skip
 
 
 def _sheen(drawing: Drawing, left: float, right: float, top: float, bottom: float, colour: Colour) -> None:

@@ -71,7 +71,7 @@ def draw_car(rng: np.random.Generator) -> Drawing:
 
 def _yaw(rng: np.random.Generator) -> float:
     """How far the car is turned from a plain side view, in radians: not at all, halfway, or almost to its end."""
-    low, high = [(0.0, 0.15), (0.25, 0.7), (0.6, 1.1), (1.15, 1.45)][rng.choice(4, p=[0.32, 0.26, 0.22, 0.2])]
+    low, high = [(0.0, 0.15), (0.25, 0.7), (0.6, 1.1), (1.15, 1.45)][rng.choice(4, p=[0.25, 0.22, 0.27, 0.26])]
     return rng.uniform(low, high)
 
 

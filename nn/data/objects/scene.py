@@ -133,7 +133,7 @@ def _cast_shadow(
     if ground is not None:
         ImageDraw.Draw(shadow).polygon((ground * COARSE - 0.5).ravel().tolist(), fill=230)
     shadow = shadow.filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.0)))
-    strength = rng.uniform(0.4, 1)
+    strength = rng.uniform(0.1, 0.95)
     mask = shadow.point([round(level * strength) for level in range(256)])
     mask = mask.resize(picture.size, Image.Resampling.BILINEAR)
     picture.paste((18, 16, 20), (0, 0, *picture.size), mask)
