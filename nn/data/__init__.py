@@ -7,6 +7,7 @@ from nn.data.digits import digits
 from nn.data.load import load
 from nn.data.mnist import fashion_mnist, mnist
 from nn.data.npz import load_npz
+from nn.data.objects import objects, objects_with_boxes
 from nn.data.pictures import pictures
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "load",
     "load_npz",
     "mnist",
+    "objects",
+    "objects_with_boxes",
     "pictures",
     "split",
 ]

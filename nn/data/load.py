@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ from nn.data.dataset import Dataset
 from nn.data.digits import digits
 from nn.data.mnist import fashion_mnist, is_idx_folder, mnist
 from nn.data.npz import npz
+from nn.data.objects import objects
 from nn.data.pictures import picture_sets
 from nn.data.pixels import fit
 
 BORDER = 8  # pixels that grey pictures may lack to the wanted size and get as a border
+OBJECTS_SIZE = 64  # of rendered pictures when no size is asked for
 
 
 def load(
@@ -28,6 +31,7 @@ def load(
     what is a name,
 
         "digits"          the 10,000 digits in the box
+        "objects"         cars, cats, dogs and vernier callipers, rendered in about a minute; see nn.data.objects
         "mnist"           downloaded on first use, as the next two
         "fashion_mnist"
         "cifar10"
@@ -44,7 +48,7 @@ def load(
     image_size  pictures become image_size x image_size: the short side is brought to this size and the square in the
                 middle cut out. Grey sets that lack up to 8 pixels get a border of 0 instead, half on each side: so were
                 MNIST's 28 pixels brought to LeNet-5's 32 (LeCun et al. 1998). None: as they are; pictures in a folder
-                must then all have one size
+                must then all have one size; "objects" are rendered at this size, without one at 64
     channels    3: RGB, grey pictures get three equal channels; 1: grey. None: as they are; a folder or zip as RGB
 
     Raises ValueError or FileNotFoundError for what cannot be read, DownloadError where the network does not help.
@@ -53,7 +57,13 @@ def load(
         raise ValueError(f"load: channels must be 1 (grey) or 3 (RGB), got {channels!r}")
     if image_size is not None and image_size < 1:
         raise ValueError(f"load: image_size must be at least 1, got {image_size!r}")
-    named = {"digits": _digits, "mnist": mnist, "fashion_mnist": fashion_mnist, "cifar10": cifar10}
+    named = {
+        "digits": _digits,
+        "objects": partial(objects, image_size or OBJECTS_SIZE, progress=True),
+        "mnist": mnist,
+        "fashion_mnist": fashion_mnist,
+        "cifar10": cifar10,
+    }
     if isinstance(what, str) and what.lower().replace("-", "_") in named:
         sets = named[what.lower().replace("-", "_")]()
     else:
