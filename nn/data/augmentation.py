@@ -88,15 +88,14 @@ def random_portions(
 ) -> np.ndarray:
     """A window of each uint8 image, of its shape but only a portion of its area, anywhere in it, brought to `size`.
 
-    The portion's logarithm is uniform between `least` and 1, so that each halving is seen as often. A network that is
-    to recognise a thing by a small piece has to have learned from pieces.
+    The window's side is uniform between sqrt(least) and 1 of the image's: by default from a sixteenth of the area to
+    all of it. A network that is to recognise a thing by a small piece has to have learned from pieces.
     """
-    portions = np.exp(rng.uniform(np.log(least), 0, len(images)))
+    shares = rng.uniform(np.sqrt(least), 1, len(images))
     places = rng.random((len(images), 2))
     height, width = images.shape[1:3]
     out = np.empty((len(images), *size, images.shape[3]), np.uint8)
-    for image, portion, (down, right), small in zip(images, portions, places, out):
-        share = np.sqrt(portion)
+    for image, share, (down, right), small in zip(images, shares, places, out):
         top, left = down * (1 - share) * height, right * (1 - share) * width
         picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
         box = (left, top, left + share * width, top + share * height)
