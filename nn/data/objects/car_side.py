@@ -114,7 +114,6 @@ def _windows(side: Drawing, car: Car, rng: np.random.Generator) -> None:
     right = [np.interp(-y, -profile[6:4:-1, 1], profile[6:4:-1, 0]) - 0.14 for y in (belt, top)]
     panes = np.array([(left[0], belt), (left[1], top), (right[1], top), (right[0], belt)])
     if car.kind == "van" and rng.random() < 0.6:  # no windows behind the driver
-        panes = panes * np.array([1, 1])
         if car.from_behind:
             panes[0, 0] = panes[1, 0] = right[1] - 0.9
         else:

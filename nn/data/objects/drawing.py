@@ -1,4 +1,4 @@
-"""Drawings of filled outlines: made once in coordinates without a size, painted at any number of pixels.
+"""Drawings of filled outlines in coordinates without a size, which painting.py paints at any number of pixels.
 
 An outline is an array (n, 2) of points (x, y), x to the right and y DOWN as in pictures. A colour is three numbers in
 0..255. A drawing keeps its steps in painter's order; nothing is painted until its final size is known.
@@ -10,10 +10,8 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 Colour = tuple[float, float, float]
 Mapping = Callable[[np.ndarray], np.ndarray]
@@ -118,6 +116,11 @@ def _mapped(step, mapping: Mapping):
 
 # ---- outlines ----
 
+AROUND = np.linspace(0, 2 * math.pi, 28, endpoint=False)
+CIRCLE = np.stack([np.cos(AROUND), np.sin(AROUND)], axis=1)
+HALF_TURN = np.linspace(0, math.pi, 7)[1:-1, None]
+COS, SIN = np.cos(HALF_TURN), np.sin(HALF_TURN)
+
 
 def smooth(points, closed: bool = True, steps: int = 6) -> np.ndarray:
     """The Catmull-Rom curve through the points: it passes through each with the slope of its two neighbours."""
@@ -127,7 +130,7 @@ def smooth(points, closed: bool = True, steps: int = 6) -> np.ndarray:
     else:
         padded = np.concatenate([middle[:1], middle, middle[-1:]])
         before, middle, after, beyond = padded[:-3], padded[1:-2], padded[2:-1], padded[3:]
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None, None]
+    t = (np.arange(steps) / steps)[:, None, None]
     curve = 0.5 * (
         2 * middle
         + (after - before) * t
@@ -140,9 +143,8 @@ def smooth(points, closed: bool = True, steps: int = 6) -> np.ndarray:
 
 def ellipse(x: float, y: float, across: float, down: float | None = None, degrees: float = 0.0) -> np.ndarray:
     """The ellipse around (x, y) with these two radii, turned clockwise."""
-    angles = np.linspace(0, 2 * math.pi, 28, endpoint=False)
-    circle = np.stack([np.cos(angles) * across, np.sin(angles) * (across if down is None else down)], axis=1)
-    return moved(x, y, degrees=degrees)(circle)
+    points = CIRCLE * np.array([across, across if down is None else down])
+    return moved(x, y, degrees=degrees)(points) if degrees else points + np.array([x, y])
 
 
 def box(left: float, top: float, right: float, bottom: float, rounding: float = 0.0) -> np.ndarray:
@@ -163,15 +165,16 @@ def limb(points, widths) -> np.ndarray:
     """The outline of a line with round ends along the smooth curve through the points."""
     points = np.asarray(points, dtype=float)
     curve = smooth(points, closed=False, steps=5) if len(points) > 2 else points
-    at = np.linspace(0, 1, len(curve))
-    half = np.interp(at, np.linspace(0, 1, len(points)), np.broadcast_to(np.asarray(widths, float) / 2, len(points)))
-    along = np.gradient(curve, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    turn = np.linspace(0, math.pi, 7)[1:-1, None]
-    end = curve[-1] + half[-1] * (np.cos(turn) * across[-1] + np.sin(turn) * along[-1])
-    start = curve[0] - half[0] * (np.cos(turn) * across[0] + np.sin(turn) * along[0])
-    return np.concatenate([curve + half[:, None] * across, end, (curve - half[:, None] * across)[::-1], start])
+    wide = np.full(len(points), widths) if np.isscalar(widths) else np.asarray(widths)
+    half = np.interp(np.arange(len(curve)) * ((len(points) - 1) / (len(curve) - 1)), np.arange(len(points)), wide / 2)
+    padded = np.concatenate([curve[:1], curve, curve[-1:]])
+    along = padded[2:] - padded[:-2]
+    along /= np.sqrt((along * along).sum(axis=1, keepdims=True)) + 1e-9
+    across = along[:, ::-1] * np.array([-1, 1])
+    aside = half[:, None] * across
+    end = curve[-1] + half[-1] * (COS * across[-1] + SIN * along[-1])
+    start = curve[0] - half[0] * (COS * across[0] + SIN * along[0])
+    return np.concatenate([curve + aside, end, (curve - aside)[::-1], start])
 
 
 def furry(outline: np.ndarray, depth: float, spacing: float, rng: np.random.Generator) -> np.ndarray:
@@ -220,94 +223,3 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
 def vary(colour: Colour, amount: float, rng: np.random.Generator) -> Colour:
     """A colour near this one: brightness and hue each a little off."""
     return tuple(np.clip(np.array(colour) * rng.normal(1, 0.1) + rng.normal(0, amount, 3), 4, 250).tolist())
-
-
-# ---- painting ----
-
-
-def paint(picture: Image.Image, drawing: Drawing, to_unit: Mapping, light: tuple[float, float]) -> None:
-    """Paint the drawing on a square picture; `to_unit` brings its points to 0..1, `light` points to the light."""
-    size = picture.width
-    steps = list(_every(drawing.steps))
-    if not steps:
-        return
-    points = [step.outlines.reshape(-1, 2) if isinstance(step, Pieces) else step.outline for step in steps]
-    ends = np.cumsum([len(each) for each in points])[:-1]
-    pixels = np.split(to_unit(np.concatenate(points)) * size - 0.5, ends)  # all at once is much faster
-    _paint(picture, drawing.steps, {id(step): each for step, each in zip(steps, pixels)}, light, size, np.zeros(2))
-
-
-def _every(steps: list) -> Iterator:
-    """All steps that have points, also those inside others."""
-    for step in steps:
-        if not isinstance(step, Texture):
-            yield step
-        if isinstance(step, Inside):
-            yield from _every(step.steps)
-
-
-def _paint(picture, steps, pixels, light, size, corner) -> None:
-    """`pixels` holds each step's points; `corner` is where `picture`, a part of the whole, has its first pixel."""
-    pen = ImageDraw.Draw(picture)
-    for step in steps:
-        if isinstance(step, Texture):
-            _lay_on(picture, step, size, corner)
-            continue
-        outline = pixels[id(step)] - corner
-        if isinstance(step, Pieces):
-            for piece, colour in zip(outline.reshape(len(step.outlines), -1).tolist(), step.colours):
-                pen.polygon(piece, fill=_bytes(colour))
-        elif isinstance(step, Fill) and step.roundness == 0:
-            pen.polygon(outline.ravel().tolist(), fill=_bytes(step.colour))
-        elif (around := _box_around(outline, picture)) is not None:
-            start = np.array(around[:2])
-            mask = Image.new("L", (around[2] - around[0], around[3] - around[1]))
-            opacity = 1.0 if isinstance(step, Fill) else step.opacity
-            ImageDraw.Draw(mask).polygon((outline - start).ravel().tolist(), fill=round(255 * opacity))
-            if isinstance(step, Fill):
-                part = _ball(mask.size, outline - start, step, light)
-            else:
-                part = picture.crop(around)
-                _paint(part, step.steps, pixels, light, size, corner + start)
-            picture.paste(part, around, mask)
-
-
-@lru_cache(maxsize=4096)
-def _bytes(colour: Colour) -> tuple[int, int, int]:
-    return tuple(max(0, min(255, round(channel))) for channel in colour)
-
-
-def _box_around(outline: np.ndarray, picture: Image.Image) -> tuple[int, int, int, int] | None:
-    """The part of the picture that the outline can touch, in whole pixels; None where it misses the picture."""
-    left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0).tolist()
-    right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, picture.size).tolist()
-    return (left, top, right, bottom) if right > left and bottom > top else None
-
-
-RADIAL = Image.radial_gradient("L")  # 256 x 256: 0 in the middle, 255 at a distance of 128 and beyond
-
-
-def _ball(size: tuple[int, int], outline: np.ndarray, step: Fill, light: tuple[float, float]) -> Image.Image:
-    """The colour as on a ball that fills the outline: bright towards the light, dark at the far rim."""
-    low, high = outline.min(axis=0), outline.max(axis=0)
-    radii = np.maximum(high - low, 1) / 2
-    x, y = (low + high) / 2 + 0.4 * radii * np.asarray(light)
-    across, down = 85 / radii  # the rim opposite the light lies 1.4 radii away
-    gradient = RADIAL.transform(size, Image.Transform.AFFINE, (across, 0, 128 - x * across, 0, down, 128 - y * down))
-    factors = 1 + step.roundness * (0.28 - 1.1 * np.linspace(0, 1, 256) ** 1.6)
-    gradient.putpalette(np.clip(np.outer(factors, step.colour), 0, 255).astype(np.uint8).tobytes())
-    return gradient.convert("RGB")
-
-
-def _lay_on(picture: Image.Image, step: Texture, size: int, corner: np.ndarray) -> None:
-    grid = Image.fromarray(np.rint(np.clip(step.grid, 0, 1) * 255).astype(np.uint8))
-    left, top = corner
-    per_pixel_x, per_pixel_y = grid.width / size, grid.height / size
-    region = (
-        left * per_pixel_x,
-        top * per_pixel_y,
-        (left + picture.width) * per_pixel_x,
-        (top + picture.height) * per_pixel_y,
-    )
-    mask = grid.resize(picture.size, Image.Resampling.BICUBIC, box=region)
-    picture.paste(_bytes(step.colour), (0, 0, *picture.size), mask)

@@ -12,7 +12,8 @@ from nn.data.objects.calliper import draw_calliper
 from nn.data.objects.car import draw_car
 from nn.data.objects.cat import draw_cat
 from nn.data.objects.dog import draw_dog
-from nn.data.objects.drawing import Colour, Drawing, Fill, Mapping, box, ellipse, limb, mix, moved, paint, shade, smooth
+from nn.data.objects.drawing import Colour, Drawing, Fill, Mapping, box, ellipse, limb, mix, moved, shade, smooth
+from nn.data.objects.painting import paint
 
 Box = tuple[float, float, float, float]
 
@@ -51,7 +52,7 @@ def render(class_name: str, image_size: int, seed) -> tuple[Image.Image, Box]:
     _cast_shadow(picture, layer, None if drawing.ground is None else to_unit(drawing.ground), light, rng)
     picture.paste(layer, (0, 0), layer)
     if rng.random() < 0.25:
-        paint(picture, _in_front(around, rng), lambda points: points, light)
+        paint(picture, _in_front(np.clip(to_unit(drawing.points()), 0, 1), rng), lambda points: points, light)
     picture = picture.resize((image_size, image_size), Image.Resampling.BICUBIC)
     return _photograph(picture, rng), around
 
@@ -113,8 +114,8 @@ def _behind(drawing: Drawing, fine: int, light: tuple[float, float], rng: np.ran
 def _mean_colour(drawing: Drawing) -> Colour:
     """The mean over the filled outlines, each weighted with the area of the rectangle around it."""
     fills = [step for step in drawing.steps if isinstance(step, Fill)]
-    areas = [float(np.prod(np.ptp(step.outline, axis=0))) for step in fills]
-    return tuple(np.average([step.colour for step in fills], axis=0, weights=areas).tolist())
+    sides = np.array([step.outline.max(axis=0) - step.outline.min(axis=0) for step in fills])
+    return tuple(np.average([step.colour for step in fills], axis=0, weights=sides[:, 0] * sides[:, 1]).tolist())
 
 
 def _cast_shadow(
@@ -142,10 +143,10 @@ def _cast_shadow(
 # ---- in front ----
 
 
-def _in_front(around: Box, rng: np.random.Generator) -> Drawing:
-    """Something that hides up to about a fifth of the object's box, rarely its middle."""
+def _in_front(points: np.ndarray, rng: np.random.Generator) -> Drawing:
+    """Something that hides up to about a fifth of the object with these points, rarely its middle."""
     drawing = Drawing()
-    left, top, right, bottom = around
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     wide, tall = right - left, bottom - top
     x = left + wide * (rng.uniform(0.05, 0.3) if rng.random() < 0.5 else rng.uniform(0.7, 0.95))
     y = top + tall * rng.uniform(0.45, 0.95)
