@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = {
         "class_names": list(train_set.class_names),
         "preparation": preparation.to_json(),
-        "data": Path(options.data).name,
+        "data": Path(options.data).stem,
     }
     dtype = np.float16 if options.float16 else None
 
