@@ -64,6 +64,7 @@ class Case:
     """A square picture, and what is known about it: its class (a number), where the object is."""
 
     name: str
+    figure: str  # the name of the file that shows its crops
     picture: np.ndarray  # (SIZE, SIZE, C), uint8
     label: int | None = None
     box: np.ndarray | None = None
@@ -89,14 +90,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = None
         if options.pictures:
             files = PictureFiles(options.pictures, next(iter(classifiers.values())).preparation.channels)
-        names = figure_names(options, files)
-        output_folder(options.out, ["curves.png", "results.json", *names], options.force)
+        figures = figure_names(files, options.count)
+        output_folder(options.out, ["curves.png", "results.json", *figures], options.force)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:
-        cases = rendered(options.count) if files is None else from_files(files, options.pictures, classifiers, label)
-        total = options.count if files is None else len(files.files)
-        outcomes = ask(cases, total, classifiers, names, options)
+        if files is None:
+            cases = rendered(figures)
+        else:
+            cases = from_files(files, figures, options.pictures, classifiers, label)
+        outcomes = ask(cases, len(figures), classifiers, options)
         if not outcomes:
             parser.error(files.complaint() or f"there are no pictures in {', '.join(options.pictures)}")
         finish(outcomes, classifiers, options)
@@ -170,19 +173,24 @@ def label_number(name: str | None, classifiers: Mapping[str, Classifier]) -> int
     return None if name is None else class_names.index(name)
 
 
-def rendered(count: int) -> Iterator[Case]:
-    """Pictures of the rendered objects' test set, with their boxes."""
-    dataset, boxes = objects_with_boxes(SIZE, count, "test", progress=True)
-    for picture, label, box in zip(dataset.images, dataset.labels.tolist(), boxes):
-        yield Case("rendered", picture, label, box)
+def rendered(figures: Sequence[str]) -> Iterator[Case]:
+    """Pictures of the rendered objects' test set, with their boxes, one for each figure that might be drawn."""
+    dataset, boxes = objects_with_boxes(SIZE, len(figures), "test", progress=True)
+    for figure, picture, label, box in zip(figures, dataset.images, dataset.labels.tolist(), boxes):
+        yield Case("rendered", figure, picture, label, box)
 
 
 def from_files(
-    files: PictureFiles, paths: Sequence[str], classifiers: Mapping[str, Classifier], label: int | None
+    files: PictureFiles,
+    figures: Sequence[str],
+    paths: Sequence[str],
+    classifiers: Mapping[str, Classifier],
+    label: int | None,
 ) -> Iterator[Case]:
     """The pictures at these paths; in a folder, a sub-folder named as a class tells the label."""
     classes = {name.casefold(): n for n, name in enumerate(next(iter(classifiers.values())).class_names)}
     folders = [Path(path) for path in paths if Path(path).is_dir()]
+    figure_of = dict(zip(files.files, figures))
     for path, picture in files:
         known = label
         for folder in folders:
@@ -190,14 +198,15 @@ def from_files(
                 inside = path.relative_to(folder).parts[:-1]
                 known = next((classes[part.casefold()] for part in inside if part.casefold() in classes), None)
         image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
-        yield Case(path.name, np.asarray(fit(image, SIZE)).reshape(SIZE, SIZE, picture.shape[-1]), known)
+        square = np.asarray(fit(image, SIZE)).reshape(SIZE, SIZE, picture.shape[-1])
+        yield Case(path.name, figure_of[path], square, known)
 
 
-def figure_names(options: argparse.Namespace, files: PictureFiles | None) -> list[str]:
-    """The names of the figures of single pictures."""
+def figure_names(files: PictureFiles | None, count: int) -> list[str]:
+    """The name of the figure for each picture, should it be drawn."""
     if files is None:
-        return [f"crops_{number}.png" for number in range(1, min(options.figures, options.count) + 1)]
-    return [f"crops_{number}_{path.stem}.png" for number, path in enumerate(files.files[: options.figures], 1)]
+        return [f"crops_{number}.png" for number in range(1, count + 1)]
+    return [f"crops_{number}_{path.stem}.png" for number, path in enumerate(files.files, 1)]
 
 
 # ------------------------------------------------------------------------------------------------- asking
@@ -205,7 +214,6 @@ def ask(
     cases: Iterator[Case],
     total: int,
     classifiers: Mapping[str, Classifier],
-    names: Sequence[str],
     options: argparse.Namespace,
 ) -> list[Outcome]:
     """Cut every picture, ask every network about the crops, and draw the first pictures."""
@@ -220,8 +228,8 @@ def ask(
             for number, (case, cut) in enumerate(zip(some, cuts)):
                 held = None if case.box is None else [window.share_of(case.box) for window in cut]
                 outcome = Outcome(cut, {name: parts[number] for name, parts in answered.items()}, case.label, held)
-                if len(outcomes) < len(names):
-                    draw(options.out / names[len(outcomes)], case, outcome, classifiers)
+                if len(outcomes) < options.figures:
+                    draw(options.out / case.figure, case, outcome, classifiers)
                 outcomes.append(outcome)
             bar.update(len(some))
     return outcomes

@@ -383,3 +383,32 @@ def test_the_noise_has_the_covariance_that_the_formula_promises():
     noise = augment.colour_noise(np.zeros((20_000, 1, 1, 3), np.float32), (values, vectors), generator())[:, 0, 0]
     expected = vectors @ np.diag((0.1 * values) ** 2) @ vectors.T  # std 0.1; the eigenvalues, not their roots
     np.testing.assert_allclose(np.cov(noise, rowvar=False), expected, atol=5 * 0.04 * math.sqrt(2 / 20_000))
+
+
+# ------------------------------------------------------------------------------------------------ random portions
+def test_portions_are_windows_of_every_size_everywhere():
+    """Each pixel holds its own place, so that the result tells which window it is."""
+    ramp = np.linspace(0, 255, 128).round().astype(np.uint8)
+    image = np.zeros((128, 128, 3), np.uint8)
+    image[..., 0], image[..., 1] = ramp[:, None], ramp[None, :]
+    portions = augment.random_portions(np.repeat(image[None], 400, axis=0), (32, 32), np.random.default_rng(0))
+    assert portions.shape == (400, 32, 32, 3) and portions.dtype == np.uint8
+    assert portions[..., 2].max() == 0
+    rows, columns = portions[:, :, 16, 0].astype(float), portions[:, 16, :, 1].astype(float)
+    # From the middle of the first of 32 pixels to that of the last: 31/32 of the window.
+    heights, widths = ((line[:, -1] - line[:, 0]) / 255 * 32 / 31 for line in (rows, columns))
+    np.testing.assert_allclose(heights, widths, atol=0.03)
+    assert 0.24 < heights.min() < 0.27 and 0.97 < heights.max() < 1.02
+    assert abs(heights.mean() - 0.625) < 0.04  # uniform between 1/4 and 1; its standard error is 0.011
+    room = 1 - heights
+    top = rows[:, 0] / 255 - heights / 64
+    free = room > 0.2
+    shares = top[free] / room[free]
+    assert shares.min() > -0.1 and shares.max() < 1.1 and abs(shares.mean() - 0.5) < 0.08
+
+
+def test_portions_of_grey_pictures_and_of_all():
+    image = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 1), dtype=np.uint8)
+    whole = augment.random_portions(image, (16, 16), np.random.default_rng(0), least=1)
+    np.testing.assert_array_equal(whole, image)
+    assert augment.random_portions(image, (8, 4), np.random.default_rng(0)).shape == (2, 8, 4, 1)
