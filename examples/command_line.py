@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -49,6 +52,14 @@ def positive_number(most: float) -> Callable[[str], float]:
         return number
 
     return convert
+
+
+@contextmanager
+def plain_warnings(program: str) -> Iterator[None]:
+    """Warnings as one sentence each, without the line of Python that they come from."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"{program}: {message}", file=sys.stderr, flush=True)
+        yield
 
 
 def output_folder(folder: Path, files: Sequence[str], force: bool) -> Path:

@@ -3,6 +3,8 @@
 Both networks start from one seed and learn from the same pictures, one after the other. Then a table is
 printed, and pictures, numbers and a page for the browser are written to the folder runs/compare (or --out):
 
+    lenet.png       its architecture, volumes to scale
+    alexnet.png
     curves.png      how the loss fell and the accuracy rose
     confusion.png   which class was taken for which
     filters.png     the kernels of each network's first convolution
@@ -26,7 +28,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from examples.command_line import Parser, output_folder, positive_number, whole_number
+from examples.command_line import Parser, output_folder, plain_warnings, positive_number, whole_number
 from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
@@ -77,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Everything that can be wrong is found out here, before minutes of training.
         try:
-            train_set, test_set = load_pictures(options)
+            with plain_warnings("compare"):
+                train_set, test_set = load_pictures(options)
             mean, std = pixel_statistics(train_set)
             contestants = make_contestants(options, train_set)
             num_threads()  # complains about a NUM_THREADS that is no number
@@ -102,10 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             describe_run(options, arguments, train_set, test_set) | {"pixel_mean": mean, "pixel_std": std},
             test_set,
             probabilities,
-            kernels={contestant.name: first_kernels(contestant.network) for contestant in contestants},
-            summaries={
-                contestant.name: contestant.network.summary(train_set.image_shape) for contestant in contestants
-            },
+            networks={contestant.name: contestant.network for contestant in contestants},
         )
     except KeyboardInterrupt:
         print("\ncompare: stopped by Ctrl-C before the comparison was complete", file=sys.stderr)
@@ -272,11 +272,6 @@ def run(
         "history": {"steps": history.steps, "epochs": history.epochs},
     }
     return results, probabilities
-
-
-def first_kernels(network: Network) -> np.ndarray:
-    """The weights of the first convolution, (KH, KW, C, kernels)."""
-    return next(weights for weights in network.params.values() if weights.ndim == 4)
 
 
 def describe_run(options: argparse.Namespace, arguments: list[str], train_set: Dataset, test_set: Dataset) -> dict:

@@ -9,11 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from nn import plots
+from nn import Network, plots
 from nn.data import Dataset
 from nn.report import Picture, write_report
 
-RESULT_FILES = ("curves.png", "confusion.png", "filters.png", "mistakes.png", "results.json", "report.html")
+RESULT_FILES = (
+    "lenet.png",
+    "alexnet.png",
+    "curves.png",
+    "confusion.png",
+    "filters.png",
+    "mistakes.png",
+    "results.json",
+    "report.html",
+)
 
 
 def make_table(results: Mapping[str, dict]) -> list[list[str]]:
@@ -65,14 +74,17 @@ def write_results(
     run: Mapping,
     test_set: Dataset,
     probabilities: Mapping[str, np.ndarray],
-    kernels: Mapping[str, np.ndarray],
-    summaries: Mapping[str, str],
+    networks: Mapping[str, Network],
 ) -> None:
     """Write all files. Every mapping but `run` is keyed by the network's name; `run` describes the run."""
     write_json(folder / "results.json", {name.lower(): numbers for name, numbers in results.items()} | dict(run))
     classes = test_set.class_names
     matrices = {name: np.array(numbers["confusion"]) for name, numbers in results.items()}
     histories = {name: numbers["history"] for name, numbers in results.items()}
+    # The weights of each first convolution, (KH, KW, C, kernels).
+    kernels = {name: next(w for w in net.params.values() if w.ndim == 4) for name, net in networks.items()}
+    for name, network in networks.items():
+        plots.architecture(folder / f"{name.lower()}.png", network, title=name)
     plots.learning_curves(folder / "curves.png", histories, num_classes=len(classes))
     plots.confusion_matrices(folder / "confusion.png", matrices, classes)
     plots.kernel_grids(folder / "filters.png", kernels)
@@ -83,7 +95,7 @@ def write_results(
         lead=" ".join([_lead(results, run), *warnings(results, len(classes))]),
         table=make_table(results),
         pictures=_pictures(folder, results, matrices, kernels, classes),
-        summaries=summaries,
+        summaries={name: network.summary() for name, network in networks.items()},
         facts=_facts(results, run),
     )
 
@@ -124,7 +136,17 @@ def _pictures(
     confusions = " ".join(f"{name}: {_most_frequent(matrix, classes)}." for name, matrix in matrices.items())
     counts = " and ".join(f"{weights.shape[-1]} of {name}" for name, weights in kernels.items())
     grey = next(iter(kernels.values())).shape[2] == 1
+    architectures = [
+        Picture(
+            folder / f"{name.lower()}.png",
+            f"{name}, layer by layer",
+            "Volumes to scale: what each layer makes of a picture, and (orange) what one of its numbers sees.",
+            f"{name} as a row of blocks, of {numbers['parameters']:,} parameters; the layers are listed below.",
+        )
+        for name, numbers in results.items()
+    ]
     return [
+        *architectures,
         Picture(
             folder / "curves.png",
             "How they learned",

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 import models
-from examples.command_line import Parser, positive_number, whole_number
+from examples.command_line import Parser, plain_warnings, positive_number, whole_number
 from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
 from nn import SGD, Network, plots
 from nn.checkpoint import load_checkpoint, save_checkpoint
@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out = options.out or Path("runs/train") / options.model
     command = shlex.join(argument for argument in arguments if argument not in ("--resume", "--force"))
     try:
-        train_set, test_set = load_sets(options)
+        with plain_warnings("train"):
+            train_set, test_set = load_sets(options)
         recipe = make_recipe(options)
         network = make_network(options, recipe, train_set)
         preparation = make_preparation(recipe, train_set, network.image_shape)

@@ -80,7 +80,7 @@ def test_the_pictures(finished, name):
 
 def test_the_page_holds_everything_itself(finished):
     page = (finished[0] / "report.html").read_text(encoding="utf-8")
-    assert page.count('src="data:image/png;base64,') == 4
+    assert page.count('src="data:image/png;base64,') == 6
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "://" not in page
     assert "few digits &amp; more.npz" in page
