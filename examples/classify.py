@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.command_line import Parser, output_folder
+from examples.command_line import Parser, add_output, output_folder
 from examples.picture_files import PictureFiles, bring_to
 from models import Classifier, load_classifier, shipped
 from nn.looking import occlusion, saliency
@@ -95,14 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ten-crop", action="store_true", help="average over corners, centre and mirror images")
     parser.add_argument("--look", action="store_true", help="draw where the network looks, too")
     parser.add_argument("--json", action="store_true", help="print JSON, draw nothing")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/classify"),
-        metavar="FOLDER",
-        help="for the drawings (default: %(default)s)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace drawings that lie outside runs/")
+    add_output(parser, "runs/classify")
     return parser
 
 

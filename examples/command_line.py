@@ -54,6 +54,14 @@ def positive_number(most: float) -> Callable[[str], float]:
     return convert
 
 
+def add_output(parser: argparse.ArgumentParser, folder: str) -> None:
+    """The options --out and --force, for `output_folder`."""
+    parser.add_argument(
+        "--out", type=Path, default=Path(folder), metavar="FOLDER", help="for the results (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace results that lie outside runs/")
+
+
 @contextmanager
 def plain_warnings(program: str) -> Iterator[None]:
     """Warnings as one sentence each, without the line of Python that they come from."""

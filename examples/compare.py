@@ -28,7 +28,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from examples.command_line import Parser, output_folder, plain_warnings, positive_number, whole_number
+from examples.command_line import Parser, add_output, output_folder, plain_warnings, positive_number, whole_number
 from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
@@ -161,14 +161,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="for weights, order, dropout (default: %(default)s)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/compare"),
-        metavar="FOLDER",
-        help="for the results (default: %(default)s)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace results that lie outside runs/")
+    add_output(parser, "runs/compare")
     parser.add_argument("--quiet", action="store_true", help="no progress while training")
     return parser
 

@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from examples.command_line import Parser, output_folder, whole_number
+from examples.command_line import Parser, add_output, output_folder, whole_number
 from examples.crop_windows import PLACES, PORTIONS, Window, windows
 from examples.picture_files import PictureFiles
 from models import Classifier, load_classifier, shipped
@@ -139,14 +139,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--figures", type=whole_number(0), default=8, metavar="N", help="pictures to draw (default: %(default)s)"
     )
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of the random crops (default: %(default)s)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/crops"),
-        metavar="FOLDER",
-        help="for the results (default: %(default)s)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace results that lie outside runs/")
+    add_output(parser, "runs/crops")
     return parser
 
 
