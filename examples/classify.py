@@ -135,7 +135,8 @@ def border(picture: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ showing
 def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], options: argparse.Namespace) -> int:
     """Ask about every picture, print the answers and draw them page by page; how many there were."""
-    print(f"{options.weights}: {classifier.network.name}, {len(classifier.class_names)} classes.", remark(classifier))
+    about = f"{options.weights}: {classifier.network.name}, {len(classifier.class_names)} classes. {remark(classifier)}"
+    print(about.strip())
     asked = answers(classifier, files, options.ten_crop)
     count = 0
     for names in pages:

@@ -53,6 +53,8 @@ class PictureFiles:
         """One sentence about what was left out, or "" if nothing was."""
         if not self.left_out:
             return ""
+        if len(self.files) == len(self.left_out) == 1:
+            return f"{self.left_out[0][0]} cannot be read as a picture: {self.left_out[0][1]}"
         named = "; ".join(f"{name}: {reason}" for name, reason in self.left_out[:SHOWN])
         more = f"; and {len(self.left_out) - SHOWN:,} more" if len(self.left_out) > SHOWN else ""
         return f"{len(self.left_out):,} of {len(self.files):,} files could not be read as pictures: {named}{more}"
@@ -80,4 +82,4 @@ def _reason(error: Exception) -> str:
         return "not a picture in a format that is read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
