@@ -18,12 +18,11 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from examples.command_line import Parser, whole_number
+from examples.command_line import Parser, add_output, output_folder, whole_number
 from examples.recipes import make_preparation, make_prepare, recipe_for
 from layers import AvgPool2d, LocalResponseNorm, MaxPool2d, ReLU, Tanh
 from models import alexnet_cifar10
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--epochs", type=whole_number(3), default=12, help="passes; the rate falls for the last two")
     parser.add_argument("--seeds", type=whole_number(1), default=3, help="how often each network is trained")
-    parser.add_argument("--out", type=Path, default=Path("runs/ablations"))
+    add_output(parser, "runs/ablations")
     options = parser.parse_args(arguments)
     try:
         pictures = load(options.data)[0]
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"of {pictures.image_shape}"
             )
         train_set, test_set = split(pictures, options.held_out, seed=0)
-        options.out.mkdir(parents=True, exist_ok=True)
+        output_folder(options.out, ("results.json", "ablations.png"), options.force)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     errors: dict[str, list[float]] = {}

@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from examples.benchmark_worker import NETWORKS
-from examples.command_line import Parser, whole_number
+from examples.command_line import Parser, add_output, output_folder, whole_number
 from nn.threads import num_threads
 
 CASES = [
@@ -83,13 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=whole_number(1), default=5, metavar="N", help="turns of each engine")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name, as 'training, 128'")
     parser.add_argument("--without-rivals", action="store_true", help="measure ours alone")
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmark"), metavar="FOLDER")
+    add_output(parser, "runs/benchmark")
     options = parser.parse_args(arguments)
     cases = [case for case in CASES if options.only in name_of(case)]
     if not cases:
         parser.error(f"--only: no case has {options.only!r} in its name, such as {name_of(CASES[0])!r}")
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
+        output_folder(options.out, ("results.json", "ratios.png"), options.force)
         threads = num_threads()
     except (OSError, ValueError) as error:
         parser.error(str(error))
