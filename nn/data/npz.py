@@ -13,7 +13,6 @@ class_names                what to call the classes; without it they are called 
 from __future__ import annotations
 
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -71,9 +70,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             return {name: np.asarray(file[name]) for name in WANTED if name in file.files}
     except MemoryError:
         raise ValueError(f"{path}: cannot be read as a .npz file, because its arrays do not fit into memory") from None
-    # NotImplementedError, RuntimeError: a way of packing that zipfile does not know; a password.
-    except (ValueError, OSError, EOFError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: cannot be read as a .npz file, because {_one_line(error)}") from None
+    except Exception as error:  # damaged files make zipfile and NumPy fail in every way there is
+        reason = "it holds Python objects, which could run code" if "allow_pickle" in str(error) else _one_line(error)
+        raise ValueError(f"{path}: cannot be read as a .npz file, because {reason}") from None
 
 
 def _check_pair(path: Path, arrays: dict, images_name: str, labels_name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +107,10 @@ def _class_names(path: Path, arrays: dict, num_classes: int) -> tuple[str, ...]:
     names = arrays.get("class_names", np.arange(num_classes))
     if names.ndim != 1 or len(names) < num_classes:
         raise ValueError(f"{path}: class_names must be {num_classes} names, got an array of shape {names.shape}")
-    return tuple(str(name) for name in names.tolist())
+    try:
+        return tuple(str(name) for name in names.tolist())
+    except Exception:  # numbers that are no characters; Python itself calls it a SystemError
+        raise ValueError(f"{path}: class_names must be text, and hold what is none") from None
 
 
 def _one_line(error: Exception) -> str:
