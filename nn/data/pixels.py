@@ -7,7 +7,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-MOST_PIXELS = 89_478_485  # Pillow's own limit, where it begins to warn of a picture made to fill the memory
+# A picture made to fill the memory has few bytes and many pixels. While it is decoded and converted, a pixel takes up
+# to 20 bytes (WebP with transparency), one of a JPEG up to 10: these limits keep that below 500 MB or at it.
+MOST_PIXELS = 20_000_000
+MOST_JPEG_PIXELS = 8192 * 6144  # the photographs of the largest common cameras
 FIRST_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
 PAPER = (255, 255, 255)
 
@@ -50,8 +53,9 @@ def read_picture(
     Raises whatever Pillow raises, and ValueError for pictures that are too large or have no fixed range of values.
     """
     with Image.open(file, formats=among or formats()) as image:
-        if image.width * image.height > MOST_PIXELS:
-            raise ValueError(f"{image.width} x {image.height} pixels, more than the {MOST_PIXELS:,} that are allowed")
+        most = MOST_JPEG_PIXELS if image.format in ("JPEG", "MPO") else MOST_PIXELS
+        if image.width * image.height > most:
+            raise ValueError(f"{image.width} x {image.height} pixels, more than the {most:,} that are allowed")
         if image_size is not None:
             # Large JPEGs can be decoded at half, a quarter or an eighth of their size, which saves most of the time.
             # Twice the wanted size is left, so that the resizing below still decides how it looks.

@@ -10,6 +10,7 @@ from PIL import Image
 
 from nn.data import pixels
 from nn.data.pixels import read_picture
+from tests.fuzz import peak, reset_peak
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 GREY = RGB[..., 0]
@@ -208,6 +209,17 @@ def test_too_many_pixels_are_refused_before_they_are_unpacked(monkeypatch):
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(ValueError, match="1000 x 1000 pixels"):
         read_picture(bomb)
+
+
+def test_the_largest_allowed_pictures_take_less_than_500_mb():
+    """WebP with transparency takes the most."""
+    side = int(pixels.MOST_PIXELS**0.5)
+    before = reset_peak()
+    if not before:
+        pytest.skip("this system does not tell how much memory was taken")
+    picture = read_picture(stored(Image.new("RGBA", (side, side)), "WEBP", lossless=True))
+    assert picture.shape == (side, side, 3)
+    assert peak() - before < 500e6
 
 
 def test_postscript_is_not_run():
