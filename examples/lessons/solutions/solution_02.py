@@ -66,8 +66,8 @@ assert loss(train(start, rate=50, steps=1)) > loss(start)
 # ## 2. The bug
 # dW2 and db2 are right, dW1 and db1 are wrong: so the mistake lies between the two layers. dz1 lacks the
 # factor hidden (1 - hidden), the slope of the hidden sigmoid. Without it the hidden weights, which matter
-# most to xor, go astray; but W2 and b2 still go downhill, to the best that they can do with any hidden
-# layer: answer 0.5 everywhere, which costs 0.5^2 = 0.25. A falling loss proves nothing.
+# most to xor, go astray; but W2 and b2 still go downhill, as far as they get by themselves: to the answer
+# 0.5 for everything, which costs 0.5^2 = 0.25. A falling loss proves nothing.
 
 
 # %%
@@ -88,7 +88,8 @@ measured = measured_slopes(start)
 for forget in (True, False):
     found = backward(start, forget)
     errors = {name: np.abs(found[name] - measured[name]).max() for name in start}
-    print("\nwith the bug:" if forget else "mended:      ", ", ".join(f"d{n} off by {e:.0e}" for n, e in errors.items()))
+    listed = ", ".join(f"d{name} off by {error:.0e}" for name, error in errors.items())
+    print("\nwith the bug:" if forget else "mended:      ", listed)
     assert errors["W2"] < 1e-9 and errors["b2"] < 1e-9
     assert (errors["W1"] > 1e-3) == (errors["b1"] > 1e-3) == forget
 stuck = train(start, forget=True)
