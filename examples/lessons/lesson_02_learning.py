@@ -72,7 +72,7 @@ for _ in range(12):
 print(f"one weight alone: from {path[0][0]:.2f} to {path[-1][0]:.2f}, loss {path[0][1]:.3f} to {path[-1][1]:.3f}")
 
 # %% [markdown]
-# One weight cannot do much. All 13 can, but a step runs the network 26 times; for millions, millions.
+# One weight cannot do much. All 13 can, but a step runs the network 26 times: twice a parameter.
 # ## The chain rule
 # If a moves b 3 times as much, and b moves c 2 times as much, then a moves c 6 times as much: along a
 # chain slopes multiply, and where several ways lead to the loss, they add up. So walk from the loss

@@ -2,8 +2,8 @@
 # # Lesson 4: convolution
 #
 # A picture could go into the layer of Lesson 1, each pixel an input. But then each neuron has a weight for
-# each pixel, and must learn the same stroke anew at every place where it may lie. A **convolution** has
-# one small set of weights and applies it everywhere. We write it with plain loops, on a real digit.
+# each pixel, and the same stroke must be learned anew for every place where it may lie. A **convolution**
+# has one small set of weights and applies it everywhere. We write it with plain loops, on a real digit.
 
 # %%
 import numpy as np
@@ -20,7 +20,8 @@ from nn.plots.style import COLOURS
 # The weights are a small square, the **kernel**. Lay it on the picture, multiply each weight by the pixel
 # under it (the pixels under it are a **patch**), and add up: that is a neuron whose inputs are the patch.
 # Then move on by one pixel. The answers are a picture again, a **feature map**. A kernel with -1 on the
-# left and 1 on the right answers strongly where paper (0) turns into ink (1): it finds left edges.
+# left and 1 on the right answers strongly where paper (0) turns into ink (1): it finds left edges. (In
+# mathematics a convolution turns the kernel round first; for weights that are learned it is all the same.)
 
 
 # %%
