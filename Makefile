@@ -8,11 +8,12 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops test bench lint clean
+.PHONY: help demo crops lessons test bench lint clean
 
 help:
 	@echo 'make demo    train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops   show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
+	@echo 'make lessons run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
 	@echo 'make test    run the tests'
 	@echo 'make bench   measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
 	@echo 'make lint    check style and formatting with ruff'
@@ -24,6 +25,9 @@ demo: .venv/installed
 
 crops: .venv/installed
 	$(BIN)/python -m examples.crops $(ARGS)
+
+lessons: .venv/installed
+	$(BIN)/python -m examples.lessons $(ARGS)
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,0 +1,1 @@
+"""Fourteen lessons, from one neuron to AlexNet: `python -m examples.lessons --help` says how to take them."""

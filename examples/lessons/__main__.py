@@ -1,0 +1,86 @@
+"""Run the lessons and the answers to their exercises, one after the other, and say how each went.
+
+    python -m examples.lessons            all of them
+    python -m examples.lessons 4 12       lessons 4 and 12 with their answers
+
+This is to see that all of them work. To learn, take one lesson at a time: open its file in examples/lessons in an
+editor that knows `# %%` cells (VS Code, Spyder, PyCharm) and run it cell by cell, or run it as a whole and read along:
+
+    python -m examples.lessons.lesson_01_neuron
+    python -m examples.lessons.solutions.solution_01
+
+Each draws its figures into runs/lessons/. Here each runs in a process of its own, of whose text nothing is shown
+unless it fails. One that takes more than 60 seconds is stopped and has failed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from examples.command_line import Parser, whole_number
+
+FOLDER = Path(__file__).parent
+PATTERNS = ("lesson_*.py", "appendix*.py", "solutions/solution_*.py")
+SECONDS = 60
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 a lesson failed; 2 bad input; 130 stopped by Ctrl-C."""
+    parser = Parser(prog="python -m examples.lessons", description=__doc__)
+    parser.add_argument("lesson", nargs="*", type=whole_number(1), help="numbers of lessons; without any, all")
+    wanted = parser.parse_args(arguments).lesson
+    modules = find_modules()
+    missing = sorted(set(wanted) - {number(module) for module in modules})
+    if missing:
+        parser.error(f"there is no lesson {missing[0]}, expected numbers from 1 to {max(map(number, modules))}")
+    modules = [module for module in modules if not wanted or number(module) in wanted]
+    begun = time.perf_counter()
+    try:
+        failed = sum(not run(module) for module in modules)
+    except KeyboardInterrupt:
+        print("\nlessons: stopped", file=sys.stderr)
+        return 130
+    seconds = time.perf_counter() - begun
+    verdict = f"{failed} failed" if failed else "all ok"
+    print(f"{len(modules)} programs, {seconds:.0f} s, {verdict}; figures in runs/lessons/")
+    return 1 if failed else 0
+
+
+def find_modules() -> list[str]:
+    """The modules in the order in which they are taken: each lesson, then its answers; an appendix last."""
+    paths = [path.relative_to(FOLDER) for pattern in PATTERNS for path in FOLDER.glob(pattern)]
+    modules = [".".join(path.with_suffix("").parts) for path in paths]
+    return sorted(modules, key=lambda module: (number(module) or sys.maxsize, "solution" in module, module))
+
+
+def number(module: str) -> int:
+    """4 for lesson_04_convolution and solutions.solution_04; 0 for what has no number."""
+    return next((int(word) for word in module.split("_") if word.isdigit()), 0)
+
+
+def run(module: str) -> bool:
+    """Run one module, print its line (and, if it failed, all that it said), and return whether it went well."""
+    print(f"{module:40}", end="", flush=True)
+    command = [sys.executable, "-m", f"examples.lessons.{module}"]
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    start = time.perf_counter()
+    try:
+        result = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS
+        )
+        text, verdict = result.stdout, "failed" if result.returncode else "ok"
+    except subprocess.TimeoutExpired as error:
+        text, verdict = error.stdout or b"", f"failed: stopped after {SECONDS} s"
+    print(f"{time.perf_counter() - start:6.1f} s  {verdict}", flush=True)
+    if verdict != "ok":
+        print(text.decode("utf-8", "replace"), flush=True)
+    return verdict == "ok"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

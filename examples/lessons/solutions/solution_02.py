@@ -1,0 +1,109 @@
+# %% [markdown]
+# # Lesson 2: answers
+#
+# The network and the training are the lesson's.
+
+# %%
+from copy import deepcopy
+
+import numpy as np
+
+x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+target = np.array([[0.0], [1.0], [1.0], [0.0]])
+rng = np.random.default_rng(3)
+start = {"W1": rng.normal(size=(2, 3)), "b1": np.zeros(3), "W2": rng.normal(size=(3, 1)), "b2": np.zeros(1)}
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def forward(params):
+    hidden = sigmoid(x @ params["W1"] + params["b1"])
+    return hidden, sigmoid(hidden @ params["W2"] + params["b2"])
+
+
+def loss(params):
+    return np.mean((forward(params)[1] - target) ** 2)
+
+
+def backward(params, forget=False):
+    hidden, y = forward(params)
+    dz2 = 2 * (y - target) / len(x) * y * (1 - y)
+    dz1 = dz2 @ params["W2"].T
+    if not forget:
+        dz1 *= hidden * (1 - hidden)
+    return {"W1": x.T @ dz1, "b1": dz1.sum(axis=0), "W2": hidden.T @ dz2, "b2": dz2.sum(axis=0)}
+
+
+def train(params, rate=5.0, steps=1500, forget=False):
+    params = deepcopy(params)
+    for _ in range(steps):
+        for name, slope in backward(params, forget).items():
+            params[name] -= rate * slope
+    return params
+
+
+# %% [markdown]
+# ## 1. The learning rate
+# A slope is a promise about the near neighbourhood only. With a small rate each step keeps it, but 1,500
+# of them do not get far. With a large one the step leaps over the valley: at 500 the very first one lands
+# where all sigmoids are flat (answers 1, 1, 1, 1), no slope is left, and it never comes back. 50 happens
+# to go well here; its loss rises at first. Finding the rate is the first thing to try with every network.
+
+# %%
+ends = {}
+for rate in (0.05, 0.5, 5, 50, 500):
+    params = train(start, rate)
+    ends[rate] = loss(params)
+    print(f"rate {rate:6}: loss {loss(start):.3f} -> {ends[rate]:.5f}, answers {forward(params)[1][:, 0].round(2)}")
+assert ends[0.05] > 0.2
+assert ends[5] < 0.001
+assert ends[500] > 0.4
+assert loss(train(start, rate=50, steps=1)) > loss(start)
+
+# %% [markdown]
+# ## 2. The bug
+# dW2 and db2 are right, dW1 and db1 are wrong: so the mistake lies between the two layers. dz1 lacks the
+# factor hidden (1 - hidden), the slope of the hidden sigmoid. Without it the hidden weights, which matter
+# most to xor, go astray; but W2 and b2 still go downhill, as far as they get by themselves: to the answer
+# 0.5 for everything, which costs 0.5^2 = 0.25. A falling loss proves nothing.
+
+
+# %%
+def measured_slopes(params, h=1e-5):
+    params = deepcopy(params)
+    slopes = {name: np.zeros_like(array) for name, array in params.items()}
+    for name, array in params.items():
+        for index, before in np.ndenumerate(array.copy()):
+            array[index] = before + h
+            above = loss(params)
+            array[index] = before - h
+            slopes[name][index] = (above - loss(params)) / (2 * h)
+            array[index] = before
+    return slopes
+
+
+measured = measured_slopes(start)
+for forget in (True, False):
+    found = backward(start, forget)
+    errors = {name: np.abs(found[name] - measured[name]).max() for name in start}
+    listed = ", ".join(f"d{name} off by {error:.0e}" for name, error in errors.items())
+    print("\nwith the bug:" if forget else "mended:      ", listed)
+    assert errors["W2"] < 1e-9 and errors["b2"] < 1e-9
+    assert (errors["W1"] > 1e-3) == (errors["b1"] > 1e-3) == forget
+stuck = train(start, forget=True)
+print(f"trained with the bug: loss {loss(stuck):.4f}; mended: {loss(train(start)):.4f}")
+assert abs(loss(stuck) - 0.25) < 0.01
+
+# %% [markdown]
+# ## 3. All weights equal
+# Neurons that start alike see the same inputs, get the same slopes and so stay alike for ever: three
+# hidden neurons are as good as one. And with a single hidden neuron the network is one neuron followed by
+# a smooth step: it cannot say xor (Lesson 1). Random weights are there to make neurons different.
+
+# %%
+params = train({name: np.full_like(array, 0.5) for name, array in start.items()})
+print(f"\nall equal at the start: loss {loss(params):.4f}, hidden weights at the end\n{params['W1'].round(3)}")
+assert np.ptp(params["W1"], axis=1).max() < 1e-9
+assert loss(params) > 0.1
