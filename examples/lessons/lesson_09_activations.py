@@ -29,9 +29,8 @@ STYLES = {"log-sigmoid": (Sigmoid, COLOURS[0], "-"), "tanh": (Tanh, COLOURS[1], 
 # %% [markdown]
 # ## Curves and slopes
 # Log-sigmoid and tanh *saturate*: far from 0 they are flat, and a gradient that arrives there is lost.
-# Even at its best the log-sigmoid lets through a quarter only. ReLU lets through all or nothing.
-# (`backward` multiplies dy by the slope: of a dy of ones it makes the slope itself. See
-# `layers/activations.py`.)
+# Even at its best the log-sigmoid lets through a quarter only. ReLU lets through all or nothing. (Given a
+# dy of ones, `backward` returns the slope itself.)
 
 # %%
 x = np.linspace(-6, 6, 241)
@@ -148,4 +147,4 @@ if "--full" in sys.argv:
 #    with?
 # 2. `LeakyReLU` shall keep a tenth of x below 0, so that no gradient is ever lost. Is it right? Mend it.
 # 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead for good. Train the
-#    small network with the rates 0.03 and 0.3 and count the units of f3 that are dead.
+#    small network with rates 0.03 and 0.3. How many units of f3 are dead?
