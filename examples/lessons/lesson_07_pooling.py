@@ -2,10 +2,10 @@
 # # Lesson 7: pooling, smaller maps that care less where things are
 #
 # A convolution (lesson 4) answers at every position: "here is an edge, and here, and here". To read a
-# digit it matters that there is an edge, and roughly where; it does not matter to the pixel, for nobody
-# writes a digit twice in the same place. So both networks follow a convolution by a layer that keeps one
-# number of each small window. LeNet averages (subsampling), AlexNet takes the largest (max-pooling). We
-# build both, with their backward passes, and measure what they do to a shifted digit.
+# digit it matters that there is an edge, and roughly where; it does not matter to the pixel where, for
+# nobody writes a digit twice in the same place. So both networks follow a convolution by a layer that
+# keeps one number of each small window. LeNet averages (subsampling), AlexNet takes the largest
+# (max-pooling). We build both, with their backward passes, and measure what they do to a shifted digit.
 
 # %%
 import numpy as np
@@ -66,7 +66,7 @@ for K, S in ((2, 2), (3, 2)):
     assert check_gradients(LoopMaxPool(K, S), rng.standard_normal((2, 7, 8, 3))).max_error < 1e-6
 
 print("Sizes, floor and ceil:")
-for H, K, S, where in ((28, 2, 2, "LeNet's maps"), (55, 3, 2, "AlexNet's first"), (32, 3, 2, "CIFAR-10's")):
+for H, K, S, where in ((28, 2, 2, "LeNet's maps"), (55, 3, 2, "AlexNet's first"), (32, 3, 2, "small photographs")):
     sizes = [MaxPool2d(K, S, ceil_mode=ceil).output_shape((H, H, 1))[0] for ceil in (False, True)]
     assert sizes == [(H - K) // S + 1, -((K - H) // S) + 1]
     print(f"    {where}: {H} pixels, windows of {K}, stride {S}: {sizes[0]} or {sizes[1]}")
@@ -89,14 +89,15 @@ print(f"Trainable subsampling has 2 parameters a map:\n{check_gradients(subsampl
 
 # %% [markdown]
 # ## A shifted digit
-# Does the pooled map care less? We take the edges of 500 digits (a convolution and a ReLU), shift the
-# digits by one pixel to the right, and ask by how much each map changes: the length of the difference,
-# divided by the length of the map. 0 is "not at all".
+# Does the pooled map care less? We take the edges of 500 digits (a convolution, of whose answers we keep
+# the positive ones), shift the digits by one pixel to the right, and ask by how much each map changes: the
+# length of the difference, divided by the length of the map (as vectors). 0 is "not at all". By 3/2 we
+# mean windows of 3 and stride 2.
 
 # %%
 edges = Conv2d(1, 2, 3, padding=1)
-edges.params["weight"][..., 0, 0] = [[-1, 0, 1]] * 3  # upright edges, paper on the left
-edges.params["weight"][..., 0, 1] = edges.params["weight"][..., 0, 0].T  # level ones, paper above
+edges.params["weight"][..., 0, 0] = [[-1, 0, 1]] * 3  # upright edges: ink, with none to the left
+edges.params["weight"][..., 0, 1] = edges.params["weight"][..., 0, 0].T  # level edges: ink, with none above
 images = digits()[0].images[:500]
 before, after = (np.maximum(edges.forward(x), 0) for x in (images, np.roll(images, 1, axis=2)))
 kinds = {"not pooled": None, "average 2/2": AvgPool2d(2), "max 2/2": MaxPool2d(2), "max 3/2": MaxPool2d(3, 2)}

@@ -31,7 +31,8 @@ train_set, test_set = prepared(raw_train), prepared(raw_test)
 # ## A walk through the layers
 # `models/lenet.py` lists them: two convolutions of 5 x 5, each followed by a squashing function (the
 # log-sigmoid, 1 / (1 + exp(-x)), between 0 and 1) and an average over 2 x 2 pixels; then three linear
-# layers. As the maps become smaller there are more of them: less and less "where", more and more "what".
+# layers. A `Network` (`nn/network.py`) hands the output of each layer to the next, and gradients the other
+# way. As the maps become smaller there are more of them: less and less "where", more and more "what".
 
 # %%
 network = models.lenet(rng=0)
@@ -63,8 +64,8 @@ plots.architecture(figure_path("08_architecture"), network)
 # %% [markdown]
 # ## The loop that trains it
 # The ten outputs become probabilities p by softmax, p = exp(z) / sum of exp(z), and the loss is -log of
-# the right class's p, on average over the batch (`nn/loss.py`). Who guesses gives each class 1/10 and has
-# the loss ln 10 = 2.30.
+# the right class's p, on average over the batch (`nn/loss.py`). Who has no idea gives each class 1/10 and
+# has the loss -log(1/10) = ln 10 = 2.30.
 #
 # We take 64 pictures at a time, a *batch*, in an order drawn anew for each pass over the training set (an
 # *epoch*). For each: forward, loss, backward, a step downhill. `SGD` takes the step with *momentum*: the
@@ -115,7 +116,7 @@ plots.confusion_matrices(figure_path("08_confusion"), {"LeNet": confusion}, "012
 wrong = answers != test_set.labels
 mistaken = np.where(np.eye(10, dtype=bool), 0, confusion)
 true, taken = np.unravel_index(mistaken.argmax(), mistaken.shape)
-print(f"{wrong.sum()} of 2,000 misread; most often a {true} for a {taken}, {mistaken.max()} times")
+print(f"{wrong.sum()} of 2,000 misread; most often {true} was taken for {taken}, {mistaken.max()} times")
 sure = probabilities.max(axis=1)
 print(f"It gives its answer a probability of {sure[~wrong].mean():.0%} when right, {sure[wrong].mean():.0%} when wrong")
 
@@ -139,8 +140,8 @@ class MeanLinear(Layer):  # for exercise 2
 # %% [markdown]
 # ## Exercises
 # 1. How many multiplications does conv2 need for one digit? Compare with `network.summary()`.
-# 2. With `MeanLinear` for fc5, LeNet learns, but slowly. `check_gradients(network, images, labels, loss)`
-#    looks at a whole network: try it with 4 digits, and with a single one. What is wrong, and why does one
-#    digit hide it?
+# 2. With `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
+#    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4 digits, and
+#    with a single one. What is wrong, and why does one digit hide it?
 # 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does it
 #    refuse, and how many of the others does it misread?

@@ -3,8 +3,8 @@
 #
 # Between the layers stands a squashing function, or activation; without it, linear layers in a row would
 # be one linear layer (lesson 1). LeNet has the log-sigmoid or tanh, AlexNet the rectified linear unit,
-# ReLU: max(0, x). The paper of AlexNet sorts its ideas by importance and puts this one first. Why should
-# such a small thing matter? Because the way back multiplies by its slope, in every layer.
+# ReLU: max(0, x). AlexNet's paper calls it the most important of its ideas. Why does such a small thing
+# matter? Because the way back multiplies by its slope, in every layer.
 
 # %%
 import math
@@ -49,19 +49,19 @@ with figure("09_curves", 11, 3.6) as drawing:
 # %% [markdown]
 # ## Why a log-sigmoid LeNet can sit on a plateau
 # On its way back through LeNet a gradient passes four log-sigmoids, which is four factors of at most 1/4.
-# Xavier's rule for initial weights (`nn/initialisers.py`) keeps a signal's size if slopes are 1, so here
-# next to nothing arrives at the first layers. On the way forward the same factors make all pictures look
-# alike to the last layer. All it can learn at first is its biases: the same chance for every class. That
-# is the plateau at ln 10 = 2.30.
+# Xavier's rule for initial weights (`nn/initialisers.py`) reckons with slopes of 1, so here next to
+# nothing arrives at the first layers. On the way forward the same factors make all pictures look alike to
+# the last layer. All it can learn at first is its biases: the same chance for every class. That is the
+# plateau at ln 10 = 2.30.
 #
 # `models.lenet` therefore starts with 4 times Xavier's weights. We compare Xavier's, 4 times Xavier's, and
-# Xavier's with ReLU: how long the gradient by each layer's sums is, and how the loss falls.
+# Xavier's with ReLU: how long the gradient by each layer's output is, and how the loss falls.
 
 # %%
 names = ["conv1", "conv2", "fc3", "fc4", "fc5"]
 STARTS = {"Xavier": (Sigmoid, 1 / 4, 0.1), "4 x Xavier": (Sigmoid, 1, 0.1), "Xavier, ReLU": (ReLU, 1 / 4, 0.03)}
-print(f"Length of the gradient by the sums of {', '.join(names)}, and the loss after two epochs:")
 with figure("09_plateau", 11, 4) as drawing:
+    print(f"Length of the gradient by the outputs of {', '.join(names)}, and the loss after two epochs:")
     left, right = drawing.subplots(1, 2)
     for (start, (kind, scale, rate)), colour, marker in zip(STARTS.items(), COLOURS, "os^"):
         layers = models.lenet(rng=0).layers  # from 4 times Xavier's weights
@@ -97,8 +97,8 @@ def training_errors(kind, rate, seed):
     rng = np.random.default_rng(seed)
     layers = [("conv1", Conv2d(1, 8, 5, 2, rng=rng)), ("f1", kind()), ("conv2", Conv2d(8, 16, 5, 2, rng=rng))]
     layers += [("f2", kind()), ("flatten", Flatten()), ("fc3", Linear(256, 64, rng=rng)), ("f3", kind())]
-    network, errors = Network([*layers, ("fc4", Linear(64, 10, rng=rng))]), []
-    sgd = SGD(network, rate)
+    network = Network([*layers, ("fc4", Linear(64, 10, rng=rng))])
+    errors, sgd = [], SGD(network, rate)
     for step, (batch, labels) in enumerate(batches(train_set, 64, rng)):
         if step % 5 == 0:
             errors.append(np.mean(network.forward(images[:500]).argmax(axis=1) != train_set.labels[:500]))
@@ -109,11 +109,11 @@ def training_errors(kind, rate, seed):
 
 
 def steps_to(errors, target=0.25):
-    return 5 * int(np.argmax(errors <= target)) if (errors <= target).any() else math.inf
+    return 5 * int(np.argmax(errors <= target)) if errors.min() <= target else math.inf
 
 
-print("Steps to 25% training error on digits, for three seeds:")
 with figure("09_digits", 8, 4) as drawing:
+    print("Steps to 25% training error on digits, for three seeds:")
     axes = drawing.subplots()
     for name, (kind, colour, line) in STYLES.items():
         rate = min((0.01, 0.03, 0.1, 0.3), key=lambda rate: steps_to(training_errors(kind, rate, 0)))
@@ -125,10 +125,11 @@ with figure("09_digits", 8, 4) as drawing:
     axes.legend()
 
 # %% [markdown]
-# The log-sigmoid is slowest by far, but tanh beats ReLU! Digits are easy: all is over after a few steps,
-# before tanh's sums are large enough to saturate. What holds for one task need not hold for another, and
-# the paper's claim is about photographs. `python -m examples.lessons.lesson_09_activations --full --data
-# cifar10` ends with the paper's own experiment (`examples/figure1.py`, hours).
+# The log-sigmoid is slowest by far, but tanh beats ReLU! Digits are easy: after ten steps tanh is there,
+# with a mean slope of still 0.5 in f3. After 120 steps it would be 0.24. What holds for one task need not
+# hold for another, and the paper's claim is about photographs. `python -m
+# examples.lessons.lesson_09_activations --full --data cifar10` ends with the paper's own experiment
+# (`examples/figure1.py`, hours).
 
 
 # %%
@@ -142,9 +143,8 @@ if "--full" in sys.argv:
 
 # %% [markdown]
 # ## Exercises
-# 1. Xavier's rule was made for tanh. Give LeNet tanh units, with Xavier's weights and with 4 times them,
-#    and measure the gradients' lengths and the mean slope of its units, 1 - y^2. Which would you start
-#    with?
+# 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the gradients' lengths and
+#    the mean slope of its units, 1 - y^2. Which weights would you start with?
 # 2. `LeakyReLU` shall keep a tenth of x below 0, so that no gradient is ever lost. Is it right? Mend it.
-# 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead for good. Train the
-#    small network with rates 0.03 and 0.3. How many units of f3 are dead?
+# 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead. Train the small
+#    network with rates 0.03 and 0.3. How many units of f3 die?

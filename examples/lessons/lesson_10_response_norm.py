@@ -119,8 +119,8 @@ network = classifier.network
 x = classifier.preparation(objects(32, train=60, test=0)[0].images)
 maps, answers = activations(network, x), network.predict(x).argmax(axis=1)
 ratio = maps["relu1"] / np.maximum(maps["norm1"], 1e-6)
-print(f"norm1 divides by {ratio[ratio > 1].min():.3f} to {ratio.max():.3f}")
 with figure("10_maps", 11, 5.6) as drawing:
+    print(f"norm1 divides by {ratio[ratio > 1].min():.3f} to {ratio.max():.3f}")
     for row, alpha in zip(drawing.subplots(3, 6), (0, 1e-4, 1)):
         network.layers["norm1"].alpha = network.layers["norm2"].alpha = alpha
         same = np.mean(network.predict(x).argmax(axis=1) == answers)

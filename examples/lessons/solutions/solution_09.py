@@ -23,7 +23,9 @@ train_set, loss = Dataset(images, train_set.labels, train_set.class_names), Soft
 # gradients are no sign of health. The slopes tell: with 4 times Xavier's most units hardly react.
 
 # %%
-print("LeNet with tanh: length of the gradient by conv1's and fc5's sums, and the mean slope of the tanh in f3 and f4")
+print(
+    "LeNet with tanh: length of the gradient by conv1's and fc5's outputs, and the mean slope of the tanh in f3 and f4"
+)
 slopes = {}
 for scale in (1, 4):
     layers = models.lenet(rng=0).layers  # 4 times Xavier
