@@ -121,7 +121,7 @@ with figure("09_digits", 8, 4) as drawing:
         print(f"    {name:<11} {', '.join(str(steps_to(errors)) for errors in runs)}   (rate {rate})")
         axes.plot(5 * np.arange(25), 100 * np.mean(runs, axis=0), line, color=colour, label=f"{name}, rate {rate}")
     axes.axhline(25, color=GREY, linestyle=":")
-    axes.set(title="Training error on digits, mean of three seeds", xlabel="steps of 64 digits", ylabel="%")
+    axes.set(title="Training error on digits, %, mean of three seeds", xlabel="steps of 64 digits", ylim=(0, 95))
     axes.legend()
 
 # %% [markdown]
