@@ -1,0 +1,147 @@
+# %% [markdown]
+# # Lesson 8: LeNet, from a digit to an answer
+#
+# Now all pieces are there: convolutions (lessons 4 to 6), subsampling (7), linear layers and squashing
+# (1). LeNet puts them in a row. We walk one digit through it, count its parameters by hand, write the loop
+# that trains it, and then look at what it learned, and at what it gets wrong.
+
+# %%
+import numpy as np
+
+import models
+from examples.lessons.figures import figure_path
+from nn import SGD, Layer, SoftmaxCrossEntropy, plots
+from nn.data import Dataset, batches, digits
+from nn.plots.confusion import confusion_matrix
+from nn.schedules import one_cycle
+from nn.training import evaluate, train
+
+raw_train, raw_test = digits()
+mean, deviation = raw_train.images.mean(), raw_train.images.std()
+
+
+def prepared(raw):
+    """Pixels around 0, of size 1: the network's first sums are then neither huge nor all of one sign."""
+    return Dataset((raw.images - mean) / deviation, raw.labels, raw.class_names)
+
+
+train_set, test_set = prepared(raw_train), prepared(raw_test)
+
+# %% [markdown]
+# ## A walk through the layers
+# `models/lenet.py` lists them: two convolutions of 5 x 5, each followed by a squashing function (the
+# log-sigmoid, 1 / (1 + exp(-x)), between 0 and 1) and an average over 2 x 2 pixels; then three linear
+# layers. A `Network` (`nn/network.py`) hands the output of each layer to the next, and gradients the other
+# way. As the maps become smaller there are more of them: less and less "where", more and more "what".
+
+# %%
+network = models.lenet(rng=0)
+y = train_set.images[:1]
+print(f"{'the digit':<10} {'x'.join(map(str, y.shape[1:])):>8}")
+for name, layer in network.layers.items():
+    y = layer.forward(y)
+    print(f"{name:<10} {'x'.join(map(str, y.shape[1:])):>8}   numbers from {y.min():5.2f} to {y.max():5.2f}")
+
+# %% [markdown]
+# The parameters, by hand. A kernel has a weight for each pixel of its window in each map that it reads,
+# and a bias; a linear unit has a weight for each input, and a bias. conv2 makes 5 x 5 x 16 = 400 numbers
+# after pooling.
+
+# %%
+counts = {
+    "conv1": 6 * (5 * 5 * 1 + 1),
+    "conv2": 16 * (5 * 5 * 6 + 1),
+    "fc3": 120 * (400 + 1),
+    "fc4": 84 * (120 + 1),
+    "fc5": 10 * (84 + 1),
+}
+for name, count in counts.items():
+    assert network.layers[name].num_parameters == count
+assert sum(counts.values()) == network.num_parameters == 61_706
+print("parameters:", ", ".join(f"{name} {count:,}" for name, count in counts.items()), "= 61,706")
+plots.architecture(figure_path("08_architecture"), network)
+
+# %% [markdown]
+# ## The loop that trains it
+# The ten outputs become probabilities p by softmax, p = exp(z) / sum of exp(z), and the loss is -log of
+# the right class's p, on average over the batch (`nn/loss.py`). Who has no idea gives each class 1/10 and
+# has the loss -log(1/10) = ln 10 = 2.30.
+#
+# We take 64 pictures at a time, a *batch*, in an order drawn anew for each pass over the training set (an
+# *epoch*). For each: forward, loss, backward, a step downhill. `SGD` takes the step with *momentum*: the
+# weights move like a heavy ball, which keeps nine tenths of its speed from step to step and so rolls
+# through small bumps.
+
+# %%
+by_hand, loss = models.lenet(rng=0), SoftmaxCrossEntropy()
+sgd = SGD(by_hand, lr=0.1, momentum=0.9)
+for images, labels in batches(train_set, 64, np.random.default_rng([0, 1])):
+    logits = by_hand.forward(images, training=True)
+    loss.forward(logits, labels)
+    by_hand.backward(loss.backward(), input_gradient=False)  # nobody needs the gradient by the pixels
+    sgd.step()
+
+# %% [markdown]
+# That is all of it: five lines. The library's `train` (`nn/training.py`) is the same loop with
+# book-keeping around it, and gives the same weights to the last bit. We let it go on for 12 epochs, with a
+# rate that rises and falls (`one_cycle`), and test after each epoch on digits that it never learns from.
+
+# %%
+same = models.lenet(rng=0)
+train(same, train_set, epochs=1, optimizer=SGD(same, lr=0.1, momentum=0.9), seed=0, progress=False)
+assert all(np.array_equal(same.params[name], param) for name, param in by_hand.params.items())
+error = 1 - evaluate(same, test_set.images, test_set.labels)[1]
+print(f"After one epoch, by hand and by the library alike: {error:.1%} of the test digits misread")
+
+rate = one_cycle(0.5)
+history = train(network, train_set, test_set, epochs=12, optimizer=SGD(network, rate(0)), schedule=rate, progress=False)
+for epoch in history.epochs[::2] + history.epochs[-1:]:
+    error = 1 - epoch["test_accuracy"]
+    print(f"epoch {epoch['epoch']:>2}: loss {epoch['train_loss']:.3f}, {error:6.1%} of the test digits misread")
+plots.learning_curves(figure_path("08_curves"), {"LeNet": vars(history)}, num_classes=10)
+
+# %% [markdown]
+# ## What it learned, and what it gets wrong
+# In the first layer's maps of our digit some units follow the ink, some its edges, one the paper around
+# it; nobody told them to. The mistakes are worth a look one by one: several are digits that you, too,
+# would read twice. The confusion matrix counts which digit was taken for which.
+
+# %%
+plots.feature_maps(figure_path("08_maps"), network, train_set.images[0], "sigmoid1")
+probabilities = network.predict(test_set.images)
+answers = probabilities.argmax(axis=1)
+plots.mistakes(figure_path("08_mistakes"), raw_test.images, test_set.labels, {"LeNet": probabilities}, "0123456789")
+confusion = confusion_matrix(test_set.labels, answers, 10)
+plots.confusion_matrices(figure_path("08_confusion"), {"LeNet": confusion}, "0123456789")
+wrong = answers != test_set.labels
+mistaken = np.where(np.eye(10, dtype=bool), 0, confusion)
+true, taken = np.unravel_index(mistaken.argmax(), mistaken.shape)
+print(f"{wrong.sum()} of 2,000 misread; most often {true} was taken for {taken}, {mistaken.max()} times")
+sure = probabilities.max(axis=1)
+print(f"It gives its answer a probability of {sure[~wrong].mean():.0%} when right, {sure[wrong].mean():.0%} when wrong")
+
+
+# %%
+class MeanLinear(Layer):  # for exercise 2
+    def __init__(self, weight, bias):
+        super().__init__()
+        self.params = {"weight": weight, "bias": bias}
+
+    def forward(self, x, training=False, out=None):
+        self.x = x
+        return x @ self.params["weight"] + self.params["bias"]
+
+    def backward(self, dy, input_gradient=True, out=None):
+        n = len(dy)  # the mean over the batch
+        self.grads = {"weight": self.x.T @ dy / n, "bias": dy.sum(axis=0) / n}
+        return dy @ self.params["weight"].T
+
+
+# %% [markdown]
+# ## Exercises
+# 1. How many multiplications does conv2 need for one digit? Compare with `network.summary()`.
+# 2. With `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
+#    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4 digits, and
+#    with a single one. What is wrong, and why does one digit hide it?
+# 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does it
+#    refuse, and how many of the others does it misread?

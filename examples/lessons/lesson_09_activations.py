@@ -1,0 +1,150 @@
+# %% [markdown]
+# # Lesson 9: log-sigmoid, tanh, ReLU
+#
+# Between the layers stands a squashing function, or activation; without it, linear layers in a row would
+# be one linear layer (lesson 1). LeNet has the log-sigmoid or tanh, AlexNet the rectified linear unit,
+# ReLU: max(0, x). AlexNet's paper calls it the most important of its ideas. Why does such a small thing
+# matter? Because the way back multiplies by its slope, in every layer.
+
+# %%
+import math
+import sys
+
+import numpy as np
+
+import models
+from examples import figure1
+from examples.lessons.figures import figure
+from layers import Conv2d, Flatten, Linear, ReLU, Sigmoid, Tanh
+from nn import SGD, Network, SoftmaxCrossEntropy
+from nn.data import Dataset, batches, digits
+from nn.inspection import gradients
+from nn.plots.style import COLOURS, GREY
+
+train_set, _ = digits()
+images = (train_set.images - train_set.images.mean()) / train_set.images.std()
+train_set, loss = Dataset(images, train_set.labels, train_set.class_names), SoftmaxCrossEntropy()
+STYLES = {"log-sigmoid": (Sigmoid, COLOURS[0], "-"), "tanh": (Tanh, COLOURS[1], "--"), "ReLU": (ReLU, COLOURS[2], "-.")}
+
+# %% [markdown]
+# ## Curves and slopes
+# Log-sigmoid and tanh *saturate*: far from 0 they are flat, and a gradient that arrives there is lost.
+# Even at its best the log-sigmoid lets through a quarter only. ReLU lets through all or nothing. (Given a
+# dy of ones, `backward` returns the slope itself.)
+
+# %%
+x = np.linspace(-6, 6, 241)
+with figure("09_curves", 11, 3.6) as drawing:
+    left, right = drawing.subplots(1, 2)
+    for name, (kind, colour, line) in STYLES.items():
+        layer = kind()
+        left.plot(x, layer.forward(x, training=True), line, color=colour, label=name)
+        slope = layer.backward(np.ones_like(x))
+        right.plot(x, slope, line, color=colour)
+        print(f"{name:<11} has the slope {slope.max():.2f} where it is steepest and {slope[200]:.3f} at x = 4")
+    left.set(title="y = f(x)", xlabel="x", ylim=(-1.5, 3))
+    right.set(title="its slope, by which gradients are multiplied", xlabel="x")
+    left.legend()
+
+# %% [markdown]
+# ## Why a log-sigmoid LeNet can sit on a plateau
+# On its way back through LeNet a gradient passes four log-sigmoids, which is four factors of at most 1/4.
+# Xavier's rule for initial weights (`nn/initialisers.py`) reckons with slopes of 1, so here next to
+# nothing arrives at the first layers. On the way forward the same factors make all pictures look alike to
+# the last layer. All it can learn at first is its biases: the same chance for every class. That is the
+# plateau at ln 10 = 2.30.
+#
+# `models.lenet` therefore starts with 4 times Xavier's weights. We compare Xavier's, 4 times Xavier's, and
+# Xavier's with ReLU: how long the gradient by each layer's output is, and how the loss falls.
+
+# %%
+names = ["conv1", "conv2", "fc3", "fc4", "fc5"]
+STARTS = {"Xavier": (Sigmoid, 1 / 4, 0.1), "4 x Xavier": (Sigmoid, 1, 0.1), "Xavier, ReLU": (ReLU, 1 / 4, 0.03)}
+with figure("09_plateau", 11, 4) as drawing:
+    print(f"Length of the gradient by the outputs of {', '.join(names)}, and the loss after two epochs:")
+    left, right = drawing.subplots(1, 2)
+    for (start, (kind, scale, rate)), colour, marker in zip(STARTS.items(), COLOURS, "os^"):
+        layers = models.lenet(rng=0).layers  # from 4 times Xavier's weights
+        network = Network([(name, kind() if isinstance(layers[name], Sigmoid) else layers[name]) for name in layers])
+        for name in names:
+            layers[name].params["weight"] *= scale
+        loss.forward(network.forward(images[:100]), train_set.labels[:100])
+        found = gradients(network, images[:100], loss.backward())
+        lengths, losses, sgd = [np.linalg.norm(found[name]) for name in names], [], SGD(network, rate)
+        for batch, labels in [*batches(train_set, 64, rng=0), *batches(train_set, 64, rng=1)]:
+            losses.append(loss.forward(network.forward(batch, training=True), labels))
+            network.backward(loss.backward(), input_gradient=False)
+            sgd.step()
+        left.semilogy(names, lengths, marker=marker, color=colour)
+        right.plot(np.convolve(losses, np.ones(20) / 20, "valid"), color=colour, label=start)
+        print(f"    {start:<12}  {'  '.join(f'{length:.5f}' for length in lengths)}   {np.mean(losses[-20:]):.2f}")
+    right.axhline(math.log(10), color=GREY, linestyle=":")
+    left.set(title="Length of the gradient, layer by layer")
+    right.set(title="Loss, mean of 20 steps; dotted: ln 10", xlabel="steps of 64 digits", ylim=(0, 3))
+    right.legend()
+
+# %% [markdown]
+# ## The paper's Figure 1, on digits
+# The claim: with ReLU a four-layer network reaches 25% training error on CIFAR-10 in a sixth of the steps
+# that tanh needs, each with the learning rate that suits it best. We do the same on digits with a small
+# network of four layers: the same batches and initial weights for all, the best of four rates for each,
+# three seeds.
+
+
+# %%
+def training_errors(kind, rate, seed):
+    """The error on 500 of the training digits, every 5 steps."""
+    rng = np.random.default_rng(seed)
+    layers = [("conv1", Conv2d(1, 8, 5, 2, rng=rng)), ("f1", kind()), ("conv2", Conv2d(8, 16, 5, 2, rng=rng))]
+    layers += [("f2", kind()), ("flatten", Flatten()), ("fc3", Linear(256, 64, rng=rng)), ("f3", kind())]
+    network = Network([*layers, ("fc4", Linear(64, 10, rng=rng))])
+    errors, sgd = [], SGD(network, rate)
+    for step, (batch, labels) in enumerate(batches(train_set, 64, rng)):
+        if step % 5 == 0:
+            errors.append(np.mean(network.forward(images[:500]).argmax(axis=1) != train_set.labels[:500]))
+        loss.forward(network.forward(batch, training=True), labels)
+        network.backward(loss.backward(), input_gradient=False)
+        sgd.step()
+    return np.array(errors)
+
+
+def steps_to(errors, target=0.25):
+    return 5 * int(np.argmax(errors <= target)) if errors.min() <= target else math.inf
+
+
+with figure("09_digits", 8, 4) as drawing:
+    print("Steps to 25% training error on digits, for three seeds:")
+    axes = drawing.subplots()
+    for name, (kind, colour, line) in STYLES.items():
+        rate = min((0.01, 0.03, 0.1, 0.3), key=lambda rate: steps_to(training_errors(kind, rate, 0)))
+        runs = [training_errors(kind, rate, seed) for seed in range(3)]
+        print(f"    {name:<11} {', '.join(str(steps_to(errors)) for errors in runs)}   (rate {rate})")
+        axes.plot(5 * np.arange(25), 100 * np.mean(runs, axis=0), line, color=colour, label=f"{name}, rate {rate}")
+    axes.axhline(25, color=GREY, linestyle=":")
+    axes.set(title="Training error on digits, %, mean of three seeds", xlabel="steps of 64 digits", ylim=(0, 95))
+    axes.legend()
+
+# %% [markdown]
+# The log-sigmoid is slowest by far, but tanh beats ReLU! Digits are easy: after ten steps tanh is there,
+# with a mean slope of still 0.5 in f3. After 120 steps it would be 0.24. What holds for one task need not
+# hold for another, and the paper's claim is about photographs. `python -m
+# examples.lessons.lesson_09_activations --full --data cifar10` ends with the paper's own experiment
+# (`examples/figure1.py`, hours).
+
+
+# %%
+class LeakyReLU(ReLU):  # for exercise 2: y = x where x > 0, else x / 10
+    def _function(self, x, y):
+        np.maximum(x, x / 10, out=y)
+
+
+if "--full" in sys.argv:
+    figure1.main([*(set_ for set_ in sys.argv[1:] if set_ != "--full"), "--out", "runs/lessons", "--name", "09_full"])
+
+# %% [markdown]
+# ## Exercises
+# 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the gradients' lengths and
+#    the mean slope of its units, 1 - y^2. Which weights would you start with?
+# 2. `LeakyReLU` shall keep a tenth of x below 0, so that no gradient is ever lost. Is it right? Mend it.
+# 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead. Train the small
+#    network with rates 0.03 and 0.3. How many units of f3 die?

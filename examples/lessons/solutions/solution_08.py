@@ -1,0 +1,86 @@
+# %% [markdown]
+# # Lesson 8: solutions
+
+# %%
+import models
+from nn import SGD, Layer, Network, SoftmaxCrossEntropy, check_gradients
+from nn.data import Dataset, digits
+from nn.schedules import one_cycle
+from nn.training import train
+
+train_set, test_set = (Dataset((s.images - 0.13) / 0.31, s.labels, s.class_names) for s in digits())
+network = models.lenet(rng=0)
+
+# %% [markdown]
+# ## 1. Multiplications of conv2
+# It makes 10 x 10 positions of 16 maps, and each number of them is a sum of 5 x 5 x 6 products: 240,000,
+# more than half of the network's 416,520.
+
+# %%
+count = 10 * 10 * 16 * 5 * 5 * 6
+assert count == network.layers["conv2"].multiply_adds((14, 14, 6)) == 240_000
+print(f"conv2 multiplies {count:,} times, {count / network.multiply_adds():.0%} of all")
+
+# %% [markdown]
+# ## 2. The bug
+# The loss is a mean over the batch, so its gradient has been divided by the number of pictures already:
+# `dz = (p - one_hot) / N` in `nn/loss.py`. `MeanLinear` divides once more, so that the last layer learns
+# 64 times too slowly. The others make up for it, and the test error is as good as without the bug. No
+# learning curve shows it; the checker does at once. With one picture N = 1, and dividing by it changes
+# nothing: **check with several pictures**.
+
+
+# %%
+class MeanLinear(Layer):
+    mended = False
+
+    def __init__(self, weight, bias):
+        super().__init__()
+        self.params = {"weight": weight, "bias": bias}
+
+    def forward(self, x, training=False, out=None):
+        self.x = x
+        return x @ self.params["weight"] + self.params["bias"]
+
+    def backward(self, dy, input_gradient=True, out=None):
+        n = 1 if self.mended else len(dy)
+        self.grads = {"weight": self.x.T @ dy / n, "bias": dy.sum(axis=0) / n}
+        return dy @ self.params["weight"].T
+
+
+layers = dict(models.lenet(rng=0).layers)
+layers["fc5"] = MeanLinear(**layers["fc5"].params)
+suspect = Network(list(layers.items()))
+images, labels = train_set.images[:4], train_set.labels[:4]
+loss = SoftmaxCrossEntropy()
+print("\nThe bug, with four digits:")
+report = check_gradients(suspect, images, labels, loss, max_elements=20)
+print(report)
+bad = {name for name, check in report.arguments.items() if check.error > 1e-6}
+assert bad == {"fc5.weight", "fc5.bias"}
+assert abs(report.max_error - 3 / 4) < 1e-6  # 1/4 of what it should be
+one = check_gradients(suspect, images[:1], labels[:1], loss, max_elements=20)
+print(f"With one digit the largest error is {one.max_error:.1e}: hidden.")
+assert one.max_error < 1e-6
+rate = one_cycle(0.5)
+history = train(suspect, train_set, test_set, epochs=4, optimizer=SGD(suspect, 0), schedule=rate, progress=False)
+print(f"It learns all the same: {history.epochs[-1]['test_accuracy']:.1%} right after 4 epochs.")
+assert history.epochs[-1]["test_accuracy"] > 0.95
+MeanLinear.mended = True
+report = check_gradients(suspect, images, labels, loss, max_elements=20)
+print(f"Mended: largest error {report.max_error:.1e}")
+assert report.max_error < 1e-6
+
+# %% [markdown]
+# ## 3. Refusing to answer
+# Post offices and banks work like this: what the network is not sure of goes to a person. (Trained for 6
+# epochs here, so that it takes seconds.)
+
+# %%
+train(network, train_set, epochs=6, optimizer=SGD(network, 0), schedule=rate, progress=False)
+probabilities = network.predict(test_set.images)
+wrong = probabilities.argmax(axis=1) != test_set.labels
+sure = probabilities.max(axis=1) >= 0.9
+print(f"\nWithout refusing: {wrong.sum()} of {len(wrong):,} misread, {wrong.mean():.1%}")
+print(f"Refused: {(~sure).sum()}; of the {sure.sum():,} others {wrong[sure].sum()} misread, {wrong[sure].mean():.1%}")
+assert wrong[sure].mean() < wrong.mean() / 2

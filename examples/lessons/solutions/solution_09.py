@@ -1,0 +1,92 @@
+# %% [markdown]
+# # Lesson 9: solutions
+
+# %%
+import numpy as np
+
+import models
+from layers import Conv2d, Flatten, Linear, ReLU, Sigmoid, Tanh
+from nn import SGD, Network, SoftmaxCrossEntropy, check_gradients
+from nn.data import Dataset, batches, digits
+from nn.inspection import activations, gradients
+
+train_set, _ = digits()
+images = (train_set.images - train_set.images.mean()) / train_set.images.std()
+train_set, loss = Dataset(images, train_set.labels, train_set.class_names), SoftmaxCrossEntropy()
+
+# %% [markdown]
+# ## 1. Tanh and its initial weights
+# Around 0 tanh has slope 1, so that Xavier's weights keep a gradient's length (what the two averagings
+# take away, about half each, is left out of his sums). Four times as large weights make sums four times as
+# large, and those saturate: the slopes fall to almost 0. But what gets through is multiplied by weights
+# four times as large, too, so that on the way back the gradients are not shorter: they even grow. Long
+# gradients are no sign of health. The slopes tell: with 4 times Xavier's most units hardly react.
+
+# %%
+print(
+    "LeNet with tanh: length of the gradient by conv1's and fc5's outputs, and the mean slope of the tanh in f3 and f4"
+)
+slopes = {}
+for scale in (1, 4):
+    layers = models.lenet(rng=0).layers  # 4 times Xavier
+    for layer in layers.values():
+        if "weight" in layer.params:
+            layer.params["weight"] *= scale / 4
+    network = Network([(name, Tanh() if isinstance(layers[name], Sigmoid) else layers[name]) for name in layers])
+    loss.forward(network.forward(images[:100]), train_set.labels[:100])
+    found = gradients(network, images[:100], loss.backward())
+    outputs = activations(network, images[:100])
+    lengths = [np.linalg.norm(found[name]) for name in ("conv1", "fc5")]
+    slopes[scale] = [np.mean(1 - outputs[name] ** 2) for name in ("sigmoid3", "sigmoid4")]
+    print(f"    {scale} x Xavier: {lengths[0]:.4f}, {lengths[1]:.4f}; {slopes[scale][0]:.2f}, {slopes[scale][1]:.2f}")
+assert max(slopes[4]) < min(slopes[1])
+
+# %% [markdown]
+# ## 2. The bug
+# `LeakyReLU` has a new function but ReLU's derivative: below 0 its backward pass still says 0. The network
+# learns as with ReLU, and whoever hoped to be rid of dead units is not. Where y < 0 the slope is 1/10.
+
+
+# %%
+class LeakyReLU(ReLU):
+    def _function(self, x, y):
+        np.maximum(x, x / 10, out=y)
+
+
+class MendedLeakyReLU(LeakyReLU):
+    def _derivative(self, dy, y, dx):
+        np.multiply(dy, np.where(y > 0, 1, 0.1), out=dx)
+
+
+x = np.random.default_rng(9).standard_normal((4, 6))
+report = check_gradients(LeakyReLU(), x)
+print(f"\nThe bug:\n{report}")
+assert report.max_error > 0.01 and report.arguments["x"].analytic == 0
+report = check_gradients(MendedLeakyReLU(), x)
+print(f"Mended: largest error {report.max_error:.1e}")
+assert report.max_error < 1e-6
+
+# %% [markdown]
+# ## 3. Dead units
+# A step that is too long throws a unit's weights and bias so far that its sum is negative for all
+# pictures. From then on its slope is 0 and nothing brings it back. With rate 0.3 this happens to a whole
+# layer: the network gives every picture the same answer, for ever. It looks like a plateau and has another
+# cause; the remedy is a smaller rate.
+
+# %%
+dead, errors = {}, {}
+for rate in (0.03, 0.3):
+    rng = np.random.default_rng(0)
+    layers = [("conv1", Conv2d(1, 8, 5, 2, rng=rng)), ("f1", ReLU()), ("conv2", Conv2d(8, 16, 5, 2, rng=rng))]
+    layers += [("f2", ReLU()), ("flatten", Flatten()), ("fc3", Linear(256, 64, rng=rng)), ("f3", ReLU())]
+    network = Network([*layers, ("fc4", Linear(64, 10, rng=rng))])
+    sgd = SGD(network, rate)
+    for batch, labels in batches(train_set, 64, rng):
+        loss.forward(network.forward(batch, training=True), labels)
+        network.backward(loss.backward(), input_gradient=False)
+        sgd.step()
+    outputs = activations(network, images[:2000])
+    dead[rate] = int((outputs["f3"].max(axis=0) == 0).sum())
+    errors[rate] = np.mean(outputs["fc4"].argmax(axis=1) != train_set.labels[:2000])
+    print(f"rate {rate}: {dead[rate]} of 64 units of f3 are dead; training error {errors[rate]:.0%}")
+assert dead[0.03] < dead[0.3] and errors[0.3] > 0.8
