@@ -100,10 +100,10 @@ assert report.max_error < 1e-6
 
 # %% [markdown]
 # ## dx is a convolution too, with the kernel turned
-# Forward, output position oh reads the pixel oh + i through w[i]. So the pixel h was read by position h -
-# i through w[i]: a plus has become a minus. Laid over dy, the kernel runs backwards in both directions,
-# which is to say that it is turned by half a turn. Near the edge some windows do not exist; their dy
-# counts as 0.
+# Forward, output position oh reads the pixel oh + i through w[i]. So the pixel h was read through w[i] by
+# the position h - i: a plus has become a minus. Laid over dy, the kernel runs backwards in both
+# directions, which is to say that it is turned by half a turn. Near the edge some windows do not exist;
+# their dy counts as 0.
 
 # %%
 dy = rng.standard_normal((2, 3, 4, 3))
