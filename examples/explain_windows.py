@@ -53,7 +53,7 @@ def max_forward(layer: MaxPool2d, x: np.ndarray, at: Place, training: bool) -> E
     winner, terms = _winner(layer, x, oh, ow, c), []
     for _, h in _window(layer, 0, oh, x.shape[0]):
         for _, w in _window(layer, 1, ow, x.shape[1]):
-            mark = "  <- wins" if (h, w) == winner else ""
+            mark = " (the winner)" if (h, w) == winner else ""
             terms.append(Term(f"x[{h},{w},{c}]{mark}", float(x[h, w, c])))
     largest = float(x[(*winner, c)])
     return Explanation(terms, f"the largest, x[{winner[0]},{winner[1]},{c}]", largest, "", largest)
@@ -119,9 +119,7 @@ def subsampling_forward(layer: Subsampling2d, x: np.ndarray, at: Place, training
     return summed(terms)
 
 
-def subsampling_backward(
-    layer: Subsampling2d, x: np.ndarray, dy: np.ndarray, at: Place, training: bool
-) -> Explanation:
+def subsampling_backward(layer: Subsampling2d, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
     h, w, c = at
     oh, ow = h // layer.kernel_size[0], w // layer.kernel_size[1]
     if oh >= dy.shape[0] or ow >= dy.shape[1]:  # left over at the far edge, in no window
@@ -144,9 +142,7 @@ def norm_forward(layer: LocalResponseNorm, x: np.ndarray, at: Place, training: b
 def norm_backward(layer: LocalResponseNorm, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
     s = _denominator(layer, x, at)
     here, gradient, value = in_brackets(at), float(dy[at]), float(x[at])
-    terms = [
-        Term(f"dy{here} {number(gradient)} / (s{here} {number(s)})^{layer.beta:g}", gradient * s**-layer.beta)
-    ]
+    terms = [Term(f"dy{here} {number(gradient)} / (s{here} {number(s)})^{layer.beta:g}", gradient * s**-layer.beta)]
     for place in _neighbours(layer, x.shape, at):
         s, there = _denominator(layer, x, place), in_brackets(place)
         y = float(x[place]) * s**-layer.beta

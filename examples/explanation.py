@@ -55,7 +55,7 @@ def summed(terms: list[Term]) -> Explanation:
 
 
 def number(value) -> str:
-    return f"{float(value):.6g}"
+    return f"{float(value) + 0.0:.6g}"  # and no -0
 
 
 def in_brackets(at: Sequence[int]) -> str:

@@ -59,8 +59,7 @@ def measure(network: Network, logits: np.ndarray, loss) -> dict:
             alive = y[:MOST_PICTURES].max(axis=tuple(range(y.ndim - 1))) > low
             silent[name] = 1 - float(np.mean(alive))
         else:
-            y = y[:FEWEST_PICTURES]  # each gives many numbers
-            saturated[name] = float(np.mean(np.abs(y - (low + high) / 2) > (0.5 - NEAR) * (high - low)))
+            saturated[name] = saturated_share(y[:FEWEST_PICTURES], (low, high))  # each gives many numbers
     gradients = {}
     for name, layer in network.layers.items():
         if "weight" in layer.params:
@@ -73,6 +72,12 @@ def measure(network: Network, logits: np.ndarray, loss) -> dict:
         "silent": silent,
         "saturated": saturated,
     }
+
+
+def saturated_share(y: np.ndarray, bounds: tuple[float, float]) -> float:
+    """The share of the outputs y that are next to one of the bounds."""
+    low, high = bounds
+    return float(np.mean(np.abs(y - (low + high) / 2) > (0.5 - NEAR) * (high - low)))
 
 
 def _size(array: np.ndarray) -> float:

@@ -104,7 +104,7 @@ def test_the_first_of_equal_elements_wins():
     layer, x = MaxPool2d(3, stride=2), np.ones((5, 5, 2))
     dy = np.random.default_rng(0).normal(size=(2, 2, 2))
     compare(layer, x, dy, all_places)
-    assert forward_terms(layer, x, (1, 1, 0)).terms[0].text == "x[2,2,0]  <- wins"
+    assert forward_terms(layer, x, (1, 1, 0)).terms[0].text == "x[2,2,0] (the winner)"
 
 
 def test_dropout_outside_training_lets_everything_through():
