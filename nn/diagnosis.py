@@ -94,44 +94,45 @@ def diagnose(history: History, fewest_steps: int = STUCK_STEPS) -> list[Finding]
     if not history.statistics:
         return []
     epoch, statistics = history.epochs[-1], history.statistics[-1]
-    findings = _loss(history, statistics["guessing"], fewest_steps)
-    findings += _exploding(epoch["learning_rate"], statistics["gradients"])
+    findings = _exploding(epoch, statistics["gradients"])
+    if not math.isfinite(epoch["train_loss"]):
+        return findings
     if statistics["pictures"] >= FEWEST_PICTURES:
-        units = _units(statistics)
-        findings += units
-    if not findings or all(finding.kind == "stuck" for finding in findings):  # else the cause is named already
+        findings += _units(statistics)
+    if not findings:  # else the cause is named already
         findings += _vanishing(statistics["gradients"])
-    return findings
+    return _stuck(history.steps, statistics["guessing"], fewest_steps) + findings
 
 
-def _loss(history: History, guessing: float | None, fewest_steps: int) -> list[Finding]:
-    if not math.isfinite(history.epochs[-1]["train_loss"]):
-        sentence = "the loss ran away and is no longer a number; choose a lower learning rate"
-        return [Finding("exploding", "", sentence)]
-    recent = history.steps[-STUCK_STEPS:]
+def _stuck(steps: list[float], guessing: float | None, fewest_steps: int) -> list[Finding]:
+    recent = steps[-STUCK_STEPS:]
     loss = sum(recent) / len(recent)
-    if guessing is None or len(history.steps) < fewest_steps or loss <= STUCK * guessing:
+    if guessing is None or len(steps) < fewest_steps or loss <= STUCK * guessing:
         return []
-    classes = round(math.exp(guessing))
     sentence = (
-        f"it has not learned yet: its loss is {loss:.2f}, and guessing gives ln {classes} = {guessing:.2f}; give it "
-        "more epochs or more pictures, or try another learning rate and other initial weights (Xavier's, He's)"
+        f"it has not learned yet: its loss is {loss:.2f}, and guessing gives ln {round(math.exp(guessing))} = "
+        f"{guessing:.2f}; give it more epochs or more pictures, or try another learning rate and other initial "
+        "weights (Xavier's, He's)"
     )
     return [Finding("stuck", "", sentence)]
 
 
-def _exploding(learning_rate: float, gradients: dict[str, float]) -> list[Finding]:
-    findings = []
-    for name, gradient in gradients.items():
-        change = learning_rate * gradient
-        if not change <= EXPLODING:  # so written that NaN counts too
-            much = f"by {change:.2g} times their own size" if math.isfinite(change) else "beyond all numbers"
-            sentence = (
-                f"{name}: its gradient explodes, one step moves its weights {much}; choose a lower learning rate or "
-                "smaller initial weights"
-            )
-            findings.append(Finding("exploding", name, sentence))
-    return findings
+def _exploding(epoch: dict, gradients: dict[str, float]) -> list[Finding]:
+    """The layer whose weights one step moves most, if it moves them further than they are large."""
+    lost = not math.isfinite(epoch["train_loss"])
+    moves = {name: epoch["learning_rate"] * gradient for name, gradient in gradients.items()}
+    worst = max(moves, key=lambda name: -1 if math.isnan(moves[name]) else moves[name], default="")
+    if worst and moves[worst] > EXPLODING:
+        much = f"by {moves[worst]:.2g} times their own size" if math.isfinite(moves[worst]) else "beyond all numbers"
+        sentence = (
+            f"{worst}: its gradient explodes, one step moves its weights {much}"
+            f"{', and the loss is no longer a number' if lost else ''}; choose a lower learning rate or smaller "
+            "initial weights"
+        )
+        return [Finding("exploding", worst, sentence)]
+    if lost:
+        return [Finding("exploding", "", "the loss ran away and is no longer a number; choose a lower learning rate")]
+    return []
 
 
 def _units(statistics: dict) -> list[Finding]:
