@@ -56,8 +56,7 @@ def measure(network: Network, logits: np.ndarray, loss) -> dict:
     for name, y in kept_outputs(network).items():
         low, high = network.layers[name].bounds
         if math.isinf(high):
-            alive = y[:MOST_PICTURES].max(axis=tuple(range(y.ndim - 1))) > low
-            silent[name] = 1 - float(np.mean(alive))
+            silent[name] = float(np.mean(y[:MOST_PICTURES].max(axis=tuple(range(y.ndim - 1))) <= low))
         else:
             saturated[name] = saturated_share(y[:FEWEST_PICTURES], (low, high))  # each gives many numbers
     gradients = {}
@@ -83,37 +82,48 @@ def saturated_share(y: np.ndarray, bounds: tuple[float, float]) -> float:
 def _size(array: np.ndarray) -> float:
     """The Euclidean norm."""
     numbers = array.reshape(-1)
-    return math.sqrt(float(np.dot(numbers, numbers)))
+    square = float(np.dot(numbers, numbers))
+    if math.isinf(square):  # too large for a float32
+        numbers = numbers.astype(np.float64)
+        square = float(np.dot(numbers, numbers))
+    return math.sqrt(square)
 
 
 def diagnose(history: History, fewest_steps: int = STUCK_STEPS) -> list[Finding]:
     """What keeps the network from learning, judged by the last epoch: nothing, or a sentence each.
 
+    Where the loss is no longer a number, the epoch that lost it is judged: afterwards nothing is left to see.
     fewest_steps: a shorter run is not called stuck, because it may only have begun; 1 at the end of a run.
     """
     if not history.statistics:
         return []
+    judged = history.epochs[-len(history.statistics) :]  # a run may go on after epochs that were not watched
+    for epoch, statistics in zip(judged, history.statistics):
+        if not math.isfinite(epoch["train_loss"]):
+            return _exploding(epoch, statistics["gradients"])
     epoch, statistics = history.epochs[-1], history.statistics[-1]
     findings = _exploding(epoch, statistics["gradients"])
-    if not math.isfinite(epoch["train_loss"]):
-        return findings
     if statistics["pictures"] >= FEWEST_PICTURES:
         findings += _units(statistics)
     if not findings:  # else the cause is named already
         findings += _vanishing(statistics["gradients"])
-    return _stuck(history.steps, statistics["guessing"], fewest_steps) + findings
+    return _stuck(history.steps, statistics["guessing"], fewest_steps, bool(findings)) + findings
 
 
-def _stuck(steps: list[float], guessing: float | None, fewest_steps: int) -> list[Finding]:
+def _stuck(steps: list[float], guessing: float | None, fewest_steps: int, explained: bool) -> list[Finding]:
     recent = steps[-STUCK_STEPS:]
     loss = sum(recent) / len(recent)
     if guessing is None or len(steps) < fewest_steps or loss <= STUCK * guessing:
         return []
     sentence = (
         f"it has not learned yet: its loss is {loss:.2f}, and guessing gives ln {round(math.exp(guessing))} = "
-        f"{guessing:.2f}; give it more epochs or more pictures, or try another learning rate and other initial "
-        "weights (Xavier's, He's)"
+        f"{guessing:.2f}"
     )
+    if not explained:
+        sentence += (
+            "; give it more epochs or more pictures, or try another learning rate and other initial weights "
+            "(Xavier's, He's)"
+        )
     return [Finding("stuck", "", sentence)]
 
 
@@ -122,8 +132,9 @@ def _exploding(epoch: dict, gradients: dict[str, float]) -> list[Finding]:
     lost = not math.isfinite(epoch["train_loss"])
     moves = {name: epoch["learning_rate"] * gradient for name, gradient in gradients.items()}
     worst = max(moves, key=lambda name: -1 if math.isnan(moves[name]) else moves[name], default="")
-    if worst and moves[worst] > EXPLODING:
-        much = f"by {moves[worst]:.2g} times their own size" if math.isfinite(moves[worst]) else "beyond all numbers"
+    # The step that lost the loss has moved the weights already: they are as large as it was.
+    if worst and moves[worst] > (EXPLODING / 2 if lost else EXPLODING):
+        much = f"by {moves[worst]:.2g} times their own size" if moves[worst] > 1.5 else "by as much as their own size"
         sentence = (
             f"{worst}: its gradient explodes, one step moves its weights {much}"
             f"{', and the loss is no longer a number' if lost else ''}; choose a lower learning rate or smaller "
@@ -141,7 +152,7 @@ def _units(statistics: dict) -> list[Finding]:
         if share >= SILENT:
             sentence = (
                 f"{name}: {share:.0%} of its units answered 0 to all of {pictures} pictures and learn no more; a lower "
-                "learning rate or He's initial weights keep them alive"
+                "learning rate, inputs of size 1 or He's initial weights keep them alive"
             )
             findings.append(Finding("dead", name, sentence))
     for name, share in statistics["saturated"].items():

@@ -89,8 +89,15 @@ def test_a_loss_that_runs_away_names_the_layer_that_ran():
     assert not math.isfinite(history.epochs[-1]["train_loss"])
     ((kind, layer),) = found(history)
     assert kind == "exploding" and layer in network.layers
-    history = run(network, rate=1e4, epochs=2, history=history)  # everything is NaN by now: no layer is to blame
-    assert found(history) == {("exploding", "")}
+    assert "the loss is no longer a number" in diagnose(history)[0].sentence
+    history = run(network, rate=1e4, epochs=2, history=history)  # everything is NaN by now, but it stays the first
+    assert found(history) == {(kind, layer)}
+
+
+def test_a_loss_that_was_never_a_number():
+    data = pictures(64)
+    data.images[...] = np.nan
+    assert found(run(deep(ReLU), data=data)) == {("exploding", "")}
 
 
 def test_the_vanishing_gradient():
