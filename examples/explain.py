@@ -60,6 +60,9 @@ def formulas(layer: Layer) -> tuple[str, str]:
         size = f"{layer.size}" if layer.region == "across" else f"{layer.size}x{layer.size}"
         constants = f"alpha = {layer.alpha:g}, beta = {layer.beta:g}, k = {layer.k:g}; the neighbours: {size} {where}"
         return f"{kind.formula}\n{constants}", kind.slope
+    if isinstance(layer, Conv2d) and layer.groups > 1:
+        groups = f"{layer.groups} groups: output o sees the channels of its own group alone, and w counts those from 0"
+        return f"{kind.formula}\n{groups}", kind.slope
     return kind.formula, kind.slope
 
 

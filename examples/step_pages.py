@@ -120,7 +120,7 @@ def pages(
 def _forward(network: Network, visit: Visit, image: np.ndarray) -> Page:
     layer, y = visit.layer, visit.y
     lines = [f"{volume(visit.x.shape)} -> {volume(y.shape)}", *formulas(layer)[0].split("\n")]
-    lines += list(_settings(layer))
+    lines += settings(layer)
     for name, param in layer.params.items():
         lines.append(f"{name} {volume(param.shape)}: {spread(param)}")
     lines.append(f"output: {spread(y)}")
@@ -190,8 +190,8 @@ def _grid(array: np.ndarray, title: str, kind: str, image: np.ndarray | None) ->
 
 
 # ---------------------------------------------------------------------------------------------------- in words
-def _settings(layer: Layer) -> Iterator[str]:
-    """What the formula's letters stand for."""
+def settings(layer: Layer) -> list[str]:
+    """What the formula's letters stand for, as a line or none."""
     words = []
     if hasattr(layer, "kernel_size"):
         words.append("KH, KW = {}, {}".format(*layer.kernel_size))
@@ -199,12 +199,9 @@ def _settings(layer: Layer) -> Iterator[str]:
         words.append("SH, SW = {}, {}".format(*layer.stride))
     if hasattr(layer, "padding"):
         words.append("PH, PW = {}, {}".format(*layer.padding))
-    if getattr(layer, "groups", 1) > 1:
-        words.append(f"{layer.groups} groups: each output sees the input channels of its own group alone")
     if getattr(layer, "connected", None) is not None:
         words.append("each output map sees the input maps of its row in a table of connections")
-    if words:
-        yield "; ".join(words)
+    return ["; ".join(words)] if words else []
 
 
 def _units(layer: Layer, y: np.ndarray) -> Iterator[str]:

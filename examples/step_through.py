@@ -12,24 +12,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from examples.classify import border, learned_light_ink
 from examples.command_line import Parser, output_folder, whole_number
 from examples.explain import backward_terms, checked, formulas, forward_terms
 from examples.explanation import in_brackets, in_lines
-from examples.picture_files import PictureFiles
-from examples.recipes import RECIPES
-from examples.step_pages import Page, Visit, pages, volume, walk
-from models import Classifier, load_classifier, shipped
+from examples.step_pages import Page, Visit, pages, settings, volume, walk
+from examples.step_subject import Subject, find_subject
+from models import shipped
 from models.pretrained import MODELS
-from nn import SoftmaxCrossEntropy
-from nn.data import digits
-from nn.data.objects import CLASS_NAMES, render
-from nn.data.preparation import Preparation
 from nn.inspection import layer_called
 
 EXAMPLES = """
@@ -49,19 +42,6 @@ HELP = """  Enter: the next stop     b: the one before     q: end
   a layer's name: go there (while going backward, to its backward pass); also input and loss
   layers: {names}"""
 SHOWN = 6  # terms at the beginning and at the end of a long sum
-# With random weights: the arguments of models that need some.
-MADE_FOR = {"alexnet_small": {"num_classes": len(CLASS_NAMES), "image_shape": (64, 64, 3)}}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A network, and a picture for it."""
-
-    classifier: Classifier
-    picture: np.ndarray  # (H, W, C) uint8, as it is drawn
-    image: np.ndarray  # (H, W, C), as the network reads it
-    label: int | None
-    loss: object
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     try:
-        subject = make_subject(options)
+        check_together(options)
+        subject = find_subject(options.model, options.weights, options.picture, options.label, options.seed)
         if options.layer is not None:
             layer_called(subject.classifier.network, options.layer)
         if options.at is not None:
@@ -87,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return stopped()
     try:
-        step(stops, options, label_words(subject, label))
+        step(stops, options, subject.in_words(label))
     except KeyboardInterrupt:
         return stopped()
     except OSError as error:
@@ -156,83 +137,14 @@ def place(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"expected whole numbers such as 4,5,7 or 12, got {text!r}") from None
 
 
-# ------------------------------------------------------------------------------------------------ who and what
-def make_subject(options: argparse.Namespace) -> Subject:
+def check_together(options: argparse.Namespace) -> None:
+    """Raise ValueError for options that do not go together."""
     if options.model is not None and options.weights is not None:
         raise ValueError("--model takes random weights and --weights those of a file: give one of the two")
     if options.at is not None and options.layer is None:
         raise ValueError("--at is a place in a layer's output: name the layer with --layer")
     if options.input_at is not None and options.at is None:
         raise ValueError("--input-at goes with --at")
-    if options.model is not None:
-        classifier = random_classifier(options.model, options.seed)
-    else:
-        classifier = load_classifier(options.weights or "digits_lenet")
-    picture, known = the_picture(classifier, options)
-    sized = classifier.preparation.resized(picture[None])
-    recipe = next((recipe for name, recipe in RECIPES.items() if name.split()[0] == classifier.network.name), None)
-    return Subject(
-        classifier,
-        classifier.preparation.seen(sized)[0],
-        classifier.preparation(sized)[0],
-        class_number(options.label, classifier.class_names) if options.label is not None else known,
-        SoftmaxCrossEntropy() if recipe is None else recipe.loss(),
-    )
-
-
-def random_classifier(model: str, seed: int) -> Classifier:
-    """A network that has learned nothing, and pictures prepared as its recipe has them, around a middling grey."""
-    network = MODELS[model](**MADE_FOR.get(model, {}), rng=seed)
-    classes = network.output_shape(network.image_shape)[0]
-    height, width, channels = network.image_shape
-    levels = next(recipe.levels for name, recipe in RECIPES.items() if name.split()[0] == model)
-    if levels == "lenet5":
-        preparation = Preparation((28, 28), 1, (height, width), levels)
-    else:
-        mean, deviation = (0.13, 0.31) if channels == 1 else (0.5, 0.25)  # grey pictures: digits
-        deviation = 1 / 255 if levels == "minus mean picture" else deviation
-        size = (height, width)
-        preparation = Preparation(size, channels, size, levels, np.float32(mean), np.float32(deviation))
-    names = CLASS_NAMES if classes == len(CLASS_NAMES) else tuple(str(number) for number in range(classes))
-    return Classifier(network, preparation, names)
-
-
-def the_picture(classifier: Classifier, options: argparse.Namespace) -> tuple[np.ndarray, int | None]:
-    """The picture, uint8, and its class among the network's if it is known."""
-    channels, names = classifier.preparation.channels, classifier.class_names
-    if options.picture is not None:
-        files = PictureFiles([options.picture], channels)
-        for _, picture in files:
-            turned = learned_light_ink(classifier) and np.median(border(picture)) > 127
-            return (255 - picture if turned else picture), None
-        raise ValueError(files.complaint() or f"there is no picture in {options.picture}")
-    if channels == 1:
-        _, test_set = digits()
-        number = options.seed % len(test_set)
-        label = str(test_set.labels[number])
-        return np.rint(test_set.images[number] * 255).astype(np.uint8), names.index(label) if label in names else None
-    name = next((name for name in names if name in CLASS_NAMES), "cat")
-    size = max(64, *classifier.preparation.size)
-    picture, _ = render(name, size, options.seed)
-    return np.asarray(picture), names.index(name) if name in names else None
-
-
-def class_number(label: str, names: Sequence[str]) -> int:
-    """The number of the class that somebody named."""
-    if label in names:
-        return list(names).index(label)
-    if label.isdecimal() and int(label) < len(names):
-        return int(label)
-    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    raise ValueError(f"--label: there is no class {label!r}, expected one of {shown}, or 0 to {len(names) - 1}")
-
-
-def label_words(subject: Subject, label: int) -> str:
-    network, name = subject.classifier.network, subject.classifier.class_names[label]
-    return (
-        f"{network.name}: {network.num_parameters:,} parameters, {len(network.layers)} layers; "
-        f"the loss asks for the class {name}{'' if subject.label is not None else ', the likeliest'}"
-    )
 
 
 # --------------------------------------------------------------------------------------------- going along
@@ -316,7 +228,7 @@ def take_apart(subject: Subject, options: argparse.Namespace) -> list[str]:
         f"{layer.label}: {volume(visit.x.shape)} -> {volume(visit.y.shape)}, in double precision",
         "",
         f"The output {y}, by",
-        *(f"  {line}" for line in forward.split("\n")),
+        *(f"  {line}" for line in [*forward.split("\n"), *settings(layer)]),
         *in_lines(explained, y, visit.y[at], shown),
         "",
         f"The gradient {dx} of the loss (for the class {name}) by the input x{in_brackets(inside)}{remark}, by",

@@ -9,6 +9,7 @@ from PIL import Image
 
 from examples import step_through
 from examples.step_pages import walk
+from examples.step_subject import MADE_FOR
 from models import lenet
 from models.pretrained import MODELS
 from nn import SoftmaxCrossEntropy
@@ -222,7 +223,7 @@ def test_every_model(model, capsys):
     out = capsys.readouterr().out
     found = titles(out)
     assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
-    assert len(found) == 2 * len(MODELS[model](**step_through.MADE_FOR.get(model, {})).layers) + 3
+    assert len(found) == 2 * len(MODELS[model](**MADE_FOR.get(model, {})).layers) + 3
     assert "nan" not in out
 
 

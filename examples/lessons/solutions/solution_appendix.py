@@ -39,7 +39,7 @@ def learn(network, rate, epochs=4):
 # Up to 0.1 the network learns, but the share of dead units in the first layer grows with the rate: each
 # step that is too long may throw a unit to where it answers 0 to all pictures, for good. At 0.3 all are
 # dead, and the network says the same to every picture. At 3 the weights outgrow what a float32 can
-# hold before the units have died.
+# hold before all units have died.
 
 # %%
 print("Two layers of ReLU: accuracy in the fourth epoch, share of dead units in relu1, and the illnesses")
