@@ -10,6 +10,7 @@ sum that it is, term by term, and the gradient by one input likewise.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.layer is not None:
             layer_called(subject.classifier.network, options.layer)
         if options.at is not None:
-            print("\n".join(take_apart(subject, options)))
-            return 0
+            lines = take_apart(subject, options)
+            return print_all(lines)
         visits, loss_value, label = walk(
             subject.classifier.network, subject.image, subject.label, subject.loss, options.training, times=3
         )
@@ -71,9 +72,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         step(stops, options, subject.in_words(label))
     except KeyboardInterrupt:
         return stopped()
+    except BrokenPipeError:
+        return nobody_reads()
     except OSError as error:
         print(f"step_through: a drawing could not be written: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def print_all(lines: Sequence[str]) -> int:
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        return nobody_reads()
+    return 0
+
+
+def nobody_reads() -> int:
+    """Whoever reads our output has enough, as `head` does: end, and let Python not complain when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

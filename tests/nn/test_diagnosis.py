@@ -192,7 +192,7 @@ def test_it_is_said_once_at_the_end_of_an_epoch(capsys):
     "name, make, count, epochs",
     [
         ("lenet", lambda: lenet(rng=0), 8000, 2),
-        ("alexnet_small", lambda: alexnet_small(10, (28, 28, 1), rng=0), 1500, 2),
+        ("alexnet_small", lambda: alexnet_small(10, (28, 28, 1), rng=0), 1000, 2),
     ],
 )
 def test_the_recipes_are_silent_on_digits(name, make, count, epochs, capsys):
