@@ -33,6 +33,7 @@ from models import alexnet_small, lenet
 from nn import SGD, Network, plots
 from nn.data import Dataset, load, split
 from nn.data.dataset import fair_order
+from nn.diagnosis import diagnose
 from nn.schedules import one_cycle
 from nn.threads import num_threads
 from nn.training import evaluate, train
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for contestant in contestants:
             results[contestant.name], probabilities[contestant.name] = run(contestant, *sets, options)
         print(f"\n{aligned(make_table(results))}\n", flush=True)
-        for warning in warnings(results, train_set.num_classes):
+        for warning in warnings(results):
             print(f"{warning}\n", flush=True)
         write_results(
             options.out,
@@ -261,6 +262,7 @@ def run(
         "learning_rate": contestant.learning_rate,
         "weight_decay": contestant.weight_decay,
         "confusion": plots.confusion_matrix(test_set.labels, predictions, test_set.num_classes).tolist(),
+        "findings": [finding.sentence for finding in diagnose(history, fewest_steps=1)],
         "history": {"steps": history.steps, "epochs": history.epochs},
     }
     return results, probabilities

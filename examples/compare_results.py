@@ -49,23 +49,13 @@ def aligned(table: list[list[str]]) -> str:
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
-def warnings(results: Mapping[str, dict], num_classes: int) -> list[str]:
-    """A sentence for each network that has not learned, with what to try."""
-    guessing = math.log(num_classes)  # the loss of giving every class the same chance
-    sentences = []
-    for name, numbers in results.items():
-        loss, option = numbers["history"]["epochs"][-1]["train_loss"], f"--{name.lower()}"
-        if not math.isfinite(loss):
-            sentences.append(
-                f"{name}'s loss ran away and is no longer a number: its learning rate of "
-                f"{numbers['learning_rate']:g} is too high, choose a lower one with {option}-lr."
-            )
-        elif loss > 0.95 * guessing:
-            sentences.append(
-                f"{name} has not learned yet: its loss is {loss:.2f}, and guessing gives ln {num_classes} = "
-                f"{guessing:.2f}; give it more epochs ({option}-epochs) or more pictures."
-            )
-    return sentences
+def warnings(results: Mapping[str, dict]) -> list[str]:
+    """What keeps a network from learning, a sentence each, with the options to change."""
+    return [
+        f"{name}: {sentence} (options --{name.lower()}-epochs and --{name.lower()}-lr)."
+        for name, numbers in results.items()
+        for sentence in numbers["findings"]
+    ]
 
 
 def write_results(
@@ -92,7 +82,7 @@ def write_results(
     write_report(
         folder / "report.html",
         title=f"{' and '.join(results)}, side by side",
-        lead=" ".join([_lead(results, run), *warnings(results, len(classes))]),
+        lead=" ".join([_lead(results, run), *warnings(results)]),
         table=make_table(results),
         pictures=_pictures(folder, results, matrices, kernels, classes),
         summaries={name: network.summary() for name, network in networks.items()},

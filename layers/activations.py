@@ -7,6 +7,7 @@ forward(training=True). The backward pass reads y: each derivative is written in
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import numpy as np
@@ -21,6 +22,8 @@ class _Activation(Layer):
 
     elementwise = True
     reads_output = True
+    bounds: tuple[float, float]
+    """The values that y levels off at, below and above: near them the slope is next to 0 and the unit hardly learns."""
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
@@ -67,6 +70,8 @@ class ReLU(_Activation):
     Source: Krizhevsky et al. 2012, section 3.1; Nair, Hinton 2010.
     """
 
+    bounds = (0.0, math.inf)
+
     def _function(self, x, y):
         np.maximum(x, 0, out=y)
 
@@ -83,6 +88,8 @@ class Sigmoid(_Activation):
     Its slope is at most 1/4, so that gradients shrink from layer to layer: why a log-sigmoid LeNet starts slowly.
     """
 
+    bounds = (0.0, 1.0)
+
     def _function(self, x, y):
         np.negative(x, out=y)
         with np.errstate(over="ignore"):  # exp of a large number is infinity, and 1 / infinity is the 0 that is meant
@@ -96,6 +103,8 @@ class Sigmoid(_Activation):
 
 class Tanh(_Activation):
     """Hyperbolic tangent: y = tanh(x), between -1 and 1;  dx = dy * (1 - y^2)."""
+
+    bounds = (-1.0, 1.0)
 
     def _function(self, x, y):
         np.tanh(x, out=y)
@@ -113,6 +122,7 @@ class ScaledTanh(_Activation):
 
     amplitude = 1.7159
     slope = 2.0 / 3.0
+    bounds = (-amplitude, amplitude)
 
     def _function(self, x, y):
         np.multiply(x, self.slope, out=y)

@@ -1,6 +1,6 @@
 """What happens inside a network: every layer's outputs, and the gradient by each of them.
 
-Both functions look and leave no trace: the network's parameters, gradients, random numbers and any training step that
+All look and leave no trace: the network's parameters, gradients, random numbers and any training step that
 is under way stay as they are, so that a network can be inspected while it learns.
 """
 
@@ -53,6 +53,19 @@ def gradients(network: Network, x: np.ndarray, dlogits: np.ndarray) -> dict[str,
         gradient = result.copy() if np.may_share_memory(result, gradient) else result
     found["input"] = gradient
     return dict(reversed(found.items()))
+
+
+def kept_outputs(network: Network) -> dict[str, np.ndarray]:
+    """What the activations hold between forward(training=True) and the backward pass that reads it: their outputs
+    (N, ...), by the layer's name. No arithmetic; the arrays are the network's own, to be read at once and left alone.
+
+    Of a ReLU it may be its input, which is above 0 exactly where the output is.
+    """
+    return {
+        name: layer._saved
+        for name, layer in network.layers.items()
+        if hasattr(layer, "bounds") and isinstance(layer._saved, np.ndarray)
+    }
 
 
 def layer_called(network: Network, name: str) -> Layer:

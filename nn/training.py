@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from nn.data import Dataset, batches
+from nn.diagnosis import diagnose, measure
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
 from nn.schedules import Plateau
@@ -24,11 +25,13 @@ class History:
 
     steps: the loss of every step. epochs: a dict for each epoch with epoch, learning_rate (of its last step),
     train_loss and train_accuracy (running, while the weights changed), test_loss, test_accuracy (nan without a test
-    set), seconds and images_per_second (training alone, without the test).
+    set), seconds and images_per_second (training alone, without the test). statistics: for each epoch what
+    `nn.diagnosis.measure` found at one of its last steps.
     """
 
     steps: list[float] = field(default_factory=list)
     epochs: list[dict] = field(default_factory=list)
+    statistics: list[dict] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
@@ -61,8 +64,9 @@ def train(
     one the optimizer's stays as it is. loss: an object with forward(logits, labels) and backward(); softmax and
     cross-entropy if none is given. prepare(images, rng): makes the network's input of a batch of pictures; rng is a
     generator for random changes, or None for testing. seed: the order of the pictures and the random changes.
-    progress: show a bar if stderr is a terminal, else print a line after each epoch. history: that of an earlier call,
-    to go on after its epochs. after_epoch(history): called after each epoch.
+    progress: show a bar if stderr is a terminal, else print a line after each epoch; and say so, once, if something
+    keeps the network from learning (see `nn.diagnosis`). history: that of an earlier call, to go on after its epochs.
+    after_epoch(history): called after each epoch.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
@@ -71,7 +75,9 @@ def train(
     loss = SoftmaxCrossEntropy() if loss is None else loss
     history = History() if history is None else history
     steps_per_epoch = -(-len(train_set) // batch_size)
+    watched = max(0, len(train_set) // batch_size - 1)  # the last step of an epoch whose batch is full
     description = description or network.name
+    said = set()
     with tqdm(
         total=epochs * len(train_set),
         initial=len(history.epochs) * len(train_set),
@@ -84,14 +90,17 @@ def train(
             # A generator for each epoch: a run that goes on after some epochs sees what it would have seen at once.
             rng = np.random.default_rng([seed, epoch])
             loss_sum, right, seen = 0.0, 0, 0
+            statistics = None
             start = time.perf_counter()
-            for images, labels in batches(train_set, batch_size, rng):
+            for step, (images, labels) in enumerate(batches(train_set, batch_size, rng)):
                 if callable(schedule):
                     optimizer.lr = schedule(len(history.steps) / (epochs * steps_per_epoch))
                 if prepare is not None:
                     images = prepare(images, rng)
                 logits = network.forward(images, training=True)
                 batch_loss = float(loss.forward(logits, labels))
+                if statistics is None and (step == watched or not math.isfinite(batch_loss)):
+                    statistics = measure(network, logits, loss)
                 network.backward(loss.backward(), input_gradient=False)
                 optimizer.step()
                 history.steps.append(batch_loss)
@@ -116,11 +125,17 @@ def train(
                     network, test_set.images, test_set.labels, loss=loss, prepare=prepare
                 )
             history.epochs.append(row)
+            history.statistics.append(statistics)
             if isinstance(schedule, Plateau):
                 error = row["train_loss"] if test_set is None else 1 - row["test_accuracy"]
                 optimizer.lr = schedule.after_epoch(error)
             if progress and bar.disable:
                 print(_line(description, epochs, row), file=sys.stderr, flush=True)
+            if progress:
+                for finding in diagnose(history):
+                    if (finding.kind, finding.layer) not in said:
+                        bar.write(f"{description}: {finding.sentence}", file=sys.stderr)
+                    said.add((finding.kind, finding.layer))
             if after_epoch is not None:
                 after_epoch(history)
     return history

@@ -1,6 +1,7 @@
 """The comparison from the command line: a tiny run with everything it leaves behind, and every kind of bad input."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ from PIL import Image
 from examples import compare
 from examples.compare_results import RESULT_FILES, aligned, warnings
 from nn.data import digits
+from nn.diagnosis import diagnose
+from nn.training import History
 
 ROOT = Path(compare.__file__).resolve().parents[1]
 FAST = ["--epochs", "1", "--width", "0.05", "--batch-size", "32"]
@@ -136,21 +139,25 @@ def test_a_loss_that_runs_away_is_reported_and_still_valid_json(few_digits, tmp_
     arguments = ["--data", str(few_digits), "--out", str(tmp_path), "--alexnet-lr", "1000", *FAST]
     with np.errstate(all="ignore"):
         assert compare.main(arguments) == 0
-    assert "choose a lower one with --alexnet-lr" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "AlexNet: " in out and "choose a lower learning rate" in out and "--alexnet-lr" in out
     text = (tmp_path / "results.json").read_text(encoding="utf-8")
     assert "NaN" not in text
     assert "Infinity" not in text
 
 
 def test_warnings_name_who_has_not_learned():
-    def result(loss):
-        return {"history": {"epochs": [{"train_loss": loss}]}, "learning_rate": 0.5}
+    def result(*losses):
+        statistics = {"pictures": 64, "guessing": math.log(10), "gradients": {}, "silent": {}, "saturated": {}}
+        epochs = [{"train_loss": losses[-1], "learning_rate": 0.5}]
+        history = History(steps=list(losses), epochs=epochs, statistics=[statistics])
+        return {"findings": [finding.sentence for finding in diagnose(history, fewest_steps=1)]}
 
-    assert warnings({"LeNet": result(0.1), "AlexNet": result(1.5)}, 10) == []
-    (guessing,) = warnings({"LeNet": result(2.31), "AlexNet": result(1.5)}, 10)
-    assert guessing.startswith("LeNet has not learned yet")
-    (lost,) = warnings({"LeNet": result(0.1), "AlexNet": result(float("nan"))}, 10)
-    assert lost.startswith("AlexNet's loss ran away")
+    assert warnings({"LeNet": result(0.1), "AlexNet": result(1.5)}) == []
+    (guessing,) = warnings({"LeNet": result(2.31), "AlexNet": result(1.5)})
+    assert guessing.startswith("LeNet: it has not learned yet") and "--lenet-epochs" in guessing
+    (lost,) = warnings({"LeNet": result(0.1), "AlexNet": result(float("nan"))})
+    assert lost.startswith("AlexNet: the loss ran away") and "--alexnet-lr" in lost
 
 
 def test_aligned_puts_numbers_under_each_other():

@@ -1,0 +1,190 @@
+"""The layers that look at a window of the picture, explained: see `examples.explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from examples.explanation import Explanation, Term, in_brackets, number, summed
+from layers import AvgPool2d, Conv2d, LocalResponseNorm, MaxPool2d, Subsampling2d
+
+Place = tuple[int, int, int]
+
+
+# -------------------------------------------------------------------------------------------------- convolution
+def conv_forward(layer: Conv2d, x: np.ndarray, at: Place, training: bool) -> Explanation:
+    weight, bias = layer.params["weight"], layer.params["bias"]
+    oh, ow, o = at
+    terms = [Term(f"b[{o}]", float(bias[o]))]
+    first = _group(layer, o) * weight.shape[2]  # the first channel that this output's group sees
+    for i, h in _window(layer, 0, oh, x.shape[0]):
+        for j, w in _window(layer, 1, ow, x.shape[1]):
+            for c in range(weight.shape[2]):
+                if layer.connected is None or layer.connected[c, o]:
+                    place, kernel = f"x[{h},{w},{first + c}]", f"w[{i},{j},{c},{o}]"
+                    terms.append(Term.product(place, x[h, w, first + c], kernel, weight[i, j, c, o]))
+    return summed(terms)
+
+
+def conv_backward(layer: Conv2d, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
+    weight = layer.params["weight"]
+    h, w, channel = at
+    c = channel % weight.shape[2]
+    per_group = layer.out_channels // layer.groups
+    first = channel // weight.shape[2] * per_group  # the first output of the group that sees this channel
+    terms = []
+    for oh, i in _windows_over(layer, 0, h, dy.shape[0]):
+        for ow, j in _windows_over(layer, 1, w, dy.shape[1]):
+            for o in range(first, first + per_group):
+                if layer.connected is None or layer.connected[c, o]:
+                    kernel = f"w[{i},{j},{c},{o}]"
+                    terms.append(Term.product(f"dy[{oh},{ow},{o}]", dy[oh, ow, o], kernel, weight[i, j, c, o]))
+    return summed(terms)
+
+
+def _group(layer: Conv2d, output: int) -> int:
+    return output // (layer.out_channels // layer.groups)
+
+
+# ------------------------------------------------------------------------------------------------------ pooling
+def max_forward(layer: MaxPool2d, x: np.ndarray, at: Place, training: bool) -> Explanation:
+    oh, ow, c = at
+    winner, terms = _winner(layer, x, oh, ow, c), []
+    for _, h in _window(layer, 0, oh, x.shape[0]):
+        for _, w in _window(layer, 1, ow, x.shape[1]):
+            mark = " (the winner)" if (h, w) == winner else ""
+            terms.append(Term(f"x[{h},{w},{c}]{mark}", float(x[h, w, c])))
+    largest = float(x[(*winner, c)])
+    return Explanation(terms, f"the largest, x[{winner[0]},{winner[1]},{c}]", largest, "", largest)
+
+
+def max_backward(layer: MaxPool2d, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
+    h, w, c = at
+    terms = []
+    for oh, _ in _windows_over(layer, 0, h, dy.shape[0]):
+        for ow, _ in _windows_over(layer, 1, w, dy.shape[1]):
+            row, column = _winner(layer, x, oh, ow, c)
+            won = (row, column) == (h, w)
+            words = "1 (it won this window)" if won else f"0 (x[{row},{column},{c}] won this window)"
+            gradient = float(dy[oh, ow, c])
+            terms.append(Term(f"dy[{oh},{ow},{c}] {number(gradient)} * {words}", gradient * won))
+    return summed(terms)
+
+
+def _winner(layer: MaxPool2d, x: np.ndarray, oh: int, ow: int, c: int) -> tuple[int, int]:
+    """The place of the largest element of a window; the first of equal ones."""
+    best = None
+    for _, h in _window(layer, 0, oh, x.shape[0]):
+        for _, w in _window(layer, 1, ow, x.shape[1]):
+            if best is None or x[h, w, c] > x[(*best, c)]:
+                best = h, w
+    return best
+
+
+def average_forward(layer: AvgPool2d, x: np.ndarray, at: Place, training: bool) -> Explanation:
+    oh, ow, c = at
+    terms = []
+    for _, h in _window(layer, 0, oh, x.shape[0]):
+        for _, w in _window(layer, 1, ow, x.shape[1]):
+            terms.append(Term(f"x[{h},{w},{c}]", float(x[h, w, c])))
+    total, count = summed(terms).total, _elements(layer, x.shape, oh, ow)
+    return Explanation(terms, "sum", total, f"the sum / {count}", total / count)
+
+
+def average_backward(layer: AvgPool2d, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
+    h, w, c = at
+    terms = []
+    for oh, _ in _windows_over(layer, 0, h, dy.shape[0]):
+        for ow, _ in _windows_over(layer, 1, w, dy.shape[1]):
+            gradient, count = float(dy[oh, ow, c]), _elements(layer, x.shape, oh, ow)
+            terms.append(Term(f"dy[{oh},{ow},{c}] {number(gradient)} / {count}", gradient / count))
+    return summed(terms)
+
+
+def _elements(layer: AvgPool2d, x_shape: Sequence[int], oh: int, ow: int) -> int:
+    """The elements of a window inside the padded picture: fewer where it runs off the far edge."""
+    count = 1
+    for axis, start in enumerate((oh * layer.stride[0], ow * layer.stride[1])):
+        count *= min(layer.kernel_size[axis], x_shape[axis] + 2 * layer.padding[axis] - start)
+    return count
+
+
+def subsampling_forward(layer: Subsampling2d, x: np.ndarray, at: Place, training: bool) -> Explanation:
+    (height, width), (oh, ow, c) = layer.kernel_size, at
+    terms = [Term(f"b[{c}]", float(layer.params["bias"][c]))]
+    for h in range(oh * height, (oh + 1) * height):
+        for w in range(ow * width, (ow + 1) * width):
+            terms.append(Term.product(f"w[{c}]", layer.params["weight"][c], f"x[{h},{w},{c}]", x[h, w, c]))
+    return summed(terms)
+
+
+def subsampling_backward(layer: Subsampling2d, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
+    h, w, c = at
+    oh, ow = h // layer.kernel_size[0], w // layer.kernel_size[1]
+    if oh >= dy.shape[0] or ow >= dy.shape[1]:  # left over at the far edge, in no window
+        return summed([])
+    return summed([Term.product(f"w[{c}]", layer.params["weight"][c], f"dy[{oh},{ow},{c}]", dy[oh, ow, c])])
+
+
+# ------------------------------------------------------------------------------------------------ normalisation
+def norm_forward(layer: LocalResponseNorm, x: np.ndarray, at: Place, training: bool) -> Explanation:
+    terms = [Term("k", layer.k)]
+    for place in _neighbours(layer, x.shape, at):
+        value = float(x[place])
+        text = f"alpha {layer.alpha:g} * (x{in_brackets(place)} {number(value)})^2"
+        terms.append(Term(text, layer.alpha * value * value))
+    s = summed(terms).total
+    finish = f"x{in_brackets(at)} {number(x[at])} / (the sum)^{layer.beta:g}"
+    return Explanation(terms, "sum", s, finish, float(x[at]) * s**-layer.beta)
+
+
+def norm_backward(layer: LocalResponseNorm, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
+    s = _denominator(layer, x, at)
+    here, gradient, value = in_brackets(at), float(dy[at]), float(x[at])
+    terms = [Term(f"dy{here} {number(gradient)} / (s{here} {number(s)})^{layer.beta:g}", gradient * s**-layer.beta)]
+    for place in _neighbours(layer, x.shape, at):
+        s, there = _denominator(layer, x, place), in_brackets(place)
+        y = float(x[place]) * s**-layer.beta
+        factor = -2 * layer.alpha * layer.beta * value
+        text = f"{number(factor)} * dy{there} {number(dy[place])} * y{there} {number(y)} / s{there} {number(s)}"
+        terms.append(Term(text, factor * float(dy[place]) * y / s))
+    return summed(terms)
+
+
+def _denominator(layer: LocalResponseNorm, x: np.ndarray, at: Place) -> float:
+    """s: what is raised to the power beta and divided by."""
+    s = layer.k
+    for place in _neighbours(layer, x.shape, at):
+        s += layer.alpha * float(x[place]) ** 2
+    return s
+
+
+def _neighbours(layer: LocalResponseNorm, shape: Sequence[int], at: Place) -> Iterator[Place]:
+    """The places around `at`, itself included: across the channels of a pixel, or within the map of a channel."""
+    h, w, c = at
+    half = layer.size // 2
+    if layer.region == "across":
+        for channel in range(max(0, c - half), min(shape[2], c + half + 1)):
+            yield h, w, channel
+    else:
+        for row in range(max(0, h - half), min(shape[0], h + half + 1)):
+            for column in range(max(0, w - half), min(shape[1], w + half + 1)):
+                yield row, column, c
+
+
+# ------------------------------------------------------------------------------------------------------ windows
+def _window(layer, axis: int, output: int, length: int) -> Iterator[tuple[int, int]]:
+    """(place in the kernel, place in the picture) for an output's window along one axis, inside the picture alone."""
+    for i in range(layer.kernel_size[axis]):
+        place = output * layer.stride[axis] - layer.padding[axis] + i
+        if 0 <= place < length:
+            yield i, place
+
+
+def _windows_over(layer, axis: int, place: int, outputs: int) -> Iterator[tuple[int, int]]:
+    """(output, place in the kernel) for all windows that hold a place of the picture, along one axis."""
+    for output in range(outputs):
+        i = place + layer.padding[axis] - output * layer.stride[axis]
+        if 0 <= i < layer.kernel_size[axis]:
+            yield output, i

@@ -1,0 +1,105 @@
+"""Which network `examples.step_through` steps through, and with which picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from examples.classify import border, learned_light_ink
+from examples.picture_files import PictureFiles
+from examples.recipes import RECIPES
+from models import Classifier, load_classifier
+from models.pretrained import MODELS
+from nn import SoftmaxCrossEntropy
+from nn.data import digits
+from nn.data.objects import CLASS_NAMES, render
+from nn.data.preparation import Preparation
+
+# With random weights: the arguments of models that need some.
+MADE_FOR = {"alexnet_small": {"num_classes": len(CLASS_NAMES), "image_shape": (64, 64, 3)}}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, and a picture for it."""
+
+    classifier: Classifier
+    picture: np.ndarray  # (H, W, C) uint8, as it is drawn
+    image: np.ndarray  # (H, W, C), as the network reads it
+    label: int | None
+    loss: object
+
+    def in_words(self, label: int) -> str:
+        network, name = self.classifier.network, self.classifier.class_names[label]
+        return (
+            f"{network.name}: {network.num_parameters:,} parameters, {len(network.layers)} layers; "
+            f"the loss asks for the class {name}{'' if self.label is not None else ', the likeliest'}"
+        )
+
+
+def find_subject(model: str | None, weights: str | None, path: Path | None, label: str | None, seed: int) -> Subject:
+    """From what the command line says; ValueError or OSError where that cannot be found."""
+    if model is not None:
+        classifier = random_classifier(model, seed)
+    else:
+        classifier = load_classifier(weights or "digits_lenet")
+    picture, known = the_picture(classifier, path, seed)
+    sized = classifier.preparation.resized(picture[None])
+    recipe = next((recipe for name, recipe in RECIPES.items() if name.split()[0] == classifier.network.name), None)
+    return Subject(
+        classifier,
+        classifier.preparation.seen(sized)[0],
+        classifier.preparation(sized)[0],
+        class_number(label, classifier.class_names) if label is not None else known,
+        SoftmaxCrossEntropy() if recipe is None else recipe.loss(),
+    )
+
+
+def random_classifier(model: str, seed: int) -> Classifier:
+    """A network that has learned nothing, and pictures prepared as its recipe has them, around a middling grey."""
+    network = MODELS[model](**MADE_FOR.get(model, {}), rng=seed)
+    classes = network.output_shape(network.image_shape)[0]
+    height, width, channels = network.image_shape
+    levels = next(recipe.levels for name, recipe in RECIPES.items() if name.split()[0] == model)
+    if levels == "lenet5":
+        preparation = Preparation((28, 28), 1, (height, width), levels)
+    else:
+        mean, deviation = (0.13, 0.31) if channels == 1 else (0.5, 0.25)  # grey pictures: digits
+        deviation = 1 / 255 if levels == "minus mean picture" else deviation
+        size = (height, width)
+        preparation = Preparation(size, channels, size, levels, np.float32(mean), np.float32(deviation))
+    names = CLASS_NAMES if classes == len(CLASS_NAMES) else tuple(str(number) for number in range(classes))
+    return Classifier(network, preparation, names)
+
+
+def the_picture(classifier: Classifier, path: Path | None, seed: int) -> tuple[np.ndarray, int | None]:
+    """The picture, uint8, and its class among the network's if it is known."""
+    channels, names = classifier.preparation.channels, classifier.class_names
+    if path is not None:
+        files = PictureFiles([path], channels)
+        for _, picture in files:
+            turned = learned_light_ink(classifier) and np.median(border(picture)) > 127
+            return (255 - picture if turned else picture), None
+        raise ValueError(files.complaint() or f"there is no picture in {path}")
+    if channels == 1:
+        _, test_set = digits()
+        number = seed % len(test_set)
+        label = str(test_set.labels[number])
+        return np.rint(test_set.images[number] * 255).astype(np.uint8), names.index(label) if label in names else None
+    name = next((name for name in names if name in CLASS_NAMES), "cat")
+    size = max(64, *classifier.preparation.size)
+    picture, _ = render(name, size, seed)
+    return np.asarray(picture), names.index(name) if name in names else None
+
+
+def class_number(label: str, names: Sequence[str]) -> int:
+    """The number of the class that somebody named."""
+    if label in names:
+        return list(names).index(label)
+    if label.isdecimal() and int(label) < len(names):
+        return int(label)
+    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    raise ValueError(f"--label: there is no class {label!r}, expected one of {shown}, or 0 to {len(names) - 1}")

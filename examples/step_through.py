@@ -1,0 +1,269 @@
+"""One picture through one network, a layer at a time: forward to the loss, and the gradient all the way back.
+
+    python -m examples.step_through
+
+At each stop: the layer's shapes, its formula, its numbers and how long it took, and a drawing of what it gave. Enter
+goes on; b goes back; a layer's name jumps there; q ends. With --layer and --at one single number is taken apart: the
+sum that it is, term by term, and the gradient by one input likewise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from examples.command_line import Parser, output_folder, whole_number
+from examples.explain import backward_terms, checked, formulas, forward_terms
+from examples.explanation import in_brackets, in_lines
+from examples.step_pages import Page, Visit, pages, settings, volume, walk
+from examples.step_subject import Subject, find_subject
+from models import shipped
+from models.pretrained import MODELS
+from nn.inspection import layer_called
+
+EXAMPLES = """
+examples:
+  python -m examples.step_through
+  python -m examples.step_through --picture my_digit.png --label 7
+  python -m examples.step_through --layer conv2 --at 4,5,7
+      the output of conv2 in row 4, column 5, channel 7, term by term
+  python -m examples.step_through --layer conv2 --at 4,5,7 --input-at 6,7,0 --all
+      all terms, and the gradient by an input of your choice
+  python -m examples.step_through --weights cifar10_alexnet --picture my_cat.jpg
+  python -m examples.step_through --model alexnet --no-pause
+      AlexNet at full size, with random weights, without waiting for Enter
+"""
+
+HELP = """  Enter: the next stop     b: the one before     q: end
+  a layer's name: go there (while going backward, to its backward pass); also input and loss
+  layers: {names}"""
+SHOWN = 6  # terms at the beginning and at the end of a long sum
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 a drawing could not be written; 2 bad input; 130 stopped by Ctrl-C."""
+    parser = make_parser()
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        check_together(options)
+        subject = find_subject(options.model, options.weights, options.picture, options.label, options.seed)
+        if options.layer is not None:
+            layer_called(subject.classifier.network, options.layer)
+        if options.at is not None:
+            lines = take_apart(subject, options)
+            return print_all(lines)
+        visits, loss_value, label = walk(
+            subject.classifier.network, subject.image, subject.label, subject.loss, options.training, times=3
+        )
+        names = subject.classifier.class_names
+        stops = pages(subject.classifier.network, visits, subject.picture, names, subject.loss, (loss_value, label))
+        if options.pictures:
+            output_folder(options.out, [name for page in stops for name in page.drawings], options.force)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        return stopped()
+    try:
+        step(stops, options, subject.in_words(label))
+    except KeyboardInterrupt:
+        return stopped()
+    except BrokenPipeError:
+        return nobody_reads()
+    except OSError as error:
+        print(f"step_through: a drawing could not be written: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def print_all(lines: Sequence[str]) -> int:
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        return nobody_reads()
+    return 0
+
+
+def nobody_reads() -> int:
+    """Whoever reads our output has enough, as `head` does: end, and let Python not complain when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def stopped() -> int:
+    print("\nstep_through: stopped by Ctrl-C", file=sys.stderr)
+    return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m examples.step_through", description=__doc__, epilog=EXAMPLES)
+    parser.add_argument(
+        "--weights",
+        metavar="FILE",
+        help=f"what examples.train wrote, or one of {', '.join(shipped())} (default: digits_lenet)",
+    )
+    parser.add_argument("--model", choices=tuple(MODELS), help="a network with random weights instead")
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help="of random weights, and which picture is taken without --picture (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="(default: a digit from the box; for networks that read colours, a rendered picture)",
+    )
+    parser.add_argument(
+        "--label",
+        metavar="CLASS",
+        help="the class, by name or number, that the loss asks for (default: the true one "
+        "if it is known, else the likeliest)",
+    )
+    parser.add_argument("--layer", metavar="NAME", help="begin at this layer; or the layer of --at")
+    parser.add_argument("--at", type=place, metavar="I,J,C", help="take apart this output of --layer, counted from 0")
+    parser.add_argument(
+        "--input-at", type=place, metavar="I,J,C", help="and the gradient by this input (default: the same place)"
+    )
+    parser.add_argument("--all", action="store_true", help="show every term of a long sum")
+    parser.add_argument("--training", action="store_true", help="with dropout, as while learning")
+    parser.add_argument("--no-pause", dest="pause", action="store_false", help="do not wait for Enter")
+    parser.add_argument("--no-pictures", dest="pictures", action="store_false", help="draw nothing")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/step_through"),
+        metavar="FOLDER",
+        help="for the drawings (default: %(default)s)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace drawings that lie outside runs/")
+    return parser
+
+
+def place(text: str) -> tuple[int, ...]:
+    """An argument type: whole numbers with commas between."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected whole numbers such as 4,5,7 or 12, got {text!r}") from None
+
+
+def check_together(options: argparse.Namespace) -> None:
+    """Raise ValueError for options that do not go together."""
+    if options.model is not None and options.weights is not None:
+        raise ValueError("--model takes random weights and --weights those of a file: give one of the two")
+    if options.at is not None and options.layer is None:
+        raise ValueError("--at is a place in a layer's output: name the layer with --layer")
+    if options.input_at is not None and options.at is None:
+        raise ValueError("--input-at goes with --at")
+
+
+# --------------------------------------------------------------------------------------------- going along
+def step(stops: list[Page], options: argparse.Namespace, first_line: str) -> None:
+    """Show one stop after the other, and ask where to go."""
+    waiting = options.pause and at_a_terminal()
+    index = 0 if options.layer is None else next(n for n, page in enumerate(stops) if page.name == options.layer)
+    print(first_line)
+    if waiting:
+        print("Enter goes on, ? explains what else there is.")
+    drawn: set[str] = set()
+    while index is not None and index < len(stops):
+        show(stops[index], index, len(stops), options, drawn)
+        index = ask(stops, index) if waiting else index + 1
+
+
+def at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def show(page: Page, index: int, count: int, options: argparse.Namespace, drawn: set[str]) -> None:
+    print(f"\n[{index + 1}/{count}] {page.way}: {page.title}")
+    for line in page.lines:
+        print(f"  {line}")
+    for name, draw in page.drawings.items() if options.pictures else ():
+        if name not in drawn:
+            draw(options.out / name)
+            drawn.add(name)
+        print(f"  -> {options.out / name}")
+    sys.stdout.flush()
+
+
+def ask(stops: list[Page], index: int) -> int | None:
+    """The stop to go to next; None to end."""
+    names = list(dict.fromkeys(page.name for page in stops))
+    while True:
+        try:
+            answer = input("> ").strip()
+        except EOFError:
+            print()
+            return None
+        if answer == "":
+            return index + 1
+        if answer == "q":
+            return None
+        if answer == "b":
+            if index:
+                return index - 1
+            print("This is the first stop.")
+        elif answer == "?":
+            print(HELP.format(names=", ".join(names)))
+        elif answer in names:
+            return goal(stops, index, answer)
+        else:
+            print(f"There is no layer {answer!r}; Enter goes on, b back, q ends, ? lists the layers.")
+
+
+def goal(stops: list[Page], index: int, name: str) -> int:
+    """The layer's stop on the way that we are on, or its only one."""
+    found = [number for number, page in enumerate(stops) if page.name == name]
+    same = [number for number in found if stops[number].way == stops[index].way]
+    return (same or found)[0]
+
+
+# ---------------------------------------------------------------------------------------------- one number
+def take_apart(subject: Subject, options: argparse.Namespace) -> list[str]:
+    """One output of a layer and the gradient by one of its inputs, each as the sum that it is."""
+    network = subject.classifier.network.astype(np.float64)
+    shapes = dict(zip(network.layers, network.shapes(network.image_shape)))
+    at = checked(options.at, shapes[options.layer], f"--at: {options.layer}'s output")
+    image = subject.image.astype(np.float64)
+    visits, _, label = walk(network, image, subject.label, subject.loss, options.training)
+    visit = next(visit for visit in visits if visit.layer.name == options.layer)
+    inside, remark = input_place(options, at, visit)
+    layer, (forward, backward) = visit.layer, formulas(visit.layer)
+    shown = SHOWN if sys.stdout.isatty() and not options.all else None
+    explained = forward_terms(layer, visit.x, at, options.training)
+    gradient = backward_terms(layer, visit.x, visit.dy, inside, options.training)
+    y, dx, name = f"y{in_brackets(at)}", f"dx{in_brackets(inside)}", subject.classifier.class_names[label]
+    return [
+        f"{layer.label}: {volume(visit.x.shape)} -> {volume(visit.y.shape)}, in double precision",
+        "",
+        f"The output {y}, by",
+        *(f"  {line}" for line in [*forward.split("\n"), *settings(layer)]),
+        *in_lines(explained, y, visit.y[at], shown),
+        "",
+        f"The gradient {dx} of the loss (for the class {name}) by the input x{in_brackets(inside)}{remark}, by",
+        f"  {backward.split(chr(10))[0]}",
+        *in_lines(gradient, dx, visit.dx[inside], shown),
+    ]
+
+
+def input_place(options: argparse.Namespace, at: tuple[int, ...], visit: Visit) -> tuple[tuple[int, ...], str]:
+    """The input whose gradient is taken apart: the one asked for, or the nearest to the output's own place."""
+    shape = visit.x.shape
+    if options.input_at is not None:
+        return checked(options.input_at, shape, f"--input-at: {options.layer}'s input"), ""
+    if len(at) != len(shape):  # flatten: the number that lands at the output's place
+        return tuple(int(index) for index in np.unravel_index(at[0], shape)), ""
+    inside = tuple(min(index, length - 1) for index, length in zip(at, shape))
+    return inside, "" if inside == at else " (the nearest place that it has; --input-at chooses)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
