@@ -1,0 +1,1 @@
+"""Numbered lessons: scripts in cells, to be read and run in order."""
