@@ -17,7 +17,6 @@ from nn import Network, SoftmaxCrossEntropy, plots
 
 # %% [markdown]
 # ## Counting
-#
 # Three formulas are enough, for kernels of K x K, C input and D output channels, and G groups (explained below):
 #
 #     side of the output   OH = (H + 2 padding - K) // stride + 1    for convolution and pooling alike
@@ -31,8 +30,7 @@ from nn import Network, SoftmaxCrossEntropy, plots
 TABLE = [("conv1", 11, 4, 0, 1, 96), ("pool1", 3, 2, 0, 1, 0), ("conv2", 5, 1, 2, 2, 256), ("pool2", 3, 2, 0, 1, 0),
          ("conv3", 3, 1, 1, 1, 384), ("conv4", 3, 1, 1, 2, 384), ("conv5", 3, 1, 1, 2, 256), ("pool5", 3, 2, 0, 1, 0),
          ("fc6", 6, 1, 0, 1, 4096), ("fc7", 1, 1, 0, 1, 4096), ("fc8", 1, 1, 0, 1, 1000)]  # fmt: skip
-counts = {}  # name -> (parameters, multiplications)
-side, C = 227, 3
+counts, side, C = {}, 227, 3  # counts: name -> (parameters, multiplications)
 print("layer  output                parameters  multiplications")
 for name, K, stride, padding, G, D in TABLE:
     side = (side + 2 * padding - K) // stride + 1
@@ -55,12 +53,10 @@ with figure("12_where", 11, 3.8) as drawing:
 
 # %% [markdown]
 # The memory is in the fully connected layers, the work in the convolutions, which use each weight at every place.
-#
 # Why 227? The paper says 224, but (224 - 11) // 4 + 1 = 54, and its own figure says 55, which 227 gives: (227 - 11) / 4
 # is exactly 54 steps. (The authors' program let windows run over the picture's edge, which also comes to 55.)
 #
 # ## Two halves
-#
 # Each card held half of every layer's channels. Numbers travel slowly from card to card, so most layers see only their
 # own card's: that is `groups=2`. Outputs 0 to 127 of conv2 see inputs 0 to 47, outputs 128 to 255 see 48 to 95, which
 # halves weights and work. Only conv3, fc6, fc7 and fc8 see both cards: five stages, with an exchange between them. As

@@ -11,8 +11,8 @@ from nn import Network, check_gradients
 # %% [markdown]
 # ## 1. AlexNet without groups
 #
-# Only conv2, conv4 and conv5 have groups. Without them each of their outputs sees all C input channels instead of C / 2,
-# so that their weights (not their biases) and their multiplications double.
+# Only conv2, conv4 and conv5 have groups. Without them each of their outputs sees all C input channels instead of
+# C / 2, so that their weights (not their biases) and their multiplications double.
 
 # %%
 GROUPED = {"conv2": (5, 96, 256, 27), "conv4": (3, 384, 384, 13), "conv5": (3, 384, 256, 13)}  # K, C, D, side
