@@ -72,7 +72,7 @@ def half_of(layer, card):
     if not layer.params:
         return copy.deepcopy(layer)  # ReLU, normalisation, pooling: they work on whatever channels they get
     params = {name: np.split(param, 2, axis=-1)[card] for name, param in layer.params.items()}
-    inputs, outputs = params["weight"].shape[-2:]
+    inputs, outputs = params["weight"].shape[-2:]  # conv2's 48 inputs are those of its own card
     small = Linear(inputs, outputs)
     if isinstance(layer, Conv2d):
         small = Conv2d(inputs, outputs, layer.kernel_size, layer.stride, layer.padding)
@@ -85,7 +85,7 @@ def run(cards):
     y, loss = x, SoftmaxCrossEntropy()
     for parts in zip(*cards):
         y = np.concatenate([part.forward(y, training=True) for part in parts], axis=-1)  # the exchange
-    loss.forward(y, np.array([281]))
+    loss.forward(y, np.array([281]))  # any class will do
     dy = loss.backward()
     for parts in reversed(list(zip(*cards))):  # each gets the gradient by its own outputs; all read all of x: we add
         dy = sum(part.backward(own.copy()) for part, own in zip(parts, np.split(dy, len(cards), axis=-1)))
@@ -109,7 +109,7 @@ assert largest_difference(network.astype(np.float64)) > 1e-6
 
 # %% [markdown]
 # Not equal! Who talks across the cut? Normalisation: channel 47 has the neighbours 48 and 49, on the other card. Ours
-# (and Caffe's) spans all 96 channels, which two cards could not. Let each half be normalised by itself:
+# (like Caffe's) spans all 96 channels, for which cards would have to exchange more. Normalise each half by itself:
 
 
 # %%

@@ -57,7 +57,7 @@ with figure("13_contest", 8, 4) as drawing:
     axes = drawing.subplots()
     for (name, curve), colour in zip(curves.items(), ("#56B4E9", "#0072B2", "#D55E00")):
         axes.plot(*np.transpose(curve), "o-", color=colour, label=name, markersize=4)
-    axes.set(xlabel="multiplications forward, thousand millions", ylabel="test digits right, %", ylim=(70, 100))
+    axes.set(xlabel="multiplications of the forward passes, billions", ylabel="test digits right, %", ylim=(70, 100))
     axes.set_title("LeNet and AlexNet, pass by pass")
     axes.legend(loc="lower right")
 two = {"LeNet": probabilities["LeNet, same work"], "AlexNet": probabilities["AlexNet"]}
@@ -76,8 +76,8 @@ for name in ("LeNet, same passes", "LeNet, same work"):
 #
 # ## One idea at a time
 # LeNet again, and then the same two convolutions and three fully connected layers with one more of AlexNet's ideas in
-# each row. 2,000 digits, 6 passes, two seeds. All but the first have the same rate and He's initial weights, which
-# ReLU needs (lesson 9).
+# each row. 2,000 digits, 6 passes, two seeds. All but the first have one rate, 0.03, and He's initial weights, which
+# suit ReLU (nn/initialisers.py).
 
 # %%
 IDEAS = ["log-sigmoid (LeNet)", "+ ReLU", "+ overlapping max-pool", "+ normalisation", "+ dropout"]
