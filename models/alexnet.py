@@ -40,7 +40,8 @@ def alexnet(num_classes: int = 1000, init: str = "paper", rng: int | np.random.G
     is LocalResponseNorm(5, alpha=1e-4 / 5), as in `alexnet_caffe`.
 
     Departures: dropout is inverted (see `Dropout`); the input is 227x227, which the ordinary formula needs to give the
-    paper's 55x55 (the paper prints 224, its code lets windows run off the edge).
+    paper's 55x55 (the paper prints 224, its code lets windows run off the edge); the LRN sees neighbours across the
+    border of the halves too, as Caffe's does, where two GPUs would each normalise their own.
 
     Source: Krizhevsky, Sutskever, Hinton 2012, "ImageNet classification with deep convolutional neural networks",
     sections 3.5 and 5.
