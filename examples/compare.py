@@ -244,6 +244,9 @@ def run(
         progress=not options.quiet,
         description=contestant.name,
     )
+    findings = {}
+    for finding in diagnose(history, fewest_steps=1):
+        findings.setdefault(finding.kind, finding.sentence)  # of each kind, the first layer's will do
     # While it learns, a network is measured with dropout and with weights that still change; here as it ends.
     _, train_accuracy, _ = evaluate(network, train_set.images, train_set.labels)
     probabilities = network.predict(test_set.images)
@@ -262,7 +265,7 @@ def run(
         "learning_rate": contestant.learning_rate,
         "weight_decay": contestant.weight_decay,
         "confusion": plots.confusion_matrix(test_set.labels, predictions, test_set.num_classes).tolist(),
-        "findings": [finding.sentence for finding in diagnose(history, fewest_steps=1)],
+        "findings": list(findings.values()),
         "history": {"steps": history.steps, "epochs": history.epochs},
     }
     return results, probabilities

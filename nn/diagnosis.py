@@ -116,7 +116,7 @@ def _stuck(steps: list[float], guessing: float | None, fewest_steps: int, explai
     if guessing is None or len(steps) < fewest_steps or loss <= STUCK * guessing:
         return []
     sentence = (
-        f"it has not learned yet: its loss is {loss:.2f}, and guessing gives ln {round(math.exp(guessing))} = "
+        f"it has not learned yet: its loss is {loss:,.2f}, and guessing gives ln {round(math.exp(guessing))} = "
         f"{guessing:.2f}"
     )
     if not explained:
