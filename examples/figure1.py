@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import Parser, positive_number, whole_number
+from examples.command_line import Parser, add_output, output_folder, positive_number, whole_number
 from layers import LocalResponseNorm, ReLU, Tanh
 from models import alexnet_cifar10
 from nn import SGD, Network, SoftmaxCrossEntropy
@@ -115,14 +115,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--epochs", type=whole_number(1), default=60, help="passes after which a run is given up")
     rates = (0.0005, 0.001, 0.002, 0.004, 0.008)
     parser.add_argument("--rates", type=positive_number(10), nargs="+", default=rates, help="learning rates to try")
-    parser.add_argument("--out", type=Path, default=Path("runs/figure1"))
+    add_output(parser, "runs/figure1")
     parser.add_argument("--name", default="figure1", help="of the two files (default: figure1)")
     options = parser.parse_args(arguments)
     try:
         pictures = load(options.data)[0]
         if pictures.images.dtype != np.uint8 or pictures.image_shape[2] != 3:
             raise ValueError(f"--data: expected colour pictures, got {pictures!r}")
-        options.out.mkdir(parents=True, exist_ok=True)
+        output_folder(options.out, [f"{options.name}.png", f"{options.name}.json"], options.force)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     steps_per_epoch = -(-len(pictures) // BATCH)
