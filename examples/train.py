@@ -9,7 +9,11 @@ network does on pictures that it does not learn from. The folder --out receives
     best.safetensors         the weights of the best epoch so far, with all that is needed to use them:
                              models.load(path), or python -m examples.classify --weights path PICTURE
     last.safetensors         the weights after the last epoch
-    checkpoint.safetensors   where the run stands: --resume goes on from there
+    checkpoint.safetensors   where the run stands, brought up to date after every epoch and every five minutes:
+                             --resume goes on from there, to the same bits; checkpoint.previous.safetensors is
+                             the one before it, which is used should it be damaged
+
+Ctrl-C finishes the step and saves.
 """
 
 from __future__ import annotations
@@ -18,8 +22,9 @@ import argparse
 import csv
 import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +32,11 @@ import numpy as np
 import models
 from examples.command_line import Parser, plain_warnings, positive_number, whole_number
 from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
+from examples.stopping import StopSignals
 from nn import SGD, Network, plots
 from nn.checkpoint import load_checkpoint, save_checkpoint
 from nn.data import Dataset, load, split
+from nn.data.preparation import Preparation
 from nn.schedules import Plateau, constant, one_cycle, steps
 from nn.training import History, train
 
@@ -54,6 +61,9 @@ it, brought to half of --image-size, which the network reads; mirror turns left 
 colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 """
 
+CHECKPOINT = "checkpoint.safetensors"
+SAVE_EVERY = 300  # seconds within an epoch
+
 SCHEDULES = {
     "constant": constant,
     "one-cycle": one_cycle,
@@ -62,80 +72,132 @@ SCHEDULES = {
 }
 
 
+@dataclass
+class Run:
+    """Everything that a training run consists of, put together from the command line."""
+
+    network: Network
+    train_set: Dataset
+    test_set: Dataset | None
+    recipe: Recipe
+    preparation: Preparation
+    optimizer: SGD
+    schedule: Callable[[float], float] | Plateau | None
+    history: History | None  # of the checkpoint that it goes on from
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program. Exit status: 0; 2 bad input; 130 stopped by Ctrl-C."""
+    """Run the program. Exit status: 0; 1 training failed or could not be saved; 2 bad input; 130 stopped by Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser()
     options = parser.parse_args(arguments)
     options.out = options.out or Path("runs/train") / options.model
     command = shlex.join(argument for argument in arguments if argument not in ("--resume", "--force"))
+    resume = f"python -m examples.train {command} --resume"
+    stop = StopSignals()
     try:
-        with plain_warnings("train"):
-            train_set, test_set = load_sets(options)
-        recipe = make_recipe(options)
-        network = make_network(options, recipe, train_set)
-        preparation = make_preparation(recipe, train_set, network.image_shape)
-        prepare = make_prepare(preparation, recipe.augment, train_set)
-        network.forward(prepare(train_set.images[:1], None))  # pictures of a wrong size are found out here
-        optimizer = SGD(
-            network,
-            recipe.lr,
-            recipe.momentum,
-            recipe.weight_decay,
-            options.form,
-            recipe.lr_multipliers,
-            recipe.decay_multipliers,
+        try:
+            with plain_warnings("train"):
+                run = make_run(options, command)
+        except (ValueError, TypeError, OSError, MemoryError) as error:
+            parser.error(str(error))
+        tested = "none held out" if run.test_set is None else f"{len(run.test_set):,} held out"
+        about = f"{run.network.num_parameters:,} parameters; {len(run.train_set):,} pictures, {tested}"
+        print(f"{run.network.name}: {about}", flush=True)
+        with stop:
+            history = fit(run, options, command, stop)
+    except KeyboardInterrupt:  # before training, or a second Ctrl-C
+        print(
+            f"\ntrain: stopped by Ctrl-C; from the last checkpoint, if there is one, goes on: {resume}", file=sys.stderr
         )
-        schedule = recipe.schedule(recipe.lr)
-        history = None
-        if options.resume:
-            checkpoint = options.out / "checkpoint.safetensors"
-            history = load_checkpoint(checkpoint, network, optimizer, schedule, command)
-        elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
-            raise ValueError(f"--out: {options.out} is not empty; add --resume to go on or --force to start again")
-        options.out.mkdir(parents=True, exist_ok=True)
-    except (ValueError, TypeError, OSError, MemoryError) as error:
-        parser.error(str(error))
-    tested = "none held out" if test_set is None else f"{len(test_set):,} held out"
-    print(f"{network.name}: {network.num_parameters:,} parameters; {len(train_set):,} pictures, {tested}", flush=True)
-
-    # What somebody needs who wants to use the weights; of the data set, its name but not where it lay.
-    about = {
-        "class_names": list(train_set.class_names),
-        "preparation": preparation.to_json(),
-        "data": Path(options.data).stem,
-    }
-    dtype = np.float16 if options.float16 else None
-
-    def after_epoch(history: History) -> None:
-        write_progress(options.out, network, history, about, dtype)
-        save_checkpoint(options.out / "checkpoint.safetensors", network, optimizer, history, schedule, command)
-
-    try:
-        history = train(
-            network,
-            train_set,
-            test_set,
-            epochs=recipe.epochs,
-            optimizer=optimizer,
-            batch_size=recipe.batch_size,
-            schedule=schedule,
-            loss=recipe.loss(),
-            prepare=prepare,
-            seed=options.seed,
-            history=history,
-            after_epoch=after_epoch,
-        )
-    except KeyboardInterrupt:
-        print("\ntrain: stopped by Ctrl-C; add --resume to go on after the last whole epoch", file=sys.stderr)
         return 130
-    network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
+    except OSError as error:
+        reason = error.strerror or error
+        print(
+            f"train: the results could not be written to {options.out}: {reason}; when they can be, from the last "
+            f"checkpoint goes on: {resume}",
+            file=sys.stderr,
+        )
+        return 1
+    if history.failure:
+        print(f"train: {history.failure}; the last checkpoint and the best weights are as they were", file=sys.stderr)
+        return 1
+    if stop.asked:
+        done = history.unfinished["batches"] if history.unfinished else 0
+        where = f"in epoch {len(history.epochs) + 1}, after {done} batches of it" if done else "between two epochs"
+        print(f"\ntrain: stopped by {stop.asked} {where}, and saved; to go on: {resume}", file=sys.stderr)
+        return stop.status
     best, last = min(history.epochs, key=_error), history.epochs[-1]
     print(
         f"Best: epoch {best['epoch']} of {len(history.epochs)}, error {_error(best):.2%}; last: {_error(last):.2%}; "
         f"{history.seconds:.0f} s of training. Results are in {options.out}."
     )
     return 0
+
+
+def make_run(options: argparse.Namespace, command: str) -> Run:
+    """All parts of the run; whatever is wrong with them is found out here, before anything is written."""
+    train_set, test_set = load_sets(options)
+    recipe = make_recipe(options)
+    network = make_network(options, recipe, train_set)
+    preparation = make_preparation(recipe, train_set, network.image_shape)
+    network.forward(preparation(train_set.images[:1]))  # pictures of a wrong size are found out here
+    multipliers = recipe.lr_multipliers, recipe.decay_multipliers
+    optimizer = SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, options.form, *multipliers)
+    run = Run(network, train_set, test_set, recipe, preparation, optimizer, recipe.schedule(recipe.lr), None)
+    if options.resume:
+        run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, run.schedule, command)
+    elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
+        raise ValueError(f"--out: {options.out} is not empty; add --resume to go on or --force to start again")
+    options.out.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) -> History:
+    """Train, and write after every epoch, every few minutes within one, and when asked to stop."""
+    # What somebody needs who wants to use the weights; of the data set, its name but not where it lay.
+    about = {
+        "class_names": list(run.train_set.class_names),
+        "preparation": run.preparation.to_json(),
+        "data": Path(options.data).stem,
+    }
+    dtype = np.float16 if options.float16 else None
+    saved = time.monotonic()
+
+    def save(history: History) -> None:
+        nonlocal saved
+        save_checkpoint(options.out / CHECKPOINT, run.network, run.optimizer, history, run.schedule, command)
+        saved = time.monotonic()
+
+    def after_step(history: History) -> bool:
+        if stop.asked or time.monotonic() - saved > SAVE_EVERY:
+            save(history)
+        return bool(stop.asked)
+
+    def after_epoch(history: History) -> bool:
+        write_progress(options.out, run.network, history, about, dtype)
+        save(history)
+        return bool(stop.asked) and len(history.epochs) < run.recipe.epochs
+
+    history = train(
+        run.network,
+        run.train_set,
+        run.test_set,
+        epochs=run.recipe.epochs,
+        optimizer=run.optimizer,
+        batch_size=run.recipe.batch_size,
+        schedule=run.schedule,
+        loss=run.recipe.loss(),
+        prepare=make_prepare(run.preparation, run.recipe.augment, run.train_set),
+        seed=options.seed,
+        history=run.history,
+        after_step=after_step,
+        after_epoch=after_epoch,
+    )
+    if len(history.epochs) == run.recipe.epochs and not history.failure:
+        stop.asked = ""  # it came too late to stop anything
+        run.network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
+    return history
 
 
 def make_parser() -> Parser:
@@ -171,7 +233,7 @@ def make_parser() -> Parser:
     parser.add_argument("--float16", action="store_true", help="keep three digits of the weights, for half the file")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of weights, order, dropout and random changes")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the results (default: runs/train/MODEL)")
-    parser.add_argument("--resume", action="store_true", help="go on after the last whole epoch of --out")
+    parser.add_argument("--resume", action="store_true", help="go on where the run in --out stopped")
     parser.add_argument("--force", action="store_true", help="start again although --out has results")
     return parser
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +24,8 @@ def save_checkpoint(
 ) -> None:
     """Write parameters, velocities, the state of every random generator, the history and the schedule's memory.
 
-    command: how the run was started, so that nobody goes on with a different one by mistake.
+    command: how the run was started, so that nobody goes on with a different one by mistake. The checkpoint that was
+    there before is kept beside, as `previous(path)` says. A SHA-256 over everything tells damage from what was written.
     """
     arrays = {f"param/{name}": array for name, array in network.params.items()}
     arrays |= {f"velocity/{name}": array for name, array in optimizer.velocities.items()}
@@ -33,25 +36,31 @@ def save_checkpoint(
         "generators": {name: generator.bit_generator.state for name, generator in _generators(network).items()},
         "plateau": vars(schedule) if isinstance(schedule, Plateau) else None,
     }
-    write_beside(Path(path), to_safetensors(arrays, {"checkpoint": json.dumps(state)}))
+    text = json.dumps(state)
+    data = to_safetensors(arrays, {"checkpoint": f"{_digest(text, arrays)} {text}"})
+    write_beside(Path(path), data, keep=previous(path))
+
+
+def previous(path: str | Path) -> Path:
+    """Where the checkpoint before this one is kept."""
+    return Path(path).with_suffix(".previous" + Path(path).suffix)
 
 
 def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule=None, command: str = "") -> History:
     """Put everything back as `save_checkpoint` found it, and return the history.
 
-    Raises FileNotFoundError, or ValueError for a file that is damaged or of another run.
+    Where the file is missing or damaged and the one before it is good, that one is used, and a warning says so. Raises
+    FileNotFoundError, or ValueError for a file that is damaged or of another run.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: there is no checkpoint; start the run without --resume")
     try:
-        with safe_open(path, framework="numpy") as file:
-            state = json.loads((file.metadata() or {}).get("checkpoint", "null"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from None
+        state, arrays = _read(path)
+    except (FileNotFoundError, ValueError) as error:
+        if not previous(path).is_file():
+            raise
+        state, arrays = _read(previous(path))
+        epochs = len(state["history"]["epochs"]) if isinstance(state["history"], dict) else 0
+        warnings.warn(f"{error}; the one before it is used, of epoch {epochs}", stacklevel=2)
     # Everything is checked before anything is changed.
-    if not isinstance(state, dict) or not state.keys() >= {"command", "lr", "history", "generators", "plateau"}:
-        raise ValueError(f"{path} is no checkpoint of a training run; expected a file that train.py wrote")
     if state["command"] != command:
         raise ValueError(f"{path} is of another run, {state['command']!r}; repeat its arguments or take another --out")
     for name, velocity in optimizer.velocities.items():
@@ -78,6 +87,33 @@ def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule
         vars(schedule).update(state["plateau"])
     optimizer.lr = lr
     return history
+
+
+def _read(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """A checkpoint's state and arrays, if they are what was written."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: there is no checkpoint; start the run without --resume")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            digest, _, text = (file.metadata() or {}).get("checkpoint", "").partition(" ")
+            state = json.loads(text or "null")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from None
+    if not isinstance(state, dict) or not state.keys() >= {"command", "lr", "history", "generators", "plateau"}:
+        raise ValueError(f"{path} is no checkpoint of a training run; expected a file that train.py wrote")
+    if digest != _digest(text, arrays):
+        raise ValueError(f"{path} is damaged: its contents are not those that were written (SHA-256)")
+    return state, arrays
+
+
+def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
+    """SHA-256 over the state and all arrays with their names, kinds and shapes."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
 
 
 def _generators(network: Network) -> dict[str, np.random.Generator]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nn.inspection import kept_outputs
+from nn.inspection import activations, kept_outputs
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
 from nn.threads import single_threaded_blas
@@ -87,6 +87,36 @@ def _size(array: np.ndarray) -> float:
         numbers = numbers.astype(np.float64)
         square = float(np.dot(numbers, numbers))
     return math.sqrt(square)
+
+
+@single_threaded_blas()
+def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> str:
+    """After a backward pass: the first layer whose numbers are NaN or infinite, in a sentence; "" if there is none.
+
+    images: the batch, as the network got it. Forward it is the first layer that gave such a number; if all outputs are
+    good, then on the way back the first layer with such a gradient, the last in the network's order.
+    """
+    gradients = [name for name, layer in network.layers.items() if not all(map(_finite, layer.grads.values()))]
+    if math.isfinite(loss) and not gradients:
+        return ""
+    found = "the loss is"
+    if not _finite(images):
+        found = "the pictures hold what is"
+    else:
+        bad = next((name for name, y in activations(network, images).items() if not _finite(y)), None)
+        if bad is not None:
+            found = f"the output of {bad} is"
+        elif gradients:
+            found = f"the gradient of {gradients[-1]} is"
+    return f"in step {step:,} {found} no longer a number; training stopped there, a lower learning rate may help"
+
+
+def _finite(array: np.ndarray) -> bool:
+    """Whether there is neither NaN nor infinity in it."""
+    numbers = array.reshape(-1)
+    # One pass without a temporary array. The sum of squares may overflow for large numbers: only then look closer.
+    with np.errstate(all="ignore"):
+        return math.isfinite(float(np.dot(numbers, numbers))) or bool(np.isfinite(numbers).all())
 
 
 def diagnose(history: History, fewest_steps: int = STUCK_STEPS) -> list[Finding]:

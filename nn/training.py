@@ -6,13 +6,13 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
 from nn.data import Dataset, batches
-from nn.diagnosis import diagnose, measure
+from nn.diagnosis import diagnose, measure, not_finite
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
 from nn.schedules import Plateau
@@ -26,16 +26,31 @@ class History:
     steps: the loss of every step. epochs: a dict for each epoch with epoch, learning_rate (of its last step),
     train_loss and train_accuracy (running, while the weights changed), test_loss, test_accuracy (nan without a test
     set), seconds and images_per_second (training alone, without the test). statistics: for each epoch what
-    `nn.diagnosis.measure` found at one of its last steps.
+    `nn.diagnosis.measure` found at one of its last steps. unfinished: where an interrupted epoch stands (see `Epoch`),
+    else None. failure: why training stopped before its end, "" if it did not.
     """
 
     steps: list[float] = field(default_factory=list)
     epochs: list[dict] = field(default_factory=list)
     statistics: list[dict] = field(default_factory=list)
+    unfinished: dict | None = None
+    failure: str = ""
 
     @property
     def seconds(self) -> float:
         return sum(epoch["seconds"] for epoch in self.epochs)
+
+
+@dataclass
+class Epoch:
+    """Where an epoch stands: batches done, sums over their pictures, time taken, and the random generator's state."""
+
+    batches: int = 0
+    loss_sum: float = 0.0
+    right: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    generator: dict | None = None
 
 
 Prepare = Callable[[np.ndarray, np.random.Generator | None], np.ndarray]
@@ -56,7 +71,8 @@ def train(
     progress: bool = True,
     description: str = "",
     history: History | None = None,
-    after_epoch: Callable[[History], None] | None = None,
+    after_step: Callable[[History], bool] | None = None,
+    after_epoch: Callable[[History], bool | None] | None = None,
 ) -> History:
     """Train the network for so many passes over the training set, and say how it went.
 
@@ -65,8 +81,12 @@ def train(
     cross-entropy if none is given. prepare(images, rng): makes the network's input of a batch of pictures; rng is a
     generator for random changes, or None for testing. seed: the order of the pictures and the random changes.
     progress: show a bar if stderr is a terminal, else print a line after each epoch; and say so, once, if something
-    keeps the network from learning (see `nn.diagnosis`). history: that of an earlier call, to go on after its epochs.
-    after_epoch(history): called after each epoch.
+    keeps the network from learning (see `nn.diagnosis`). history: that of an earlier call, to go on where it ended,
+    after an epoch or within one. after_step(history): called after each step; true stops the run, and
+    history.unfinished says where. after_epoch(history): called after each epoch, and stops the run likewise.
+
+    Where the loss or a gradient is no longer a number, training stops before the weights are changed by it, and
+    history.failure names the layer and the step.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
@@ -80,7 +100,7 @@ def train(
     said = set()
     with tqdm(
         total=epochs * len(train_set),
-        initial=len(history.epochs) * len(train_set),
+        initial=len(history.epochs) * len(train_set) + (history.unfinished or {"seen": 0})["seen"],
         desc=description,
         unit="img",
         disable=not (progress and sys.stderr.isatty()),
@@ -89,44 +109,49 @@ def train(
         for epoch in range(len(history.epochs) + 1, epochs + 1):
             # A generator for each epoch: a run that goes on after some epochs sees what it would have seen at once.
             rng = np.random.default_rng([seed, epoch])
-            loss_sum, right, seen = 0.0, 0, 0
-            statistics = None
-            start = time.perf_counter()
-            for step, (images, labels) in enumerate(batches(train_set, batch_size, rng)):
+            at = Epoch(**history.unfinished) if history.unfinished else Epoch()
+            parts = batches(train_set, batch_size, rng, at.batches)
+            if history.unfinished:
+                rng.bit_generator.state = at.generator
+            history.unfinished, statistics = None, None
+            start = time.perf_counter() - at.seconds
+            for images, labels in parts:
                 if callable(schedule):
                     optimizer.lr = schedule(len(history.steps) / (epochs * steps_per_epoch))
                 if prepare is not None:
                     images = prepare(images, rng)
                 logits = network.forward(images, training=True)
                 batch_loss = float(loss.forward(logits, labels))
-                if statistics is None and (step == watched or not math.isfinite(batch_loss)):
+                if statistics is None and (at.batches == watched or not math.isfinite(batch_loss)):
                     statistics = measure(network, logits, loss)
                 network.backward(loss.backward(), input_gradient=False)
-                optimizer.step()
                 history.steps.append(batch_loss)
-                loss_sum += batch_loss * len(labels)
-                right += int((logits.argmax(axis=1) == labels).sum())
-                seen += len(labels)
-                bar.set_postfix_str(f"loss {loss_sum / seen:.3f}, accuracy {right / seen:.1%}", refresh=False)
+                at.batches += 1
+                at.loss_sum += batch_loss * len(labels)
+                at.right += int((logits.argmax(axis=1) == labels).sum())
+                at.seen += len(labels)
+                history.failure = not_finite(network, images, batch_loss, len(history.steps))
+                if history.failure:
+                    break
+                optimizer.step()
+                bar.set_postfix_str(
+                    f"loss {at.loss_sum / at.seen:.3f}, accuracy {at.right / at.seen:.1%}", refresh=False
+                )
                 bar.update(len(labels))
-            seconds = time.perf_counter() - start
-            row = {
-                "epoch": epoch,
-                "learning_rate": float(optimizer.lr),
-                "train_loss": loss_sum / seen,
-                "train_accuracy": right / seen,
-                "test_loss": math.nan,
-                "test_accuracy": math.nan,
-                "seconds": seconds,
-                "images_per_second": seen / seconds,
-            }
-            if test_set is not None:
+                if after_step is not None and at.batches < steps_per_epoch:
+                    at.seconds, at.generator = time.perf_counter() - start, rng.bit_generator.state
+                    history.unfinished = asdict(at)
+                    if after_step(history):
+                        return history
+                    history.unfinished = None
+            row = _row(epoch, optimizer, at, time.perf_counter() - start)
+            if test_set is not None and not history.failure:
                 row["test_loss"], row["test_accuracy"], _ = evaluate(
                     network, test_set.images, test_set.labels, loss=loss, prepare=prepare
                 )
             history.epochs.append(row)
             history.statistics.append(statistics)
-            if isinstance(schedule, Plateau):
+            if isinstance(schedule, Plateau) and not history.failure:
                 error = row["train_loss"] if test_set is None else 1 - row["test_accuracy"]
                 optimizer.lr = schedule.after_epoch(error)
             if progress and bar.disable:
@@ -136,9 +161,25 @@ def train(
                     if (finding.kind, finding.layer) not in said:
                         bar.write(f"{description}: {finding.sentence}", file=sys.stderr)
                     said.add((finding.kind, finding.layer))
-            if after_epoch is not None:
-                after_epoch(history)
+            if history.failure:
+                return history
+            if after_epoch is not None and after_epoch(history):
+                return history
     return history
+
+
+def _row(epoch: int, optimizer: SGD, at: Epoch, seconds: float) -> dict:
+    """The record of an epoch, not tested yet."""
+    return {
+        "epoch": epoch,
+        "learning_rate": float(optimizer.lr),
+        "train_loss": at.loss_sum / at.seen,
+        "train_accuracy": at.right / at.seen,
+        "test_loss": math.nan,
+        "test_accuracy": math.nan,
+        "seconds": seconds,
+        "images_per_second": at.seen / seconds,
+    }
 
 
 def evaluate(

@@ -140,8 +140,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"it has a {type(value).__name__}")
 
 
-def write_beside(path: Path, data: bytes) -> None:
-    """Write the whole file under another name, bring it to the disk, then rename it: a reader sees old or new."""
+def write_beside(path: Path, data: bytes, keep: Path | None = None) -> None:
+    """Write the whole file under another name, bring it to the disk, then rename it: a reader sees old or new.
+
+    keep: what to call the file that was there before, instead of replacing it.
+    """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}; make it first")
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
@@ -150,6 +153,8 @@ def write_beside(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())  # or the new name could reach the disk before the new bytes do
+        if keep is not None and path.exists():
+            os.replace(path, keep)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

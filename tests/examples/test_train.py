@@ -13,7 +13,8 @@ from nn.data import load, split
 from nn.training import evaluate
 from nn.weights import read_metadata
 
-FILES = ["best.safetensors", "checkpoint.safetensors", "curves.png", "last.safetensors", "metrics.csv"]
+FILES = ["best.safetensors", "checkpoint.previous.safetensors", "checkpoint.safetensors", "curves.png"]
+FILES += ["last.safetensors", "metrics.csv"]
 COLUMNS = ["epoch", "learning_rate", "train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 COLUMNS += ["seconds", "images_per_second"]
 TIMES = ("seconds", "images_per_second")

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Network
-from nn.checkpoint import load_checkpoint, save_checkpoint
+from nn.checkpoint import _digest, load_checkpoint, previous, save_checkpoint
 from nn.data import Dataset
 from nn.data.augmentation import mirror
 from nn.schedules import Plateau, one_cycle, stairs
@@ -51,7 +51,7 @@ class Run:
         self.optimizer = SGD(self.network, 0.1, 0.9, 0.001, form, {"bias": 2})
         self.schedule = SCHEDULES[schedule]()
 
-    def train(self, after_epoch=None, history=None):
+    def train(self, after_epoch=None, history=None, after_step=None):
         return train(
             self.network,
             pictures(23, 0),
@@ -65,6 +65,7 @@ class Run:
             progress=False,
             history=history,
             after_epoch=after_epoch,
+            after_step=after_step,
         )
 
     def save(self, path, history, command=""):
@@ -123,13 +124,30 @@ def test_a_resumed_run_ends_with_the_same_bits(schedule, stop, form, tmp_path):
     assert masks[0] == masks[1], "the next masks would be the same too"
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 4, 7, 13])  # of five an epoch
+def test_a_run_resumed_within_an_epoch_ends_with_the_same_bits(schedule, steps, tmp_path):
+    whole = Run(schedule)
+    expected = whole.train()
+    path = tmp_path / "checkpoint.safetensors"
+    first = Run(schedule)
+    stopped = first.train(after_step=lambda history: len(history.steps) == steps)
+    assert len(stopped.steps) == steps and stopped.unfinished["batches"] == steps % 5
+    first.save(path, stopped)
+    second = Run(schedule, seed=100)
+    result = second.train(history=second.load(path))
+    assert figures(result) == figures(expected) and result.unfinished is None
+    assert_same_bits(whole, second)
+
+
 def test_saving_changes_nothing(tmp_path):
     plain, watched = Run("plateau"), Run("plateau")
     expected = plain.train()
     result = watched.train(lambda history: watched.save(tmp_path / "checkpoint.safetensors", history))
     assert figures(result) == figures(expected)
     assert_same_bits(plain, watched)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"], "no half-written files stay"
+    names = ["checkpoint.previous.safetensors", "checkpoint.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names, "no half-written files stay"
 
 
 def test_without_a_test_set_nan_survives(tmp_path):
@@ -154,9 +172,15 @@ def saved(tmp_path_factory):
     with pytest.raises(KeyboardInterrupt):
         run.train(after_epoch)
     with safe_open(path, framework="numpy") as file:
-        state = json.loads(file.metadata()["checkpoint"])
+        state = json.loads(file.metadata()["checkpoint"].partition(" ")[2])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     return path.read_bytes(), state, arrays
+
+
+def write(path, state, arrays):
+    """A file whose check sum is right, whatever is in it."""
+    text = json.dumps(state)
+    save_file(arrays, path, {"checkpoint": f"{_digest(text, arrays)} {text}"})
 
 
 def refuse(path, *words, kind=ValueError, command="--model this --lr 0.1", run=None):
@@ -208,23 +232,70 @@ def test_metadata_that_is_not_ours(saved, text, tmp_path):
 def test_metadata_with_something_missing(saved, missing, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     state = {key: value for key, value in saved[1].items() if key != missing}
-    save_file(saved[2], path, {"checkpoint": json.dumps(state)})
-    refuse(path, "checkpoint")
+    write(path, state, saved[2])
+    refuse(path, "no checkpoint")
 
 
 @pytest.mark.parametrize("missing", ["param/fc1.weight", "velocity/fc1.weight", "velocity/fc3.bias"])
 def test_a_missing_array(saved, missing, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     arrays = {name: array for name, array in saved[2].items() if name != missing}
-    save_file(arrays, path, {"checkpoint": json.dumps(saved[1])})
+    write(path, saved[1], arrays)
     refuse(path, missing.split("/")[1])
 
 
 def test_a_velocity_of_another_shape(saved, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     arrays = saved[2] | {"velocity/fc1.weight": np.zeros((3, 5), np.float32)}
-    save_file(arrays, path, {"checkpoint": json.dumps(saved[1])})
+    write(path, saved[1], arrays)
     refuse(path, "fc1.weight")
+
+
+@pytest.mark.parametrize("name", ["param/fc1.weight", "velocity/fc3.bias"])
+def test_an_edited_number(saved, name, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    arrays = {key: array.copy() for key, array in saved[2].items()}
+    arrays[name].flat[0] += 1
+    text = json.dumps(saved[1])
+    save_file(arrays, path, {"checkpoint": f"{_digest(text, saved[2])} {text}"})
+    refuse(path, "damaged")
+
+
+def test_an_edited_history(saved, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    text = json.dumps(saved[1])
+    save_file(saved[2], path, {"checkpoint": f"{_digest(text, saved[2])} {text.replace('0.1', '0.2', 1)}"})
+    refuse(path, "damaged")
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut off", "one bit"])
+def test_the_one_before_a_damaged_checkpoint_is_used(damage, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    first = Run("plateau")
+    first.train(lambda history: first.save(path, history))
+    assert sorted(each.name for each in tmp_path.iterdir()) == [previous(path).name, path.name]
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content if damage == "one bit" else content[:100])
+    second = Run("plateau", seed=100)
+    with pytest.warns(UserWarning, match=f"epoch {EPOCHS - 1}"):
+        history = second.load(path)
+    assert len(history.epochs) == EPOCHS - 1
+    second.train(history=history)
+    assert_same_bits(first, second)
+
+
+def test_both_damaged(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    run = Run("plateau")
+    run.train(lambda history: run.save(path, history))
+    for each in (path, previous(path)):
+        each.write_bytes(each.read_bytes()[:-1])
+    with one_sentence(ValueError, "not a whole checkpoint"):
+        Run("plateau").load(path)
 
 
 def test_the_checkpoint_of_another_network(saved, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from layers import Dropout, Flatten, Linear, ReLU
-from nn import SGD, Network, SoftmaxCrossEntropy
+from nn import SGD, Layer, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, batches
 from nn.schedules import one_cycle
 from nn.training import evaluate, train
@@ -160,3 +160,52 @@ def test_bad_settings():
             call()
     with one_sentence(ValueError, "label", 23, 22):
         evaluate(net, pictures().images, pictures().labels[:22])
+
+
+# ------------------------------------------------------------------------------------------------ numbers gone wrong
+class Poison(Layer):
+    """Passes everything on; from a certain step on, NaN instead, forward or backward."""
+
+    def __init__(self, step, forward):
+        super().__init__()
+        self.step, self.poisons_forward, self.calls = step, forward, 0
+
+    def output_shape(self, image_shape):
+        return tuple(image_shape)
+
+    def forward(self, x, training=False, out=None):
+        self.calls += training
+        return x * np.float32(np.nan) if self.poisons_forward and self.calls >= self.step else x.copy()
+
+    def backward(self, dy, input_gradient=True, out=None):
+        return dy * np.float32(np.nan) if not self.poisons_forward and self.calls >= self.step else dy.copy()
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_training_stops_at_the_step_and_names_the_layer(forward):
+    data = Dataset(np.random.default_rng(0).random((12, 4, 4, 1), dtype=np.float32), np.arange(12) % 3, ("a", "b", "c"))
+    layers = [("flatten", Flatten()), ("fc1", Linear(16, 5, rng=0)), ("poison", Poison(6, forward))]
+    network = Network([*layers, ("fc2", Linear(5, 3, rng=1))])
+    kept = []
+
+    def after_step(history):
+        kept.append({name: array.copy() for name, array in network.params.items()})
+
+    history = train(
+        network, data, data, epochs=5, batch_size=3, optimizer=SGD(network, 0.1), progress=False, after_step=after_step
+    )
+    assert len(history.steps) == 6 and "step 6" in history.failure
+    assert ("output of poison" if forward else "gradient of fc1") in history.failure
+    assert all(np.isfinite(array).all() for array in network.params.values()), "the weights are those before the step"
+    assert np.isnan(history.epochs[-1]["test_accuracy"])
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_pictures_that_hold_nan_are_named():
+    images = np.zeros((6, 4, 4, 1), np.float32)
+    images[3, 1, 1] = np.inf
+    network = Network([("flatten", Flatten()), ("fc1", Linear(16, 2, rng=0))])
+    history = train(
+        network, Dataset(images, np.arange(6) % 2, ("a", "b")), epochs=1, optimizer=SGD(network, 0.1), progress=False
+    )
+    assert "pictures" in history.failure and "step 1" in history.failure
