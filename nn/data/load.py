@@ -57,6 +57,8 @@ def load(
         raise ValueError(f"load: channels must be 1 (grey) or 3 (RGB), got {channels!r}")
     if image_size is not None and image_size < 1:
         raise ValueError(f"load: image_size must be at least 1, got {image_size!r}")
+    if not str(what):  # as a path it would be the working folder
+        raise ValueError("load: the data has an empty name, expected a data set or a path")
     named = {
         "digits": _digits,
         "objects": partial(objects, image_size or OBJECTS_SIZE, progress=True),
