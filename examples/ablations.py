@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from examples.command_line import Parser, add_output, output_folder, whole_number
+from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
 from examples.recipes import make_preparation, make_prepare, recipe_for
 from layers import AvgPool2d, LocalResponseNorm, MaxPool2d, ReLU, Tanh
 from models import alexnet_cifar10
@@ -172,4 +171,4 @@ def write(options: argparse.Namespace, errors: dict[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

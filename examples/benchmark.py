@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from examples.benchmark_worker import NETWORKS
-from examples.command_line import Parser, add_output, output_folder, whole_number
+from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
 from nn.threads import num_threads
 
 CASES = [
@@ -298,4 +298,4 @@ def environment(threads: int) -> dict:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.command_line import Parser, add_output, output_folder
+from examples.command_line import Parser, add_output, output_folder, run_program
 from examples.picture_files import PictureFiles, bring_to
 from models import Classifier, load_classifier, shipped
 from nn.looking import occlusion, saliency
@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nclassify: stopped by Ctrl-C", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"classify: the results could not be written: {error}", file=sys.stderr)
         return 1
@@ -215,4 +217,4 @@ def draw(page: list[Answer], classifier: Classifier, paths: Sequence[Path]) -> N
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -12,12 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from nn.threads import num_threads
+
 
 class Parser(argparse.ArgumentParser):
     """argparse, but a mistake gets one sentence instead of the whole usage, and long texts keep their lines."""
 
     def __init__(self, **arguments) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **arguments)
+
+    def parse_args(self, *arguments, **keywords):
+        options = super().parse_args(*arguments, **keywords)
+        try:
+            num_threads()  # complains about a NUM_THREADS that is no number
+        except ValueError as error:
+            self.error(str(error))
+        return options
 
     def error(self, message: str) -> None:
         name = self.prog.split(".")[-1]
@@ -70,8 +80,21 @@ def plain_warnings(program: str) -> Iterator[None]:
         yield
 
 
-def output_folder(folder: Path, files: Sequence[str], force: bool) -> Path:
+def run_program(main: Callable[[], int]) -> None:
+    """Run a program and end with its status; quietly where nobody reads its output any more, as behind `| head`."""
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
+        status = 0
+    sys.exit(status)
+
+
+def output_folder(folder: Path, files: Sequence[str], force: bool, stale: Sequence[str] = ()) -> Path:
     """Make the folder for these files, and find out now whether they can be written.
+
+    stale: patterns of files that an earlier run may have left; where they may be replaced, they are removed.
 
     Raises ValueError where they cannot, and where one exists outside runs/ and `force` does not say to replace it.
     """
@@ -89,4 +112,7 @@ def output_folder(folder: Path, files: Sequence[str], force: bool) -> Path:
             raise ValueError(f"--out: cannot replace {path}, expected a file that may be written")
         if path.exists() and not (ours or force):
             raise ValueError(f"--out: {path} exists already; add --force to replace it, or name another folder")
+    if ours or force:
+        for path in (path for pattern in stale for path in folder.glob(pattern)):
+            path.unlink()
     return folder

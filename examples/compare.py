@@ -27,7 +27,15 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from examples.command_line import Parser, add_output, output_folder, plain_warnings, positive_number, whole_number
+from examples.command_line import (
+    Parser,
+    add_output,
+    output_folder,
+    plain_warnings,
+    positive_number,
+    run_program,
+    whole_number,
+)
 from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
@@ -83,7 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 train_set, test_set = load_pictures(options)
             mean, std = pixel_statistics(train_set)
             contestants = make_contestants(options, train_set)
-            num_threads()  # complains about a NUM_THREADS that is no number
             output_folder(options.out, RESULT_FILES, options.force)
         except (ValueError, TypeError, OSError, MemoryError) as error:
             parser.error(str(error))
@@ -110,6 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ncompare: stopped by Ctrl-C before the comparison was complete", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"compare: the results could not be written: {error}", file=sys.stderr)
         return 1
@@ -297,4 +306,4 @@ def describe_run(options: argparse.Namespace, arguments: list[str], train_set: D
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from examples.command_line import Parser, add_output, output_folder, whole_number
+from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
 from examples.crop_windows import PLACES, PORTIONS, Window, windows
 from examples.picture_files import PictureFiles
 from models import Classifier, load_classifier, shipped
@@ -91,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.pictures:
             files = PictureFiles(options.pictures, next(iter(classifiers.values())).preparation.channels)
         figures = figure_names(files, options.count)
-        output_folder(options.out, ["curves.png", "results.json", *figures], options.force)
+        output_folder(
+            options.out, ["curves.png", "results.json", *figures], options.force, ("crops_*.png", "curves.png")
+        )
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:
@@ -106,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ncrops: stopped by Ctrl-C", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"crops: the results could not be written: {error}", file=sys.stderr)
         return 1
@@ -320,11 +324,12 @@ def over_pictures(values: Sequence[np.ndarray], chosen: Sequence[np.ndarray]) ->
 
 def table(results: Mapping[str, dict]) -> str:
     """The accuracies, a network a line."""
-    width = max(len(name) for name in results)
+    width = max(len("accuracy, random crops"), *map(len, results))
     lines = []
     for group in GROUPS:
         heads = "".join(f"{100 * portion:>8g} %" for portion in PORTIONS)
-        lines.append(f"\n{f'accuracy, {group} crops':<{width}}{heads}")
+        title = f"accuracy, {group.removesuffix('s')} crops"
+        lines.append(f"\n{title:<{width}}{heads}")
         for name, result in results.items():
             cells = "".join(f"{100 * row['accuracy']['mean']:>8.1f} %" for row in result["by_portion"][group])
             lines.append(f"{name:<{width}}{cells}")
@@ -332,4 +337,4 @@ def table(results: Mapping[str, dict]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

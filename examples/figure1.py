@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import Parser, add_output, output_folder, positive_number, whole_number
+from examples.command_line import Parser, add_output, output_folder, positive_number, run_program, whole_number
 from layers import LocalResponseNorm, ReLU, Tanh
 from models import alexnet_cifar10
 from nn import SGD, Network, SoftmaxCrossEntropy
@@ -145,4 +145,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from examples.command_line import Parser, output_folder, whole_number
+from examples.command_line import Parser, output_folder, run_program, whole_number
 from nn.data import Dataset
 from nn.data.objects import objects
 
@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     try:
         (write_folder if options.folder else write_npz)(target, *sets)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"render: the pictures could not be written: {error}", file=sys.stderr)
         return 1
@@ -94,4 +96,4 @@ def write_folder(path: Path, train_set: Dataset, test_set: Dataset) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -10,14 +10,13 @@ sum that it is, term by term, and the gradient by one input likewise.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from examples.command_line import Parser, output_folder, whole_number
+from examples.command_line import Parser, output_folder, run_program, whole_number
 from examples.explain import backward_terms, checked, formulas, forward_terms
 from examples.explanation import in_brackets, in_lines
 from examples.step_pages import Page, Visit, pages, settings, volume, walk
@@ -73,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return stopped()
     except BrokenPipeError:
-        return nobody_reads()
+        raise
     except OSError as error:
         print(f"step_through: a drawing could not be written: {error}", file=sys.stderr)
         return 1
@@ -81,16 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def print_all(lines: Sequence[str]) -> int:
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:
-        return nobody_reads()
-    return 0
-
-
-def nobody_reads() -> int:
-    """Whoever reads our output has enough, as `head` does: end, and let Python not complain when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print("\n".join(lines), flush=True)
     return 0
 
 
@@ -266,4 +256,4 @@ def input_place(options: argparse.Namespace, at: tuple[int, ...], visit: Visit) 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 import models
-from examples.command_line import Parser, plain_warnings, positive_number, whole_number
+from examples.command_line import Parser, output_folder, plain_warnings, positive_number, run_program, whole_number
 from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
 from examples.stopping import StopSignals
 from nn import SGD, Network, plots
@@ -111,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"\ntrain: stopped by Ctrl-C; from the last checkpoint, if there is one, goes on: {resume}", file=sys.stderr
         )
         return 130
+    except BrokenPipeError:
+        raise
     except OSError as error:
         reason = error.strerror or error
         print(
@@ -128,8 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\ntrain: stopped by {stop.asked} {where}, and saved; to go on: {resume}", file=sys.stderr)
         return stop.status
     best, last = min(history.epochs, key=_error), history.epochs[-1]
+    kind = "error" if run.test_set is not None else "training error"
     print(
-        f"Best: epoch {best['epoch']} of {len(history.epochs)}, error {_error(best):.2%}; last: {_error(last):.2%}; "
+        f"Best: epoch {best['epoch']} of {len(history.epochs)}, {kind} {_error(best):.2%}; last: {_error(last):.2%}; "
         f"{history.seconds:.0f} s of training. Results are in {options.out}."
     )
     return 0
@@ -149,7 +152,7 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
         run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, run.schedule, command)
     elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
         raise ValueError(f"--out: {options.out} is not empty; add --resume to go on or --force to start again")
-    options.out.mkdir(parents=True, exist_ok=True)
+    output_folder(options.out, (), options.force)
     return run
 
 
@@ -241,6 +244,10 @@ def make_parser() -> Parser:
 def load_sets(options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
     """The training and test pictures; what is held out replaces the data set's own test pictures."""
     train_set, test_set = load(options.data, options.image_size)
+    if options.held_out >= len(train_set):
+        raise ValueError(
+            f"--held-out is {options.held_out}, expected fewer than the {len(train_set)} pictures there are"
+        )
     if options.held_out:
         train_set, test_set = split(train_set, options.held_out, seed=0)
     return train_set, test_set
@@ -315,4 +322,4 @@ def _error(row: dict) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -70,8 +70,8 @@ def looks(
     with picture(path, width, height, layout=None) as figure:
         headings = (
             "what the network reads",
-            "covered: how far the\nprobability falls",
             "gradient: how much a\npixel would change the score",
+            "covered: how far the\nprobability falls",
         )
         for column, heading in enumerate(headings):
             x = MARGIN + column * (side + gap) + side / 2
@@ -91,8 +91,8 @@ def looks(
             high, wide = image.shape[:2]
             place = {"extent": (-0.5, wide - 0.5, high - 0.5, -0.5), "alpha": 0.65}
             most = max(float(np.abs(fall).max()), 0.01)
-            shown = panels[1].imshow(fall, cmap="RdBu_r", norm=TwoSlopeNorm(0, -most, most), **place)
-            panels[2].imshow(gradient / (gradient.max() or 1), cmap="inferno", vmin=0, vmax=1, **place)
+            shown = panels[2].imshow(fall, cmap="RdBu_r", norm=TwoSlopeNorm(0, -most, most), **place)
+            panels[1].imshow(gradient / (gradient.max() or 1), cmap="inferno", vmin=0, vmax=1, **place)
             bar = figure.colorbar(
                 shown,
                 cax=_axes(figure, MARGIN + 3 * side + 2 * gap + 0.15, top - 0.3 - side, 0.13, side),

@@ -36,7 +36,7 @@ TABLE = {
         (["--model", "lenet", "--data", "{digits}", "--lr", "1e9"], "--lr"),
         (["--model", "lenet", "--data", "{digits}", "--momentum", "2"], "momentum"),
         (["--model", "lenet", "--data", "{digits}", "--batch-size", "0"], "--batch-size"),
-        (["--model", "lenet", "--data", "{digits}", "--held-out", "1000"], "held_out"),
+        (["--model", "lenet", "--data", "{digits}", "--held-out", "1000"], "--held-out"),
         (["--model", "lenet", "--data", "{digits}", "--variant", "80sec"], "alexnet_cifar10"),
         (["--model", "lenet", "--data", "{digits}", "--width", "0.5"], "alexnet_small"),
         (["--model", "lenet", "--data", "{digits}", "--init", "paper"], "--init"),

@@ -78,7 +78,7 @@ def test_rendered_pictures(weights, tmp_path, capsys):
         assert rows[0]["held"]["mean"] == pytest.approx(1)
     assert sum(row["crops"] for row in network["by_held"]) == 8 * CROPS
     out = capsys.readouterr().out
-    for group in ("centre", "corners", "random"):
+    for group in ("centre", "corner", "random"):
         assert f"accuracy, {group} crops" in out
 
 
