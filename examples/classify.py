@@ -22,6 +22,7 @@ import numpy as np
 from examples.command_line import Parser, add_output, output_folder, run_program
 from examples.picture_files import PictureFiles, bring_to
 from models import Classifier, load_classifier, shipped
+from nn.data.objects import CLASS_NAMES
 from nn.looking import occlusion, saliency
 
 EXAMPLES = """
@@ -112,8 +113,7 @@ def page_names(count: int, look: bool) -> list[list[str]]:
 def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iterator[Answer]:
     """The network's answer to each picture that can be read."""
     for path, picture in files:
-        if learned_light_ink(classifier) and np.median(border(picture)) > 127:
-            picture = 255 - picture
+        picture = classifier.as_learned(picture)
         sized = classifier.preparation.resized(picture[None])
         yield Answer(
             path,
@@ -122,16 +122,6 @@ def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iter
             classifier.preparation.seen(sized)[0],
             classifier.preparation(sized)[0],
         )
-
-
-def learned_light_ink(classifier: Classifier) -> bool:
-    """Whether it learned from light ink on dark paper, as MNIST's digits are: dark ink must then be turned round."""
-    preparation = classifier.preparation
-    return preparation.channels == 1 and (preparation.levels == "lenet5" or float(np.mean(preparation.mean)) < 0.35)
-
-
-def border(picture: np.ndarray) -> np.ndarray:
-    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
 # ------------------------------------------------------------------------------------------------ showing
@@ -156,9 +146,9 @@ def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], opt
 
 def remark(classifier: Classifier) -> str:
     """What somebody should know who shows it photographs."""
-    if classifier.data == "objects":
+    if classifier.class_names == CLASS_NAMES:
         return "It learned from rendered pictures and does not know photographs."
-    if learned_light_ink(classifier):
+    if classifier.learned_light_ink:
         return "It learned from light ink on dark paper; pictures with a light border are turned round."
     return ""
 

@@ -94,7 +94,7 @@ def run_program(main: Callable[[], int]) -> None:
 def output_folder(folder: Path, files: Sequence[str], force: bool, stale: Sequence[str] = ()) -> Path:
     """Make the folder for these files, and find out now whether they can be written.
 
-    stale: patterns of files that an earlier run may have left; where they may be replaced, they are removed.
+    stale: patterns of files that an earlier run may have left; in a folder below runs/ they are removed.
 
     Raises ValueError where they cannot, and where one exists outside runs/ and `force` does not say to replace it.
     """
@@ -112,7 +112,7 @@ def output_folder(folder: Path, files: Sequence[str], force: bool, stale: Sequen
             raise ValueError(f"--out: cannot replace {path}, expected a file that may be written")
         if path.exists() and not (ours or force):
             raise ValueError(f"--out: {path} exists already; add --force to replace it, or name another folder")
-    if ours or force:
+    if ours:
         for path in (path for pattern in stale for path in folder.glob(pattern)):
             path.unlink()
     return folder

@@ -35,7 +35,7 @@ from examples.crop_windows import PLACES, PORTIONS, Window, windows
 from examples.picture_files import PictureFiles
 from models import Classifier, load_classifier, shipped
 from nn import plots
-from nn.data.objects import objects_with_boxes
+from nn.data.objects import CLASS_NAMES, objects_with_boxes
 from nn.data.pixels import fit
 
 EXAMPLES = """
@@ -153,12 +153,19 @@ def load_classifiers(options: argparse.Namespace) -> dict[str, Classifier]:
     if options.label is not None and not options.pictures:
         raise ValueError("--label says what your pictures show, and no picture is named")
     wanted = options.weights or ([PHOTOGRAPHS] if options.pictures else list(OURS))
-    classifiers = {OURS.get(path, Path(path).stem): load_classifier(path) for path in wanted}
+    stems = [Path(path).stem for path in wanted]
+    classifiers = {}
+    for path, stem in zip(wanted, stems):
+        # train.py calls all its weights best or last: those of one name are told apart by their folders.
+        name = OURS.get(path, stem if stems.count(stem) == 1 else f"{Path(path).resolve().parent.name}/{stem}")
+        if name in classifiers:
+            raise ValueError(f"--weights: {name} is named twice, expected different networks")
+        classifiers[name] = load_classifier(path)
     first = next(iter(classifiers.values()))
     for name, classifier in classifiers.items():
         if classifier.class_names != first.class_names or classifier.preparation.channels != first.preparation.channels:
             raise ValueError(f"--weights: {name} knows other classes or colours than the first network")
-    if not options.pictures and first.data != "objects":
+    if not options.pictures and first.class_names != CLASS_NAMES:
         raise ValueError("--weights: these weights did not learn the rendered objects; name pictures to ask about")
     return classifiers
 
@@ -189,6 +196,7 @@ def from_files(
     folders = [Path(path) for path in paths if Path(path).is_dir()]
     figure_of = dict(zip(files.files, figures))
     for path, picture in files:
+        picture = next(iter(classifiers.values())).as_learned(picture)
         known = label
         for folder in folders:
             if known is None and folder in path.parents:
@@ -203,7 +211,7 @@ def figure_names(files: PictureFiles | None, count: int) -> list[str]:
     """The name of the figure for each picture, should it be drawn."""
     if files is None:
         return [f"crops_{number}.png" for number in range(1, count + 1)]
-    return [f"crops_{number}_{path.stem}.png" for number, path in enumerate(files.files, 1)]
+    return [f"crops_{number}_{path.stem[:60]}.png" for number, path in enumerate(files.files, 1)]
 
 
 # ------------------------------------------------------------------------------------------------- asking
@@ -241,7 +249,7 @@ def asked(classifier: Classifier, cases: Sequence[Case], cuts: Sequence[list[Win
 
 
 def draw(path: Path, case: Case, outcome: Outcome, classifiers: Mapping[str, Classifier]) -> None:
-    """One picture's crops, as the last of the networks read them."""
+    """One picture's crops, with what the last of the networks said."""
     name, classifier = list(classifiers.items())[-1]
     probabilities = outcome.probabilities[name]
     label = case.label

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.classify import border, learned_light_ink
 from examples.picture_files import PictureFiles
 from examples.recipes import RECIPES
 from models import Classifier, load_classifier
@@ -81,8 +80,7 @@ def the_picture(classifier: Classifier, path: Path | None, seed: int) -> tuple[n
     if path is not None:
         files = PictureFiles([path], channels)
         for _, picture in files:
-            turned = learned_light_ink(classifier) and np.median(border(picture)) > 127
-            return (255 - picture if turned else picture), None
+            return classifier.as_learned(picture), None
         raise ValueError(files.complaint() or f"there is no picture in {path}")
     if channels == 1:
         _, test_set = digits()

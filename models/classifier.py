@@ -25,23 +25,47 @@ class Classifier:
     class_names: tuple[str, ...]
     data: str = ""
 
+    def as_learned(self, picture: np.ndarray) -> np.ndarray:
+        """The uint8 picture, turned negative if it is dark ink on paper and the network learned light ink on black, as
+        MNIST's digits are."""
+        border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+        return 255 - picture if self.learned_light_ink and np.median(border) > 127 else picture
+
+    @property
+    def learned_light_ink(self) -> bool:
+        preparation = self.preparation
+        return preparation.channels == 1 and (preparation.levels == "lenet5" or float(np.mean(preparation.mean)) < 0.35)
+
     def probabilities(self, pictures: Sequence[np.ndarray], ten_crop: bool = False) -> np.ndarray:
         """(N, classes) for uint8 pictures (H, W, C) of any sizes, C as the network reads them.
 
         ten_crop: the mean over the corners, the centre, and each mirrored (Krizhevsky et al. 2012, section 4.1).
+        Raises TypeError for what is no such picture.
         """
+        for picture in pictures:
+            _check(picture, self.preparation.channels)
         if len(pictures) == 0:
             return np.zeros((0, len(self.class_names)), self.network.dtype)
         parts = []
-        for start in range(0, len(pictures), BATCH):
-            part = pictures[start : start + BATCH]
+        batch = BATCH // 10 if ten_crop else BATCH
+        for start in range(0, len(pictures), batch):
+            part = pictures[start : start + batch]
             sized = np.concatenate([self.preparation.resized(picture[None]) for picture in part])
             if ten_crop:
                 crops = self.preparation.ten_crops(sized)
-                parts.append(np.mean([self.network.predict(crop) for crop in crops], axis=0))
+                parts.append(np.mean([self._predict(crop) for crop in crops], axis=0))
             else:
-                parts.append(self.network.predict(self.preparation(sized)))
+                parts.append(self._predict(self.preparation(sized)))
         return np.concatenate(parts)
+
+    def _predict(self, x: np.ndarray) -> np.ndarray:
+        return self.network.predict(x.astype(self.network.dtype, copy=False))
+
+
+def _check(picture: np.ndarray, channels: int) -> None:
+    shape, dtype = getattr(picture, "shape", ()), getattr(picture, "dtype", None)
+    if dtype != np.uint8 or len(shape) != 3 or shape[2] != channels or 0 in shape:
+        raise TypeError(f"expected pictures as uint8 arrays (H, W, {channels}), got {dtype} of shape {shape}")
 
 
 def load_classifier(path: str | Path) -> Classifier:

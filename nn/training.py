@@ -43,7 +43,8 @@ class History:
 
 @dataclass
 class Epoch:
-    """Where an epoch stands: batches done, sums over their pictures, time taken, and the random generator's state."""
+    """Where an epoch stands: batches done, sums over their pictures, time taken, the random generator's state, and
+    what `nn.diagnosis.measure` found in it."""
 
     batches: int = 0
     loss_sum: float = 0.0
@@ -51,6 +52,7 @@ class Epoch:
     seen: int = 0
     seconds: float = 0.0
     generator: dict | None = None
+    statistics: dict | None = None
 
 
 Prepare = Callable[[np.ndarray, np.random.Generator | None], np.ndarray]
@@ -113,7 +115,7 @@ def train(
             parts = batches(train_set, batch_size, rng, at.batches)
             if history.unfinished:
                 rng.bit_generator.state = at.generator
-            history.unfinished, statistics = None, None
+            history.unfinished = None
             start = time.perf_counter() - at.seconds
             for images, labels in parts:
                 if callable(schedule):
@@ -122,8 +124,8 @@ def train(
                     images = prepare(images, rng)
                 logits = network.forward(images, training=True)
                 batch_loss = float(loss.forward(logits, labels))
-                if statistics is None and (at.batches == watched or not math.isfinite(batch_loss)):
-                    statistics = measure(network, logits, loss)
+                if at.batches == watched or not math.isfinite(batch_loss):
+                    at.statistics = measure(network, logits, loss)
                 network.backward(loss.backward(), input_gradient=False)
                 history.steps.append(batch_loss)
                 at.batches += 1
@@ -150,7 +152,7 @@ def train(
                     network, test_set.images, test_set.labels, loss=loss, prepare=prepare
                 )
             history.epochs.append(row)
-            history.statistics.append(statistics)
+            history.statistics.append(at.statistics)
             if isinstance(schedule, Plateau) and not history.failure:
                 error = row["train_loss"] if test_set is None else 1 - row["test_accuracy"]
                 optimizer.lr = schedule.after_epoch(error)

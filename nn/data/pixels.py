@@ -74,10 +74,14 @@ def fit(picture: Image.Image, image_size: int | tuple[int, int]) -> Image.Image:
     width, height = picture.size
     if (height, width) == (high, wide):
         return picture
-    scale = min(width / wide, height / high)
-    left, top = (width - scale * wide) / 2, (height - scale * high) / 2
+    # The side that limits is taken as it is: computed, it could come out a rounding error too long.
+    if width * high <= height * wide:
+        part_width, part_height = width, width * high / wide
+    else:
+        part_width, part_height = height * wide / high, height
+    left, top = (width - part_width) / 2, (height - part_height) / 2
     # Both steps in one: a picture of 1 x 100,000 never becomes one of 224 x 22,400,000 in between.
-    box = (left, top, left + scale * wide, top + scale * high)
+    box = (left, top, left + part_width, top + part_height)
     return picture.resize((wide, high), Image.Resampling.BICUBIC, box=box)
 
 

@@ -105,7 +105,7 @@ class Preparation:
                 channels in (1, 3)
                 and levels in LEVELS
                 and size[0] * size[1] <= MOST_PIXELS
-                and (levels == "lenet5" or (window[0] <= size[0] and window[1] <= size[1]))
+                and (max(size) <= 32 and window == (32, 32) if levels == "lenet5" else _fits(window, size))
                 and all(np.broadcast_shapes(each.shape, shape) == shape for each in (mean, deviation))
                 and bool(np.isfinite(mean).all())
                 and bool((deviation > 0).all() and np.isfinite(deviation).all())
@@ -115,6 +115,10 @@ class Preparation:
         if not good:
             raise ValueError("it does not say how pictures are prepared for this network, as examples.train does")
         return cls(size, channels, window, levels, mean, deviation)
+
+
+def _fits(window: tuple[int, int], size: tuple[int, int]) -> bool:
+    return window[0] <= size[0] and window[1] <= size[1]
 
 
 def _pair(values: Sequence[int]) -> tuple[int, int]:

@@ -125,7 +125,7 @@ def test_a_resumed_run_ends_with_the_same_bits(schedule, stop, form, tmp_path):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("steps", [1, 2, 4, 7, 13])  # of five an epoch
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 13, 29])  # of five an epoch, the last of them short
 def test_a_run_resumed_within_an_epoch_ends_with_the_same_bits(schedule, steps, tmp_path):
     whole = Run(schedule)
     expected = whole.train()
@@ -137,6 +137,7 @@ def test_a_run_resumed_within_an_epoch_ends_with_the_same_bits(schedule, steps, 
     second = Run(schedule, seed=100)
     result = second.train(history=second.load(path))
     assert figures(result) == figures(expected) and result.unfinished is None
+    assert len(result.statistics) == EPOCHS and all(result.statistics)
     assert_same_bits(whole, second)
 
 

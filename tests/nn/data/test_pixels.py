@@ -170,6 +170,15 @@ def test_the_square_in_the_middle_with_the_short_side_as_wanted(height, width):
     np.testing.assert_allclose(picture[5, 2:-2, 1], 4 * (centres + (width - side) / 2)[2:-2], atol=1)
 
 
+@pytest.mark.parametrize("size", [28, 100, 224, 227, (20, 30)])
+def test_every_size_can_be_brought_to_every_other(size):
+    """A rounding error once put the part's corner outside the picture, for one size in forty."""
+    for length in range(1, 1000):
+        for shape in ((length, 1000), (1000, length), (length, 4 * length // 3 + 1)):
+            wanted = (size, size) if isinstance(size, int) else size
+            assert pixels.fit(Image.new("1", shape), size).size == wanted[::-1]
+
+
 def test_a_picture_of_the_wanted_size_keeps_its_pixels_and_a_small_one_grows():
     square = RGB[:, :6]
     np.testing.assert_array_equal(read_picture(stored(Image.fromarray(square)), image_size=6), square)

@@ -102,6 +102,8 @@ def test_through_json_to_the_same_bits(preparation):
         {"mean": "a"},
         {"deviation": [0.1, 0, 0.1]},
         {"deviation": None},
+        {"levels": "lenet5"},
+        {"levels": "lenet5", "channels": 1, "size": [64, 64], "window": [32, 32], "mean": 0, "deviation": 1},
     ],
 )
 def test_what_cannot_be_a_preparation_is_refused(change):
