@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from examples.command_line import Parser, add_output, output_folder, run_program
-from examples.picture_files import PictureFiles, bring_to
+from examples.picture_files import PictureFiles, bring_to, printable
 from models import Classifier, load_classifier, shipped
 from nn.data.objects import CLASS_NAMES
 from nn.looking import occlusion, saliency
@@ -155,7 +155,7 @@ def remark(classifier: Classifier) -> str:
 
 def in_words(answer: Answer, class_names: Sequence[str]) -> str:
     """The file and its likeliest classes, each with a bar."""
-    lines = [f"\n{answer.path}"]
+    lines = [f"\n{printable(answer.path)}"]
     for label in likeliest(answer.probabilities):
         probability = float(answer.probabilities[label])
         lines.append(f"  {class_names[label]:<20.20} {100 * probability:5.1f} %  {bar(probability)}".rstrip())
@@ -192,7 +192,7 @@ def draw(page: list[Answer], classifier: Classifier, paths: Sequence[Path]) -> N
     """The page's answers, and on a second drawing where the network looked."""
     from nn import plots  # here, because --json draws nothing and need not wait for matplotlib
 
-    titles = [answer.path.name for answer in page]
+    titles = [printable(answer.path.name) for answer in page]
     pictures = [answer.picture for answer in page]
     probabilities = [answer.probabilities for answer in page]
     plots.answers(paths[0], titles, pictures, probabilities, classifier.class_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import os
 import sys
@@ -82,6 +83,9 @@ def plain_warnings(program: str) -> Iterator[None]:
 
 def run_program(main: Callable[[], int]) -> None:
     """Run a program and end with its status; quietly where nobody reads its output any more, as behind `| head`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a file's name may have letters that this terminal has not
     try:
         status = main()
         sys.stdout.flush()

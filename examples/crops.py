@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
 from examples.crop_windows import PLACES, PORTIONS, Window, windows
-from examples.picture_files import PictureFiles
+from examples.picture_files import PictureFiles, printable
 from models import Classifier, load_classifier, shipped
 from nn import plots
 from nn.data.objects import CLASS_NAMES, objects_with_boxes
@@ -53,6 +53,8 @@ OURS = {
     "objects_alexnet_portions": "AlexNet, trained on portions",
 }
 PHOTOGRAPHS = "cifar10_alexnet"  # what is asked about pictures of the user's own
+RESULTS = ("curves.png", "results.json")
+STALE = ("crops_[0-9]*.png", "curves.png")  # of an earlier run; results.json is always written anew
 SIZE = 256  # pixels of a picture's side before it is cut
 TOGETHER = 8  # pictures whose crops go through a network together
 GROUPS = {"centre": ("centre",), "corners": PLACES[1:], "random": ("random",)}
@@ -91,9 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.pictures:
             files = PictureFiles(options.pictures, next(iter(classifiers.values())).preparation.channels)
         figures = figure_names(files, options.count)
-        output_folder(
-            options.out, ["curves.png", "results.json", *figures], options.force, ("crops_*.png", "curves.png")
-        )
+        output_folder(options.out, [*RESULTS, *figures], options.force, STALE)
     except (ValueError, OSError) as error:
         parser.error(str(error))
     try:
@@ -204,7 +204,7 @@ def from_files(
                 known = next((classes[part.casefold()] for part in inside if part.casefold() in classes), None)
         image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
         square = np.asarray(fit(image, SIZE)).reshape(SIZE, SIZE, picture.shape[-1])
-        yield Case(path.name, figure_of[path], square, known)
+        yield Case(printable(path.name), figure_of[path], square, known)
 
 
 def figure_names(files: PictureFiles | None, count: int) -> list[str]:

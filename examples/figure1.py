@@ -109,6 +109,7 @@ def write(options: argparse.Namespace, runs: Sequence[dict], steps_per_epoch: in
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = Parser(prog="python -m examples.figure1", description=__doc__)
     parser.add_argument("--data", default="cifar10", help="cifar10, or the path of colour pictures (default: cifar10)")
     parser.add_argument("--seeds", type=whole_number(1), default=3, help="how often each network is trained")
@@ -119,6 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="figure1", help="of the two files (default: figure1)")
     options = parser.parse_args(arguments)
     try:
+        if Path(options.name).name != options.name:
+            raise ValueError(f"--name: {options.name!r} must be a name without folders")
         pictures = load(options.data)[0]
         if pictures.images.dtype != np.uint8 or pictures.image_shape[2] != 3:
             raise ValueError(f"--data: expected colour pictures, got {pictures!r}")
@@ -127,18 +130,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     steps_per_epoch = -(-len(pictures) // BATCH)
     runs = []
-    for seed in range(options.seeds):
-        for activation in ACTIVATIONS:
-            chosen = best(runs, activation, 0)
-            for rate in options.rates if seed == 0 else [chosen["rate"]] if chosen else []:
-                quickest = best(runs, activation, seed)
-                most_steps = quickest["steps"] if quickest else options.epochs * steps_per_epoch
-                runs.append(run(activation, rate, seed, pictures, most_steps))
-                write(options, runs, steps_per_epoch)
+    try:
+        for seed in range(options.seeds):
+            for activation in ACTIVATIONS:
+                chosen = best(runs, activation, 0)
+                for rate in options.rates if seed == 0 else [chosen["rate"]] if chosen else []:
+                    quickest = best(runs, activation, seed)
+                    most_steps = quickest["steps"] if quickest else options.epochs * steps_per_epoch
+                    runs.append(run(activation, rate, seed, pictures, most_steps))
+                    write(options, runs, steps_per_epoch)
+    except KeyboardInterrupt:
+        print(f"\nfigure1: stopped by Ctrl-C; the runs until now are in {options.out}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        print(f"figure1: the results could not be written: {error}", file=sys.stderr)
+        return 1
     for name, steps in summary(runs).items():
         print(f"{name}: {steps} steps, a number for each seed that got there in {options.epochs} passes")
     relu, tanh = summary(runs).values()
-    if relu and tanh:
+    if len(relu) == len(tanh) == options.seeds:  # else the mean would leave out the slowest
         print(f"ReLU is {np.mean(tanh) / np.mean(relu):.1f} times as fast as tanh (the paper: six times).")
     print(f"Results are in {options.out}.")
     return 0

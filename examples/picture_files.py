@@ -24,7 +24,8 @@ class PictureFiles:
 
     def __init__(self, paths: Sequence[str | Path], channels: int) -> None:
         self.channels = channels
-        self.left_out: list[tuple[str, str]] = []  # (file, why)
+        self._not_opened: list[tuple[str, str]] = []  # folders
+        self.left_out: list[tuple[str, str]] = []  # (file, why), after the pictures have been walked through
         self.files: list[Path] = []
         for path in map(Path, paths):
             if path.is_dir():
@@ -33,9 +34,11 @@ class PictureFiles:
                 self.files.append(path)
             else:
                 raise FileNotFoundError(f"{path}: there is no such file or folder")
+        self.files = list(dict.fromkeys(self.files))  # each once
 
     def __iter__(self) -> Iterator[tuple[Path, np.ndarray]]:
         """(file, picture as uint8 (H, W, channels)) for each that can be read."""
+        self.left_out = list(self._not_opened)
         among = formats()
         for path in self.files:
             try:
@@ -45,7 +48,7 @@ class PictureFiles:
                     warnings.filterwarnings("ignore", module="PIL")  # what matters ends up in `left_out`
                     picture = read_picture(file, channels=self.channels, among=among)
             except Exception as error:  # broken files make Pillow's readers fail in every way there is
-                self.left_out.append((str(path), _reason(error)))
+                self.left_out.append((printable(path), _reason(error)))
             else:
                 yield path, picture
 
@@ -61,11 +64,16 @@ class PictureFiles:
 
     def _walk(self, folder: Path) -> None:
         def complain(error: OSError) -> None:
-            self.left_out.append((str(error.filename), _reason(error)))
+            self._not_opened.append((printable(error.filename), _reason(error)))
 
         for inside, folders, files in os.walk(folder, onerror=complain):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             self.files += [Path(inside) / name for name in sorted(files) if not name.startswith(".")]
+
+
+def printable(path: str | Path) -> str:
+    """The name of a file as text: a file system may have names that are none."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def bring_to(picture: np.ndarray, size: int) -> np.ndarray:

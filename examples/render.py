@@ -35,10 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 pictures could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    target = options.out if options.folder else options.out.with_suffix(".npz")
     try:
+        target = options.out
+        if not options.folder and target.suffix != ".npz":
+            target = target.with_name(f"{target.name}.npz")
         if options.folder and target.is_dir() and any(target.iterdir()) and not options.force:
-            raise ValueError(f"--out: {target} is not empty; add --force to write into it, or name another folder")
+            raise ValueError(
+                f"--out: {target} is not empty; add --force to replace its pictures, or name another folder"
+            )
         output_folder(target.parent, [] if options.folder else [target.name], options.force)
         sets = objects(options.image_size, options.train, options.test, options.seed, progress=True)
     except (ValueError, OSError, MemoryError) as error:
@@ -89,6 +93,9 @@ def write_npz(path: Path, train_set: Dataset, test_set: Dataset) -> None:
 
 def write_folder(path: Path, train_set: Dataset, test_set: Dataset) -> None:
     for part, dataset in (("train", train_set), ("test", test_set)):
+        for name in train_set.class_names:  # those of an earlier set would be mixed with these
+            for old in (path / part / name).glob("[0-9][0-9][0-9][0-9][0-9].png"):
+                old.unlink()
         for name in dataset.class_names if len(dataset) else ():
             (path / part / name).mkdir(parents=True, exist_ok=True)
         for number, (image, label) in enumerate(zip(dataset.images, dataset.labels)):

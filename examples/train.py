@@ -122,7 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     if history.failure:
-        print(f"train: {history.failure}; the last checkpoint and the best weights are as they were", file=sys.stderr)
+        kept = "; the last checkpoint is as it was" if (options.out / CHECKPOINT).is_file() else ""
+        print(f"train: {history.failure}{kept}", file=sys.stderr)
         return 1
     if stop.asked:
         done = history.unfinished["batches"] if history.unfinished else 0

@@ -26,10 +26,10 @@ def occlusion(
     height, width = _check(network, x, label)
     patch = max(1, min(height, width) // 4) if patch is None else patch
     stride = max(1, patch // 4) if stride is None else stride
-    if not (1 <= patch <= min(height, width) and stride >= 1):
+    if not (1 <= patch <= min(height, width) and 1 <= stride <= patch):  # or some pixels would never be covered
         raise ValueError(
             f"occlusion got patch={patch} and stride={stride}, expected a patch of 1 to {min(height, width)} pixels "
-            "and a stride of at least 1"
+            "and a stride of 1 to the patch's side"
         )
     # The patch also begins outside the picture: or the pixels at its border would be covered by fewer places.
     tops = range(stride - patch, height, stride)

@@ -14,7 +14,7 @@ from nn.plots.curves import learning_curves, smooth
 from nn.plots.grids import grid
 from nn.plots.inside import feature_maps, layer_gradients, layer_kernels
 from nn.plots.kernels import kernel_grids
-from nn.plots.misread import _sort_mistakes, mistakes  # noqa: F401
+from nn.plots.misread import mistakes
 
 __all__ = [
     "answers",

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from nn.plots.style import COLOURS, GREY, INK, picture
+from nn.plots.style import COLOURS, GREY, INK, picture, plain
 
 SHOWN = 5  # classes a picture
 COLUMNS = 3
@@ -32,7 +32,7 @@ def answers(
             left = MARGIN + CELL_WIDTH * (index % columns)
             top = height - MARGIN - CELL_HEIGHT * (index // columns)
             figure.text(
-                (left + 0.1) / width, (top - 0.1) / height, _short(title, 38), va="top", fontsize=9.5, weight="bold"
+                (left + 0.1) / width, (top - 0.1) / height, plain(title, 38), va="top", fontsize=9.5, weight="bold"
             )
             axes = _axes(figure, left + 0.1, top - 0.35 - SIDE, SIDE, SIDE)
             show_picture(axes, image)
@@ -46,7 +46,7 @@ def _draw_bars(axes, chances: np.ndarray, class_names: Sequence[str]) -> None:
         share = float(chances[label])
         axes.barh(row + 0.27, share, height=0.34, color=COLOURS[0] if row == 0 else "#9ab8cc")
         axes.barh(row + 0.27, 1, height=0.34, color="#eef1f4", zorder=0)
-        axes.text(0, row - 0.02, _short(class_names[label], 18), va="bottom", fontsize=9, color=INK)
+        axes.text(0, row - 0.02, plain(class_names[label], 18), va="bottom", fontsize=9, color=INK)
         axes.text(1, row - 0.02, f"{100 * share:.1f} %", va="bottom", ha="right", fontsize=9, color=INK)
     axes.set(xlim=(0, 1), ylim=(SHOWN - 0.5, -0.5))
     axes.axis("off")
@@ -79,9 +79,9 @@ def looks(
         for row, (title, image, chances, (fall, gradient)) in enumerate(zip(titles, pictures, probabilities, maps)):
             top = height - top_space - row_height * row
             label = int(chances.argmax())
-            answer = f"{class_names[label]}, {100 * float(chances[label]):.0f} %"
+            answer = f"{plain(class_names[label])}, {100 * float(chances[label]):.0f} %"
             figure.text(
-                MARGIN / width, top / height, f"{_short(title, 40)}: {answer}", va="top", fontsize=10, weight="bold"
+                MARGIN / width, top / height, f"{plain(title, 40)}: {answer}", va="top", fontsize=10, weight="bold"
             )
             panels = [
                 _axes(figure, MARGIN + column * (side + gap), top - 0.3 - side, side, side) for column in range(3)
@@ -115,9 +115,3 @@ def _axes(figure: Figure, left: float, bottom: float, wide: float, high: float):
     """Axes at this place, in inches."""
     width, height = figure.get_size_inches()
     return figure.add_axes((left / width, bottom / height, wide / width, high / height))
-
-
-def _short(text: str, length: int) -> str:
-    """A name that fits; what is no text for a font (`$` begins a formula) is made harmless."""
-    text = text if len(text) <= length else text[: length - 1] + "…"
-    return text.replace("$", r"\$")

@@ -48,7 +48,7 @@ def architecture(path: str | Path, network: Network, image_shape: Sequence[int] 
     tops = max(top for _, top in (_extent(plan, index) for index in range(len(blocks))))
     below = -min(bottom for bottom, _ in (_extent(plan, index) for index in range(len(blocks))))
     captions = LINE * (1 + max(len(block.caption) for block in blocks))
-    height = 58 + 2 * LINE + tops + below + 16 + captions + 46
+    height = 58 + 2 * LINE + tops + below + 16 + captions + 46 + LINE
     middle = height - 58 - 2 * LINE - tops
     with picture(path, plan.page / DPI, height / DPI, layout=None) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
@@ -203,7 +203,7 @@ def _write(axes: Axes, plan: _Plan, index: int, top: float) -> None:
 
 def _foot(plan: _Plan) -> str:
     windows = any(block.window is not None for block in plan.blocks)
-    return plan.words + (" Orange: what one number sees of the block before." if windows else "")
+    return plan.words + ("\nOrange: what one number sees of the block before." if windows else "")
 
 
 def _halves(block: Block) -> str:

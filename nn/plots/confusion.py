@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from nn.plots.style import INK, picture
+from nn.plots.style import INK, picture, plain
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def confusion_matrices(path: str | Path, matrices: Mapping[str, np.ndarray], cla
             axes.set(xlabel="the network's answer", ylabel="true class")
             step = max(1, math.ceil(num_classes / 20))
             ticks = range(0, num_classes, step)
-            names = [class_names[tick] for tick in ticks]
+            names = [plain(class_names[tick]) for tick in ticks]
             axes.set_xticks(ticks, names, rotation=45 if long_names else 0, ha="right" if long_names else "center")
             axes.set_yticks(ticks, names)
             axes.tick_params(length=0)

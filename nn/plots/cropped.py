@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from nn.plots.answered import show_picture
-from nn.plots.style import COLOURS, GREY, MARKERS, RIGHT, WRONG, picture
+from nn.plots.style import COLOURS, GREY, MARKERS, RIGHT, WRONG, picture, plain
 
+TILE_PIXELS = 180
 TILE, GAP, LEFT, TOP, WORDS = 1.12, 0.12, 0.95, 0.85, 0.42  # inches
 
 
@@ -26,8 +26,9 @@ def crops(
 ) -> None:
     """Draw the windows of one picture, a row for each portion, with answer and confidence: right green, wrong red.
 
-    image (S, S, 1 or 3), uint8; windows: objects with place, portion, left, top, side (shares of S) in the order of
-    falling portions, the whole picture first; probabilities (windows, classes).
+    image (S, S, 1 or 3), uint8; windows: objects with place, portion, left, top, side (shares of S) and
+    cut(image, (height, width)), in the order of falling portions, the whole picture first; probabilities
+    (windows, classes).
     """
     portions = list(dict.fromkeys(window.portion for window in windows))
     rows = [[index for index, window in enumerate(windows) if window.portion == portion] for portion in portions]
@@ -37,7 +38,7 @@ def crops(
     with picture(path, width, height, layout=None) as figure:
 
         def write(x: float, y: float, text: str, **look) -> None:
-            figure.text(x / width, y / height, text.replace("$", r"\$"), **look)
+            figure.text(x / width, y / height, plain(text), **look)
 
         write(0.1, height - 0.1, title, va="top", fontsize=12, weight="bold")
         longest = max(rows, key=len)
@@ -51,7 +52,7 @@ def crops(
             for column, index in enumerate(indices):
                 left = LEFT + column * (TILE + GAP)
                 axes = figure.add_axes((left / width, bottom / height, TILE / width, TILE / height))
-                show_picture(axes, _cut(image, windows[index]))
+                show_picture(axes, windows[index].cut(image, (TILE_PIXELS, TILE_PIXELS)))
                 answer = int(probabilities[index].argmax())
                 mark, colour = ("✓", RIGHT) if answer == label else ("✗", WRONG)
                 for spine in axes.spines.values():
@@ -83,18 +84,6 @@ def _draw_places(figure, image: np.ndarray, windows: Sequence, left: float, bott
     write(
         left + TILE + 0.12, bottom + TILE / 2, "the centre crops\nin their places", va="center", fontsize=9, color=GREY
     )
-
-
-def _cut(image: np.ndarray, window) -> np.ndarray:
-    side = len(image)
-    first_row, first_column = round(window.top * side), round(window.left * side)
-    length = max(1, round(window.side * side))
-    part = image[first_row : first_row + length, first_column : first_column + length]
-    # Enlarged as the network's input is, not in blocks.
-    enlarged = Image.fromarray(part[..., 0] if part.shape[-1] == 1 else part).resize(
-        (180, 180), Image.Resampling.BICUBIC
-    )
-    return np.asarray(enlarged).reshape(180, 180, part.shape[-1])
 
 
 def crop_curves(path: str | Path, results: Mapping[str, Mapping], pictures: int, num_classes: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nn.plots.style import RIGHT, WRONG, picture, show_image
+from nn.plots.style import RIGHT, WRONG, picture, plain, show_image
 
 
 def mistakes(
@@ -56,14 +56,14 @@ def mistakes(
                 write(
                     centre,
                     top - 0.46,
-                    f"true: {_short(class_names[labels[index]])}",
+                    f"true: {plain(class_names[labels[index]], 9)}",
                     ha="center",
                     fontsize=10.5,
                 )
                 for number, name in enumerate(answers):
                     answer, confidence = answers[name][index], confidences[name][index]
                     mark, colour = ("✓", RIGHT) if answer == labels[index] else ("✗", WRONG)
-                    text = f"{name} {mark} {_short(class_names[answer])}, {100 * confidence:.0f} %"
+                    text = f"{name} {mark} {plain(class_names[answer], 9)}, {100 * confidence:.0f} %"
                     write(centre, bottom - 0.06 - line * number, text, ha="center", fontsize=9, color=colour)
             top -= row_height
 
@@ -81,8 +81,3 @@ def _sort_mistakes(labels: np.ndarray, answers: Mapping, confidences: Mapping) -
             masks.append((f"Misread by {name} only", wrong[index] & (wrong.sum(axis=0) == 1)))
     by_confidence = np.argsort(-worst, kind="stable")
     return [(heading, by_confidence[mask[by_confidence]]) for heading, mask in masks]
-
-
-def _short(name: str, length: int = 9) -> str:
-    """A class name that fits under a picture."""
-    return name if len(name) <= length else name[: length - 1] + "…"

@@ -5,6 +5,7 @@ matplotlib's object-oriented side is used alone (Figure and FigureCanvasAgg): no
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,12 @@ STYLE = {
 }
 
 
+def plain(text: str, length: int = 1000) -> str:
+    """A name of a file or class as text to draw: cut to so many letters, and its $ begin no formula."""
+    text = text if len(text) <= length else text[: length - 1] + "…"
+    return text.replace("$", r"\$")
+
+
 @contextmanager
 def picture(path: str | Path, width: float, height: float, layout: str | None = "constrained") -> Iterator[Figure]:
     """A figure of width x height inches, saved to `path` when the with-block ends."""
@@ -56,8 +63,10 @@ def picture(path: str | Path, width: float, height: float, layout: str | None = 
         FigureCanvasAgg(figure)
         if layout == "constrained":
             figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)  # inches around each panel
-        yield figure
-        figure.savefig(path, format="png")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # such letters become boxes
+            yield figure
+            figure.savefig(path, format="png")
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:

@@ -60,7 +60,8 @@ def pairs(weight: np.ndarray, limit: int) -> Mosaic:
     KH, KW, C_in, C_out = weight.shape
     inputs = min(C_in, MOST_CHANNELS, limit)
     outputs = min(C_out, max(1, limit // inputs))
-    pieces = next(pieces for pieces in range(1, outputs + 1) if pieces * inputs >= 1.3 * math.ceil(outputs / pieces))
+    wide_enough = (n for n in range(1, outputs + 1) if n * inputs >= 1.3 * math.ceil(outputs / n))
+    pieces = next(wide_enough, outputs)
     rows = math.ceil(outputs / pieces)
     pieces = math.ceil(outputs / rows)
     between = 40  # pixels between pieces, for the labels

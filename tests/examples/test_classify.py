@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from examples import classify
-from models import alexnet_small, lenet
+from models import alexnet_small, lenet, load_classifier
 from nn.data.preparation import Preparation
 
 CLASSES = ["red", "green", "blue", "black", "white", "grey"]
@@ -93,7 +93,12 @@ def test_json_says_the_same(weights, folder, tmp_path, capsys, monkeypatch):
     assert err == "" and not (tmp_path / "runs").exists()
     assert [os.path.basename(picture["file"]) for picture in result["pictures"]] == ["a$b.jpg", "tiny.png"]
     assert len(result["left_out"]) == 3
+    classifier = load_classifier(weights)
     for picture in result["pictures"]:
+        with Image.open(picture["file"]) as image:
+            expected = classifier.probabilities([np.asarray(image.convert("RGB"))])[0]
+        found = {answer["class"]: answer["probability"] for answer in picture["answers"]}
+        np.testing.assert_allclose([found[name] for name in CLASSES], expected, atol=1e-6)
         assert sorted(answer["class"] for answer in picture["answers"]) == sorted(CLASSES)
         chances = [answer["probability"] for answer in picture["answers"]]
         assert sum(chances) == pytest.approx(1, abs=1e-5) and chances == sorted(chances, reverse=True)

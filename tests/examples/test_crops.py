@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from examples import crops
-from examples.crop_windows import PORTIONS, Window
-from models import lenet
+from examples.crop_windows import PORTIONS, Window, windows
+from models import Classifier, lenet
 from nn.data.objects import CLASS_NAMES
 from nn.data.preparation import Preparation
 
@@ -159,3 +159,82 @@ def test_help_teaches(capsys):
     out = capsys.readouterr().out
     for text in ("curves.png", "results.json", "examples:", "runs/crops", "6.25%"):
         assert text in out
+
+
+class MeanColour:
+    """A network that answers with the colour that is strongest: what it says about a crop can be worked out by hand."""
+
+    def predict(self, x):
+        means = x.mean(axis=(1, 2)).astype(np.float64)
+        return means / means.sum(axis=1, keepdims=True)
+
+
+def test_each_crop_gets_the_answer_to_its_own_pixels():
+    """Pictures of two halves: red above, and below a colour of each picture's own."""
+    preparation = Preparation((8, 8), 3, (8, 8))
+    classifier = Classifier(MeanColour(), preparation, ("red", "green", "blue"))
+    cases = []
+    for channel in (1, 2, 1):
+        picture = np.zeros((crops.SIZE, crops.SIZE, 3), np.uint8)
+        picture[: crops.SIZE // 2, :, 0] = 255
+        picture[crops.SIZE // 2 :, :, channel] = 255
+        cases.append(crops.Case("", "", picture))
+    cuts = [windows(np.random.default_rng(n), random=2 + n) for n in range(3)]
+    answers = crops.asked(classifier, cases, cuts)
+    assert [part.shape for part in answers] == [(len(cut), 3) for cut in cuts]
+    for case, cut, part in zip(cases, cuts, answers):
+        below = int(case.picture[-1, 0].argmax())
+        for window, probabilities in zip(cut, part):
+            red = min(max(0.5 - window.top, 0) / window.side, 1)  # the share of the crop above the middle
+            expected = np.zeros(3)
+            expected[0], expected[below] = red, 1 - red
+            np.testing.assert_allclose(probabilities, expected, atol=0.05)
+
+
+def test_every_picture_gets_windows_of_its_own(weights, folder, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        crops, "asked", lambda classifier, cases, cuts: seen.extend(cuts) or [np.ones((41, 4)) / 4] * len(cuts)
+    )
+    crops.main(["--weights", str(weights), "--count", "20", "--figures", "0", "--out", str(tmp_path / "out")])
+    random = [tuple(window for window in cut if window.place == "random") for cut in seen]
+    assert len(set(random)) == 20
+
+
+def test_the_places_of_each_group():
+    assert crops.GROUPS["centre"] == ("centre",) and crops.GROUPS["random"] == ("random",)
+    assert sorted(crops.GROUPS["corners"]) == ["bottom left", "bottom right", "top left", "top right"]
+
+
+def test_dark_ink_is_turned_round(tmp_path):
+    """A black 1 on white paper is read by the network of light digits as it reads its negative."""
+    digit = np.full((40, 40), 255, np.uint8)
+    digit[8:32, 19:22] = 0
+    Image.fromarray(digit).save(tmp_path / "one.png")
+    arguments = [str(tmp_path / "one.png"), "--weights", "digits_lenet", "--label", "1", "--figures", "0"]
+    assert crops.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    (network,) = results(tmp_path / "out")["networks"].values()
+    assert network["by_portion"]["centre"][0]["accuracy"]["mean"] == 1
+
+
+def test_weights_of_one_name_are_told_apart(weights, folder, tmp_path):
+    paths = []
+    for name in ("run_a", "run_b"):
+        (tmp_path / name).mkdir()
+        paths.append(tmp_path / name / "last.safetensors")
+        paths[-1].write_bytes(weights.read_bytes())
+    arguments = [str(folder), "--figures", "0", "--out", str(tmp_path / "out")]
+    assert crops.main([*arguments, "--weights", str(paths[0]), "--weights", str(paths[1])]) == 0
+    assert list(results(tmp_path / "out")["networks"]) == ["run_a/last", "run_b/last"]
+    with pytest.raises(SystemExit):
+        crops.main([*arguments, "--force", "--weights", str(paths[0]), "--weights", str(paths[0])])
+
+
+def test_figures_of_an_earlier_run_go_and_files_of_the_user_stay(weights, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert crops.main([str(folder), "--weights", str(weights)]) == 0
+    mine = tmp_path / "runs" / "crops" / "crops_of_wheat.png"
+    mine.write_text("mine")
+    assert crops.main([str(folder / "loose.png"), "--weights", str(weights)]) == 0
+    names = sorted(path.name for path in (tmp_path / "runs" / "crops").iterdir())
+    assert names == ["crops_1_loose.png", "crops_of_wheat.png", "results.json"]

@@ -1,11 +1,10 @@
 """A file of weights answers about pictures of any size; files that do not say how are refused."""
 
-import json
-
 import numpy as np
 import pytest
 
-from models import Classifier, lenet, load_classifier
+from models import lenet, load_classifier
+from models.classifier import BATCH
 from nn.data.preparation import Preparation
 from tests.checks import one_sentence
 
@@ -97,6 +96,34 @@ def test_no_such_file(tmp_path):
         load_classifier(tmp_path / "gone.safetensors")
 
 
-def test_the_metadata_is_plain_json(path):
-    json.dumps(EXTRA, allow_nan=False)
-    assert isinstance(load_classifier(save(path)), Classifier)
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((18, 18, 3), np.int64),
+        np.zeros((18, 18, 3), np.float32),
+        np.zeros((18, 18, 1), np.uint8),
+        np.zeros((18, 18), np.uint8),
+        np.zeros((0, 18, 3), np.uint8),
+        [1, 2],
+    ],
+)
+def test_what_is_no_picture(path, picture):
+    with one_sentence(TypeError, "uint8", "(H, W, 3)"):
+        load_classifier(save(path)).probabilities([picture])
+
+
+def test_more_pictures_than_go_through_together(path):
+    classifier = load_classifier(save(path))
+    pictures = np.random.default_rng(1).integers(0, 256, (2 * BATCH + 3, 18, 18, 3), dtype=np.uint8)
+    answers = classifier.probabilities(pictures)
+    assert len(answers) == len(pictures)
+    for n in (0, BATCH - 1, BATCH, len(pictures) - 1):
+        np.testing.assert_allclose(answers[n], classifier.probabilities(pictures[n : n + 1])[0], atol=1e-6)
+
+
+def test_in_double_precision(path):
+    classifier = load_classifier(save(path))
+    pictures = np.random.default_rng(2).integers(0, 256, (3, 18, 18, 3), dtype=np.uint8)
+    single = classifier.probabilities(pictures)
+    classifier.network.astype(np.float64)
+    np.testing.assert_allclose(classifier.probabilities(pictures), single, atol=1e-5)

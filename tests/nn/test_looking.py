@@ -89,3 +89,5 @@ def test_bad_arguments(x):
         occlusion(network, x, 0, patch=7, stride=1)
     with one_sentence(ValueError, "stride=0"):
         occlusion(network, x, 0, patch=2, stride=0)
+    with one_sentence(ValueError, "stride=3"):
+        occlusion(network, x, 0, patch=2, stride=3)

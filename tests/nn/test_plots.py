@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from nn import plots
+from nn.plots.misread import _sort_mistakes
 
 NAMES = tuple("0123456789")
 
@@ -144,7 +145,7 @@ def test_mistakes_are_sorted_by_who_made_them_and_how_sure_they_were():
     labels = np.array([0, 0, 0, 0, 0])
     answers = {"a": np.array([1, 1, 0, 1, 0]), "b": np.array([1, 0, 1, 1, 0])}
     confidences = {"a": np.array([0.5, 0.6, 0.9, 0.9, 1.0]), "b": np.array([0.6, 0.9, 0.7, 0.4, 1.0])}
-    rows = {heading: list(chosen) for heading, chosen in plots._sort_mistakes(labels, answers, confidences)}
+    rows = {heading: list(chosen) for heading, chosen in _sort_mistakes(labels, answers, confidences)}
     assert rows == {"Misread by both": [3, 0], "Misread by a only": [1], "Misread by b only": [2]}
 
 
@@ -160,3 +161,13 @@ def test_pyplot_is_never_imported():
     """pyplot would look for a display; a fresh interpreter shows that nothing pulls it in."""
     code = "import sys, nn.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_class_names_with_dollars_are_no_formulas(tmp_path):
+    names = ("$1_$", "a$b$", "^$")
+    labels = np.array([0, 1, 2, 0])
+    plots.confusion_matrices(tmp_path / "c.png", {"LeNet": plots.confusion_matrix(labels, labels[::-1], 3)}, names)
+    pixels(tmp_path / "c.png")
+    images = np.random.default_rng(0).random((4, 8, 8, 1))
+    plots.mistakes(tmp_path / "m.png", images, labels, {"LeNet": probabilities(labels, 3, num_classes=3)}, names)
+    assert (tmp_path / "m.png").is_file()

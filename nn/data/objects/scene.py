@@ -34,7 +34,7 @@ def render(class_name: str, image_size: int, seed) -> tuple[Image.Image, Box]:
     those behind something in front of it included, and ends at the picture's edge.
     """
     if class_name not in DRAW:
-        raise ValueError(f"render: class_name must be one of {', '.join(CLASS_NAMES)}, got {class_name!r}.")
+        raise ValueError(f"render: class_name must be one of {', '.join(CLASS_NAMES)}, got {class_name!r}")
     check_size("render", image_size)
     rng = np.random.default_rng(seed)
     drawing = DRAW[class_name](rng)
@@ -59,7 +59,7 @@ def render(class_name: str, image_size: int, seed) -> tuple[Image.Image, Box]:
 
 def check_size(function: str, image_size: int) -> None:
     if not SMALLEST <= image_size <= LARGEST:
-        raise ValueError(f"{function}: image_size must be {SMALLEST} to {LARGEST} pixels, got {image_size!r}.")
+        raise ValueError(f"{function}: image_size must be {SMALLEST} to {LARGEST} pixels, got {image_size!r}")
 
 
 def _place(drawing: Drawing, rng: np.random.Generator) -> Mapping:

@@ -34,9 +34,9 @@ def objects_with_boxes(
     """
     check_size("objects", image_size)
     if part not in PARTS:
-        raise ValueError(f'objects: part must be "train" or "test", got {part!r}.')
+        raise ValueError(f'objects: part must be "train" or "test", got {part!r}')
     if count < 0:
-        raise ValueError(f"objects: the number of pictures must be 0 or more, got {count}.")
+        raise ValueError(f"objects: the number of pictures must be 0 or more, got {count}")
     images = np.empty((count, image_size, image_size, 3), dtype=np.uint8)
     boxes = np.empty((count, 4), dtype=np.float32)
     labels = _labels(count, part, seed)

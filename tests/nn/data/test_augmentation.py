@@ -405,6 +405,9 @@ def test_portions_are_windows_of_every_size_everywhere():
     free = room > 0.2
     shares = top[free] / room[free]
     assert shares.min() > -0.1 and shares.max() < 1.1 and abs(shares.mean() - 0.5) < 0.08
+    across = (columns[:, 0] / 255 - widths / 64)[free] / room[free]
+    # Down and across are drawn by themselves: a correlation of more than 0.3 has a chance of one in a million.
+    assert abs(np.corrcoef(shares, across)[0, 1]) < 0.3
 
 
 def test_portions_of_grey_pictures_and_of_all():
