@@ -53,7 +53,7 @@ def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = Non
         "model": _to_json(model, f"{path}: the network's model"),
         "extra": _to_json(extra, f"{path}: extra"),
     }
-    write_beside(path, _in_fixed_order(to_safetensors(arrays, metadata)))
+    write_beside(path, *_in_fixed_order(to_safetensors(arrays, metadata)))
 
 
 def load(network: Network, path: str | Path) -> Network:
@@ -140,7 +140,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"it has a {type(value).__name__}")
 
 
-def write_beside(path: Path, data: bytes, keep: Path | None = None) -> None:
+def write_beside(path: Path, *parts: bytes | memoryview, keep: Path | None = None) -> None:
     """Write the whole file under another name, bring it to the disk, then rename it: a reader sees old or new.
 
     keep: what to call the file that was there before, instead of replacing it.
@@ -150,7 +150,8 @@ def write_beside(path: Path, data: bytes, keep: Path | None = None) -> None:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         with open(partial, "xb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())  # or the new name could reach the disk before the new bytes do
         if keep is not None and path.exists():
@@ -167,15 +168,15 @@ def write_beside(path: Path, data: bytes, keep: Path | None = None) -> None:
             os.close(folder)
 
 
-def _in_fixed_order(data: bytes) -> bytes:
-    """The same file with its strings in alphabetical order: the library shuffles them, and the same weights should give
+def _in_fixed_order(data: bytes) -> tuple[bytes, memoryview]:
+    """The same file, in two parts, with its strings in alphabetical order: the library shuffles them, and the same weights should give
     the same bytes. A file begins with the length of its header, which is JSON and padded to a multiple of 8."""
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+    return len(text).to_bytes(8, "little") + text, memoryview(data)[8 + length :]  # which copies nothing
 
 
 def _open(path: str | Path):
