@@ -169,8 +169,9 @@ def write_beside(path: Path, *parts: bytes | memoryview, keep: Path | None = Non
 
 
 def _in_fixed_order(data: bytes) -> tuple[bytes, memoryview]:
-    """The same file, in two parts, with its strings in alphabetical order: the library shuffles them, and the same weights should give
-    the same bytes. A file begins with the length of its header, which is JSON and padded to a multiple of 8."""
+    """The same file, in two parts, with its strings in alphabetical order: the library shuffles them, and the same
+    weights should give the same bytes. A file begins with the length of its header, which is JSON and padded to a
+    multiple of 8."""
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
