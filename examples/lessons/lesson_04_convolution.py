@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lesson 4: convolution
 #
-# A picture could go into the layer of lesson 1, each pixel an input. But then each neuron has a weight for each
-# pixel, and the same stroke must be learned anew for every place where it may lie. A **convolution** has one small
-# set of weights and applies it everywhere. We write it with plain loops, on a real digit.
+# A picture could go into the layer of lesson 1, each pixel an input. But then each neuron has a weight for
+# each pixel, and the same stroke must be learned anew for every place where it may lie. A **convolution**
+# has one small set of weights and applies it everywhere. We write it with plain loops, on a real digit.
 
 # %%
 import numpy as np
@@ -17,11 +17,11 @@ from nn.plots.style import COLOURS
 
 # %% [markdown]
 # ## One kernel, four loops
-# The weights are a small square, the **kernel**. Lay it on the picture, multiply each weight by the pixel under it
-# (the pixels under it are a **patch**), and add up: that is a neuron whose inputs are the patch. Then move on by one
-# pixel. The answers are a picture again, a **feature map**. A kernel with -1 on the left and 1 on the right answers
-# strongly where paper (0) turns into ink (1): it finds left edges. (Mathematicians turn the kernel round first; for
-# weights that are learned it is all the same.)
+# The weights are a small square, the **kernel**. Lay it on the picture, multiply each weight by the pixel
+# under it (the pixels under it are a **patch**), and add up: that is a neuron whose inputs are the patch.
+# Then move on by one pixel. The answers are a picture again, a **feature map**. A kernel with -1 on the
+# left and 1 on the right answers strongly where paper (0) turns into ink (1): it finds left edges. (In
+# mathematics a convolution turns the kernel round first; for weights that are learned it is all the same.)
 
 
 # %%
@@ -41,7 +41,7 @@ digit = digits()[0].images[18, :, :, 0].astype(np.float64)  # (28, 28), 0 is pap
 left = np.array([[-1.0, 0.0, 1.0]] * 3)
 kernels = {"left edge": left, "right edge": -left, "top edge": left.T, "bottom edge": -left.T}
 maps = {name: convolve(digit, kernel) for name, kernel in kernels.items()}
-place = np.unravel_index(maps["left edge"].argmax(), maps["left edge"].shape)
+place = np.unravel_index(maps["left edge"].argmax(), maps["left edge"].shape)  # its patch's top left pixel
 print(f"left edges: {digit.shape} -> {maps['left edge'].shape}, strongest: patch at row {place[0]}, column {place[1]}:")
 patch = digit[place[0] : place[0] + 3, place[1] : place[1] + 3]
 print(f"{patch.round(3)} * kernel, added up = {(patch * left).sum():.2f}")
@@ -51,16 +51,16 @@ assert np.array_equal(moved[2:, 3:], maps["left edge"][:-2, :-3])  # the map mov
 
 # %% [markdown]
 # ## Padding, stride, and the size of the output
-# A map is smaller than its picture by KH - 1. **Padding** P puts a border of zeros around the picture first. A
-# **stride** S moves the kernel by S pixels at a time. Its top row can stand at 0, S, 2S, ... up to H + 2P - KH, so
-# that
+# A map is smaller than its picture by KH - 1. **Padding** P puts a border of zeros around the picture first.
+# A **stride** S moves the kernel by S pixels at a time. Its top row can stand at 0, S, 2S, ... up to
+# H + 2P - KH, so that
 #
 #     OH = floor((H + 2P - KH) / S) + 1             and likewise the width
 #
 # ## Channels
 # A colour picture has three numbers a pixel, its **channels**; a stack of maps has as many as there are maps. A
-# kernel then sees all channels of its patch, and each kernel makes one channel of the output. So weights are (KH, KW,
-# C_in, C_out), with a bias for each output; pictures are (N, H, W, C).
+# kernel then sees all channels of its patch, and each kernel makes one channel of the output. So weights
+# are (KH, KW, C_in, C_out), with a bias for each output; pictures are (N, H, W, C).
 
 
 # %%
@@ -88,9 +88,9 @@ for size, stride, padding in ((3, 1, 0), (3, 1, 1), (5, 2, 2), (4, 3, 0)):
 
 # %% [markdown]
 # ## Maps of maps
-# The four edge kernels are one layer with C_out = 4. ReLU (lesson 3) drops the negative answers, "the opposite of a
-# left edge". A second layer sees their maps: "below a left edge, *and* to the right a top edge" is a corner: an *and*
-# like that of lesson 1, with a bias that neither alone can overcome.
+# The four edge kernels are one layer with C_out = 4. ReLU (lesson 3) drops the negative answers, "the
+# opposite of a left edge". A second layer sees their maps: "below a left edge, *and* to the right a top
+# edge" is a corner: an *and* like that of lesson 1, with a bias that neither alone can overcome.
 
 # %%
 weight1 = np.stack(list(kernels.values()), axis=-1)[:, :, None, :]  # (3, 3, 1, 4)
@@ -145,6 +145,6 @@ class OneKernel(Layer):  # pictures (N, H, W), one kernel (3, 3), no bias
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_04.py`)
 # 1. AlexNet's first layer has 11x11 kernels and stride 4. What is OH for H = 227, 224, and 224 with P = 2?
-# 2. BUG: `OneKernel` is a convolution with its backward pass. Check it with an x of (2, 6, 6). Which gradient is
-#    wrong? (In how many patches does one pixel lie?)
+# 2. BUG: `OneKernel` is a convolution with its backward pass. Check it with an x of (2, 6, 6). Which
+#    gradient is wrong? (In how many patches does one pixel lie?)
 # 3. Find a 5x5 kernel that answers to lines from bottom left to top right, and not to flat paper or ink.

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Lesson 7: pooling, smaller maps that care less where things are
 #
-# A convolution (lesson 4) answers at every position: "here is an edge, and here, and here". To read a digit it
-# matters that there is an edge, and roughly where, but not exactly where, for nobody writes a digit twice in the same
-# place. So both networks follow a convolution by a layer that keeps one number of each small window. LeNet averages
-# (subsampling), AlexNet takes the largest (max-pooling). We build both, with their backward passes, and measure what
-# they do to a shifted digit.
+# A convolution (lesson 4) answers at every position: "here is an edge, and here, and here". To read a
+# digit it matters that there is an edge, and roughly where, but not exactly where, for
+# nobody writes a digit twice in the same place. So both networks follow a convolution by a layer that
+# keeps one number of each small window. LeNet averages (subsampling), AlexNet takes the largest
+# (max-pooling). We build both, with their backward passes, and measure what they do to a shifted digit.
 
 # %%
 import numpy as np
@@ -19,17 +19,17 @@ rng = np.random.default_rng(7)
 
 # %% [markdown]
 # ## The largest of each window
-# A window of K x K pixels moves by S pixels, the stride, each time. With K = S = 2 the windows lie side by side like
-# tiles; with AlexNet's K = 3, S = 2 each overlaps its neighbours by a row or column. Every map is pooled by itself:
-# no channel sees another.
+# A window of K x K pixels moves by S pixels, the stride, each time. With K = S = 2 the windows lie side by
+# side like tiles; with AlexNet's K = 3, S = 2 each overlaps its neighbours by a row or column. Every map
+# is pooled by itself: no channel sees another.
 #
-# How many windows fit? The first starts at 0, the last must start at H - K at the latest, so there are floor((H - K)
-# / S) + 1. If something is left over at the far edge it is ignored; or one counts with ceil instead of floor, and the
-# last window may run off the edge (`ceil_mode`).
+# How many windows fit? The first starts at 0, the last must start at H - K at the latest, so there are
+# floor((H - K) / S) + 1. If something is left over at the far edge it is ignored; or one counts with ceil
+# instead of floor, and the last window may run off the edge (`ceil_mode`).
 #
-# Backward: y is one of the window's pixels, the winner. If the winner grows by a little, y grows by as much; if
-# another pixel does, y stays. So **the winner takes the whole gradient** and the others get none. Where windows
-# overlap, one pixel may win several, and its gradients add up.
+# Backward: y is one of the window's pixels, the winner. If the winner grows by a little, y grows by as
+# much; if another pixel does, y stays. So **the winner takes the whole gradient** and the others get none.
+# Where windows overlap, one pixel may win several, and its gradients add up.
 
 
 # %%
@@ -73,10 +73,11 @@ for H, K, S, where in ((28, 2, 2, "LeNet's maps"), (55, 3, 2, "AlexNet's first")
 
 # %% [markdown]
 # ## The mean of each window, and LeNet-5's subsampling
-# In an average every pixel counts 1/4 (for 2 x 2), so each gets dy / 4. LeNet-5 of 1998 goes one step further: the
-# sum s of the window is multiplied by a weight and shifted by a bias, y = w[c] * s + b[c], one pair for each map c,
-# and both are learned. From the sum one reads off, as in lesson 6: db = the sum of dy; dw = the sum of dy * s; each
-# pixel of the window gets w * dy. With w = 1/4 and b = 0 it is the average.
+# In an average every pixel counts 1/4 (for 2 x 2), so each gets dy / 4. LeNet-5 of 1998 goes one step
+# further: the sum s of the window is multiplied by a weight and shifted by a bias, y = w[c] * s + b[c],
+# one pair for each map c, and both are learned. From the sum one reads off, as in lesson 6: db = the sum
+# of dy; dw = the sum of dy * s; each pixel of the window gets w * dy. With w = 1/4 and b = 0 it is the
+# average.
 
 # %%
 x = rng.standard_normal((2, 6, 6, 3))
@@ -88,10 +89,10 @@ print(f"Trainable subsampling has 2 parameters a map:\n{check_gradients(subsampl
 
 # %% [markdown]
 # ## A shifted digit
-# Does the pooled map care less? We take the edges of 500 digits (a convolution, of whose answers we keep the positive
-# ones), shift the digits by one pixel to the right, and ask by how much each map changes: the length of the
-# difference, divided by the length of the map (as vectors). 0 is "not at all". By 3/2 we mean windows of 3 and stride
-# 2.
+# Does the pooled map care less? We take the edges of 500 digits (a convolution, of whose answers we keep
+# the positive ones), shift the digits by one pixel to the right, and ask by how much each map changes: the
+# length of the difference, divided by the length of the map (as vectors). 0 is "not at all". By 3/2 we
+# mean windows of 3 and stride 2.
 
 # %%
 edges = Conv2d(1, 2, 3, padding=1)
@@ -106,10 +107,10 @@ for kind, pool in kinds.items():
     print(f"    {kind:<12} {np.linalg.norm(b - a) / np.linalg.norm(a):4.0%}   ({a[0].size} numbers a picture)")
 
 # %% [markdown]
-# Pooled maps change less, those of overlapping windows least. Yet they still change by almost half: pooling does not
-# make a network blind to shifts, it only softens them, twice in LeNet and three times in AlexNet. The figure shows
-# one digit's edges, what each pooling keeps of them, and which pixels get a gradient if every output asks for one.
-# (Where all pixels of a window are equal, the first wins.)
+# Pooled maps change less, those of overlapping windows least. Yet they still change by almost half:
+# pooling does not make a network blind to shifts, it only softens them, twice in LeNet and three times in
+# AlexNet. The figure shows one digit's edges, what each pooling keeps of them, and which pixels get a
+# gradient if every output asks for one. (Where all pixels of a window are equal, the first wins.)
 
 # %%
 with figure("07_pooling", 11, 5.4) as drawing:  # open runs/lessons/07_pooling.png
@@ -142,8 +143,8 @@ class QuickMaxPool(LoopMaxPool):  # for exercise 2
 # Now read `layers/pooling.py` and `layers/subsampling.py`.
 #
 # ## Exercises (answers: `solutions/solution_07.py`)
-# 1. AlexNet's maps are 55 pixels wide after its first convolution. Compute by hand their widths after each of its
-#    three poolings of 3/2 (the convolutions between them keep the size). Check with `MaxPool2d`.
+# 1. AlexNet's maps are 55 pixels wide after its first convolution. Compute by hand their widths after each
+#    of its three poolings of 3/2 (the convolutions between them keep the size). Check with `MaxPool2d`.
 # 2. `QuickMaxPool` passes the checker with K=2, S=2 and fails with K=3, S=2. Why? Mend it, without a loop.
-# 3. Shift the digits by two pixels instead of one. How do the maps pooled by max 2/2 differ from those of the
-#    unshifted digits? Guess, then measure. Why is there no such answer for one pixel?
+# 3. Shift the digits by two pixels instead of one. How do the maps pooled by max 2/2 differ from those of
+#    the unshifted digits? Guess, then measure. Why is there no such answer for one pixel?
