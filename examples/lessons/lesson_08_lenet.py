@@ -31,8 +31,8 @@ train_set, test_set = prepared(raw_train), prepared(raw_test)
 
 # %% [markdown]
 # ## A walk through the layers
-# `models/lenet.py` lists them: two convolutions of 5 x 5, each followed by a squashing function (the log-sigmoid, 1 /
-# (1 + exp(-x)), between 0 and 1) and an average over 2 x 2 pixels; then three linear layers. A `Network`
+# `models/lenet.py` lists them: two convolutions of 5 x 5, each followed by a squashing function (the log-sigmoid of
+# lesson 1, between 0 and 1) and an average over 2 x 2 pixels; then three linear layers. A `Network`
 # (`nn/network.py`) hands the output of each layer to the next, and gradients the other way. As the maps become
 # smaller there are more of them: less and less "where", more and more "what". (rng=0 is the *seed* of the random
 # weights at the start: the same seed gives the same weights each time.)
@@ -143,8 +143,8 @@ class MeanLinear(Layer):  # for exercise 2
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_08.py`)
 # 1. How many multiplications does conv2 need for one digit? Compare with `network.summary()`.
-# 2. With `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is! `check_gradients(network,
-#    images, labels, loss)` looks at a whole network: try it with 4 digits, and with a single one. What is wrong, and
+# 2. With `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
+#    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4 digits, and with a single one. What is wrong, and
 #    why does one digit hide it?
 # 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does it refuse, and
 #    how many of the others does it misread?
