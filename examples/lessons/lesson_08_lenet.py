@@ -144,7 +144,7 @@ class MeanLinear(Layer):  # for exercise 2
 # ## Exercises (answers: `solutions/solution_08.py`)
 # 1. How many multiplications does conv2 need for one digit? Compare with `network.summary()`.
 # 2. With `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
-#    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4 digits, and with a single one. What is wrong, and
-#    why does one digit hide it?
+#    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4 digits, and with a
+#    single one. What is wrong, and why does one digit hide it?
 # 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does it refuse, and
 #    how many of the others does it misread?
