@@ -58,7 +58,7 @@ with figure("13_contest", 8, 4) as drawing:  # open runs/lessons/13_contest.png
     axes = drawing.subplots()
     for (name, curve), colour in zip(curves.items(), ("#56B4E9", "#0072B2", "#D55E00")):
         axes.plot(*np.transpose(curve), "o-", color=colour, label=name, markersize=4)
-    axes.set(xlabel="multiplications forward, billions", ylabel="right of 1,000 digits, %", ylim=(70, 100))
+    axes.set(xlabel="multiplications forward, billions", ylabel="right of 1,000 test digits, %", ylim=(70, 100))
     axes.set_title("LeNet and AlexNet, pass by pass")
     axes.legend(loc="lower right")
 two = {"LeNet": probabilities["LeNet, same work"], "AlexNet": probabilities["AlexNet"]}
@@ -102,7 +102,8 @@ def network_with(ideas, seed):
 
 
 table = np.zeros((5, 2))
-for ideas, seed in np.ndindex(5, 2):
+table[0, 0] = 100 * wrong["LeNet, same passes"].mean()  # the same network, trained in the same way
+for ideas, seed in list(np.ndindex(5, 2))[1:]:
     network = network_with(ideas, seed)
     fit(network, train_set, 6, 0.03 if ideas else 0.5, seed=seed)
     table[ideas, seed] = 100 * (1 - evaluate(network, test_set.images, test_set.labels)[1])
