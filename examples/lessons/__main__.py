@@ -10,7 +10,7 @@ editor that knows `# %%` cells (VS Code, Spyder, PyCharm) and run it cell by cel
     python -m examples.lessons.solutions.solution_01
 
 Each draws its figures into runs/lessons/. Here each runs in a process of its own, of whose text nothing is shown
-unless it fails. One that takes more than 60 seconds is stopped and has failed.
+unless it fails. One that takes more than 120 seconds is stopped and has failed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from examples.command_line import Parser, whole_number
 
 FOLDER = Path(__file__).parent
 PATTERNS = ("lesson_*.py", "appendix*.py", "solutions/solution_*.py")
-SECONDS = 60
+SECONDS = 120
+FIGURES = Path("runs/lessons")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program. Exit status: 0; 1 a lesson failed; 2 bad input; 130 stopped by Ctrl-C."""
+    """Run the program. Exit status: 0; 1 a lesson failed; 2 bad input; 130 stopped by Ctrl-C or a closed pipe."""
     parser = Parser(prog="python -m examples.lessons", description=__doc__)
     parser.add_argument("lesson", nargs="*", type=whole_number(1), help="numbers of lessons; without any, all")
     wanted = parser.parse_args(arguments).lesson
@@ -39,15 +40,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         parser.error(f"there is no lesson {missing[0]}, expected numbers from 1 to {max(map(number, modules))}")
     modules = [module for module in modules if not wanted or number(module) in wanted]
-    begun = time.perf_counter()
     try:
-        failed = sum(not run(module) for module in modules)
+        return run_all(modules)
     except KeyboardInterrupt:
         print("\nlessons: stopped", file=sys.stderr)
-        return 130
+    except BrokenPipeError:  # whoever reads our output has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python does not complain when it ends
+        print("lessons: stopped, as nobody reads what they say", file=sys.stderr)
+    return 130
+
+
+def run_all(modules: Sequence[str]) -> int:
+    """Run them one after the other and say how it went; return 1 if one failed, else 0."""
+    begun = time.perf_counter()
+    failed = sum(not run(module) for module in modules)
     seconds = time.perf_counter() - begun
     verdict = f"{failed} failed" if failed else "all ok"
-    print(f"{len(modules)} programs, {seconds:.0f} s, {verdict}; figures in runs/lessons/")
+    figures = f"; figures in {FIGURES.as_posix()}/" if os.access(FIGURES, os.W_OK) else ""
+    print(f"{len(modules)} programs, {seconds:.0f} s, {verdict}{figures}", flush=True)
     return 1 if failed else 0
 
 

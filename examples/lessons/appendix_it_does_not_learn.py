@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Appendix: it does not learn
 #
-# You have built a network, the gradients are checked (Lesson 3), and still the loss stays where it is, or
+# You have built a network, the gradients are checked (lesson 3), and still the loss stays where it is, or
 # turns into nan. There are five usual illnesses. Here we fall ill with each of them on purpose, on digits,
-# look at what can be measured, and cure it. It builds on Lessons 2 and 9.
+# look at what can be measured, and cure it. It builds on lessons 2 and 9.
 
 # %%
 import math
@@ -29,7 +29,7 @@ pictures = Dataset((part.images - part.images.mean()) / part.images.std(), part.
 # ## The five
 # The training loop notes a few numbers in each epoch, all of which lie about anyway:
 #
-# - the loss, to be compared with ln(number of classes): who gives all ten digits the same chance 1/10
+# - the loss, to be compared with ln(number of classes): a network that gives all ten digits the same chance
 #   has a loss of -ln(1/10) = ln 10 = 2.30, and has learned nothing;
 # - for each layer, the size (root of the sum of squares) of the gradient by its weights, divided by the
 #   size of the weights: what share of themselves the weights are told to change;
@@ -65,7 +65,7 @@ def sigmoids(hidden_layers):
 
 
 def lenet(scale):
-    """LeNet; its log-sigmoids need 4 times Xavier's weights (Lesson 9)."""
+    """LeNet; its log-sigmoids need 4 times Xavier's weights (lesson 9)."""
     network = models.lenet(rng=0)
     for name, weight in network.params.items():
         if name.endswith("weight"):
@@ -79,7 +79,7 @@ CASES = {
     "exploding": ((relus(6, scale=3), 0.02, pictures), (relus(6), 0.02, pictures), "He's initial weights, not 3 times"),
     "vanishing": ((sigmoids(7), 0.02, pictures), (relus(7), 0.02, pictures), "ReLU instead of log-sigmoid"),
     "dead": ((relus(2), 0.3, pictures), (relus(2), 0.03, pictures), "a tenth of the learning rate"),
-    "saturated": ((sigmoids(2), 0.1, raw), (sigmoids(2), 0.1, pictures), "pixels around 0 of size 1, not 0 to 255"),
+    "saturated": ((sigmoids(2), 0.1, raw), (sigmoids(2), 0.1, pictures), "pixels of mean 0, deviation 1"),
 }
 
 
@@ -108,7 +108,7 @@ for name, (ill, cured, remedy) in CASES.items():
 # gradient shrinks to about a quarter at each layer, and the first ones get several thousand times less.
 
 # %%
-with figure("appendix_it_does_not_learn", 13, 7) as drawing:
+with figure("appendix_it_does_not_learn", 13, 7) as drawing:  # open runs/lessons/appendix_it_does_not_learn.png
     panels = drawing.subplots(2, 3).ravel()
     for axes, (name, (before, after)) in zip(panels, histories.items()):
         for history, colour, look, label in ((before, WRONG, "--", "ill"), (after, COLOURS[0], "-", CASES[name][2])):
@@ -142,7 +142,7 @@ class Gain(Layer):  # for exercise 3: y = x * weight, with a learnable number fo
 
 
 # %% [markdown]
-# ## Exercises
+# ## Exercises (answers: `solutions/solution_appendix.py`)
 # 1. Give the two hidden ReLU layers the rates 0.01, 0.03, 0.1, 0.3, 1 and 3. Which illness comes when?
 # 2. Cure the seven log-sigmoid layers with larger weights alone, at the same rate: which of 2, 4, 6, 8, 12
 #    and 16 times Xavier's is best, and what is wrong with smaller and with larger ones?

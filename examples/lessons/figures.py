@@ -14,10 +14,17 @@ FOLDER = Path("runs/lessons")
 
 
 def figure_path(name: str) -> Path:
-    """The file of a figure, runs/lessons/NAME.png; its folder is made, and the name printed."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    """The file of a figure, runs/lessons/NAME.png; its folder is made, and the name printed.
+
+    Where it cannot be written the program ends with one sentence: SystemExit.
+    """
     path = FOLDER / f"{name}.png"
-    print(f"-> {path}")
+    try:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()  # so that every drawing program finds it writable
+    except OSError as error:
+        raise SystemExit(f"cannot write {path.as_posix()}: {error.strerror or error}") from None
+    print(f"-> {path.as_posix()}")
     return path
 
 

@@ -3,7 +3,7 @@
 #
 # A neural network is one small part, repeated: the neuron. We build one by hand, see what it can say
 # and what it cannot, put several side by side (a layer) and one after the other (a network). Nothing
-# learns yet, we choose every number ourselves; how a network finds its own numbers is Lesson 2. Run this
+# learns yet, we choose every number ourselves; how a network finds its own numbers is lesson 2. Run this
 # file from the repository's root with `python -m examples.lessons.lesson_01_neuron`, or cell by cell in
 # an editor that knows `# %%` (VS Code, Spyder, PyCharm).
 
@@ -38,7 +38,7 @@ for x in np.array([[1.0, 0.0], [1.0, 1.0], [0.2, 0.0], [0.5, 0.8]]):
 # Where z = 0 the neuron changes its mind. That place is a straight line: the weights are an arrow at
 # right angles to it that points to the side of the answer 1; the bias shifts the line. The threshold
 # knows no "perhaps", and a small change of a weight mostly changes nothing at all. A smooth step has
-# neither fault, and Lesson 2 will need that: the **log-sigmoid** (sigmoid for short; the library's is in
+# neither fault, and lesson 2 will need that: the **log-sigmoid** (sigmoid for short; the library's is in
 # `layers/activations.py`). It is 0.5 at z = 0, near 0 far below, and near 1 far above.
 
 
@@ -56,7 +56,7 @@ def draw_areas(axes, answer, title, labels, low=0.0, high=1.0):
     axes.set(title=title, xlabel=labels[0], ylabel=labels[1])
 
 
-with figure("01_neuron", 12, 4.2) as drawing:
+with figure("01_neuron", 12, 4.2) as drawing:  # when it has run, open runs/lessons/01_neuron.png
     left, middle, right = drawing.subplots(1, 3)
     draw_areas(left, lambda points: threshold(points @ w + b), "Threshold: walk (blue) or stay", ("sun", "wind"))
     left.annotate("", (0.74, 0.38), (0.50, 0.50), arrowprops={"arrowstyle": "->", "lw": 2})
@@ -88,7 +88,7 @@ for x, h in zip(corners, hidden):
 
 # %%
 xor = np.array([0.0, 1.0, 1.0, 0.0])
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(0)  # 0 is the *seed*: every run draws the same random numbers
 many_W, many_b = rng.normal(size=(2, 200_000)), rng.normal(size=200_000)
 right = (threshold(corners @ many_W + many_b) == xor[:, None]).sum(axis=0)  # for each neuron, of the four corners
 print(f"xor: the best of {many_b.size:,} random neurons gets {right.max()} of 4 right")

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 2: learning
 #
-# In Lesson 1 we chose all weights. Now a network finds them: we measure how wrong it is (the loss), ask
+# In lesson 1 we chose all weights. Now a network finds them: we measure how wrong it is (the loss), ask
 # of each weight which way the loss falls (its slope), and go a small step that way, again and again. The
 # slopes can be measured, slowly; or the chain rule gives them in one go: "backpropagation" is no more.
 
@@ -114,9 +114,9 @@ def train(slopes, rate=5.0, steps=1500):
 
 (_, slow_losses, slow), (params, losses, fast) = train(measured_slopes), train(backward)
 print(f"after {len(losses)} steps: {forward(params, x)[1][:, 0].round(2)}, loss {losses[-1]:.4f}, either way")
-print(f"a step takes {slow:.0f} µs with measured slopes, {fast:.0f} µs with the chain rule")
+print(f"a step takes {slow:.0f} microseconds with measured slopes, {fast:.0f} with the chain rule")
 assert np.allclose(slow_losses, losses, rtol=1e-3) and (forward(params, x)[1].round() == target).all()
-with figure("02_learning", 12, 4.2) as drawing:
+with figure("02_learning", 12, 4.2) as drawing:  # open runs/lessons/02_learning.png
     left, middle, right = drawing.subplots(1, 3)
     weights = np.linspace(-4, 4, 200)
     left.plot(weights, [loss(start | {"W2": np.array([[w], *start["W2"][1:]])}) for w in weights], color=INK)

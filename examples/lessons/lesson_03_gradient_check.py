@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 3: is the backward pass right?
 #
-# A wrong backward pass raises no error, and the loss may even fall (Lesson 2, exercise 2); the network is
+# A wrong backward pass raises no error, and the loss may even fall (lesson 2, exercise 2); the network is
 # merely worse. So all of this library is checked against measured slopes. Here is how a layer is written,
 # how it is checked, and what broken ones look like.
 
@@ -15,7 +15,7 @@ from nn.plots.style import COLOURS, INK
 
 # %% [markdown]
 # ## What a layer is
-# The backward pass of Lesson 2 falls into pieces that know nothing of each other: each layer is a `forward`
+# The backward pass of lesson 2 falls into pieces that know nothing of each other: each layer is a `forward`
 # and a `backward`, and that is all a network asks of it (`nn/layer.py`).
 #
 #     y  = layer.forward(x, training=True)     keeps what the backward pass will need
@@ -50,10 +50,10 @@ print(report)
 assert report.max_error < 1e-9
 
 # %% [markdown]
-# A row for each argument: the input x and each parameter. `check_gradients` makes up a loss, the outputs
-# each times a random number (these numbers are its dy); moves each element to both sides; and compares.
-# The error is the largest difference over the largest slope, and below 1e-6 if all is well. Now we break
-# the layer in three ways. (Its matrix is square, so that a forgotten transpose raises no error.)
+# A row for each argument: the input x and each parameter (what "kinks" are comes below). `check_gradients` makes
+# up a loss, the outputs each times a random number (these numbers are its dy); moves each element to both sides;
+# and compares. The error is the largest difference over the largest slope, and below 1e-6 if all is well. Now we
+# break the layer in three ways. (Its matrix is square, so that a forgotten transpose raises no error.)
 
 
 # %%
@@ -114,7 +114,7 @@ assert report.arguments["x"].skipped == 2
 network = Network([("hidden", Linear(4, 6, rng=0)), ("sigmoid", Sigmoid()), ("out", Linear(6, 3, rng=1))])
 report = check_gradients(network, x)
 print(f"a whole network, {len(report.arguments)} arguments at once: largest error {report.max_error:.0e}")
-with figure("03_gradient_check", 11, 4.2) as drawing:
+with figure("03_gradient_check", 11, 4.2) as drawing:  # open runs/lessons/03_gradient_check.png
     left, right = drawing.subplots(1, 2)
     for name, error in errors.items():
         left.loglog(hs, error, label=name)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 4: convolution
 #
-# A picture could go into the layer of Lesson 1, each pixel an input. But then each neuron has a weight for
+# A picture could go into the layer of lesson 1, each pixel an input. But then each neuron has a weight for
 # each pixel, and the same stroke must be learned anew for every place where it may lie. A **convolution**
 # has one small set of weights and applies it everywhere. We write it with plain loops, on a real digit.
 
@@ -41,8 +41,8 @@ digit = digits()[0].images[18, :, :, 0].astype(np.float64)  # (28, 28), 0 is pap
 left = np.array([[-1.0, 0.0, 1.0]] * 3)
 kernels = {"left edge": left, "right edge": -left, "top edge": left.T, "bottom edge": -left.T}
 maps = {name: convolve(digit, kernel) for name, kernel in kernels.items()}
-place = np.unravel_index(maps["left edge"].argmax(), maps["left edge"].shape)
-print(f"left edges: {digit.shape} -> {maps['left edge'].shape}, strongest in row {place[0]}, column {place[1]}:")
+place = np.unravel_index(maps["left edge"].argmax(), maps["left edge"].shape)  # its patch's top left pixel
+print(f"left edges: {digit.shape} -> {maps['left edge'].shape}, strongest: patch at row {place[0]}, column {place[1]}:")
 patch = digit[place[0] : place[0] + 3, place[1] : place[1] + 3]
 print(f"{patch.round(3)} * kernel, added up = {(patch * left).sum():.2f}")
 
@@ -88,9 +88,9 @@ for size, stride, padding in ((3, 1, 0), (3, 1, 1), (5, 2, 2), (4, 3, 0)):
 
 # %% [markdown]
 # ## Maps of maps
-# The four edge kernels are one layer with C_out = 4. ReLU (Lesson 3) drops the negative answers, "the
+# The four edge kernels are one layer with C_out = 4. ReLU (lesson 3) drops the negative answers, "the
 # opposite of a left edge". A second layer sees their maps: "below a left edge, *and* to the right a top
-# edge" is a corner: an *and* like that of Lesson 1, with a bias that neither alone can overcome.
+# edge" is a corner: an *and* like that of lesson 1, with a bias that neither alone can overcome.
 
 # %%
 weight1 = np.stack(list(kernels.values()), axis=-1)[:, :, None, :]  # (3, 3, 1, 4)
@@ -100,11 +100,11 @@ weight2[2:, :2, 0] = 1  # left edges (map 0), in the lower left of the kernel
 weight2[:2, 2:, 2] = 1  # top edges (map 2), in the upper right
 corner = np.maximum(0, conv2d(edges, weight2, np.array([-18.0]))[0, :, :, 0])
 found = np.unravel_index(corner.argmax(), corner.shape) + np.array([3, 3])  # the middle of the 7x7 pixels it sees
-print(f"\nfour maps {edges.shape}, then one {corner.shape}; the strongest top left corner is at pixel {found}")
+print(f"\nfour maps {edges.shape}, then one {corner.shape}; the strongest top left corner is around pixel {found}")
 print(f"LeNet's first layer, six 5x5 kernels and six maps of 28x28, has {25 * 6 + 6} parameters; it would take")
 print(f"{784 * 4704 + 4704:,} if each of its 4,704 outputs had weights of its own for all 784 pixels")
 
-with figure("04_one_position", 12, 3.4) as drawing:
+with figure("04_one_position", 12, 3.4) as drawing:  # open runs/lessons/04_one_position.png
     picture, *tables = drawing.subplots(1, 4, width_ratios=(1.25, 1, 1, 1))
     picture.imshow(digit, cmap="gray_r")
     picture.add_patch(Rectangle((place[1] - 0.5, place[0] - 0.5), 3, 3, fill=False, color=COLOURS[1], linewidth=2.5))

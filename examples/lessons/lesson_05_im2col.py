@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Lesson 5: convolution as one matrix product
 #
-# The loops of Lesson 4 are right and slow. Now all patches become the rows of one matrix (called im2col,
-# "image to columns": others stand them upright), and the convolution becomes one matrix product, which
-# computers have been made fast at for decades. We measure what that brings, and what it costs.
+# The loops of lesson 4 are right and slow. Now all patches become the rows of one matrix (called im2col, "image to
+# columns"), and the convolution becomes one matrix product, which computers are very good at. What does that bring?
 
 # %%
 import timeit
@@ -22,10 +21,10 @@ from nn.threads import set_num_threads
 
 # %% [markdown]
 # ## Patches as rows
-# One output is a patch times a kernel, added up: the product of two vectors, if both are written in a row.
-# So write every patch as a row of a matrix P (N OH OW, KH KW C_in), every kernel as a column of a matrix W
-# (KH KW C_in, C_out), and P W holds every patch times every kernel. To build P we need no loop over places:
-# pixel (i, j) of all patches at once is the picture, shifted by (i, j).
+# One output is a patch times a kernel, added up: the product of two vectors, if both are written in a row. So write
+# every patch as a row of a matrix P (not the padding of lesson 4) of shape (N OH OW, KH KW C_in), every kernel as a
+# column of a matrix W (KH KW C_in, C_out), and P W holds every patch times every kernel. To build P we need no loop
+# over places: pixel (i, j) of all patches at once is the picture, shifted by (i, j).
 
 
 # %%
@@ -53,7 +52,8 @@ panels = {
     "Y[:, 0] as a map": (Y[:, 0].reshape(5, 5), "RdBu_r", 2, (1, 1)),
     "Y[:, 1] as a map": (Y[:, 1].reshape(5, 5), "RdBu_r", 2, (1, 1)),
 }
-with figure("05_im2col", 12, 4.6) as drawing:
+with figure("05_im2col", 12, 4.6) as drawing:  # open runs/lessons/05_im2col.png
+    drawing.supxlabel("in W blue is -1, white 0, red 1; in Y and its maps blue is negative, red positive")
     all_axes = drawing.subplots(1, 6, width_ratios=(7, 5, 3, 2.4, 4, 4))
     for axes, (title, (array, colours, limit, box)) in zip(all_axes, panels.items()):
         axes.imshow(array, cmap=colours, vmin=0 if colours == "gray_r" else -limit, vmax=limit)
@@ -65,8 +65,8 @@ with figure("05_im2col", 12, 4.6) as drawing:
 
 # %% [markdown]
 # ## How much faster?
-# Four ways to the same numbers: six maps of 28x28, sixteen 5x5 kernels. One is numba, a compiler, which makes
-# machine code of the same Python loops. All use one thread, to be fair; the best of several runs counts.
+# Four ways to the same numbers: six maps of 28x28, sixteen 5x5 kernels. One is numba, a compiler, which makes machine
+# code of the same Python loops. All use one thread, to be fair; the best of several runs counts.
 
 
 # %%
@@ -79,8 +79,7 @@ def loops(x, weight, y):
     return y
 
 
-set_num_threads(1)  # in layers.Conv2d
-threadpool_limits(1)  # in matrix products
+set_num_threads(1), threadpool_limits(1)  # in layers.Conv2d, in matrix products
 x = np.random.default_rng(0).normal(size=(128, 28, 28, 6)).astype(np.float32)
 layer = Conv2d(6, 16, 5, rng=0)
 weight, zeros, times = layer.params["weight"], np.zeros((1, 24, 24, 16), np.float32), {}
@@ -100,11 +99,11 @@ for name, way in ways.items():
 
 # %% [markdown]
 # ## What it costs, and chunks
-# A pixel lies in up to KH KW patches, so P is up to 25 times as large as the picture: for AlexNet's second
-# layer and 128 pictures, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
+# A pixel lies in up to KH KW patches, so P is up to 25 times as large as the picture: for the second layer of AlexNet
+# (lesson 12) and 128 pictures, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
 # multiplied at once; a larger one is written to main memory and read back. So P is made for a *chunk* of the
-# pictures, multiplied, and the next one is written over it: `layers/conv.py`, `nn/kernels/patches.py`. (Where
-# there are few channels, `Conv2d` does better still, without any patches: `layers/direct.py`.)
+# pictures, multiplied, and the next one is written over it: `layers/conv.py`, `nn/kernels/patches.py`. (Where there
+# are few channels, `Conv2d` does better still, without any patches: `layers/direct.py`.)
 
 # %%
 sizes, memory = {}, np.empty(128 * 576 * 150, np.float32)
@@ -118,6 +117,8 @@ with figure("05_speed", 11, 3.6) as drawing:
     left, right = drawing.subplots(1, 2)
     left.semilogx(list(times.values()), list(times), "o", markersize=9)
     left.set(title="One picture", xlabel="milliseconds", ylim=(3.5, -0.5))
+    for row, ms in enumerate(times.values()):
+        left.annotate(f"{ms:.3g} ms", (ms, row), (0, 7), textcoords="offset points")
     right.semilogx(sizes.keys(), sizes.values(), "o-")
     right.set(title="128 pictures in chunks", xlabel="MB of patches at a time", ylabel="milliseconds", ylim=(0, None))
 
@@ -136,8 +137,7 @@ class MatrixConv(Layer):  # pictures (N, H, W, C_in), 3x3 kernels
         (N, H, W, C_in), P = self._saved
         dY = dy.reshape(dy.shape[3], -1).T
         self.grads["weight"][...] = P.T @ dY  # as in a Linear layer whose input is P
-        dP = (dY @ self.params["weight"].T).reshape(N, H - 2, W - 2, 3, 3, C_in)
-        dx = np.zeros((N, H, W, C_in))
+        dP, dx = (dY @ self.params["weight"].T).reshape(N, H - 2, W - 2, 3, 3, C_in), np.zeros((N, H, W, C_in))
         for i, j in np.ndindex(3, 3):  # im2col backwards: add to the pixels that each patch came from
             dx[:, i : i + H - 2, j : j + W - 2] += dP[:, :, :, i, j]
         return dx
@@ -145,6 +145,6 @@ class MatrixConv(Layer):  # pictures (N, H, W, C_in), 3x3 kernels
 
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_05.py`)
-# 1. For half of AlexNet's second layer (27x27x48, padding 2, 128 kernels of 5x5): how large is P for 128 pictures?
+# 1. Half of AlexNet's second layer (lesson 12) is 27x27x48, padding 2, kernels 5x5. How large is P for 128 pictures?
 # 2. BUG: `MatrixConv` is wrong. Check it with C_out = 1 and with C_out = 2. What do the two tables say?
 # 3. `np.lib.stride_tricks.sliding_window_view` shows all patches without copying. Convolve with it; is it faster?

@@ -18,7 +18,7 @@ from nn.data import digits
 
 # %% [markdown]
 # ## Every product pays back twice
-# The forward sum, for pictures x (N, H, W, C) and kernels w (KH, KW, C, OC):
+# The forward sum, for pictures x (N, H, W, C) and kernels w (KH, KW, C, OC), lesson 4's weight (C_in, C_out):
 #
 #     y[n, oh, ow, o] = b[o] + sum over i, j, c of  x[n, oh + i, ow + j, c] * w[i, j, c, o]
 #
@@ -28,7 +28,7 @@ from nn.data import digits
 #   sum of dy[n, oh, ow, o] over all pictures n and positions oh, ow.
 # - w[i, j, c, o] is used at every position, each time with another pixel. If it grows by 1, y grows there
 #   by that pixel. So dw[i, j, c, o] is the sum, over all pictures and positions, of pixel * dy.
-# - x[n, h, w, c] lies under many windows, each time under another weight. If it grows by 1, y grows there
+# - x[n, h, w, c] lies under many windows (or patches), each time under another weight. If it grows by 1, y grows there
 #   by that weight. So dx[n, h, w, c] is the sum, over all products that it takes part in, of weight * dy.
 #
 # Hence a recipe that cannot go wrong: walk through the loops of the forward pass again, and for each
@@ -118,7 +118,7 @@ print("dx = dy with a border of zeros, convolved with the turned kernel: equal")
 conv = Conv2d(1, 1, 5)
 conv.params["weight"][..., 0, 0] = np.array([list("01110"), list("01000"), list("01100"), *[list("01000")] * 2], float)
 digit = digits()[0].images[1:2]
-with figure("06_backward", 11, 5.6) as drawing:
+with figure("06_backward", 11, 5.6) as drawing:  # open runs/lessons/06_backward.png
     for row, places in zip(drawing.subplots(2, 4), ([(9, 12)], [(9, 12), (11, 12), (18, 9)])):
         dy = np.zeros_like(conv.forward(digit, training=True))
         for oh, ow in places:
@@ -142,7 +142,7 @@ class TurnedConv(LoopConv):  # for exercise 2
 
 
 # %% [markdown]
-# ## Exercises
+# ## Exercises (answers: `solutions/solution_06.py`)
 # 1. Let x be 5x5, w 3x3 of ones, and dy all ones. Write down dx by thinking (how many windows hold each
 #    pixel?), then compare with `LoopConv`.
 # 2. `TurnedConv` has a bug. Which of the three gradients is wrong? Find it with `check_gradients` and mend

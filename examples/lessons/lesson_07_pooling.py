@@ -2,7 +2,7 @@
 # # Lesson 7: pooling, smaller maps that care less where things are
 #
 # A convolution (lesson 4) answers at every position: "here is an edge, and here, and here". To read a
-# digit it matters that there is an edge, and roughly where; it does not matter to the pixel where, for
+# digit it matters that there is an edge, and roughly where, but not exactly where, for
 # nobody writes a digit twice in the same place. So both networks follow a convolution by a layer that
 # keeps one number of each small window. LeNet averages (subsampling), AlexNet takes the largest
 # (max-pooling). We build both, with their backward passes, and measure what they do to a shifted digit.
@@ -113,12 +113,12 @@ for kind, pool in kinds.items():
 # gradient if every output asks for one. (Where all pixels of a window are equal, the first wins.)
 
 # %%
-with figure("07_pooling", 11, 5.4) as drawing:
+with figure("07_pooling", 11, 5.4) as drawing:  # open runs/lessons/07_pooling.png
     rows = drawing.subplots(2, 4)
     maps = np.maximum(edges.forward(images[1:2]), 0)
     rows[0, 0].imshow(maps[0, :, :, 0], cmap="Purples")
     rows[1, 0].imshow(images[1, :, :, 0], cmap="Greys")
-    rows[0, 0].set_title("upright edges of"), rows[1, 0].set_title("this digit")
+    rows[0, 0].set_title("upright edges"), rows[1, 0].set_title("the digit")
     for column, (kind, pool) in zip(rows.T[1:], list(kinds.items())[1:]):
         y = pool.forward(maps, training=True)
         dx = pool.backward(np.ones_like(y))
@@ -142,7 +142,7 @@ class QuickMaxPool(LoopMaxPool):  # for exercise 2
 # %% [markdown]
 # Now read `layers/pooling.py` and `layers/subsampling.py`.
 #
-# ## Exercises
+# ## Exercises (answers: `solutions/solution_07.py`)
 # 1. AlexNet's maps are 55 pixels wide after its first convolution. Compute by hand their widths after each
 #    of its three poolings of 3/2 (the convolutions between them keep the size). Check with `MaxPool2d`.
 # 2. `QuickMaxPool` passes the checker with K=2, S=2 and fails with K=3, S=2. Why? Mend it, without a loop.

@@ -1,16 +1,18 @@
 # %% [markdown]
 # # Lesson 8: LeNet, from a digit to an answer
 #
-# Now all pieces are there: convolutions (lessons 4 to 6), subsampling (7), linear layers and squashing
-# (1). LeNet puts them in a row. We walk one digit through it, count its parameters by hand, write the loop
-# that trains it, and then look at what it learned, and at what it gets wrong.
+# Almost all pieces are there: convolutions (lessons 4 to 6), subsampling (7), linear layers and squashing (1); only
+# the loss is new. LeNet puts them in a row. We walk one digit through it, count its parameters by hand, write the
+# loop that trains it, and look at what it learned, and at what it gets wrong. Many things have two names: a neuron is
+# also called a *unit*, a squashing function an *activation*, and the layer of lesson 1, which the library calls
+# `Linear`, *fully connected* (fc for short).
 
 # %%
 import numpy as np
 
 import models
 from examples.lessons.figures import figure_path
-from nn import SGD, Layer, SoftmaxCrossEntropy, plots
+from nn import SGD, Layer, SoftmaxCrossEntropy, plots, softmax
 from nn.data import Dataset, batches, digits
 from nn.plots.confusion import confusion_matrix
 from nn.schedules import one_cycle
@@ -21,7 +23,7 @@ mean, deviation = raw_train.images.mean(), raw_train.images.std()
 
 
 def prepared(raw):
-    """Pixels around 0, of size 1: the network's first sums are then neither huge nor all of one sign."""
+    """Pixels of mean 0 and standard deviation 1: the first sums are then neither huge nor all of one sign."""
     return Dataset((raw.images - mean) / deviation, raw.labels, raw.class_names)
 
 
@@ -29,10 +31,11 @@ train_set, test_set = prepared(raw_train), prepared(raw_test)
 
 # %% [markdown]
 # ## A walk through the layers
-# `models/lenet.py` lists them: two convolutions of 5 x 5, each followed by a squashing function (the
-# log-sigmoid, 1 / (1 + exp(-x)), between 0 and 1) and an average over 2 x 2 pixels; then three linear
-# layers. A `Network` (`nn/network.py`) hands the output of each layer to the next, and gradients the other
-# way. As the maps become smaller there are more of them: less and less "where", more and more "what".
+# `models/lenet.py` lists them: two convolutions of 5 x 5, each followed by a squashing function (the log-sigmoid of
+# lesson 1, between 0 and 1) and an average over 2 x 2 pixels; then three linear layers. A `Network`
+# (`nn/network.py`) hands the output of each layer to the next, and gradients the other way. As the maps become
+# smaller there are more of them: less and less "where", more and more "what". (rng=0 is the *seed* of the random
+# weights at the start: the same seed gives the same weights each time.)
 
 # %%
 network = models.lenet(rng=0)
@@ -43,18 +46,12 @@ for name, layer in network.layers.items():
     print(f"{name:<10} {'x'.join(map(str, y.shape[1:])):>8}   numbers from {y.min():5.2f} to {y.max():5.2f}")
 
 # %% [markdown]
-# The parameters, by hand. A kernel has a weight for each pixel of its window in each map that it reads,
-# and a bias; a linear unit has a weight for each input, and a bias. conv2 makes 5 x 5 x 16 = 400 numbers
-# after pooling.
+# The parameters, by hand. A kernel has a weight for each pixel of its window in each map that it reads, and a bias; a
+# linear unit has a weight for each input, and a bias. conv2 makes 5 x 5 x 16 = 400 numbers after pooling.
 
 # %%
-counts = {
-    "conv1": 6 * (5 * 5 * 1 + 1),
-    "conv2": 16 * (5 * 5 * 6 + 1),
-    "fc3": 120 * (400 + 1),
-    "fc4": 84 * (120 + 1),
-    "fc5": 10 * (84 + 1),
-}
+counts = {"conv1": 6 * (5 * 5 * 1 + 1), "conv2": 16 * (5 * 5 * 6 + 1)}
+counts |= {"fc3": 120 * (400 + 1), "fc4": 84 * (120 + 1), "fc5": 10 * (84 + 1)}
 for name, count in counts.items():
     assert network.layers[name].num_parameters == count
 assert sum(counts.values()) == network.num_parameters == 61_706
@@ -63,14 +60,18 @@ plots.architecture(figure_path("08_architecture"), network)
 
 # %% [markdown]
 # ## The loop that trains it
-# The ten outputs become probabilities p by softmax, p = exp(z) / sum of exp(z), and the loss is -log of
-# the right class's p, on average over the batch (`nn/loss.py`). Who has no idea gives each class 1/10 and
-# has the loss -log(1/10) = ln 10 = 2.30.
+# The ten outputs z, the **logits**, become probabilities p by **softmax**, p = exp(z) / sum of exp(z), and the loss
+# is **cross-entropy**, -log of the right class's p, on average over the batch (`nn/loss.py`). A network that has no
+# idea gives each class 1/10 and has the loss -log(1/10) = ln 10 = 2.30. Its slope:
 #
-# We take 64 pictures at a time, a *batch*, in an order drawn anew for each pass over the training set (an
-# *epoch*). For each: forward, loss, backward, a step downhill. `SGD` takes the step with *momentum*: the
-# weights move like a heavy ball, which keeps nine tenths of its speed from step to step and so rolls
-# through small bumps.
+#     dz = (p - 1 for the right class, p - 0 for the others) / N            N pictures
+# For -log p = log(sum of exp(z)) - z of the right class. The first term's slope by any z is exp(z) / sum, which is p;
+# the second's is -1 by the right class's z, 0 by the others. Why not squared error? With a sigmoid behind z its slope
+# has the factor y (1 - y) (lesson 2), almost 0 where a network is sure and wrong. Here the slope is largest there.
+#
+# We take 64 pictures at a time, a *batch*, in an order drawn anew for each pass over the training set (an *epoch*).
+# For each: forward, loss, backward, a step downhill. `SGD` takes the step with *momentum*: the weights move like a
+# heavy ball, which keeps nine tenths of its speed from step to step and so rolls through small bumps.
 
 # %%
 by_hand, loss = models.lenet(rng=0), SoftmaxCrossEntropy()
@@ -80,11 +81,13 @@ for images, labels in batches(train_set, 64, np.random.default_rng([0, 1])):
     loss.forward(logits, labels)
     by_hand.backward(loss.backward(), input_gradient=False)  # nobody needs the gradient by the pixels
     sgd.step()
+assert np.allclose(loss.backward(), (softmax(logits) - np.eye(10)[labels]) / len(labels), atol=1e-6)
 
 # %% [markdown]
-# That is all of it: five lines. The library's `train` (`nn/training.py`) is the same loop with
-# book-keeping around it, and gives the same weights to the last bit. We let it go on for 12 epochs, with a
-# rate that rises and falls (`one_cycle`), and test after each epoch on digits that it never learns from.
+# That is all of it: five lines. The library's `train` (`nn/training.py`) is the same loop with book-keeping around
+# it, and gives the same weights to the last bit. Then a second LeNet learns for 12 epochs, no longer at a constant
+# rate of 0.1: its rate rises to 0.5 and falls to 0 (`one_cycle`). We test after each epoch on digits that it never
+# learns from. (Open runs/lessons/08_curves.png.)
 
 # %%
 same = models.lenet(rng=0)
@@ -102,9 +105,9 @@ plots.learning_curves(figure_path("08_curves"), {"LeNet": vars(history)}, num_cl
 
 # %% [markdown]
 # ## What it learned, and what it gets wrong
-# In the first layer's maps of our digit some units follow the ink, some its edges, one the paper around
-# it; nobody told them to. The mistakes are worth a look one by one: several are digits that you, too,
-# would read twice. The confusion matrix counts which digit was taken for which.
+# In the first layer's maps of our digit five follow the ink, each in its own way, and one the paper around it; nobody
+# told them to. The mistakes are worth a look one by one: several are digits that you, too, would read twice. The
+# confusion matrix counts which digit was taken for which.
 
 # %%
 plots.feature_maps(figure_path("08_maps"), network, train_set.images[0], "sigmoid1")
@@ -115,8 +118,8 @@ confusion = confusion_matrix(test_set.labels, answers, 10)
 plots.confusion_matrices(figure_path("08_confusion"), {"LeNet": confusion}, "0123456789")
 wrong = answers != test_set.labels
 mistaken = np.where(np.eye(10, dtype=bool), 0, confusion)
-true, taken = np.unravel_index(mistaken.argmax(), mistaken.shape)
-print(f"{wrong.sum()} of 2,000 misread; most often {true} was taken for {taken}, {mistaken.max()} times")
+often = ", ".join(f"{true} for {taken}" for true, taken in np.argwhere(mistaken == mistaken.max()))
+print(f"{wrong.sum()} of 2,000 misread; the commonest mistakes, {mistaken.max()} times each: {often}")
 sure = probabilities.max(axis=1)
 print(f"It gives its answer a probability of {sure[~wrong].mean():.0%} when right, {sure[wrong].mean():.0%} when wrong")
 
@@ -138,10 +141,10 @@ class MeanLinear(Layer):  # for exercise 2
 
 
 # %% [markdown]
-# ## Exercises
+# ## Exercises (answers: `solutions/solution_08.py`)
 # 1. How many multiplications does conv2 need for one digit? Compare with `network.summary()`.
 # 2. With `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
-#    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4 digits, and
-#    with a single one. What is wrong, and why does one digit hide it?
-# 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does it
-#    refuse, and how many of the others does it misread?
+#    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4 digits, and with a
+#    single one. What is wrong, and why does one digit hide it?
+# 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does it refuse, and
+#    how many of the others does it misread?

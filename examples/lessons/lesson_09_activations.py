@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Lesson 9: log-sigmoid, tanh, ReLU
 #
-# Between the layers stands a squashing function, or activation; without it, linear layers in a row would
-# be one linear layer (lesson 1). LeNet has the log-sigmoid or tanh, AlexNet the rectified linear unit,
-# ReLU: max(0, x). AlexNet's paper calls it the most important of its ideas. Why does such a small thing
-# matter? Because the way back multiplies by its slope, in every layer.
+# Between the layers stands an activation; without it, linear layers in a row would be one linear layer (lesson 1).
+# LeNet has the log-sigmoid or tanh(x) = 2 sigmoid(2 x) - 1, the same curve stretched to go from -1 to 1. AlexNet
+# (Krizhevsky, Sutskever and Hinton, 2012; lesson 12) has the rectified linear unit, ReLU: max(0, x). Its paper puts
+# it first among its ideas. Why does such a small thing matter? Because the way back multiplies by its slope.
 
 # %%
 import math
@@ -28,9 +28,9 @@ STYLES = {"log-sigmoid": (Sigmoid, COLOURS[0], "-"), "tanh": (Tanh, COLOURS[1], 
 
 # %% [markdown]
 # ## Curves and slopes
-# Log-sigmoid and tanh *saturate*: far from 0 they are flat, and a gradient that arrives there is lost.
-# Even at its best the log-sigmoid lets through a quarter only. ReLU lets through all or nothing. (Given a
-# dy of ones, `backward` returns the slope itself.)
+# Log-sigmoid and tanh *saturate*: far from 0 they are flat, and a gradient that arrives there is lost. Even at its
+# best the log-sigmoid lets through a quarter only. ReLU lets through all or nothing. (Given a dy of ones, `backward`
+# returns the slope itself. Open runs/lessons/09_curves.png.)
 
 # %%
 x = np.linspace(-6, 6, 241)
@@ -48,14 +48,16 @@ with figure("09_curves", 11, 3.6) as drawing:
 
 # %% [markdown]
 # ## Why a log-sigmoid LeNet can sit on a plateau
-# On its way back through LeNet a gradient passes four log-sigmoids, which is four factors of at most 1/4.
-# Xavier's rule for initial weights (`nn/initialisers.py`) reckons with slopes of 1, so here next to
-# nothing arrives at the first layers. On the way forward the same factors make all pictures look alike to
-# the last layer. All it can learn at first is its biases: the same chance for every class. That is the
-# plateau at ln 10 = 2.30.
+# Weights start as random numbers (`nn/initialisers.py`), of the standard deviation sqrt(2 / (in + out)) by **Xavier's
+# rule**, where `in` numbers are summed by a unit and `out` units read each: then numbers stay of one size from layer
+# to layer, both ways, if slopes are 1. **He's rule**, sqrt(2 / in), is for ReLU, which drops half of all.
 #
-# `models.lenet` therefore starts with 4 times Xavier's weights. We compare Xavier's, 4 times Xavier's, and
-# Xavier's with ReLU: how long the gradient by each layer's output is, and how the loss falls.
+# On its way back through LeNet a gradient passes four log-sigmoids, which is four factors of at most 1/4. Xavier's
+# rule does not reckon with them, so next to nothing arrives at the first layers. On the way forward the same factors
+# make all pictures look alike to the last layer. All it can learn at first is its biases: the plateau at 2.30.
+#
+# `models.lenet` therefore starts with 4 times Xavier's weights. We compare Xavier's, 4 times Xavier's, and Xavier's
+# with ReLU: how long the gradient by each layer's output is, and how the loss falls.
 
 # %%
 names = ["conv1", "conv2", "fc3", "fc4", "fc5"]
@@ -85,10 +87,9 @@ with figure("09_plateau", 11, 4) as drawing:
 
 # %% [markdown]
 # ## The paper's Figure 1, on digits
-# The claim: with ReLU a four-layer network reaches 25% training error on CIFAR-10 in a sixth of the steps
-# that tanh needs, each with the learning rate that suits it best. We do the same on digits with a small
-# network of four layers: the same batches and initial weights for all, the best of four rates for each,
-# three seeds.
+# The claim: with ReLU a four-layer network reaches 25% training error on CIFAR-10 (photographs of 32 x 32 pixels, ten
+# classes) in a sixth of the steps that tanh needs, each with the learning rate that suits it best. We do the same on
+# digits with a small network: the same batches and initial weights, the best of four rates, three seeds.
 
 
 # %%
@@ -125,11 +126,10 @@ with figure("09_digits", 8, 4) as drawing:
     axes.legend()
 
 # %% [markdown]
-# The log-sigmoid is slowest by far, but tanh beats ReLU! Digits are easy: after ten steps tanh is there,
-# with a mean slope of still 0.5 in f3. After 120 steps it would be 0.24. What holds for one task need not
-# hold for another, and the paper's claim is about photographs. `python -m
-# examples.lessons.lesson_09_activations --full --data cifar10` ends with the paper's own experiment
-# (`examples/figure1.py`, hours).
+# The log-sigmoid is slowest by far, but tanh beats ReLU! Digits are easy: tanh is there after a few steps, before
+# many of its units are saturated. What holds for one task need not hold for another, and the paper's claim is about
+# photographs. `python -m examples.lessons.lesson_09_activations --full --data cifar10` ends with the paper's own
+# experiment (`examples/figure1.py`, hours).
 
 
 # %%
@@ -142,9 +142,9 @@ if "--full" in sys.argv:
     figure1.main([*(set_ for set_ in sys.argv[1:] if set_ != "--full"), "--out", "runs/lessons", "--name", "09_full"])
 
 # %% [markdown]
-# ## Exercises
-# 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the gradients' lengths and
-#    the mean slope of its units, 1 - y^2. Which weights would you start with?
+# ## Exercises (answers: `solutions/solution_09.py`)
+# 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the gradients' lengths and the mean
+#    slope of its units, 1 - y^2. Which weights would you start with?
 # 2. `LeakyReLU` shall keep a tenth of x below 0, so that no gradient is ever lost. Is it right? Mend it.
-# 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead. Train the small
-#    network with rates 0.03 and 0.3. How many units of f3 die?
+# 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead. Train the small network with
+#    rates 0.03 and 0.3. How many units of f3 die?

@@ -1,10 +1,9 @@
 # %% [markdown]
 # # Lesson 10: local response normalisation, rivalry between channels
 #
-# In nerves an excited cell quiets its neighbours, which sharpens contrasts. AlexNet's authors built
-# something like it behind its first two convolutions: at each pixel a channel is divided by a number that
-# grows with the channels beside it. We compute it by hand, in both of its formulas, go backward, where
-# there is a trap, and look at what it does in a trained network.
+# In nerves an excited cell quiets its neighbours, which sharpens contrasts. AlexNet's authors built something like it
+# behind its first two convolutions: at each pixel a channel is divided by a number that grows with the channels
+# beside it. We compute it by hand, in both of its formulas, go backward, where there is a trap, and see it at work.
 
 # %%
 import numpy as np
@@ -23,9 +22,9 @@ from nn.plots.style import COLOURS
 #
 #     s_i = k + alpha * sum over the neighbours j of  x_j^2            y_i = x_i / s_i^beta
 #
-# The paper has n = 5, k = 2, alpha = 0.0001, beta = 0.75, chosen by trying on pictures held out. k keeps s
-# away from 0, a larger beta makes the rivalry fiercer, and alpha decides how large the x_j must be to be
-# felt at all.
+# The paper has n = 5, k = 2, alpha = 0.0001, beta = 0.75, chosen by trying on pictures that were neither learned from
+# nor used for the final test (*held out*). k keeps s away from 0, a larger beta makes the rivalry fiercer, and alpha
+# decides how large the x_j must be to be felt at all.
 
 
 # %%
@@ -45,18 +44,17 @@ with figure("10_rivalry", 11, 3.4) as drawing:
         strong, beside, far = y[0, 0, 0, [6, 5, 3]]
         print(f"{title:<22}: strong channel {strong:.3f}, beside it {beside:.3f}, far from it {far:.3f}")
         axes.bar(np.arange(13), y.ravel(), color=colours)
-        axes.set(title=title, xlabel="channel", xticks=range(0, 13, 2))
+        axes.set(title=title, xlabel="channel", ylabel="x" if alpha is None else "y", xticks=range(0, 13, 2))
 
 # %% [markdown]
-# With alpha = 1 the strong channel damps those within its reach to less than half of what the others keep.
-# (The outermost have fewer neighbours, hence fewer rivals.) With the paper's alpha, numbers of this size
-# do not feel each other: all are divided by 2^0.75 = 1.68. In AlexNet pixels were 0 to 255, so that its x
-# were many times larger.
+# (Open runs/lessons/10_rivalry.png: three scales!) With alpha = 1 the strong channel damps those within its reach to
+# less than half of what the others keep. (The outermost have fewer neighbours, hence fewer rivals.) With the paper's
+# alpha, numbers of this size do not feel each other: all are divided by 2^0.75 = 1.68. AlexNet's x were far larger.
 #
 # ## Two formulas
-# The paper's alpha multiplies the sum. AlexNet's published code, Caffe and PyTorch divide alpha by n
-# first: k + (alpha / n) * sum. Whoever copies a network from one to the other must know which is meant;
-# this library follows the paper (`layers/normalisation.py`).
+# The paper's alpha multiplies the sum. AlexNet's published code, and Caffe and PyTorch (libraries for networks, old
+# and new), divide alpha by n first: k + (alpha / n) * sum. Whoever copies a network from one to the other must know
+# which is meant; this library follows the paper (`layers/normalisation.py`).
 
 # %%
 rng = np.random.default_rng(10)
@@ -68,13 +66,13 @@ print(f"alpha or alpha / n, for numbers around 20: results differ by up to {(1 -
 
 # %% [markdown]
 # ## Backward, and why a wrong one hides
-# x_i stands in its own numerator, and in the denominators of all its neighbours j, itself among them. So
-# dx_i has two terms, by the quotient rule:
+# x_i stands in its own numerator, and in the denominators of all its neighbours j, itself among them. So dx_i has two
+# terms, by the quotient rule (the slope of a fraction u / v is u' / v - u v' / v^2):
 #
 #     dx_i = dy_i / s_i^beta  -  2 alpha beta x_i * sum over the neighbours j of  dy_j x_j / s_j^(beta + 1)
 #
-# The second, the cross term, is the rivalry: if j ought to grow, i had better shrink. Only x_i stands
-# before the sum; all that belongs to j stands in it.
+# The second, the cross term, is the rivalry: if j ought to grow, i had better shrink. Only x_i stands before the sum;
+# all that belongs to j stands in it.
 
 
 # %%
@@ -106,34 +104,36 @@ for kind in (HandNorm, NoCross):
     assert (max(errors) < 1e-6) == (kind is HandNorm)
 
 # %% [markdown]
-# With the paper's alpha the cross term is so small that a test which allows for a thousandth would pass
-# without it. Test a layer with constants that make all its terms matter.
+# With the paper's alpha the cross term is so small that a test which allows for a thousandth would pass without it.
+# Test a layer with constants that make all its terms matter.
 #
 # ## In a trained network
-# The AlexNet for small photographs that comes with the library learned with the paper's constants. We
-# change alpha afterwards and show it rendered pictures.
+# The AlexNet for small photographs that comes with the library learned with the paper's constants. We change alpha
+# afterwards and show it 60 pictures of cats, dogs, cars and callipers that the library draws (`objects`).
+# `preparation` brings pixels to the mean and size that the network learned with.
 
 # %%
 classifier = load_classifier("cifar10_alexnet")
 network = classifier.network
-x = classifier.preparation(objects(32, train=60, test=0)[0].images)
+x = classifier.preparation(pictures := objects(32, train=60, test=0)[0].images)
 maps, answers = activations(network, x), network.predict(x).argmax(axis=1)
 ratio = maps["relu1"] / np.maximum(maps["norm1"], 1e-6)
-with figure("10_maps", 11, 5.6) as drawing:
+with figure("10_maps", 11, 5.2) as drawing:
     print(f"norm1 divides by {ratio[ratio > 1].min():.3f} to {ratio.max():.3f}")
-    for row, alpha in zip(drawing.subplots(3, 6), (0, 1e-4, 1)):
+    for row, alpha in zip(drawing.subplots(3, 7), (0, 1e-4, 1)):
         network.layers["norm1"].alpha = network.layers["norm2"].alpha = alpha
         same = np.mean(network.predict(x).argmax(axis=1) == answers)
         print(f"    with alpha = {alpha} the answers to {same:.0%} of the pictures are as they were")
-        row[0].set_ylabel(f"alpha = {alpha}")
-        for channel, axes in enumerate(row):
+        row[0].imshow(pictures[0])
+        row[0].set(title="picture", ylabel=f"alpha = {alpha}", xticks=[], yticks=[])
+        for channel, axes in enumerate(row[1:]):
             axes.imshow(activations(network, x[:1])["norm1"][0, :, :, channel], cmap="Purples", vmin=0)
-            axes.set(title=f"norm1, map {channel}", xticks=[], yticks=[])
+            axes.set(title=f"map {channel}", xticks=[], yticks=[])
 
 # %% [markdown]
-# In this network, whose numbers are small, the layer divides by nearly a constant and does little else:
-# with alpha = 0 it would hardly notice. With 1 strong and weak are evened out, which it never learned to
-# read. What leaving the layer out costs: nothing in `examples/RESULTS.md`, 1.4 points in the paper.
+# In this network, whose numbers are small, the layer divides by nearly a constant and does little else: with alpha =
+# 0 it would hardly notice. With 1 strong and weak are evened out, which it never learned to read. What leaving the
+# layer out costs: nothing in `examples/RESULTS.md`, 1.4 points in the paper.
 
 
 # %%
@@ -143,8 +143,8 @@ class QuickNorm(HandNorm):  # for exercise 2
 
 
 # %% [markdown]
-# ## Exercises
-# 1. A file of Caffe's says n = 5, alpha = 0.0001, k = 1. Which alpha must `LocalResponseNorm` get? Does
-#    some alpha make k = 1 as good as k = 2?
+# ## Exercises (answers: `solutions/solution_10.py`)
+# 1. A file of Caffe's says n = 5, alpha = 0.0001, k = 1. Which alpha must `LocalResponseNorm` get? Does some alpha
+#    make k = 1 as good as k = 2?
 # 2. `QuickNorm` saves the sum over dy. With alpha = 0.0001 its error is small. Is it right? Mend it.
 # 3. Multiply a large x by 1000. What becomes of y? For which beta would the size of x not matter?

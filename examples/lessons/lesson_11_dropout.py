@@ -4,8 +4,7 @@
 # A network with many weights and few pictures can learn the pictures themselves instead of what they have in common.
 # That is called **overfitting**: it knows the training pictures perfectly and new ones much worse. AlexNet had 61
 # million weights for 1.2 million pictures, and its authors wrote that without dropout it overfitted substantially.
-# Here we overfit on purpose, build dropout by hand, and measure what it is worth. We need gradient checking (lesson
-# 3), the training loop (lesson 8) and ReLU (lesson 9).
+# Here we overfit on purpose, build dropout by hand, and measure what it is worth.
 
 # %%
 import numpy as np
@@ -103,16 +102,15 @@ print("  with dropout   ", *(f"{value:6.2f}" for value in ends[1]), f"   mean {e
 error = gains.std(ddof=1) / np.sqrt(5)
 print("  gain           ", *(f"{value:+6.2f}" for value in gains), f"   mean {gains.mean():+.2f} +- {error:.2f}")
 assert gains.mean() > 2 * error
-with figure("11_dropout", 11, 4.2) as drawing:
+with figure("11_dropout", 11, 4.2) as drawing:  # open runs/lessons/11_dropout.png
     panels = drawing.subplots(1, 2)
     for runs, name, colour in ((without, "without dropout", "#D55E00"), (dropped, "with dropout, p = 0.5", "#0072B2")):
         for column, axes in enumerate(panels, start=1):
             for rows in runs:
                 axes.plot(rows[:, 0], rows[:, column], color=colour, linewidth=0.6, alpha=0.5)
             mean = np.mean(runs, axis=0)
-            axes.plot(
-                mean[:, 0], mean[:, column], color=colour, linewidth=2.5, label=f"{name}: {mean[-1, column]:.1f} %"
-            )
+            label = f"{name}: {mean[-1, column]:.1f} %"
+            axes.plot(mean[:, 0], mean[:, column], color=colour, linewidth=2.5, label=label)
     for axes, title, low in zip(panels, ("The 300 known digits", "2,000 new digits"), (40, 70)):
         axes.set(title=title, xlabel="passes over the 300 digits", ylabel="right answers, %", xlim=(0, PASSES))
         axes.set_ylim(low, 101 if low == 40 else 89)
@@ -124,13 +122,6 @@ with figure("11_dropout", 11, 4.2) as drawing:
 # best of a few that were tried; with others the gain was between -0.5 and +1.1.) The known digits are still known by
 # heart. With half of the units silent, learning takes longer (left in the figure; AlexNet's authors say, about twice
 # as long). And it pays only where there are units to spare: see exercise 1.
-#
-# ## Exercises
-# 1. Give the two hidden layers 32 units instead of 512 (all else equal). Does dropout still help?
-# 2. BUG: the layer below silences units, and yet training with it goes wrong. Find out why with `nn.check_gradients`.
-# 3. Asking the network with all units is a short cut for asking many thinned networks and averaging their answers.
-#    Train one with p = 0.5, ask 100 thinned ones (`forward(x, training=True)`) and average their probabilities
-#    (`nn.softmax`): are there fewer mistakes than with the short cut?
 
 
 # %%
@@ -148,3 +139,12 @@ class WrongDropout(Layer):
 
     def backward(self, dy, input_gradient=True, out=None):
         return dy * self.scale(dy)
+
+
+# %% [markdown]
+# ## Exercises (answers: `solutions/solution_11.py`)
+# 1. Give the two hidden layers 32 units instead of 512 (all else equal). Does dropout still help?
+# 2. BUG: `WrongDropout` silences units, and yet training with it goes wrong. Find out why with `nn.check_gradients`.
+# 3. Asking the network with all units is a short cut for asking many thinned networks and averaging their answers.
+#    Train one with p = 0.5, ask 100 thinned ones (`forward(x, training=True)`) and average their probabilities
+#    (`nn.softmax`): are there fewer mistakes than with the short cut?

@@ -1,9 +1,8 @@
 # %% [markdown]
 # # Lesson 12: AlexNet, counted, and cut in two
 #
-# AlexNet (2012) is built of layers that we know. New are its size and one trick: too large for one graphics card of its
-# time, it was trained on two. We count everything in it, see where its parameters and its work are, then build its two
-# halves and prove that together they are the one network.
+# AlexNet (2012) is built of layers that we know. New are its size and one trick: too large for one graphics card of
+# its time, it was trained on two. We count it, then build its halves and prove that they are the one network.
 
 # %%
 import copy
@@ -17,7 +16,7 @@ from nn import Network, SoftmaxCrossEntropy, plots
 
 # %% [markdown]
 # ## Counting
-# Three formulas are enough, for kernels of K x K, C input and D output channels, and G groups (explained below):
+# Three formulas are enough, for kernels of K x K, C input and D output channels (lesson 4's C_in, C_out), G groups:
 #
 #     side of the output   OH = (H + 2 padding - K) // stride + 1    for convolution and pooling alike
 #     parameters           (K * K * C / G + 1) * D                   the 1 is the bias
@@ -37,14 +36,14 @@ for name, K, stride, padding, G, D in TABLE:
     if D:
         counts[name] = (K * K * C // G + 1) * D, side * side * (K * K * C // G) * D
         C = D
-    print(f"{name:5}  {f'{side} x {side} x {C}':15}", *(f"{count:15,}" for count in counts.get(name, ())))
+    print((f"{name:5}  {f'{side} x {side} x {C}':15}" + "".join(f"{n:16,}" for n in counts.get(name, ()))).rstrip())
 total = np.sum(list(counts.values()), axis=0)
 print(f"together              {total[0]:15,} {total[1]:15,}")
 
 network = alexnet(rng=0)  # print(network.summary()) shows the library's own table
 assert total[0] == network.num_parameters == 60_965_224 and total[1] == network.multiply_adds() == 724_406_816
 plots.architecture(figure_path("12_alexnet"), network)
-with figure("12_where", 11, 3.8) as drawing:
+with figure("12_where", 11, 3.8) as drawing:  # open runs/lessons/12_where.png
     shares = 100 * np.array(list(counts.values())) / total
     for axes, what, share in zip(drawing.subplots(1, 2), ("parameters", "multiplications"), shares.T):
         axes.bar_label(axes.bar(list(counts), share, color=["#0072B2"] * 5 + ["#D55E00"] * 3), fmt="%.1f", fontsize=9)
@@ -52,15 +51,16 @@ with figure("12_where", 11, 3.8) as drawing:
         axes.set(title=f"Where the {what} are", ylabel=f"% of all {what}", xlabel=note, ylim=(0, 70))
 
 # %% [markdown]
-# The memory is in the fully connected layers, the work in the convolutions, which use each weight at every place.
-# Why 227? The paper says 224, but (224 - 11) // 4 + 1 = 54, and its own figure says 55, which 227 gives: (227 - 11) / 4
+# The memory is in the fully connected layers, the work in the convolutions, which use each weight at every place. Why
+# 227? The paper says 224, but (224 - 11) // 4 + 1 = 54, and its own figure says 55, which 227 gives: (227 - 11) / 4
 # is exactly 54 steps. (The authors' program let windows run over the picture's edge, which also comes to 55.)
 #
 # ## Two halves
-# Each card held half of every layer's channels. Numbers travel slowly from card to card, so most layers see only their
-# own card's: that is `groups=2`. Outputs 0 to 127 of conv2 see inputs 0 to 47, outputs 128 to 255 see 48 to 95, which
-# halves weights and work. Only conv3, fc6, fc7 and fc8 see both cards: five stages, with an exchange between them. As
-# the last axis of every weight counts outputs, a card's part is half of the last axis.
+# Each card held half of every layer's channels. Numbers travel slowly from card to card, so most layers see only
+# their own card's: that is `groups=2`. Outputs 0 to 127 of conv2 see inputs 0 to 47, outputs 128 to 255 see 48 to 95,
+# which halves weights and work. Only conv3, fc6, fc7 and fc8 see both cards: five stages, with an exchange between
+# them. As the last axis of every weight counts outputs, a card's part is half of the last axis. Below, `half_of` cuts
+# a layer, `run` goes forward and back through the stages, `largest_difference` compares with the whole network.
 
 # %%
 STAGES = ["conv1 relu1 norm1 pool1 conv2 relu2 norm2 pool2", "conv3 relu3 conv4 relu4 conv5 relu5 pool5",
@@ -113,9 +113,7 @@ assert largest_difference(network.astype(np.float64)) > 1e-6
 
 
 # %%
-class SplitNorm(LocalResponseNorm):
-    """Each half of a pixel's channels becomes a pixel of its own, and back."""
-
+class SplitNorm(LocalResponseNorm):  # each half of a pixel's channels becomes a pixel of its own, and back
     def forward(self, x, training=False, out=None):
         N, H, W, C = x.shape
         return super().forward(x.reshape(N, H, 2 * W, C // 2), training).reshape(x.shape)
@@ -131,12 +129,6 @@ assert largest_difference(Network(split)) < 1e-12
 
 # %% [markdown]
 # Two columns, one grouped network: the same function, the same gradients. Now read models/alexnet.py.
-#
-# ## Exercises
-# 1. How many parameters and multiplications has AlexNet without groups?
-# 2. BUG: the layer below works out its gradients half by half, as two cards would. `nn.check_gradients` says that one
-#    of them is wrong. Which, and why are the other two right?
-# 3. Set dropout to 0.5, and give each card its half of the masks that the network drew (`layer.mask`). Still equal?
 
 
 # %%
@@ -148,3 +140,11 @@ class TwoCardLinear(Linear):
             self.grads["bias"][half] = dy[:, half].sum(axis=0)
             dx = dy[:, half] @ weight[:, half].T
         return dx
+
+
+# %% [markdown]
+# ## Exercises (answers: `solutions/solution_12.py`)
+# 1. How many parameters and multiplications has AlexNet without groups?
+# 2. BUG: `TwoCardLinear` works out its gradients half by half, as two cards would. `nn.check_gradients` says that one
+#    of them is wrong. Which, and why are the other two right?
+# 3. Set dropout to 0.5, and give each card its half of the masks that the network drew (`layer.mask`). Still equal?

@@ -32,7 +32,7 @@ print("the network says:", ", ".join(f"{name} {p:.1%}" for name, p in zip(names,
 # dark on the other, some are one colour against another.
 
 # %%
-plots.layer_kernels(figure_path("14_kernels"), photographs.network, "conv1")
+plots.layer_kernels(figure_path("14_kernels"), photographs.network, "conv1")  # open runs/lessons/14_kernels.png
 kernels = photographs.network.layers["conv1"].params["weight"]  # (5, 5, 3, 24)
 grey = kernels.mean(axis=2, keepdims=True)  # the part in which red, green and blue agree
 shares = 3 * (grey**2).sum(axis=(0, 1, 2)) / (kernels**2).sum(axis=(0, 1, 2))
@@ -60,7 +60,6 @@ for name in ("relu1", "relu2", "relu3", "relu5"):
 # ## 3. Where does it look?
 # **Cover** a part with a grey square and ask again: where the probability of "cat" falls, the network looked. Each
 # pixel gets the mean fall over all squares that covered it.
-#
 # The **gradient** asks the same of tiny changes. Backward, taken one step further than training needs, gives the slope
 # of the cat's score (its output before softmax) by every pixel of the picture.
 
@@ -76,7 +75,7 @@ for top in range(4 - 16, 64, 4):  # a square of 16 x 16 that moves by 4, also ov
         counts[place] += 1
 assert np.allclose(falls / counts, looking.occlusion(network, x, CAT), atol=1e-5)
 
-# Dropout is off in `gradients`. The figure below shows the largest |slope| of each pixel's three colours.
+# Dropout is off in `gradients`. `saliency`, below, is the largest |slope| of each pixel's three colours.
 slopes = gradients(network, x[None], np.eye(4, dtype=np.float32)[[CAT]])["input"][0]  # (64, 64, 3)
 h, nudged = 1e-2, x.copy()
 strongest = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
@@ -87,8 +86,7 @@ assert np.isclose(slopes[strongest], measured, rtol=0.02)
 
 pictures = [small] + [np.asarray(render(name, 64, seed=102)[0]) for name in ("dog", "car")]
 inputs = drawings.preparation(np.stack(pictures))
-answers = network.predict(inputs)
-looked = []
+answers, looked = network.predict(inputs), []
 for picture, p in zip(inputs, answers):
     looked.append([look(network, picture, p.argmax()) for look in (looking.occlusion, looking.saliency)])
 plots.looks(figure_path("14_looks"), ["cat", "dog", "car"], pictures, answers, looked, names)
@@ -123,15 +121,8 @@ answers = drawings.probabilities(np.stack([window.cut(cat, (64, 64)) for window 
 plots.crops(figure_path("14_crops"), "A cat, and parts of it", cat, cuts, answers, CAT, names)
 
 # %% [markdown]
-# Trained on whole pictures, the network is lost when something is cut off; trained on portions, it knows most
-# quarters. Look at its failures in 14_crops.png: often there is no cat in the window, and yet it must name something.
-#
-# ## Exercises
-# 1. Silence the kernels of conv1 one at a time (weights and bias 0) and ask about new drawings. Does it need them all?
-# 2. BUG: the layer below cuts a window out of pictures, to be trained through. On pictures of 8 x 8, the gradient
-#    checker accepts `Cut(2, 2, 3)`. Try other windows: what is wrong, and why was it not seen?
-# 3. Fool it: add to every pixel of x the same small e or -e, by the sign of the slope of (dog's score - cat's score).
-#    How small an e makes our cat a dog, and can you see the difference?
+# Trained on whole pictures, the network bears the loss of a quarter, not that of a half; trained on portions, it knows
+# most quarters. Look at its failures in 14_crops.png: often no cat is in the window, and yet it must name something.
 
 
 # %%
@@ -148,3 +139,12 @@ class Cut(Layer):
         dx = np.zeros(self._take_saved(), dy.dtype)
         dx[:, self.columns, self.rows] = dy
         return dx
+
+
+# %% [markdown]
+# ## Exercises (answers: `solutions/solution_14.py`)
+# 1. Silence the kernels of conv1 one at a time (weights and bias 0) and ask about new drawings. Does it need them all?
+# 2. BUG: `Cut` cuts a window out of pictures, to be trained through. On pictures of 8 x 8, the gradient
+#    checker accepts `Cut(2, 2, 3)`. Try other windows: what is wrong, and why was it not seen?
+# 3. Fool it: add to every pixel of x the same small e or -e, by the sign of the slope of (dog's score - cat's score).
+#    How small an e makes our cat a dog, and can you see the difference?

@@ -100,7 +100,7 @@ assert abs(loss(stuck) - 0.25) < 0.01
 # ## 3. All weights equal
 # Neurons that start alike see the same inputs, get the same slopes and so stay alike for ever: three
 # hidden neurons are as good as one. And with a single hidden neuron the network is one neuron followed by
-# a smooth step: it cannot say xor (Lesson 1). Random weights are there to make neurons different.
+# a smooth step: it cannot say xor (lesson 1). Random weights are there to make neurons different.
 
 # %%
 params = train({name: np.full_like(array, 0.5) for name, array in start.items()})
