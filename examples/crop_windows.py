@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from nn.data.pixels import to_array, to_image
+
 PORTIONS = (1.0, 0.75, 0.5, 0.25, 0.125, 0.0625)  # of the picture's area
 PLACES = ("centre", "top left", "top right", "bottom left", "bottom right")
 
@@ -27,10 +29,8 @@ class Window:
     def cut(self, picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """This part of a square uint8 picture (S, S, C), brought to `size`."""
         length = len(picture)
-        image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
         box = tuple(length * edge for edge in (self.left, self.top, self.left + self.side, self.top + self.side))
-        small = np.asarray(image.resize(size[::-1], Image.Resampling.BICUBIC, box=box))
-        return small.reshape(*size, picture.shape[-1])
+        return to_array(to_image(picture).resize(size[::-1], Image.Resampling.BICUBIC, box=box))
 
     def share_of(self, box: np.ndarray) -> float:
         """How much of the area of a box (left, top, right, bottom) lies in this window, 0 to 1."""

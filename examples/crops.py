@@ -27,7 +27,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
@@ -36,7 +35,7 @@ from examples.picture_files import PictureFiles, printable
 from models import Classifier, load_classifier, shipped
 from nn import plots
 from nn.data.objects import CLASS_NAMES, objects_with_boxes
-from nn.data.pixels import fit
+from nn.data.pixels import fit, to_array, to_image
 
 EXAMPLES = """
 examples:
@@ -202,8 +201,7 @@ def from_files(
             if known is None and folder in path.parents:
                 inside = path.relative_to(folder).parts[:-1]
                 known = next((classes[part.casefold()] for part in inside if part.casefold() in classes), None)
-        image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
-        square = np.asarray(fit(image, SIZE)).reshape(SIZE, SIZE, picture.shape[-1])
+        square = to_array(fit(to_image(picture), SIZE))
         yield Case(printable(path.name), figure_of[path], square, known)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
-from nn.data.pixels import formats, read_picture
+from nn.data.pixels import formats, read_picture, to_array, to_image
 
 SHOWN = 5  # files left out that are named at the end
 
@@ -80,9 +80,9 @@ def bring_to(picture: np.ndarray, size: int) -> np.ndarray:
     """The picture made so small that neither side is longer than `size`, for drawing it."""
     if max(picture.shape[:2]) <= size:
         return picture
-    image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
+    image = to_image(picture)
     image.thumbnail((size, size))
-    return np.asarray(image).reshape(image.height, image.width, picture.shape[-1])
+    return to_array(image)
 
 
 def _reason(error: Exception) -> str:

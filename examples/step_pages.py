@@ -54,7 +54,8 @@ def walk(
 ) -> tuple[list[Visit], float, int]:
     """The picture (H, W, C) through all layers and the gradient back: what each did, the loss, and the label.
 
-    label: None for the likeliest class. training: with dropout. times: walk so often; the shortest counts.
+    label: None for the likeliest class. training: with dropout; without, the network's is off from now on.
+    times: walk so often; the shortest counts.
     """
     for layer in network.layers.values():
         if isinstance(layer, Dropout) and not training:

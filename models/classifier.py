@@ -18,7 +18,13 @@ BATCH = 256  # pictures that are prepared together
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """network, how pictures are prepared for it, what its classes are called, and what it learned from (a name)."""
+    """A network and what belongs to it.
+
+    network       turns (N, *window, C) into (N, classes)
+    preparation   makes that input of uint8 pictures of any size
+    class_names   what to call class 0, class 1, ...
+    data          the name of the set that it learned from, "" if unknown
+    """
 
     network: Network
     preparation: Preparation
@@ -26,13 +32,14 @@ class Classifier:
     data: str = ""
 
     def as_learned(self, picture: np.ndarray) -> np.ndarray:
-        """The uint8 picture, turned negative if it is dark ink on paper and the network learned light ink on black, as
-        MNIST's digits are."""
+        """The picture, uint8 (H, W, C); its negative if it is dark ink on paper and the network learned light ink on
+        black, as MNIST's digits are."""
         border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
         return 255 - picture if self.learned_light_ink and np.median(border) > 127 else picture
 
     @property
     def learned_light_ink(self) -> bool:
+        """Whether it learned grey pictures that are mostly black: a guess by their mean level, which is 0.13 for MNIST."""
         preparation = self.preparation
         return preparation.channels == 1 and (preparation.levels == "lenet5" or float(np.mean(preparation.mean)) < 0.35)
 
@@ -71,7 +78,8 @@ def _check(picture: np.ndarray, channels: int) -> None:
 def load_classifier(path: str | Path) -> Classifier:
     """The classifier in a file that `examples.train` wrote, or in one that comes with the library, by its name.
 
-    Raises FileNotFoundError, else ValueError.
+    Raises FileNotFoundError; ValueError for a file that is damaged, that does not say how pictures are prepared, or
+    whose network, pictures and classes do not fit each other.
     """
     path = find_weights(path)
     network = load(path)

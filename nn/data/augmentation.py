@@ -1,6 +1,7 @@
 """From pictures to what a network is fed: levels and means, and the random changes that make few pictures many.
 
-Functions take a batch (N, H, W, C), uint8 or float32, and return float32; `rng` is a numpy Generator, so that a seed
+Functions take a batch (N, H, W, C), uint8 or float32, and return float32 (`random_portions`, the first of all, takes
+and returns uint8); `rng` is a numpy Generator, so that a seed
 gives the same pictures again. The training loop calls one function prepare(images, rng), with rng=None for testing: it
 is put together from these.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from nn.data.pixels import to_array, to_image
 from nn.kernels import affine
 from nn.threads import run_parallel, split
 
@@ -86,7 +88,8 @@ def random_crop(images: np.ndarray, size: int | tuple[int, int], rng: np.random.
 def random_portions(
     images: np.ndarray, size: tuple[int, int], rng: np.random.Generator, least: float = 1 / 16
 ) -> np.ndarray:
-    """A window of each uint8 image, of its shape but only a portion of its area, anywhere in it, brought to `size`.
+    """A window of each uint8 image, of its shape but only a portion of its area, anywhere in it, brought to `size`:
+    (N, H, W, C) to uint8 (N, *size, C), bytes still, because Pillow does it.
 
     The window's side is uniform between sqrt(least) and 1 of the image's: by default from a sixteenth of the area to
     all of it. A network that is to recognise a thing by a small piece has to have learned from pieces.
@@ -97,10 +100,9 @@ def random_portions(
     out = np.empty((len(images), *size, images.shape[3]), np.uint8)
     for image, share, (down, right), small in zip(images, shares, places, out):
         top, left = down * (1 - share) * height, right * (1 - share) * width
-        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
         box = (left, top, left + share * width, top + share * height)
         # Bilinear: for making small it averages as the finer filters do, at half their price.
-        small[...] = np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR, box=box)).reshape(small.shape)
+        small[...] = to_array(to_image(image).resize(size[::-1], Image.Resampling.BILINEAR, box=box))
     return out
 
 

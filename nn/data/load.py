@@ -17,7 +17,7 @@ from nn.data.mnist import fashion_mnist, is_idx_folder, mnist
 from nn.data.npz import npz
 from nn.data.objects import objects
 from nn.data.pictures import picture_sets
-from nn.data.pixels import fit
+from nn.data.pixels import fit, to_array, to_image
 
 BORDER = 8  # pixels that grey pictures may lack to the wanted size and get as a border
 OBJECTS_SIZE = 64  # of rendered pictures when no size is asked for
@@ -136,6 +136,5 @@ def _to_size(images: np.ndarray, image_size: int) -> np.ndarray:
         sized[:, top : top + height, left : left + width] = images
         return sized
     for image, out in zip(images, sized):
-        picture = Image.fromarray(image[..., 0] if channels == 1 else image)
-        out[...] = np.asarray(fit(picture, image_size)).reshape(out.shape)
+        out[...] = to_array(fit(to_image(image), image_size))
     return sized

@@ -64,7 +64,17 @@ def read_picture(
         picture = _convert(_turn_upright(image), "RGB" if channels == 3 else "L")
     if image_size is not None:
         picture = fit(picture, image_size)
-    return np.asarray(picture).reshape(picture.height, picture.width, channels)
+    return to_array(picture)
+
+
+def to_image(array: np.ndarray) -> Image.Image:
+    """Pillow's picture, grey or RGB, of uint8 (H, W, 1) or (H, W, 3)."""
+    return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
+
+
+def to_array(picture: Image.Image) -> np.ndarray:
+    """uint8 (H, W, 1) of a grey picture, (H, W, 3) of an RGB one."""
+    return np.asarray(picture).reshape(picture.height, picture.width, len(picture.getbands()))
 
 
 def fit(picture: Image.Image, image_size: int | tuple[int, int]) -> Image.Image:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from nn.data.augmentation import centre_crop, lenet5_input, ten_crops, unit_interval
-from nn.data.pixels import fit
+from nn.data.pixels import fit, to_array, to_image
 
 LEVELS = ("standardised", "minus mean picture", "lenet5")
 MOST_PIXELS = 4096 * 4096  # of the size that pictures are brought to: what a stranger's weights may ask for
@@ -38,7 +37,10 @@ class Preparation:
     deviation: np.ndarray = np.float32(1)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The network's input (N, *window, C), float32, for uint8 pictures (N, H, W, C) of any one size."""
+        """The network's input (N, *window, C), float32, for uint8 pictures (N, H, W, C) of any one size.
+
+        Floating pictures, in 0..1, are taken too if they have the size already; else TypeError.
+        """
         images = self.to_levels(unit_interval(self.resized(images)))
         if images.shape[1:3] != self.window:
             images = centre_crop(images, self.window)
@@ -59,7 +61,10 @@ class Preparation:
         return centre_crop(images, self.window).astype(np.uint8)
 
     def resized(self, images: np.ndarray) -> np.ndarray:
-        """Pictures (N, H, W, C) brought to `size`; those that have it already stay as they are."""
+        """uint8 pictures (N, H, W, C) brought to `size`, (N, *size, C); those that have it already stay as they are.
+
+        Raises TypeError for floating pictures of another size.
+        """
         if images.shape[1:3] == self.size:
             return images
         if images.dtype != np.uint8:
@@ -68,8 +73,7 @@ class Preparation:
             )
         out = np.empty((len(images), *self.size, images.shape[3]), np.uint8)
         for image, small in zip(images, out):
-            picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-            small[...] = np.asarray(fit(picture, self.size)).reshape(small.shape)
+            small[...] = to_array(fit(to_image(image), self.size))
         return out
 
     def to_levels(self, images: np.ndarray) -> np.ndarray:
