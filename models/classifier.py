@@ -39,7 +39,7 @@ class Classifier:
 
     @property
     def learned_light_ink(self) -> bool:
-        """Whether it learned grey pictures that are mostly black: a guess by their mean level, which is 0.13 for MNIST."""
+        """Whether it learned grey pictures that are mostly black: a guess by their mean level, 0.13 for MNIST."""
         preparation = self.preparation
         return preparation.channels == 1 and (preparation.levels == "lenet5" or float(np.mean(preparation.mean)) < 0.35)
 
