@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from nn.kernels import lrn, lrn_backward
@@ -53,8 +55,7 @@ class LocalResponseNorm(Layer):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, x.shape, x)
-        pictures, results = self._pictures(x), self._pictures(y)
-        run_parallel(lambda part: lrn(pictures[part], *self._constants, results[part]), split_images(pictures.shape))
+        self._run(lrn, [x], y)
         if training:
             self._saved = x
         return y
@@ -65,12 +66,25 @@ class LocalResponseNorm(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, x.shape, x)
-        gradients, pictures, results = (self._pictures(array) for array in (dy, x, dx))
-        run_parallel(
-            lambda part: lrn_backward(gradients[part], pictures[part], *self._constants, results[part]),
-            split_images(pictures.shape),
-        )
+        self._run(lrn_backward, [dy, x], dx)
         return dx
+
+    def _run(self, kernel: Callable, arrays: Sequence[np.ndarray], result: np.ndarray) -> None:
+        """Share the pictures out to the threads. x is the last of `arrays`; where the squares of its numbers would
+        overflow float32, they are taken in float64."""
+        sources, results = [self._pictures(array) for array in arrays], self._pictures(result)
+        largest = np.finfo(result.dtype).max / max(self.alpha, 1)
+
+        def run_part(part):
+            *gradients, x = (array[part] for array in sources)
+            if np.vdot(x, x) < largest:  # the sum of all squares: none of a few of them is greater
+                kernel(*gradients, x, *self._constants, results[part])
+            else:
+                wide = np.empty(x.shape, np.float64)
+                kernel(*(array[part].astype(np.float64) for array in sources), *self._constants, wide)
+                results[part] = wide
+
+        run_parallel(run_part, split_images(results.shape))
 
     def _pictures(self, array: np.ndarray) -> np.ndarray:
         """What threads can share out: pictures, or single rows of them where neighbours lie across channels."""

@@ -18,7 +18,8 @@ class SoftmaxCrossEntropy:
     of the logits' dtype.
 
     Stable for huge logits: the largest of each row is subtracted first, which changes no p, and the log is taken of the
-    sum and not of p, which may be too small for a floating-point number.
+    sum and not of p, which may be too small for a floating-point number. Finite float32 logits always give a finite
+    loss: one too large for float32 is given as its largest number.
 
     Raises ValueError for wrong shapes and labels out of range, TypeError for wrong dtypes, RuntimeError for backward
     before forward. Source: Krizhevsky et al. 2012, section 3.5; Bridle 1990.
@@ -29,11 +30,12 @@ class SoftmaxCrossEntropy:
 
     def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
         labels = check_labels(logits, labels, "SoftmaxCrossEntropy")
-        shifted = logits - logits.max(axis=1, keepdims=True)
+        largest = logits.max(axis=1, keepdims=True)
+        shifted = _subtract(logits, largest)
         log_sums = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        rows = np.arange(len(labels))
         self._saved = shifted, log_sums, labels
-        return (log_sums[:, 0] - shifted[rows, labels]).mean()
+        right = logits[np.arange(len(labels)), labels].astype(np.float64) - largest[:, 0]
+        return _mean(log_sums[:, 0] - right, logits.dtype)
 
     def backward(self) -> np.ndarray:
         if self._saved is None:
@@ -72,15 +74,17 @@ class LeNet5Loss:
     def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
         labels = check_labels(logits, labels, "LeNet5Loss")
         largest = np.maximum(logits.max(axis=1, keepdims=True), -self.j)
-        log_sums = largest + np.log(np.exp(-self.j - largest) + np.exp(logits - largest).sum(axis=1, keepdims=True))
+        shifted = _subtract(logits, largest)
+        log_sums = largest + np.log(np.exp(-self.j - largest) + np.exp(shifted).sum(axis=1, keepdims=True))
         self._saved = logits.copy(), log_sums, labels
-        return (log_sums[:, 0] - logits[np.arange(len(labels)), labels]).mean()
+        right = logits[np.arange(len(labels)), labels].astype(np.float64)
+        return _mean(log_sums[:, 0] - right, logits.dtype)
 
     def backward(self) -> np.ndarray:
         if self._saved is None:
             raise RuntimeError("LeNet5Loss: backward needs a forward(logits, labels) before it")
         logits, log_sums, labels = self._saved
-        dlogits = np.exp(logits - log_sums)
+        dlogits = np.exp(_subtract(logits, log_sums))
         dlogits[np.arange(len(labels)), labels] -= 1
         dlogits /= len(labels)
         return dlogits
@@ -88,8 +92,21 @@ class LeNet5Loss:
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities (N, classes) from logits (N, classes), stable for huge ones."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    exponentials = np.exp(_subtract(logits, logits.max(axis=1, keepdims=True)))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _subtract(logits: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """logits - largest, to be exponents: a difference that would overflow is cut, and its exponential is 0 all the
+    same."""
+    half = np.finfo(logits.dtype).max / 2
+    return np.maximum(logits, np.maximum(largest, -half) - half) - largest
+
+
+def _mean(losses: np.ndarray, dtype: np.dtype) -> np.floating:
+    """The mean of float64 losses, as a scalar of this dtype: their sum may be too much for float32."""
+    mean = losses.mean()
+    return dtype.type(min(mean, np.finfo(dtype).max) if np.isfinite(mean) else mean)
 
 
 def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray:

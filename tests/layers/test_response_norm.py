@@ -92,6 +92,24 @@ def test_zeros_and_large_values(region):
     assert np.all(np.isfinite(layer.backward(np.ones_like(y))))
 
 
+@regions
+@pytest.mark.parametrize("beta", [0.5, 0.75, 1.0])
+@pytest.mark.filterwarnings("error")
+def test_the_largest_numbers_of_float32_do_not_overflow(region, beta):
+    """Their squares do; the results are as right as ever: those of plain loops in float64."""
+    most = float(np.finfo(np.float32).max)
+    x = np.random.default_rng(0).choice([most, -most, 1e25, -1e19, 1e-30, 1.0, 0.0], (2, 4, 4, 6)).astype(np.float32)
+    dy = np.random.default_rng(1).normal(size=x.shape).astype(np.float32)
+    layer, reference = LocalResponseNorm(3, 1e-4, beta, 2.0, region), LocalResponseNorm(3, 1e-4, beta, 2.0, region)
+    y = layer.forward(x, training=True)
+    expected = oracles.response_norm(x.astype(float), 3, 1e-4, beta, 2.0, region)
+    np.testing.assert_allclose(y, expected, rtol=1e-6, atol=np.finfo(np.float32).tiny)
+    # float64 squares 1e38 without trouble; that its gradient is right, finite differences have shown above.
+    reference.forward(x.astype(float), training=True)
+    expected = reference.backward(dy.astype(float))
+    np.testing.assert_allclose(layer.backward(dy), expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [

@@ -99,6 +99,17 @@ def test_huge_distances(huge, dtype):
     np.testing.assert_allclose(loss.backward(), np.array(rows) / 3, atol=1e-7)
 
 
+@pytest.mark.filterwarnings("error")
+def test_no_finite_distances_overflow():
+    most = np.finfo(np.float32).max
+    z = np.array([[-most, 0, -most], [-most, -most, -most], [most, -most, 0]], np.float32)
+    loss = LeNet5Loss(10.0)
+    assert loss.forward(z, np.array([0, 1, 0])) == pytest.approx(2 * (float(most) / 3), rel=1e-6)
+    share = 1 / (1 + math.exp(-10))
+    np.testing.assert_allclose(loss.backward(), np.array([[-1, share, 0], [0, -1, 0], [0, 0, 0]]) / 3, atol=1e-7)
+    assert loss.forward(np.tile(z[:1], (50, 1)), np.zeros(50, int)) == most
+
+
 @pytest.mark.parametrize("j", [200.0, 1e4, 1e300])
 @pytest.mark.filterwarnings("error")
 def test_a_large_j_makes_it_softmax_cross_entropy(j):

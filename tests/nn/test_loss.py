@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nn import SoftmaxCrossEntropy
+from nn import SoftmaxCrossEntropy, softmax
 from tests import oracles
 from tests.checks import one_sentence
 
@@ -70,6 +70,23 @@ def test_huge_logits(huge, dtype):
     wrong = loss.forward(logits, np.array([1, 0, 2]))
     assert wrong == pytest.approx(2 * huge + math.log(2) / 3, rel=1e-6)
     np.testing.assert_allclose(loss.backward().sum(axis=1), 0, atol=1e-7)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_finite_float32_logits_overflow():
+    """The largest numbers there are, beside their opposites and in batches whose losses add up to too much."""
+    most = np.finfo(np.float32).max
+    logits = np.array([[most, -most, 0], [-most, -most, -most], [most, most, most], [-most, 0, most]], np.float32)
+    expected = np.array([[1, 0, 0], [1 / 3] * 3, [1 / 3] * 3, [0, 0, 1]])
+    np.testing.assert_allclose(softmax(logits), expected, rtol=1e-6)
+    loss = SoftmaxCrossEntropy()
+    assert loss.forward(logits, np.array([0, 1, 2, 2])) == pytest.approx(math.log(3) / 2, rel=1e-6)
+    np.testing.assert_allclose(loss.backward() * 4, expected - np.eye(3)[[0, 1, 2, 2]], atol=1e-6)
+    assert loss.forward(logits, np.array([1, 1, 2, 2])) == pytest.approx(float(most) / 2, rel=1e-6)
+    assert loss.forward(logits[[0, 3]], np.array([1, 0])) == most  # and not twice that, which float32 cannot hold
+    assert loss.forward(np.float32([[0, -np.inf]]), np.array([1])) == np.inf, "what is infinite is not hidden"
+    many = np.tile(np.float32([[-most / 2, 0]]), (100, 1))
+    assert loss.forward(many, np.zeros(100, int)) == pytest.approx(float(most) / 2, rel=1e-6)
 
 
 def test_a_loss_close_to_zero_keeps_its_digits():
