@@ -8,13 +8,15 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons test bench lint clean
+.PHONY: help demo crops lessons test reliability mutants bench lint clean
 
 help:
 	@echo 'make demo    train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops   show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
 	@echo 'make lessons run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
 	@echo 'make test    run the tests'
+	@echo 'make reliability  kill trainings, damage files, train for long: half an hour of what make test does shortly'
+	@echo 'make mutants make one small mistake at a time in layers and kernels, and see that a test notices (45 minutes)'
 	@echo 'make bench   measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
 	@echo 'make lint    check style and formatting with ruff'
 	@echo 'make clean   remove .venv and everything else that can be made again (runs/ stays)'
@@ -31,6 +33,12 @@ lessons: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest $(ARGS)
+
+reliability: .venv/installed-test
+	$(BIN)/python -m tests.reliability $(ARGS)
+
+mutants: .venv/installed-test
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: .venv/installed-bench
 	$(BIN)/python -m examples.benchmark $(ARGS)

@@ -9,7 +9,7 @@ network does on pictures that it does not learn from. The folder --out receives
     best.safetensors         the weights of the best epoch so far, with all that is needed to use them:
                              models.load(path), or python -m examples.classify --weights path PICTURE
     last.safetensors         the weights after the last epoch
-    checkpoint.safetensors   where the run stands, brought up to date after every epoch and every five minutes:
+    checkpoint.safetensors   where the run stands, brought up to date after every epoch and every --save-every seconds:
                              --resume goes on from there, to the same bits; checkpoint.previous.safetensors is
                              the one before it, which is used should it be damaged
 
@@ -62,7 +62,6 @@ colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 """
 
 CHECKPOINT = "checkpoint.safetensors"
-SAVE_EVERY = 300  # seconds within an epoch
 
 SCHEDULES = {
     "constant": constant,
@@ -154,6 +153,8 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
         raise ValueError(f"--out: {options.out} is not empty; add --resume to go on or --force to start again")
     output_folder(options.out, (), options.force)
+    for left in options.out.glob(".*.safetensors.*.partial"):  # by a run that was killed while it wrote
+        left.unlink(missing_ok=True)
     return run
 
 
@@ -174,7 +175,7 @@ def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) 
         saved = time.monotonic()
 
     def after_step(history: History) -> bool:
-        if stop.asked or time.monotonic() - saved > SAVE_EVERY:
+        if stop.asked or time.monotonic() - saved > options.save_every:
             save(history)
         return bool(stop.asked)
 
@@ -233,6 +234,9 @@ def make_parser() -> Parser:
         "--augment",
         metavar="KINDS",
         help=f"random changes, such as crop,mirror: any of {', '.join(AUGMENTATIONS)} or none, see below",
+    )
+    parser.add_argument(
+        "--save-every", type=positive_number(1e6), default=300, metavar="SECONDS", help="within an epoch (default: 300)"
     )
     parser.add_argument("--float16", action="store_true", help="keep three digits of the weights, for half the file")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of weights, order, dropout and random changes")

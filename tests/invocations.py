@@ -1,0 +1,216 @@
+"""Mistakes on the command lines of the programs, and how to see that each is answered as it should be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from models import lenet
+from nn.data.preparation import Preparation
+from tests.checks import one_sentence
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# {name} stands for a file or folder of the fixture `place`. A word of the sentence follows.
+TABLE = {
+    "train": [
+        ([], "--model"),
+        (["--model", "lenet"], "--data"),
+        (["--data", "{digits}"], "--model"),
+        (["--model", "vgg", "--data", "{digits}"], "vgg"),
+        (["--model", "lenet", "--data", "{gone}"], "gone"),
+        (["--model", "lenet", "--data", "{text}"], "text.png"),
+        (["--model", "lenet", "--data", "{broken}"], "broken.npz"),
+        (["--model", "lenet", "--data", "{cut}"], "cut.zip"),
+        (["--model", "lenet", "--data", "{empty}"], "empty"),
+        (["--model", "lenet", "--data", "{one_class}"], "two sub-folders"),
+        (["--model", "lenet", "--data", "{no_pictures}"], "no_pictures"),
+        (["--model", "lenet", "--data", "{sizes}"], "different sizes"),
+        (["--model", "lenet", "--data", ""], "empty name"),
+        (["--model", "alexnet_small", "--data", "{digits}", "--image-size", "300"], "28 to 128"),
+        (["--model", "alexnet", "--data", "{digits}"], "227"),
+        (["--model", "lenet5_1998", "--data", "{sizes}", "--image-size", "28"], "ten classes"),
+        (["--model", "lenet", "--data", "{digits}", "--epochs", "0"], "--epochs"),
+        (["--model", "lenet", "--data", "{digits}", "--epochs", "many"], "--epochs"),
+        (["--model", "lenet", "--data", "{digits}", "--lr", "-1"], "--lr"),
+        (["--model", "lenet", "--data", "{digits}", "--lr", "1e9"], "--lr"),
+        (["--model", "lenet", "--data", "{digits}", "--momentum", "2"], "momentum"),
+        (["--model", "lenet", "--data", "{digits}", "--batch-size", "0"], "--batch-size"),
+        (["--model", "lenet", "--data", "{digits}", "--held-out", "1000"], "--held-out"),
+        (["--model", "lenet", "--data", "{digits}", "--variant", "80sec"], "alexnet_cifar10"),
+        (["--model", "lenet", "--data", "{digits}", "--width", "0.5"], "alexnet_small"),
+        (["--model", "lenet", "--data", "{digits}", "--init", "paper"], "--init"),
+        (["--model", "lenet", "--data", "{digits}", "--augment", "crop"], "crop"),
+        (["--model", "alexnet_small", "--data", "{digits}", "--augment", "crop,portion"], "portion"),
+        (["--model", "lenet", "--data", "{digits}", "--augment", "fog"], "fog"),
+        (["--model", "lenet", "--data", "{digits}", "--resume"], "no checkpoint"),
+        (["--model", "lenet", "--data", "{digits}", "--out", "{full}"], "not empty"),
+        (["--model", "lenet", "--data", "{digits}", "--out", "{text}"], "text.png"),
+        (["--model", "lenet", "--data", "{digits}", "--out", "{read_only}/out"], "read_only"),
+        (["--model", "lenet", "--data", "{digits}", "--seed", "-1"], "--seed"),
+    ],
+    "compare": [
+        (["stray"], "stray"),
+        (["--data", "{gone}"], "gone"),
+        (["--data", "{broken}"], "broken.npz"),
+        (["--data", "{one_class}"], "two sub-folders"),
+        (["--data", "{digits}", "--train-size", "100000"], "--train-size"),
+        (["--data", "{digits}", "--epochs", "-1"], "--epochs"),
+        (["--data", "{digits}", "--width", "9"], "--width"),
+        (["--data", "{digits}", "--lenet-lr", "nan"], "--lenet-lr"),
+        (["--data", "{digits}", "--out", "{text}"], "is a file"),
+        (["--data", "{digits}", "--out", "{taken}"], "--force"),
+        (["--data", "{digits}", "--out", "{read_only}"], "cannot write"),
+    ],
+    "classify": [
+        ([], "PICTURE"),
+        (["{gone}"], "gone"),
+        (["{text}"], "text.png"),
+        (["{empty}"], "no pictures"),
+        (["{no_pictures}"], "note.txt"),
+        (["{bomb}"], "pixels"),
+        (["{good}", "--weights", "{gone}"], "gone"),
+        (["{good}", "--weights", "lenet"], "digits_lenet"),
+        (["{good}", "--weights", "{text}"], "text.png"),
+        (["{good}", "--weights", "{cut_weights}"], "cut.safetensors"),
+        (["{good}", "--weights", "{bare_weights}"], "examples.train"),
+        (["{good}", "--weights", "{wrong_weights}"], "contradicts"),
+        (["{good}", "--out", "{text}"], "is a file"),
+        (["{good}", "--out", "{taken}"], "--force"),
+        (["{good}", "--out", "{read_only}"], "cannot write"),
+        (["{good}", "--ten-crops"], "--ten-crops"),
+    ],
+    "crops": [
+        (["{gone}"], "gone"),
+        (["{text}"], "text.png"),
+        (["{empty}"], "no pictures"),
+        (["{good}", "--label", "unicorn"], "unicorn"),
+        (["--label", "cat"], "no picture"),
+        (["{good}", "--weights", "{gone}"], "gone"),
+        (["--weights", "digits_lenet"], "rendered"),
+        (["{good}", "--weights", "digits_lenet", "--weights", "cifar10_alexnet"], "other classes"),
+        (["--count", "1"], "--count"),
+        (["--random", "0"], "--random"),
+        (["--figures", "-1"], "--figures"),
+        (["{good}", "--out", "{taken}"], "--force"),
+        (["{good}", "--out", "{text}"], "is a file"),
+    ],
+    "render": [
+        (["--train", "0"], "--train"),
+        (["--test", "-1"], "--test"),
+        (["--image-size", "7"], "--image-size"),
+        (["--image-size", "9999"], "4096"),
+        (["--train", "4", "--test", "0", "--folder", "--out", "{full}"], "not empty"),
+        (["--train", "4", "--test", "0", "--out", "{text}/x"], "text.png"),
+        (["cats"], "cats"),
+    ],
+    "step_through": [
+        (["--weights", "{gone}"], "gone"),
+        (["--model", "vgg"], "vgg"),
+        (["--layer", "conv9"], "conv9"),
+        (["--at", "1,2,3"], "--layer"),
+        (["--layer", "conv2", "--at", "1,2"], "1,2"),
+        (["--layer", "conv2", "--at", "99,0,0"], "99"),
+        (["--layer", "conv2", "--at", "a,b,c"], "a,b,c"),
+        (["--picture", "{text}"], "text.png"),
+        (["--picture", "{gone}"], "gone"),
+        (["--label", "eleven"], "eleven"),
+        (["--model", "lenet", "--weights", "digits_lenet"], "--model"),
+    ],
+    "ablations": [(["--data", "{gone}"], "gone"), (["--data", "{digits}"], "32x32"), (["--epochs", "1"], "--epochs")],
+    "benchmark": [(["--only", "vgg"], "vgg"), (["--rounds", "0"], "--rounds"), (["--out", "{text}"], "is a file")],
+    "figure1": [(["--data", "{gone}"], "gone"), (["--data", "{digits}"], "colour"), (["--rates", "0"], "--rates")],
+    "lessons.__main__": [(["15"], "15"), (["one"], "one")],
+}
+CASES = [(program, arguments, word) for program, rows in TABLE.items() for arguments, word in rows]
+
+
+@contextmanager
+def place(files: Path) -> Iterator[dict[str, Path]]:
+    """Files and folders that programs cannot do with, by name."""
+    files.mkdir()
+    paths = {name: files / name for name in ("gone", "empty", "one_class", "no_pictures", "sizes", "full", "taken")}
+    rng = np.random.default_rng(0)
+    paths["digits"] = files / "digits.npz"
+    labels = np.arange(20) % 10
+    np.savez(paths["digits"], images=rng.integers(0, 256, (20, 28, 28), dtype=np.uint8), labels=labels)
+    paths["broken"] = files / "broken.npz"
+    paths["broken"].write_bytes(paths["digits"].read_bytes()[:500])
+    paths["cut"] = files / "cut.zip"
+    paths["cut"].write_bytes(b"PK\x03\x04" + bytes(100))
+    paths["text"] = files / "text.png"
+    paths["text"].write_text("no picture")
+    paths["good"] = files / "good.png"
+    Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(paths["good"])
+    paths["bomb"] = files / "bomb.png"
+    Image.new("1", (20_000, 20_000)).save(paths["bomb"])
+    for name in ("empty", "full", "taken"):
+        paths[name].mkdir()
+    (paths["full"] / "mine.txt").write_text("mine")
+    for name in ("results.json", "answers.png"):
+        (paths["taken"] / name).write_text("mine")
+    for name, side in (("one_class/cat/1.png", 8), ("sizes/cat/1.png", 40), ("sizes/dog/1.png", 50)):
+        (files / name).parent.mkdir(parents=True)
+        Image.new("RGB", (side, side)).save(files / name)
+    for name in ("cat", "dog"):
+        (paths["no_pictures"] / name).mkdir(parents=True)
+        (paths["no_pictures"] / name / "note.txt").write_text("no picture")
+    preparation = Preparation((28, 28), 1, (28, 28)).to_json()
+    for name, extra in (
+        ("bare", None),
+        ("wrong", {"class_names": ["a", "b"], "preparation": preparation}),
+        ("whole", {"class_names": list("0123456789"), "preparation": preparation}),
+    ):
+        paths[f"{name}_weights"] = files / f"{name}.safetensors"
+        lenet(rng=0).save(paths[f"{name}_weights"], extra)
+    paths["cut_weights"] = files / "cut.safetensors"
+    paths["cut_weights"].write_bytes(paths["whole_weights"].read_bytes()[:-1])
+    paths["read_only"] = files / "read_only"
+    paths["read_only"].mkdir()
+    paths["read_only"].chmod(0o500)
+    yield paths
+    paths["read_only"].chmod(0o700)
+
+
+def needless(case: tuple[str, list[str], str]) -> bool:
+    """Nothing is forbidden to root."""
+    return any("{read_only}" in argument for argument in case[1]) and getattr(os, "geteuid", lambda: 1)() == 0
+
+
+def everything(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
+
+
+def check(case: tuple[str, list[str], str], status: int, out: str, err: str, here: Path) -> None:
+    """One sentence, exit status 2, and nothing written into `here`, where the program ran."""
+    word = case[2]
+    assert status == 2, f"exit status {status}: {err}"
+    assert out.count("\n") <= 1, out  # classify has said whom it asks
+    assert err.count("\n") == 1 and "Traceback" not in err, err
+    with one_sentence(ValueError):
+        raise ValueError(err.removesuffix("\n"))
+    assert word in err, f"{word!r} is not in {err!r}"
+    # An output folder may have been made, to try it out; it must be empty.
+    assert not [path for path, content in everything(here).items() if content is not None]
+
+
+def typed(case: tuple[str, list[str], str], place: dict[str, Path], here: Path) -> str:
+    """Type the command in the folder `here`. What is wrong with the answer, or nothing."""
+    program, arguments, _ = case
+    before = everything(place["digits"].parent)
+    command = [sys.executable, "-m", f"examples.{program}", *(argument.format(**place) for argument in arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
+    try:
+        check(case, done.returncode, done.stdout, done.stderr, here)
+        assert everything(place["digits"].parent) == before, "it changed what it was given"
+    except AssertionError as error:
+        return f"{program} {' '.join(arguments)}: {error}"
+    return ""

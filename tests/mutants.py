@@ -1,0 +1,300 @@
+"""Do the tests notice a wrong formula? Make one small mistake at a time in the layers and kernels, and run the tests.
+
+    python -m tests.mutants                     every mistake, in layers/ and in the plain kernels
+    python -m tests.mutants layers/rbf.py       those in one file
+    python -m tests.mutants --list              what would be tried
+
+A mistake is a flipped sign or comparison, a changed constant, a dropped term or a dropped statement. A mutant is killed
+when a test fails, or when the tests take far longer than they should; it survives when all pass. A survivor is either a
+gap in the tests, or computes what the original computes (a constant that only decides how work is shared out, say);
+the second kind is listed, with the reason, in mutants_equal.txt beside this file.
+
+The mutants are made in a copy of the project. What a message says is not mutated, nor are type annotations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("layers", "nn", "models", "examples", "tests")  # what the tests need
+EQUAL = Path(__file__).with_name("mutants_equal.txt")
+PATIENCE = 240  # seconds; a mutant may loop for ever
+LEAST_KILLED = 0.9
+
+# The tests of each file, the likeliest first; those of every layer follow.
+OWN_TESTS = {
+    "layers/activations.py": ["layers/test_activations.py"],
+    "layers/conv.py": ["layers/test_conv.py", "layers/test_conv_connections.py"],
+    "layers/direct.py": ["layers/test_conv.py"],
+    "layers/dropout.py": ["layers/test_dropout.py"],
+    "layers/flatten.py": ["layers/test_flatten.py"],
+    "layers/linear.py": ["layers/test_linear.py"],
+    "layers/normalisation.py": ["layers/test_response_norm.py"],
+    "layers/pooling.py": ["layers/test_pooling.py"],
+    "layers/rbf.py": ["layers/test_rbf.py"],
+    "layers/subsampling.py": ["layers/test_subsampling.py"],
+    "layers/winograd.py": ["layers/test_winograd.py"],
+    "nn/kernels/sampling.py": ["nn/data/test_augment.py"],
+}
+COMMON_TESTS = ["layers/test_contract.py", "layers/test_properties.py", "nn/test_kernels.py"]
+# Only for those that survive the others.
+FURTHER_TESTS = [
+    "nn/test_network.py",
+    "nn/test_threads.py",
+    "nn/test_inspection.py",
+    "nn/test_diagnosis.py",
+    "models/test_lenet.py",
+]
+
+
+# ------------------------------------------------------------------------------------------------- making mutants
+@dataclass(frozen=True)
+class Mutant:
+    path: str  # of the file, from the project's folder
+    line: int
+    before: str  # the piece of code that is changed, on one line
+    after: str
+    source: str  # the whole file, changed
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.before}  ->  {self.after}"
+
+
+OPPOSITES = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.LShift: ast.RShift,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
+
+
+def replacements(node: ast.AST) -> Iterator[ast.AST]:
+    """What may stand in a node's place: each with one mistake."""
+    if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr):  # which joins types here
+        if isinstance(node.op, ast.Mult | ast.MatMult):
+            yield node.right  # the left factor is dropped
+        elif type(node.op) in OPPOSITES:
+            yield ast.BinOp(node.left, OPPOSITES[type(node.op)](), node.right)
+        yield node.left  # the right term or factor is dropped
+    elif isinstance(node, ast.AugAssign) and type(node.op) in OPPOSITES:
+        yield ast.AugAssign(node.target, OPPOSITES[type(node.op)](), node.value)
+        yield ast.Pass()  # the statement is dropped
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not):
+        yield node.operand
+    elif isinstance(node, ast.Compare):
+        for i, operator in enumerate(node.ops):
+            changed = copy.copy(node)
+            changed.ops = [*node.ops[:i], OPPOSITES[type(operator)](), *node.ops[i + 1 :]]
+            yield changed
+    elif isinstance(node, ast.BoolOp):
+        yield ast.BoolOp(OPPOSITES[type(node.op)](), node.values)
+    elif isinstance(node, ast.Constant):
+        if isinstance(node.value, bool):
+            yield ast.Constant(not node.value)
+        elif isinstance(node.value, int | float):
+            yield ast.Constant(node.value + 1)
+    elif isinstance(node, ast.Expr) or (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)):
+        yield ast.Pass()
+
+
+def visited(node: ast.AST, plain: bool) -> Iterator[ast.AST]:
+    """The nodes to mutate below this one: no messages, no annotations, and of the kernels (`plain`) none compiled."""
+    if isinstance(node, ast.FunctionDef):
+        if plain and (node.name.endswith("_fast") or node.decorator_list):
+            return
+        children = [*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body]
+    elif isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert):
+        return
+    elif isinstance(node, ast.AnnAssign):
+        children = [node.value] if node.value else []
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return  # a docstring
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
+        children = []  # -1 becomes 1, and that is enough: -2 would often mean the same
+    elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    else:
+        children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.expr | ast.stmt):
+        yield node
+    for child in children:
+        yield from visited(child, plain)
+
+
+def mutants_of(path: str) -> list[Mutant]:
+    source = (ROOT / path).read_text(encoding="utf-8")
+    lines = source.splitlines(keepends=True)
+
+    def offset(line: int, column: int) -> int:
+        return len("".join(lines[: line - 1]).encode()) + column  # the parser counts bytes
+
+    text, found, seen = source.encode(), [], set()
+    for node in visited(ast.parse(source), plain=path.startswith("nn/kernels/")):
+        start, stop = offset(node.lineno, node.col_offset), offset(node.end_lineno, node.end_col_offset)
+        for replacement in replacements(node):
+            after = ast.unparse(ast.fix_missing_locations(replacement))
+            # The number of lines stays, so that numba still finds the compiled kernels of this file.
+            padding = "\n" * (node.end_lineno - node.lineno)
+            inserted = after + padding if isinstance(node, ast.stmt) else f"({after}{padding})"
+            changed = (text[:start] + inserted.encode() + text[stop:]).decode()
+            if changed not in seen and _compiles(changed):
+                seen.add(changed)
+                before = " ".join(text[start:stop].decode().split())
+                statement = " ".join(lines[node.lineno - 1].split())
+                before = before if len(before) > 12 else f"{before} in {statement}"
+                found.append(Mutant(path, node.lineno, before, " ".join(after.split()), changed))
+    return found
+
+
+def _compiles(source: str) -> bool:
+    try:
+        compile(source, "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def files() -> list[str]:
+    """layers/ and the kernels that have a plain version; what is left out only imports."""
+    paths = [*sorted((ROOT / "layers").glob("*.py")), *sorted((ROOT / "nn" / "kernels").glob("*.py"))]
+    return [path.relative_to(ROOT).as_posix() for path in paths if path.name != "__init__.py"]
+
+
+# ------------------------------------------------------------------------------------------------- running the tests
+class Copy:
+    """A copy of the project to make mistakes in. All versions of a file have the same length and the same time of
+    change: by these numba tells whether its compiled kernels are still valid."""
+
+    def __init__(self, folder: Path, paths: list[str]) -> None:
+        self.folder = folder
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "setup.cfg", folder)
+        self.sizes = {path: len((ROOT / path).read_bytes()) + 200 for path in paths}
+        for path in paths:
+            self.write(path, (ROOT / path).read_text(encoding="utf-8"))
+
+    def write(self, path: str, source: str) -> None:
+        text = source.encode()
+        (self.folder / path).write_bytes(text + b"#" * (self.sizes[path] - len(text)))
+        os.utime(self.folder / path, (1e9, 1e9))
+
+    def passes(self, path: str) -> bool:
+        """Do the tests of this file pass?"""
+        return self._passes([*OWN_TESTS.get(path, []), *COMMON_TESTS]) and self._passes(FURTHER_TESTS)
+
+    def _passes(self, names: list[str]) -> bool:
+        tests = [f"tests/{name}" for name in names]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not oracle", *tests]
+        environment = os.environ | {
+            "PYTHONDONTWRITEBYTECODE": "1",  # else a mutant might be read from the file of the one before
+            "NUMBA_CACHE_DIR": str(self.folder / "compiled"),
+            "NUM_THREADS": "2",
+        }
+        try:
+            done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            return False
+        if done.returncode not in (0, 1, 2, 3):  # 0 passed, 1 failed, 2 and 3: the mutant cannot even be imported
+            raise RuntimeError(done.stdout.decode() + done.stderr.decode())
+        return done.returncode == 0
+
+
+def run(mutants: list[Mutant], workers: int) -> list[Mutant]:
+    """Those that survive."""
+    paths = sorted({mutant.path for mutant in mutants})
+    with tempfile.TemporaryDirectory() as folder:
+        copies: SimpleQueue[Copy] = SimpleQueue()
+        for number in range(workers):
+            copies.put(Copy(Path(folder) / str(number), paths))
+
+        def on_a_copy(function, argument):
+            project = copies.get()
+            try:
+                return function(project, argument)
+            finally:
+                copies.put(project)
+
+        def survives(project: Copy, mutant: Mutant) -> bool:
+            project.write(mutant.path, mutant.source)
+            try:
+                return project.passes(mutant.path)
+            finally:
+                project.write(mutant.path, (ROOT / mutant.path).read_text(encoding="utf-8"))
+
+        with ThreadPoolExecutor(workers) as pool:
+            # First without a mistake, which also compiles the kernels: else every mutant would look killed.
+            for path, passed in zip(paths, pool.map(lambda path: on_a_copy(Copy.passes, path), paths)):
+                if not passed:
+                    raise RuntimeError(f"the tests of {path} fail before anything is changed")
+            outcomes = pool.map(lambda mutant: on_a_copy(survives, mutant), mutants)
+            bar = tqdm(zip(mutants, outcomes), total=len(mutants), unit="mutant", disable=not sys.stderr.isatty())
+            return [mutant for mutant, survived in bar if survived]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", default=files(), help="such as layers/conv.py (default: all)")
+    parser.add_argument("--list", action="store_true", help="list the mutants instead of running the tests")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many at a time")
+    options = parser.parse_args()
+    mutants = [mutant for path in options.files for mutant in mutants_of(path)]
+    if options.list:
+        for mutant in mutants:
+            print(f"{mutant.line:4} {mutant}")
+        print(f"{len(mutants)} mutants")
+        return 0
+    start = time.monotonic()
+    survivors = run(mutants, options.workers)
+    equal = {line.partition("  # ")[0] for line in EQUAL.read_text(encoding="utf-8").splitlines()}
+    gaps = [mutant for mutant in survivors if str(mutant) not in equal]
+    count, gap_count, equal_count = (Counter(one.path for one in some) for some in (mutants, gaps, survivors))
+    print(f"{'file':<28} {'mutants':>8} {'killed':>7} {'equal':>6} {'survived':>9}")
+    for path in options.files:
+        same = equal_count[path] - gap_count[path]
+        print(f"{path:<28} {count[path]:>8} {count[path] - equal_count[path]:>7} {same:>6} {gap_count[path]:>9}")
+    different = len(mutants) - len(survivors) + len(gaps)
+    share = 1 - len(gaps) / different
+    print(
+        f"{len(mutants)} mutants in {(time.monotonic() - start) / 60:.0f} minutes; {len(mutants) - different} compute "
+        f"what the original computes; of the others {share:.1%} are killed (at least {LEAST_KILLED:.0%} should be)."
+    )
+    for mutant in gaps:
+        print(f"survived: line {mutant.line} of {mutant}")
+    return int(share < LEAST_KILLED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

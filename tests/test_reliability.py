@@ -1,0 +1,75 @@
+"""What `python -m tests.reliability` tries for long, tried shortly; damaged files and bad command lines have files of
+their own."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests import reliability
+
+
+def kept(lines):
+    for line in lines:
+        assert line.kept == line.tried > 0, line
+
+
+def test_a_killed_training_goes_on_to_the_same_bits():
+    kept(reliability.kills(2))
+
+
+def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(tmp_path):
+    """The moment at which there is none of its name: the one before it is used."""
+    data, out = reliability.some_digits(tmp_path), tmp_path / "out"
+    expected, _ = reliability.whole_run("lenet", data, tmp_path / "whole")
+    process = subprocess.Popen(
+        reliability.training("lenet", data, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    reliability.first_checkpoint(process, out)
+    while not (out / "checkpoint.previous.safetensors").is_file() and process.poll() is None:
+        pass
+    process.kill()
+    process.wait()
+    (out / "checkpoint.safetensors").unlink(missing_ok=True)
+    done = subprocess.run(reliability.training("lenet", data, out, "--resume"), capture_output=True, text=True)
+    assert done.returncode == 0 and "the one before it is used" in done.stderr
+    assert reliability.results(out) == expected
+
+
+def test_trainings_side_by_side():
+    kept(reliability.side_by_side())
+
+
+def test_threads_that_predict():
+    kept(reliability.predicting(5))
+
+
+@pytest.mark.skipif(not reliability.resident(), reason="this system does not tell how much memory a process has")
+def test_memory_stays_the_same():
+    kept(reliability.soak("LeNet", 600) + reliability.soak("small AlexNet", 60))
+
+
+def test_what_is_not_kept_shows(monkeypatch, capsys):
+    """The table, and the exit status, of a promise that is broken."""
+    monkeypatch.setitem(reliability.PARTS, "together", lambda: [reliability.Line("nothing breaks", 50, 49, "one did")])
+    assert reliability.main(["--only", "together"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["nothing", "breaks", "50", "49", "one", "did"]
+
+
+@pytest.mark.skipif(not reliability.resident(), reason="this system does not tell how much memory a process has")
+def test_a_leak_shows():
+    """A tenth of a megabyte a step."""
+    code = """
+from tests import reliability
+leak, train = [], reliability.train
+def leaking(*arguments, after_step, **options):
+    def step(history):
+        leak.append(bytearray(b"x" * 100_000))
+        return after_step(history)
+    return train(*arguments, after_step=step, **options)
+reliability.train = leaking
+start, end = reliability.memory_of("LeNet", 100)
+print(end - start)
+"""
+    grown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert float(grown) > 0.02 * 200e6
