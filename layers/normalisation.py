@@ -52,6 +52,10 @@ class LocalResponseNorm(Layer):
             raise ValueError(f"LocalResponseNorm: region is {region!r}, expected 'across' or 'within'")
         self.alpha, self.beta, self.k, self.region = float(alpha), float(beta), float(k), region
 
+    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, int, int]:
+        self._check_image_shape(image_shape, 3)
+        return tuple(image_shape)
+
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, x.shape, x)

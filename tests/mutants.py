@@ -135,7 +135,9 @@ def visited(node: ast.AST, plain: bool) -> Iterator[ast.AST]:
         if plain and (node.name.endswith("_fast") or node.decorator_list):
             return
         children = [*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body]
-    elif isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert):
+    elif isinstance(node, ast.Raise | ast.JoinedStr | ast.Assert) or (
+        isinstance(node, ast.keyword) and node.arg == "strict"  # of zip, which is always right here
+    ):
         return
     elif isinstance(node, ast.AnnAssign):
         children = [node.value] if node.value else []
@@ -172,7 +174,7 @@ def mutants_of(path: str) -> list[Mutant]:
             if changed not in seen and _compiles(changed):
                 seen.add(changed)
                 before = " ".join(text[start:stop].decode().split())
-                statement = " ".join(lines[node.lineno - 1].split())
+                statement = " ".join(lines[node.lineno - 1].partition("  #")[0].split())
                 before = before if len(before) > 12 else f"{before} in {statement}"
                 found.append(Mutant(path, node.lineno, before, " ".join(after.split()), changed))
     return found

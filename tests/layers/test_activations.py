@@ -54,6 +54,7 @@ def test_very_large_arguments_saturate_without_warnings(kind, low, high, dtype):
     dx = layer.backward(np.ones_like(y))
     np.testing.assert_array_equal(dx[0, :4], 0)
     np.testing.assert_array_equal(dx[0, 4:], 1 if kind is ReLU else 0)
+    assert layer.bounds == (low, high)
 
 
 @every

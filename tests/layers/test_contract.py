@@ -111,6 +111,23 @@ def test_the_output_shape_is_as_announced(name, dtype):
 
 
 @every_layer
+def test_a_wrong_image_shape_is_refused(name):
+    layer, x, _ = build(name)
+    shape = x.shape[1:]
+    kind = type(layer).__name__
+    if layer.elementwise or name == "Flatten":
+        pytest.skip("takes arrays of any shape")
+    multiplies = bool(layer.params) or name == "EuclideanRBF"
+    for ask in (layer.output_shape, layer.multiply_adds) if multiplies else (layer.output_shape,):
+        for wrong in ((), x.shape, (*shape[:-1], 0)):
+            with one_sentence(ValueError, kind):
+                ask(wrong)
+        if multiplies:
+            with one_sentence(ValueError, kind, shape[-1], shape[-1] + 2):
+                ask((*shape[:-1], shape[-1] + 2))
+
+
+@every_layer
 def test_training_or_not_gives_the_same(name):
     if name == "Dropout":
         pytest.skip("dropout differs between the two, by design")

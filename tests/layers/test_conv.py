@@ -36,11 +36,15 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.fixture(autouse=True, params=["chosen", "patches"])
+@pytest.fixture(autouse=True, params=["chosen", "chosen, cut", "patches", "patches, cut"])
 def way(request, monkeypatch):
-    """Every test here runs twice: as the layer chooses (most pictures here have few channels), and through patches."""
-    if request.param == "patches":
+    """Every test here runs as the layer chooses (most pictures here have few channels), and through patches; and with
+    the work cut into as many parts as large pictures are."""
+    if "patches" in request.param:
         monkeypatch.setattr("layers.direct.FEW_CHANNELS", 0)
+    if "cut" in request.param:
+        monkeypatch.setattr("layers.direct.PART_PRODUCTS", 1)
+        monkeypatch.setattr("layers.conv.PATCH_BYTES", 1)
 
 
 configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())

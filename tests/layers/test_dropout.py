@@ -57,6 +57,29 @@ def test_a_prediction_draws_no_random_numbers():
     assert np.array_equal(plain.forward(x, training=True), interrupted.forward(x, training=True))
 
 
+def test_a_random_number_of_exactly_p_keeps_its_unit():
+    """They are drawn from [0, 1): else one unit in 16 million would be dropped although p is 0."""
+
+    class Always:
+        def __init__(self, number):
+            self.number = number
+
+        def random(self, shape, dtype):
+            return np.full(shape, self.number, dtype)
+
+    x = np.ones((2, 3), np.float32)
+    for p in (0.0, 0.5):
+        layer = Dropout(p)
+        layer.rng = Always(p)
+        np.testing.assert_array_equal(layer.forward(x, training=True), x / (1 - p))
+
+
+def test_p_may_be_any_kind_of_number_and_is_the_paper_s_by_default():
+    assert Dropout().p == 0.5
+    assert Dropout(np.float32(0.25)).p == 0.25
+    assert Dropout(np.int64(0)).p == Dropout(0).p == 0.0
+
+
 def test_p_zero_drops_nothing():
     layer = Dropout(0.0, rng=0)
     x = np.random.default_rng(1).normal(size=(4, 5)).astype(np.float32)

@@ -6,6 +6,7 @@ import pytest
 from layers import Flatten
 from nn import check_gradients
 from tests import oracles
+from tests.checks import one_sentence
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -34,3 +35,7 @@ def test_gradients():
 def test_shapes():
     assert tuple(Flatten().output_shape((6, 6, 256))) == (9216,)
     assert Flatten().num_parameters == 0
+    assert Flatten().output_shape((1,)) == (1,) and Flatten().output_shape((2, 1, 1)) == (2,)
+    for wrong in ((), (0, 4, 3), (4, 0)):
+        with one_sentence(ValueError, "Flatten", "(H, W, C)"):
+            Flatten().output_shape(wrong)

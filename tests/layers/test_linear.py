@@ -12,6 +12,13 @@ SHAPES = {"batch of 5": (5, 7, 3), "batch of 1": (1, 4, 6), "one in, one out": (
 shapes = pytest.mark.parametrize("N, features_in, features_out", SHAPES.values(), ids=SHAPES.keys())
 
 
+@pytest.fixture(autouse=True, params=["whole", "cut"])
+def way(request, monkeypatch):
+    """Every test here runs twice: as small products are computed, and cut into blocks as large ones are."""
+    if request.param == "cut":
+        monkeypatch.setattr("layers.linear.BLOCK_PRODUCTS", 1)
+
+
 def build(N, features_in, features_out, dtype):
     rng = np.random.default_rng(0)
     layer = randomise(Linear(features_in, features_out, rng=rng).astype(dtype), rng)

@@ -118,8 +118,23 @@ def test_the_largest_numbers_of_float32_do_not_overflow(region, beta):
         ({"size": -3}, ["size", -3]),
         ({"size": 2.5}, ["size", 2.5]),
         ({"region": "between"}, ["region", "between", "across", "within"]),
+        ({"alpha": -1e-9}, ["alpha=-1e-09"]),
+        ({"alpha": np.inf}, ["alpha=inf"]),
+        ({"beta": -0.75}, ["beta=-0.75"]),
+        ({"beta": np.inf}, ["beta=inf"]),
+        ({"k": 0}, ["k=0"]),
+        ({"k": np.inf}, ["k=inf"]),
+        ({"k": np.nan}, ["k=nan"]),
+        ({"alpha": True}, ["alpha", True]),
+        ({"beta": "much"}, ["beta", "much"]),
     ],
 )
 def test_bad_constructor_values(arguments, words):
     with one_sentence((ValueError, TypeError), "LocalResponseNorm", *words):
         LocalResponseNorm(**arguments)
+
+
+def test_constants_may_be_any_kind_of_number_and_0_where_that_means_something():
+    x = np.array([[[[1.0, 2.0, 3.0]]]])
+    np.testing.assert_allclose(LocalResponseNorm(alpha=0, k=np.float32(4), beta=0.5).forward(x), x / 2, rtol=1e-15)
+    np.testing.assert_array_equal(LocalResponseNorm(alpha=np.int64(1), beta=0).forward(x), x)

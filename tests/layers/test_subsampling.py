@@ -66,3 +66,16 @@ def test_bad_input():
         Subsampling2d(3).forward(np.zeros((1, 4, 4, 4), np.float32))
     with one_sentence(ValueError, "Subsampling2d", 5, 2):
         Subsampling2d(3, 5).forward(np.zeros((1, 2, 6, 3), np.float32))
+
+
+@pytest.mark.parametrize("kernel_size, fan_in", [(2, 4), ((3, 2), 6)])
+def test_initial_weights_are_uniform_within_the_paper_s_limit(kernel_size, fan_in):
+    """2.4 / fan-in to both sides (appendix A): 4,000 weights come near both ends, and average to about 0."""
+    weight = Subsampling2d(4000, kernel_size, rng=0).params["weight"]
+    limit = 2.4 / fan_in
+    assert 0.99 * limit < weight.max() <= limit and -limit <= weight.min() < -0.99 * limit
+    assert abs(weight.mean()) < 5 * limit / np.sqrt(3 * 4000)
+
+
+def test_multiply_adds():
+    assert Subsampling2d(3, (3, 2)).multiply_adds((9, 8, 3)) == 3 * 4 * 3  # one weight times one sum for each output
