@@ -6,7 +6,7 @@ the author's own small network for CIFAR-10 ("18pct") without its normalisation:
 connected layer, with his initial weights. With the first seed each rate of --rates is tried, and given up once it has
 taken more steps than the best so far; the other seeds take the best. The training error is that of the same 5,000
 training pictures every 50 steps. The folder --out receives figure1.png and figure1.json, brought up to date after
-every run.
+every run; with --resume those runs are not repeated, and other rates may be tried beside them.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def run(activation: str, rate: float, seed: int, pictures: Dataset, most_steps: 
     seconds = round(time.perf_counter() - start, 1)
     found = f"{step:,} steps" if reached else f"given up after {step:,} steps at {errors[-1]:.1%}"
     print(f"{title}: {found}, {seconds:.0f} s", flush=True)
-    about = {"activation": activation, "rate": rate, "seed": seed, "seconds": seconds}
-    return about | {"steps": step if reached else None, "errors": errors}
+    row = {"activation": activation, "rate": rate, "seed": seed, "seconds": seconds}
+    return row | {"steps": step if reached else None, "errors": errors}
 
 
 def best(runs: Sequence[dict], activation: str, seed: int) -> dict | None:
@@ -87,10 +87,29 @@ def summary(runs: Sequence[dict]) -> dict[str, list[int]]:
     return {name: [row["steps"] for seed in seeds if (row := best(runs, name, seed))] for name in ACTIVATIONS}
 
 
+def about(options: argparse.Namespace) -> dict:
+    """What must be the same for runs to be compared."""
+    settings = {"data": Path(options.data).stem, "epochs": options.epochs}
+    return settings | {"batch": BATCH, "target": TARGET, "every": EVERY}
+
+
+def finished(options: argparse.Namespace) -> list[dict]:
+    """The runs that an earlier call has left."""
+    path = options.out / f"{options.name}.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if {name: found[name] for name in about(options)} != about(options):
+            raise ValueError(f"--resume: {path} is of other pictures or other settings; name another --out")
+        return found["runs"]
+    except FileNotFoundError:
+        raise ValueError(f"--resume: there is no {path}; leave --resume out") from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"--resume: {path} is not what this program writes: {error!r}") from None
+
+
 def write(options: argparse.Namespace, runs: Sequence[dict], steps_per_epoch: int) -> None:
     """The numbers, and the picture: the training error of every seed at the best rate."""
-    about = {"data": Path(options.data).stem, "rates": options.rates, "batch": BATCH, "target": TARGET, "every": EVERY}
-    text = json.dumps(about | {"steps": summary(runs), "runs": list(runs)}, indent=1)
+    text = json.dumps(about(options) | {"steps": summary(runs), "runs": list(runs)}, indent=1)
     (options.out / f"{options.name}.json").write_text(text, encoding="utf-8")
     with picture(options.out / f"{options.name}.png", 8, 4.8) as figure:
         axes = figure.subplots()
@@ -118,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rates", type=positive_number(10), nargs="+", default=rates, help="learning rates to try")
     add_output(parser, "runs/figure1")
     parser.add_argument("--name", default="figure1", help="of the two files (default: figure1)")
+    parser.add_argument("--resume", action="store_true", help="go on where a run in --out stopped")
     options = parser.parse_args(arguments)
     try:
         if Path(options.name).name != options.name:
@@ -125,22 +145,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pictures = load(options.data)[0]
         if pictures.images.dtype != np.uint8 or pictures.image_shape[2] != 3:
             raise ValueError(f"--data: expected colour pictures, got {pictures!r}")
-        output_folder(options.out, [f"{options.name}.png", f"{options.name}.json"], options.force)
+        output_folder(options.out, [f"{options.name}.png", f"{options.name}.json"], options.force or options.resume)
+        runs = finished(options) if options.resume else []
     except (ValueError, OSError) as error:
         parser.error(str(error))
     steps_per_epoch = -(-len(pictures) // BATCH)
-    runs = []
     try:
         for seed in range(options.seeds):
             for activation in ACTIVATIONS:
                 chosen = best(runs, activation, 0)
                 for rate in options.rates if seed == 0 else [chosen["rate"]] if chosen else []:
+                    if any((activation, rate, seed) == (r["activation"], r["rate"], r["seed"]) for r in runs):
+                        continue
                     quickest = best(runs, activation, seed)
                     most_steps = quickest["steps"] if quickest else options.epochs * steps_per_epoch
                     runs.append(run(activation, rate, seed, pictures, most_steps))
                     write(options, runs, steps_per_epoch)
     except KeyboardInterrupt:
-        print(f"\nfigure1: stopped by Ctrl-C; the runs until now are in {options.out}", file=sys.stderr)
+        sentence = f"stopped by Ctrl-C; the runs until now are in {options.out}, and --resume does the others"
+        print(f"\nfigure1: {sentence}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         raise

@@ -39,6 +39,40 @@ def test_a_small_run(colours, tmp_path, capsys, monkeypatch):
     assert "times as fast as tanh" in capsys.readouterr().out
 
 
+def test_an_interrupted_call_goes_on_with_the_runs_that_are_missing(colours, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(figure1, "EVERY", 2)
+    arguments = ["--data", str(colours), "--seeds", "2", "--epochs", "30", "--rates", "1e-9", "0.002"]
+    assert figure1.main([*arguments, "--out", str(tmp_path / "whole")]) == 0
+    once, calls = figure1.run, []
+
+    def interrupted(*parameters):
+        calls.append(parameters[:3])
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return once(*parameters)
+
+    monkeypatch.setattr(figure1, "run", interrupted)
+    assert figure1.main([*arguments, "--out", str(tmp_path / "parts")]) == 130
+    assert "--resume" in capsys.readouterr().err
+    assert figure1.main([*arguments, "--out", str(tmp_path / "parts"), "--resume"]) == 0
+    assert len(calls) == 7 and len(set(calls)) == 6, "six runs, one of them begun twice"
+    whole, parts = (json.loads((tmp_path / name / "figure1.json").read_text()) for name in ("whole", "parts"))
+    for found in (whole, parts):
+        for row in found["runs"]:
+            del row["seconds"]
+    assert whole == parts
+
+    for words, changed in (("other settings", "9"), ("no ", "30")):
+        out = tmp_path / ("parts" if changed == "9" else "gone")
+        with pytest.raises(SystemExit):
+            figure1.main(["--data", str(colours), "--epochs", changed, "--out", str(out), "--resume"])
+        assert words in capsys.readouterr().err
+    (tmp_path / "parts" / "figure1.json").write_text("[]")
+    with pytest.raises(SystemExit):
+        figure1.main([*arguments, "--out", str(tmp_path / "parts"), "--resume"])
+    assert "is not what this program writes" in capsys.readouterr().err
+
+
 def test_a_rate_that_is_too_high_ends_the_run(colours, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(figure1, "EVERY", 2)
     out = tmp_path / "out"
