@@ -9,11 +9,12 @@ from PIL import Image
 
 @dataclass
 class Drawn:
-    """A saved picture: its size in pixels, and (text, font size, box) for each text. Boxes: x0, y0, x1, y1."""
+    """A saved picture: its size in pixels, (text, font size, box) for each text (a box: x0, y0, x1, y1), its axes."""
 
     width: float
     height: float
     texts: list[tuple[str, float, tuple[float, ...]]]
+    axes: list
 
     def words(self) -> str:
         return "\n".join(text for text, _, _ in self.texts)
@@ -45,7 +46,7 @@ def catch(monkeypatch) -> list[Drawn]:
                     found += [axis.label, *(t.label1 for t in axis.get_major_ticks() if low <= t.get_loc() <= high)]
         texts = [text for text in found if text.get_text() and text.get_visible()]
         boxes = [(text.get_text(), text.get_fontsize(), text.get_window_extent(renderer).extents) for text in texts]
-        caught.append(Drawn(*figure.bbox.size, boxes))
+        caught.append(Drawn(*figure.bbox.size, boxes, list(figure.axes)))
 
     monkeypatch.setattr(Figure, "savefig", savefig)
     return caught

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from examples import step_through
-from examples.step_pages import walk
+from examples.step_pages import LOSSES, walk
 from examples.step_subject import MADE_FOR
 from models import lenet
 from models.pretrained import MODELS
-from nn import SoftmaxCrossEntropy
+from nn import LeNet5Loss, SoftmaxCrossEntropy
 from nn.inspection import activations, gradients
 
 LAYERS = list(lenet(rng=0).layers)
@@ -263,3 +263,21 @@ def test_weights_pictures_and_labels_that_are_none(tmp_path, capsys):
     assert "notes.txt" in refused(capsys, "--picture", tmp_path / "notes.txt")
     (tmp_path / "folder").mkdir()
     assert "no picture" in refused(capsys, "--picture", tmp_path / "folder")
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), LeNet5Loss(j=3.0)])
+def test_the_formulas_on_the_loss_s_page_are_those_that_are_computed(loss):
+    """The page's text, read as Python: first the loss, then dz."""
+    z, label = np.array([0.5, -1.0, 2.0]), 1
+    text = LOSSES[type(loss).__name__].replace("sum over d of exp(z[d])", "np.exp(z).sum()")
+    text = text.replace("sum over c of exp(-d[c])", "np.exp(-d).sum()").replace("sum of exp(-d)", "np.exp(-d).sum()")
+    text = text.replace("c is the label", "c == label").replace("log p[label]", "log(p[label])")
+    names = {"np": np, "exp": np.exp, "log": np.log, "z": z, "d": -z, "j": 3.0, "label": label, "c": 0}
+    value, _, softmax = text.split("\n")[0].removeprefix("loss = ").partition("   with")
+    if "p[c] = " in softmax:
+        formula = softmax.split("p[c] = ")[1]
+        names["p"] = np.array([eval(formula, names | {"c": c}) for c in range(3)])
+    assert eval(value, names) == pytest.approx(float(loss.forward(z[None], np.array([label]))), rel=1e-12)
+    formula = text.split("dz[c] = ")[1]
+    slopes = [eval(formula, names | {"c": c}) for c in range(3)]
+    np.testing.assert_allclose(slopes, loss.backward()[0], rtol=1e-12)

@@ -13,7 +13,7 @@ from layers import Conv2d, Dropout, Flatten, Linear, ReLU, ScaledTanh, Sigmoid, 
 from models import alexnet_small, lenet
 from nn import SGD, LeNet5Loss, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, digits
-from nn.diagnosis import diagnose, measure, saturated_share
+from nn.diagnosis import EXPLODING, diagnose, measure, saturated_share
 from nn.initialisers import xavier_uniform
 from nn.training import train
 
@@ -92,6 +92,27 @@ def test_a_loss_that_runs_away_names_the_layer_that_ran():
     assert "the loss is no longer a number" in diagnose(history)[0].sentence
     history = run(network, rate=1e4, epochs=2, history=history)  # everything is NaN by now, but it stays the first
     assert found(history) == {(kind, layer)}
+
+
+@pytest.mark.parametrize("lost, most", [(False, EXPLODING), (True, EXPLODING / 2)])
+def test_what_counts_as_exploding(lost, most):
+    """A step that moves weights by their own size; where the loss was lost it has doubled them already."""
+    history = run(deep(ReLU, depth=1))
+    history.epochs[-1] |= {"learning_rate": 0.5} | ({"train_loss": math.nan} if lost else {})
+    for size, expected in ((0.99 * most, set()), (1.01 * most, {("exploding", "fc1")})):
+        history.statistics[-1]["gradients"] = {"fc1": size / 0.5, "last": 0.1}
+        kinds = {finding for finding in found(history) if finding[1]}
+        assert kinds == expected
+
+
+def test_a_gradient_vanishes_on_its_way_back_and_not_forward():
+    history = run(deep(ReLU, depth=1))
+    history.statistics[-1]["gradients"] = {"fc1": 0.99e-4, "last": 0.1}
+    assert found(history) == {("vanishing", "fc1")}
+    history.statistics[-1]["gradients"] = {"fc1": 1.01e-4, "last": 0.1}
+    assert found(history) == set()
+    history.statistics[-1]["gradients"] = {"fc1": 0.1, "last": 1e-9}
+    assert found(history) == set(), "an earlier layer with more is no sign of it"
 
 
 def test_a_loss_that_was_never_a_number():

@@ -96,6 +96,15 @@ def test_sets_are_balanced_and_mixed():
     assert not (train.labels[:16] == test.labels).all()
 
 
+def test_load_renders_them_at_the_size_that_is_asked_for(monkeypatch):
+    asked = []
+    module = import_module("nn.data.load")  # `nn.data.load` is the function
+    monkeypatch.setattr(module, "objects", lambda *arguments, **keywords: (asked.append(arguments), (None, None))[1])
+    load("objects")
+    load("objects", 48)
+    assert asked == [(64,), (48,)]
+
+
 def test_a_larger_set_begins_with_a_smaller_one_and_other_seeds_and_parts_differ():
     few, few_boxes = objects_with_boxes(16, 5, "train")
     more, more_boxes = objects_with_boxes(16, 9, "train")

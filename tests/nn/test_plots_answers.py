@@ -49,6 +49,16 @@ def test_looks(tmp_path, monkeypatch, count):
     drawn[0].check()
 
 
+def test_red_is_where_covering_makes_the_probability_fall(tmp_path, monkeypatch):
+    drawn = catch(monkeypatch)
+    fall = np.array([[0.5, -0.5], [0.0, 0.25]])
+    plots.looks(tmp_path / "a.png", ["a"], PICTURES[:1], chances(1), [(fall, np.ones((2, 2)))], NAMES)
+    (shown,) = (image for axes in drawn[0].axes for image in axes.images if np.array_equal(image.get_array(), fall))
+    red, _, blue, _ = np.moveaxis(shown.to_rgba(fall), -1, 0)
+    assert red[0, 0] > 2 * blue[0, 0] and blue[0, 1] > 2 * red[0, 1]
+    assert red[1, 0] == pytest.approx(blue[1, 0], abs=0.02), "what changes nothing has no colour"
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_crops(tmp_path, monkeypatch, channels):
     drawn = catch(monkeypatch)
@@ -88,3 +98,7 @@ def test_crop_curves(tmp_path, monkeypatch, boxes, pictures):
     assert_whole(tmp_path / "a.png")
     drawn[0].check()
     assert ("Corner crops" in drawn[0].words()) == (not boxes)
+    for axes in drawn[0].axes:
+        for container in axes.containers:
+            low, high = np.array(container.lines[2][0].get_segments())[:, :, 1].T
+            np.testing.assert_allclose(high - low, 0 if pictures == 1 else 100 * 4 * 0.02, atol=1e-9)

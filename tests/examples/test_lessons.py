@@ -1,0 +1,63 @@
+"""The runner of the lessons: their order, which are taken, and what a failed one shows."""
+
+import importlib
+import re
+
+import pytest
+
+runner = importlib.import_module("examples.lessons.__main__")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of little lessons in the place of the real ones."""
+    for name, text in {
+        "lesson_01_good": "print('fine')",
+        "lesson_02_bad": "print('so far so good'); raise SystemExit('it went wrong')",
+        "lesson_10_slow": "import time; print('waiting', flush=True); time.sleep(60)",
+        "appendix_last": "",
+        "solutions/solution_01": "print('the answer')",
+    }.items():
+        path = tmp_path / "examples" / "lessons" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        (path.parent / "__init__.py").touch()
+    (tmp_path / "examples" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(runner, "FOLDER", tmp_path / "examples" / "lessons")
+
+
+def test_every_lesson_has_answers_and_is_at_most_150_lines_long():
+    modules = runner.find_modules()
+    lessons = [module for module in modules if module.startswith("lesson")]
+    assert [runner.number(module) for module in lessons] == list(range(1, 15))
+    assert modules[-2:] == ["appendix_it_does_not_learn", "solutions.solution_appendix"] and len(modules) == 2 * 15
+    for path in runner.FOLDER.glob("lesson_*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 150, path
+
+
+def test_their_order(folder):
+    assert runner.find_modules() == [
+        "lesson_01_good",
+        "solutions.solution_01",
+        "lesson_02_bad",
+        "lesson_10_slow",
+        "appendix_last",
+    ]
+
+
+def test_what_goes_well_is_a_line_and_what_fails_shows_what_it_said(folder, capsys):
+    assert runner.main(["1"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"lesson_01_good +\d+\.\d s  ok\n", out) and "2 programs" in out and "all ok" in out
+    assert "fine" not in out
+    assert runner.main(["1", "2"]) == 1
+    out = capsys.readouterr().out
+    assert "failed\nso far so good\nit went wrong\n" in out and "3 programs" in out and "1 failed" in out
+
+
+def test_one_that_takes_too_long_is_stopped(folder, capsys, monkeypatch):
+    monkeypatch.setattr(runner, "SECONDS", 2)
+    assert runner.main(["10"]) == 1
+    assert "failed: stopped after 2 s\nwaiting\n" in capsys.readouterr().out
