@@ -5,16 +5,18 @@ PYTHON ?= python3
 ARGS ?=
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+INTERPRETED := tests/nn/test_kernels.py tests/nn/data/test_augmentation.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons test reliability mutants bench lint clean
+.PHONY: help demo crops lessons test coverage reliability mutants bench lint clean
 
 help:
 	@echo 'make demo    train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops   show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
 	@echo 'make lessons run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
 	@echo 'make test    run the tests'
+	@echo 'make coverage run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
 	@echo 'make reliability  kill trainings, damage files, train for long: half an hour of what make test does shortly'
 	@echo 'make mutants make one small mistake at a time in layers and kernels, and see that a test notices (45 minutes)'
 	@echo 'make bench   measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
@@ -34,6 +36,14 @@ lessons: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest $(ARGS)
 
+# Twice: compiled kernels cannot be watched line by line, so their tests run again as plain Python. And once with nothing
+# compiled before, because the kernel that is written in the compiler's own language is only run by compiling it.
+coverage: .venv/installed-coverage
+	rm -rf .coverage .coverage-kernels
+	NUMBA_CACHE_DIR='$(CURDIR)/.coverage-kernels' $(BIN)/python -m coverage run -m pytest $(ARGS)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run --append -m pytest $(INTERPRETED)
+	$(BIN)/python -m coverage report
+
 reliability: .venv/installed-test
 	$(BIN)/python -m tests.reliability $(ARGS)
 
@@ -48,7 +58,7 @@ lint: .venv/installed-lint
 	$(BIN)/python -m ruff format --check .
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Empty stamp files: newer than what they depend on means there is nothing to do.

@@ -51,7 +51,7 @@ OWN_TESTS = {
     "layers/rbf.py": ["layers/test_rbf.py"],
     "layers/subsampling.py": ["layers/test_subsampling.py"],
     "layers/winograd.py": ["layers/test_winograd.py"],
-    "nn/kernels/sampling.py": ["nn/data/test_augment.py"],
+    "nn/kernels/sampling.py": ["nn/data/test_augmentation.py"],
 }
 COMMON_TESTS = ["layers/test_contract.py", "layers/test_properties.py", "nn/test_kernels.py"]
 # Only for those that survive the others.

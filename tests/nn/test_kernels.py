@@ -1,7 +1,12 @@
 """Every kernel exists twice: the fast one must agree with the plain one on whatever shapes hypothesis thinks of.
 
 The arrays hold small whole numbers, so that every sum is exact in any order and "agree" can mean "equal".
+
+With NUMBA_DISABLE_JIT=1 the fast ones run as plain Python: `make coverage` does so to see which of their lines and
+branches are tested. It also shows an index beyond an array's end, which compiled code reads in silence.
 """
+
+import os
 
 import numpy as np
 import pytest
@@ -15,6 +20,31 @@ from tests import oracles
 # The same examples on every machine, no clock (numba compiles during the first one), nothing written to disk.
 quiet = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 dtypes = st.sampled_from([np.float32, np.float64])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sums_without_a_compiler():
+    """`_sums` is written in the compiler's own language; where nothing is compiled, plain Python takes its place."""
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0":
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct, "_sums", sums_in_python)
+        yield
+
+
+def sums_in_python(a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums):
+    """The formula in the docstring of `direct._sums`."""
+    lanes = direct.VECTOR_BYTES // a.itemsize
+    for i in range(direct.ROWS):
+        total = np.zeros(lanes, a.dtype)
+        for r in range(runs):
+            for k in range(length):
+                start = b_at + r * b_run + k * b_step
+                vector = b[start : start + lanes]
+                assert len(vector) == lanes, "the compiled code would read beyond the end of b"
+                total += a[a_at + i * a_i + r * a_run + k * a_step] * vector
+        sums[i * lanes : (i + 1) * lanes] = total
 
 
 def whole_numbers(rng, shape, dtype):
