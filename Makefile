@@ -12,16 +12,16 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: help demo crops lessons test coverage reliability mutants bench lint clean
 
 help:
-	@echo 'make demo    train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
-	@echo 'make crops   show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
-	@echo 'make lessons run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
-	@echo 'make test    run the tests'
-	@echo 'make coverage run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
+	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
+	@echo 'make crops        show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
+	@echo 'make lessons      run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
+	@echo 'make test         run the tests'
+	@echo 'make coverage     run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
 	@echo 'make reliability  kill trainings, damage files, train for long: half an hour of what make test does shortly'
-	@echo 'make mutants make one small mistake at a time in layers and kernels, and see that a test notices (45 minutes)'
-	@echo 'make bench   measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
-	@echo 'make lint    check style and formatting with ruff'
-	@echo 'make clean   remove .venv and everything else that can be made again (runs/ stays)'
+	@echo 'make mutants      make one small mistake at a time in layers and kernels, and see that a test notices (45 minutes)'
+	@echo 'make bench        measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
+	@echo 'make lint         check style and formatting with ruff'
+	@echo 'make clean        remove .venv and everything else that can be made again (runs/ stays)'
 	@echo 'ARGS="..." is passed on (make demo ARGS=--help), PYTHON=python3.12 chooses a Python (3.10 or newer)'
 
 demo: .venv/installed
