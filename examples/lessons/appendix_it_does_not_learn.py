@@ -35,8 +35,8 @@ pictures = Dataset((part.images - part.images.mean()) / part.images.std(), part.
 #   size of the weights: what share of themselves the weights are told to change;
 # - for each ReLU layer, the share of units that answered 0 to every picture of a batch. Their slope is 0
 #   for all of them, so that they get no gradient and stay so: they are **dead**;
-# - for each sigmoid or tanh layer, the share of outputs next to the ends of their range, 0 or 1, where
-#   the curve is flat: they are **saturated**, and their gradient is next to 0.
+# - for each sigmoid or tanh layer, the share of outputs next to the ends of their range, 0 and 1 or -1 and 1,
+#   where the curve is flat: they are **saturated**, and their gradient is next to 0.
 #
 # `nn.diagnosis.diagnose` turns them into sentences, and `nn.training.train` prints those by itself while a
 # network learns: once for each illness and layer. Its file is short: now read nn/diagnosis.py.
@@ -134,11 +134,11 @@ class Gain(Layer):  # for exercise 3: y = x * weight, with a learnable number fo
 
     def forward(self, x, training=False, out=None):
         self._saved = x.copy()
-        return np.multiply(x, self.params["weight"], out=self._output(out, x.shape, x))
+        return x * self.params["weight"]
 
     def backward(self, dy, input_gradient=True, out=None):
-        self.grads["weight"][...] = (dy * self._take_saved()).mean(axis=0)
-        return np.multiply(dy, self.params["weight"], out=self._output(out, dy.shape, dy))
+        self.grads["weight"][...] = (dy * self._saved).mean(axis=0)
+        return dy * self.params["weight"]
 
 
 # %% [markdown]

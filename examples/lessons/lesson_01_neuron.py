@@ -39,7 +39,7 @@ for x in np.array([[1.0, 0.0], [1.0, 1.0], [0.2, 0.0], [0.5, 0.8]]):
 # right angles to it that points to the side of the answer 1; the bias shifts the line. The threshold
 # knows no "perhaps", and a small change of a weight mostly changes nothing at all. A smooth step has
 # neither fault, and lesson 2 will need that: the **log-sigmoid** (sigmoid for short; the library's is in
-# `layers/activations.py`). It is 0.5 at z = 0, near 0 far below, and near 1 far above.
+# `layers/activations.py`). It is 0.5 at z = 0, near 0 far below, near 1 far above. (`points @ w`: all sums at once.)
 
 
 # %%
@@ -69,10 +69,10 @@ with figure("01_neuron", 12, 4.2) as drawing:  # when it has run, open runs/less
 
 # %% [markdown]
 # ## A layer
-# A **layer** is several neurons with the same inputs. Write each neuron's weights as one column of a
-# matrix W (inputs, outputs), and N examples as the rows of a matrix x (N, inputs): the sums of all
-# neurons for all examples are one matrix product, z = x W + b (`layers/linear.py`). Here are all four
-# examples that two yes/no inputs can make, and a layer of two neurons: "or" and "and".
+# A **layer** is several neurons with the same inputs. Write each neuron's weights as one column of a matrix W (inputs,
+# outputs), and N examples as the rows of a matrix x (N, inputs): the sums of all neurons for all examples are one
+# matrix product, z = x W + b, in NumPy `x @ W + b` (`layers/linear.py`). Here are all four examples that two yes/no
+# inputs can make, and a layer of two neurons: "or" and "and".
 
 # %%
 corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -87,7 +87,7 @@ for x, h in zip(corners, hidden):
 # "One or the other, but not both" is called **xor**. Let us try 200,000 neurons with random numbers.
 
 # %%
-xor = np.array([0.0, 1.0, 1.0, 0.0])
+xor = np.array([0.0, 1.0, 1.0, 0.0])  # xor[:, None], below, is the same as a column
 rng = np.random.default_rng(0)  # 0 is the *seed*: every run draws the same random numbers
 many_W, many_b = rng.normal(size=(2, 200_000)), rng.normal(size=200_000)
 right = (threshold(corners @ many_W + many_b) == xor[:, None]).sum(axis=0)  # for each neuron, of the four corners

@@ -76,17 +76,17 @@ print(f"one weight alone: from {path[0][0]:.2f} to {path[-1][0]:.2f}, loss {path
 # ## The chain rule
 # If a moves b 3 times as much, and b moves c 2 times as much, then a moves c 6 times as much: along a
 # chain slopes multiply, and where several ways lead to the loss, they add up. So walk from the loss
-# backwards, asking at each array how much the loss changes with it. Write dA for these slopes:
+# backwards, asking at each array how much the loss changes with it. Write dA for these slopes, and A^T (in NumPy A.T)
+# for A with rows and columns exchanged; * multiplies number by number, and "hidden W2" is a matrix product:
 #
 #     forward                             backward
 #     loss = mean of (y - target)^2       dy      = 2 (y - target) / N       N examples
-#     y = sigmoid(z)                      dz      = dy * y (1 - y)           the sigmoid's slope
+#     y = sigmoid(z)                      dz      = dy * y * (1 - y)         the slope of 1 / (1 + e^-z)
 #     z = hidden W2 + b2                  dW2     = hidden^T dz
 #                                         db2     = dz, added up over the examples
 #                                         dhidden = dz W2^T
-# Why hidden^T dz? In example n, W2[i, o] multiplies hidden[n, i] on the way to z[n, o]; its slope there
-# is hidden[n, i] * dz[n, o], and the matrix product adds up over n. Likewise hidden[n, i] reaches each
-# z[n, o] through W2[i, o]. The first layer is the same again. All this costs two or three forward runs.
+# Why hidden^T dz? In example n, W2[i, o] multiplies hidden[n, i] on the way to z[n, o]: slope hidden[n, i] * dz[n, o],
+# and the product adds up over n. And hidden[n, i] reaches z[n, o] through W2[i, o]. The first layer is no different.
 
 
 # %%
@@ -122,7 +122,7 @@ with figure("02_learning", 12, 4.2) as drawing:  # open runs/lessons/02_learning
     left.plot(weights, [loss(start | {"W2": np.array([[w], *start["W2"][1:]])}) for w in weights], color=INK)
     left.plot([w for w, _, _ in path], [height for _, height, _ in path], "o", color=COLOURS[1])
     left.axline(path[0][:2], slope=path[0][2], color=COLOURS[1], linewidth=1)
-    left.set(title="One weight: downhill", xlabel="weight W2[0, 0]", ylabel="loss", box_aspect=1)
+    left.set(title="One weight: downhill (line: first slope)", xlabel="weight W2[0, 0]", ylabel="loss", box_aspect=1)
     middle.plot(slow_losses, linewidth=6, alpha=0.3)
     middle.plot(losses)
     middle.legend(["slopes measured", "slopes by the chain rule"])

@@ -22,8 +22,8 @@ from nn.plots.style import COLOURS, INK
 #     dx = layer.backward(dy)                  dy: the slopes of the loss by y; returns those by x, and
 #                                              writes those by its parameters into layer.grads
 # The dx of one layer is the dy of the layer before it: a network's backward pass is a loop (`nn/network.py`).
-# `_add_param` makes a parameter and the place for its slopes. (The arguments `training`, `input_gradient` and
-# `out` save work and memory; a layer may leave them alone.)
+# `_add_param` makes a parameter and the place for its slopes, which `[...] =` fills. (A layer must accept the arguments
+# `training`, `input_gradient` and `out`, which save work and memory, or a network cannot call it; it may ignore them.)
 
 
 # %%
@@ -50,10 +50,10 @@ print(report)
 assert report.max_error < 1e-9
 
 # %% [markdown]
-# A row for each argument: the input x and each parameter (what "kinks" are comes below). `check_gradients` makes
-# up a loss, the outputs each times a random number (these numbers are its dy); moves each element to both sides;
-# and compares. The error is the largest difference over the largest slope, and below 1e-6 if all is well. Now we
-# break the layer in three ways. (Its matrix is square, so that a forgotten transpose raises no error.)
+# A row for each argument: the input x and each parameter (what "kinks" are comes below). `check_gradients` makes up a
+# loss, the sum of the outputs, each times a random number (these numbers are its dy); moves each element (of 200 at
+# most) to both sides; and compares. The error is the largest difference over the largest slope, and below 1e-6 if all
+# is well. Now we break the layer in three ways. (Its matrix is square: a forgotten transpose raises no error.)
 
 
 # %%
@@ -102,10 +102,10 @@ for name, error in errors.items():
     print(f"{name:18}  smallest error {min(error):.0e}, with h = {hs[np.argmin(error)]:.0e}")
 
 # %% [markdown]
-# float32 keeps four digits at best, fewer where a loss adds up thousands of numbers: mistakes hide there.
-# So the checker converts everything to float64. And there must *be* a slope: **ReLU**, max(0, x), has a
-# **kink** at 0, and with one side left, one side right of it we measure something between 0 and 1. The
-# checker knows kinks by a bend that does not shrink as h^2; it skips and counts them.
+# float32 keeps four digits at best, fewer where a loss adds up thousands of numbers: mistakes hide there. So the
+# checker converts everything to float64. And there must *be* a slope: **ReLU**, max(0, x), has a **kink** at 0, and
+# with one side left, one right of it we measure something between 0 and 1. The checker (h = 0.0001) looks at
+# f(x+h) - 2 f(x) + f(x-h): half an h makes it a quarter, but not at a kink; such elements it skips and counts.
 
 # %%
 report = check_gradients(ReLU(), np.array([[-1.0, -0.00003, 0.00002, 0.5]]))

@@ -51,9 +51,9 @@ assert np.array_equal(moved[2:, 3:], maps["left edge"][:-2, :-3])  # the map mov
 
 # %% [markdown]
 # ## Padding, stride, and the size of the output
-# A map is smaller than its picture by KH - 1. **Padding** P puts a border of zeros around the picture first.
-# A **stride** S moves the kernel by S pixels at a time. Its top row can stand at 0, S, 2S, ... up to
-# H + 2P - KH, so that
+# A map is lower than its picture (H pixels high, W wide) by KH - 1, for a kernel of KH x KW. **Padding** P puts a
+# border of P zeros around the picture first. A **stride** S moves the kernel by S pixels at a time. Its top row is at
+# 0, S, 2S, ... up to H + 2P - KH, so that the output is OH high:
 #
 #     OH = floor((H + 2P - KH) / S) + 1             and likewise the width
 #
@@ -69,7 +69,7 @@ def conv2d(x, weight, bias, stride=1, padding=0):
     x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     N, H, W, _ = x.shape
     y = np.zeros((N, (H - KH) // stride + 1, (W - KW) // stride + 1, C_out))
-    for n, oh, ow, o in np.ndindex(y.shape):
+    for n, oh, ow, o in np.ndindex(y.shape):  # all places of y, one after the other
         patch = x[n, oh * stride : oh * stride + KH, ow * stride : ow * stride + KW]
         y[n, oh, ow, o] = (patch * weight[..., o]).sum() + bias[o]
     return y
@@ -95,13 +95,13 @@ for size, stride, padding in ((3, 1, 0), (3, 1, 1), (5, 2, 2), (4, 3, 0)):
 # %%
 weight1 = np.stack(list(kernels.values()), axis=-1)[:, :, None, :]  # (3, 3, 1, 4)
 edges = np.maximum(0, conv2d(digit[None, :, :, None], weight1, np.zeros(4)))
-weight2 = np.zeros((5, 5, 4, 1))
+weight2 = np.zeros((5, 5, 4, 1))  # each part has 6 weights of 1, and an edge is 3 at most: alone it gives at most 18
 weight2[2:, :2, 0] = 1  # left edges (map 0), in the lower left of the kernel
 weight2[:2, 2:, 2] = 1  # top edges (map 2), in the upper right
 corner = np.maximum(0, conv2d(edges, weight2, np.array([-18.0]))[0, :, :, 0])
 found = np.unravel_index(corner.argmax(), corner.shape) + np.array([3, 3])  # the middle of the 7x7 pixels it sees
 print(f"\nfour maps {edges.shape}, then one {corner.shape}; the strongest top left corner is around pixel {found}")
-print(f"LeNet's first layer, six 5x5 kernels and six maps of 28x28, has {25 * 6 + 6} parameters; it would take")
+print(f"LeNet's first layer, six 5x5 kernels, padding 2, six maps of 28x28, has {25 * 6 + 6} parameters; it would take")
 print(f"{784 * 4704 + 4704:,} if each of its 4,704 outputs had weights of its own for all 784 pixels")
 
 with figure("04_one_position", 12, 3.4) as drawing:  # open runs/lessons/04_one_position.png

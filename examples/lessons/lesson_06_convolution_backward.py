@@ -36,10 +36,10 @@ from nn.data import digits
 
 
 # %%
-class LoopConv(Layer):
+class LoopConv(Layer):  # for the checker alone: a network would also pass input_gradient and out (lesson 3)
     def __init__(self, w, b):
         super().__init__()
-        self.params = {"w": w, "b": b}
+        self.params = {"w": w, "b": b}  # instead of _add_param: they are there already
 
     def products(self):
         """Every product of the sum: picture, position, element of the kernel, input channel, output map."""
@@ -100,10 +100,10 @@ assert report.max_error < 1e-6
 
 # %% [markdown]
 # ## dx is a convolution too, with the kernel turned
-# Forward, output position oh reads the pixel oh + i through w[i]. So the pixel h was read through w[i] by
-# the position h - i: a plus has become a minus. Laid over dy, the kernel runs backwards in both
-# directions, which is to say that it is turned by half a turn. Near the edge some windows do not exist;
-# their dy counts as 0.
+# Forward, output position oh reads the pixel oh + i through w[i]. So the pixel h was read through w[i] by the position
+# h - i: a plus has become a minus. Laid over dy, the kernel runs backwards in both directions: it is turned by half a
+# turn. (The figure shows it upright: moved over a lone 1, a kernel meets it with its last weight first, and so draws
+# itself turned; the turned one draws itself upright.) Near the edge some windows do not exist; their dy counts as 0.
 
 # %%
 dy = rng.standard_normal((2, 3, 4, 3))
@@ -144,7 +144,7 @@ class TurnedConv(LoopConv):  # for exercise 2
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_06.py`)
 # 1. Let x be 5x5, w 3x3 of ones, and dy all ones. Write down dx by thinking (how many windows hold each
-#    pixel?), then compare with `LoopConv`.
-# 2. `TurnedConv` has a bug. Which of the three gradients is wrong? Find it with `check_gradients` and mend
-#    it.
-# 3. Give `PatchConv` a stride S: windows start at every S-th pixel. Check it, and compare with `Conv2d`.
+#    pixel?), then compare with `LoopConv` or `Conv2d`.
+# 2. `TurnedConv` has a bug. Which of the three gradients is wrong? Find it with `check_gradients` and mend it.
+# 3. Give `PatchConv` a stride S (its forward pass is LoopConv's; change that too): windows start at every S-th pixel.
+#    Check it, and compare with `Conv2d`.

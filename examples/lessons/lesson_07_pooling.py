@@ -68,7 +68,7 @@ for K, S in ((2, 2), (3, 2)):
 print("Sizes, floor and ceil:")
 for H, K, S, where in ((28, 2, 2, "LeNet's maps"), (55, 3, 2, "AlexNet's first"), (32, 3, 2, "small photographs")):
     sizes = [MaxPool2d(K, S, ceil_mode=ceil).output_shape((H, H, 1))[0] for ceil in (False, True)]
-    assert sizes == [(H - K) // S + 1, -((K - H) // S) + 1]
+    assert sizes == [(H - K) // S + 1, -((K - H) // S) + 1]  # -(-a // b) is a / b rounded up
     print(f"    {where}: {H} pixels, windows of {K}, stride {S}: {sizes[0]} or {sizes[1]}")
 
 # %% [markdown]
@@ -107,7 +107,7 @@ for kind, pool in kinds.items():
     print(f"    {kind:<12} {np.linalg.norm(b - a) / np.linalg.norm(a):4.0%}   ({a[0].size} numbers a picture)")
 
 # %% [markdown]
-# Pooled maps change less, those of overlapping windows least. Yet they still change by almost half:
+# Pooled maps change less, those of overlapping windows least. Yet even these still change by almost half:
 # pooling does not make a network blind to shifts, it only softens them, twice in LeNet and three times in
 # AlexNet. The figure shows one digit's edges, what each pooling keeps of them, and which pixels get a
 # gradient if every output asks for one. (Where all pixels of a window are equal, the first wins.)
@@ -145,6 +145,6 @@ class QuickMaxPool(LoopMaxPool):  # for exercise 2
 # ## Exercises (answers: `solutions/solution_07.py`)
 # 1. AlexNet's maps are 55 pixels wide after its first convolution. Compute by hand their widths after each
 #    of its three poolings of 3/2 (the convolutions between them keep the size). Check with `MaxPool2d`.
-# 2. `QuickMaxPool` passes the checker with K=2, S=2 and fails with K=3, S=2. Why? Mend it, without a loop.
-# 3. Shift the digits by two pixels instead of one. How do the maps pooled by max 2/2 differ from those of
-#    the unshifted digits? Guess, then measure. Why is there no such answer for one pixel?
+# 2. `QuickMaxPool` passes the checker with K=2, S=2 and fails with K=3, S=2. Why? Mend it without a loop (`np.add.at`).
+# 3. Shift the digits by two pixels instead of one (pad them by 2 first). Compare the maps pooled by max 2/2 with those
+#    of the unshifted digits, and with these moved by one. Guess, then measure. Why does it fail for one pixel?

@@ -31,11 +31,11 @@ train_set, test_set = prepared(raw_train), prepared(raw_test)
 
 # %% [markdown]
 # ## A walk through the layers
-# `models/lenet.py` lists them: two convolutions of 5 x 5, each followed by a squashing function (the log-sigmoid of
-# lesson 1, between 0 and 1) and an average over 2 x 2 pixels; then three linear layers. A `Network`
-# (`nn/network.py`) hands the output of each layer to the next, and gradients the other way. As the maps become
-# smaller there are more of them: less and less "where", more and more "what". (rng=0 is the *seed* of the random
-# weights at the start: the same seed gives the same weights each time.)
+# `models/lenet.py` lists them: two convolutions of 5 x 5 (the first with padding 2, so that 28 pixels stay 28), each
+# followed by a squashing function (the log-sigmoid of lesson 1, between 0 and 1) and an average over 2 x 2 pixels; then
+# three linear layers. A `Network` (`nn/network.py`) hands the output of each layer to the next, and gradients the other
+# way. As the maps become smaller there are more of them: less and less "where", more and more "what". (rng=0 is the
+# *seed* of the random weights at the start: the same seed gives the same weights each time.)
 
 # %%
 network = models.lenet(rng=0)
@@ -62,21 +62,21 @@ plots.architecture(figure_path("08_architecture"), network)
 # ## The loop that trains it
 # The ten outputs z, the **logits**, become probabilities p by **softmax**, p = exp(z) / sum of exp(z), and the loss
 # is **cross-entropy**, -log of the right class's p, on average over the batch (`nn/loss.py`). A network that has no
-# idea gives each class 1/10 and has the loss -log(1/10) = ln 10 = 2.30. Its slope:
+# idea gives each class 1/10 and has the loss -log(1/10) = ln 10 = 2.30 (ours begins worse: wrong and sure). Its slope:
 #
-#     dz = (p - 1 for the right class, p - 0 for the others) / N            N pictures
+#     dz = (p - 1 for the right class, p - 0 for the others) / N         N pictures; below, np.eye(10)[labels] is 1 or 0
 # For -log p = log(sum of exp(z)) - z of the right class. The first term's slope by any z is exp(z) / sum, which is p;
 # the second's is -1 by the right class's z, 0 by the others. Why not squared error? With a sigmoid behind z its slope
 # has the factor y (1 - y) (lesson 2), almost 0 where a network is sure and wrong. Here the slope is largest there.
 #
 # We take 64 pictures at a time, a *batch*, in an order drawn anew for each pass over the training set (an *epoch*).
-# For each: forward, loss, backward, a step downhill. `SGD` takes the step with *momentum*: the weights move like a
-# heavy ball, which keeps nine tenths of its speed from step to step and so rolls through small bumps.
+# For each: forward, loss, backward, a step downhill. `SGD` (stochastic gradient descent) steps with *momentum*: the
+# weights move like a heavy ball, which keeps nine tenths of its speed each step and so rolls through small bumps.
 
 # %%
 by_hand, loss = models.lenet(rng=0), SoftmaxCrossEntropy()
 sgd = SGD(by_hand, lr=0.1, momentum=0.9)
-for images, labels in batches(train_set, 64, np.random.default_rng([0, 1])):
+for images, labels in batches(train_set, 64, np.random.default_rng([0, 1])):  # seed 0, epoch 1: the order of `train`
     logits = by_hand.forward(images, training=True)
     loss.forward(logits, labels)
     by_hand.backward(loss.backward(), input_gradient=False)  # nobody needs the gradient by the pixels
@@ -87,13 +87,13 @@ assert np.allclose(loss.backward(), (softmax(logits) - np.eye(10)[labels]) / len
 # That is all of it: five lines. The library's `train` (`nn/training.py`) is the same loop with book-keeping around
 # it, and gives the same weights to the last bit. Then a second LeNet learns for 12 epochs, no longer at a constant
 # rate of 0.1: its rate rises to 0.5 and falls to 0 (`one_cycle`). We test after each epoch on digits that it never
-# learns from. (Open runs/lessons/08_curves.png.)
+# learns from. (Open runs/lessons/08_curves.png; training accuracy is counted during the epoch, so it lags at first.)
 
 # %%
 same = models.lenet(rng=0)
 train(same, train_set, epochs=1, optimizer=SGD(same, lr=0.1, momentum=0.9), seed=0, progress=False)
 assert all(np.array_equal(same.params[name], param) for name, param in by_hand.params.items())
-error = 1 - evaluate(same, test_set.images, test_set.labels)[1]
+error = 1 - evaluate(same, test_set.images, test_set.labels)[1]  # (loss, accuracy, ...)
 print(f"After one epoch, by hand and by the library alike: {error:.1%} of the test digits misread")
 
 rate = one_cycle(0.5)
@@ -105,9 +105,9 @@ plots.learning_curves(figure_path("08_curves"), {"LeNet": vars(history)}, num_cl
 
 # %% [markdown]
 # ## What it learned, and what it gets wrong
-# In the first layer's maps of our digit five follow the ink, each in its own way, and one the paper around it; nobody
-# told them to. The mistakes are worth a look one by one: several are digits that you, too, would read twice. The
-# confusion matrix counts which digit was taken for which.
+# In the first layer's maps of our digit five follow the ink and one the paper around it; nobody told them to. (Stripes
+# at the edges: the padding's 0 is not paper, which is -0.42 by now.) The mistakes are worth a look one by one: several
+# are digits that you, too, would read twice. The confusion matrix counts which digit was taken for which.
 
 # %%
 plots.feature_maps(figure_path("08_maps"), network, train_set.images[0], "sigmoid1")

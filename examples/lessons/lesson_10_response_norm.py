@@ -131,9 +131,9 @@ with figure("10_maps", 11, 5.2) as drawing:
             axes.set(title=f"map {channel}", xticks=[], yticks=[])
 
 # %% [markdown]
-# In this network, whose numbers are small, the layer divides by nearly a constant and does little else: with alpha =
-# 0 it would hardly notice. With 1 strong and weak are evened out, which it never learned to read. What leaving the
-# layer out costs: nothing in `examples/RESULTS.md`, 1.4 points in the paper.
+# (Open 10_maps.png; each map has its own scale.) In this network, whose numbers are small, the layer divides by nearly
+# a constant: with alpha = 0 it would hardly notice. With 1 strong and weak are even: it never learned to read that.
+# Leaving the layer out cost 1.4 points in the paper, nothing in `examples/RESULTS.md` (its kin within maps, there).
 
 
 # %%

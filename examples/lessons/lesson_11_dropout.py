@@ -118,10 +118,10 @@ with figure("11_dropout", 11, 4.2) as drawing:  # open runs/lessons/11_dropout.p
         axes.grid(True)
 
 # %% [markdown]
-# Dropout helps, and less than its fame: by nearly one point, one misread digit in eighteen. (Units and rates are the
-# best of a few that were tried; with others the gain was between -0.5 and +1.1.) The known digits are still known by
-# heart. With half of the units silent, learning takes longer (left in the figure; AlexNet's authors say, about twice
-# as long). And it pays only where there are units to spare: see exercise 1.
+# Dropout helps, and less than its fame: by nearly one point, one misread digit in eighteen. (Units and rates gave the
+# best of a few that were tried; with others the gain was between -0.5 and +1.1. After +- stands how far chance moves a
+# mean of five: their standard deviation / sqrt(5).) The known digits are still known by heart. With half of the units
+# silent, learning takes longer (AlexNet's authors: twice as long). And it pays only with units to spare: exercise 1.
 
 
 # %%

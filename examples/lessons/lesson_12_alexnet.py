@@ -16,8 +16,8 @@ from nn import Network, SoftmaxCrossEntropy, plots
 
 # %% [markdown]
 # ## Counting
-# Three formulas are enough, for kernels of K x K, C input and D output channels (lesson 4's C_in, C_out), G groups:
-#
+# Three formulas are enough, for kernels of K x K, C input and D output channels (lesson 4's C_in, C_out). With G = 2
+# *groups* each half of the outputs sees half of the inputs (why, comes below); else G = 1:
 #     side of the output   OH = (H + 2 padding - K) // stride + 1    for convolution and pooling alike
 #     parameters           (K * K * C / G + 1) * D                   the 1 is the bias
 #     multiplications      OH * OH * (K * K * C / G) * D             each output number sums K * K * C / G products
@@ -128,11 +128,11 @@ print("the same with each half normalised by itself:")
 assert largest_difference(Network(split)) < 1e-12
 
 # %% [markdown]
-# Two columns, one grouped network: the same function, the same gradients. Now read models/alexnet.py.
+# Two columns, one grouped network: the same function and gradients (last in a line: the parameter that differs most).
 
 
 # %%
-class TwoCardLinear(Linear):
+class TwoCardLinear(Linear):  # `_take_saved()` is the x that forward has kept
     def backward(self, dy, input_gradient=True, out=None):
         x, weight, middle = self._take_saved(), self.params["weight"], self.out_features // 2
         for half in (slice(0, middle), slice(middle, None)):

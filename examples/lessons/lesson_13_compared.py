@@ -142,5 +142,5 @@ class Average(Layer):
 #    mistakes?
 # 2. BUG: `Average`, just above, takes the mean of the outputs of two networks that lie side by side, so that a pair
 #    could be trained as one. Find the mistake with `nn.check_gradients`. What would training do with it?
-# 3. How much is chance? Train "+ ReLU" from five seeds, and compare how far apart they are with sqrt(errors) on 2,000
-#    digits. Which rows of the table are then really different?
+# 3. How much is chance? Train "+ ReLU" from five seeds, and compare how far apart they are with sqrt(errors), by which
+#    a count of rare events varies from one set of 2,000 digits to another. Which rows are then really different?

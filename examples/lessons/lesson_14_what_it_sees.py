@@ -54,8 +54,8 @@ for name in ("relu1", "relu2", "relu3", "relu5"):
     plots.feature_maps(figure_path(f"14_maps_{name}"), network, x, name)
 
 # %% [markdown]
-# The first maps are still the cat, its edges in several directions and its colours. The deeper the layer, the smaller
-# the maps and the more of the picture each number sees. In relu5 few maps speak up, and the loudest point at the head.
+# The first maps are still the cat, its edges in several directions and its colours. The deeper the layer, the more of
+# the picture each number sees. In relu5 few maps speak up, and the loudest point at the head.
 #
 # ## 3. Where does it look?
 # **Cover** a part with a grey square and ask again: where the probability of "cat" falls, the network looked. Each
@@ -75,7 +75,7 @@ for top in range(4 - 16, 64, 4):  # a square of 16 x 16 that moves by 4, also ov
         counts[place] += 1
 assert np.allclose(falls / counts, looking.occlusion(network, x, CAT), atol=1e-5)
 
-# Dropout is off in `gradients`. `saliency`, below, is the largest |slope| of each pixel's three colours.
+# Third argument: dy, 1 for the cat's score, else 0. `saliency`, below, is the largest |slope| of a pixel's 3 colours.
 slopes = gradients(network, x[None], np.eye(4, dtype=np.float32)[[CAT]])["input"][0]  # (64, 64, 3)
 h, nudged = 1e-2, x.copy()
 strongest = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
@@ -86,12 +86,12 @@ assert np.isclose(slopes[strongest], measured, rtol=0.02)
 
 pictures = [small] + [np.asarray(render(name, 64, seed=102)[0]) for name in ("dog", "car")]
 inputs = drawings.preparation(np.stack(pictures))
-answers, looked = network.predict(inputs), []
-for picture, p in zip(inputs, answers):
-    looked.append([look(network, picture, p.argmax()) for look in (looking.occlusion, looking.saliency)])
+answers = network.predict(inputs)
+looked = [[f(network, a, p.argmax()) for f in (looking.occlusion, looking.saliency)] for a, p in zip(inputs, answers)]
 plots.looks(figure_path("14_looks"), ["cat", "dog", "car"], pictures, answers, looked, names)
 
 # %% [markdown]
+# 14_looks.png: at the cat's eyes, the dog's head, the middle of the car. Each has its own scale: the dog's is 1%.
 # ## 4. How little is enough?
 # Of 40 new pictures we cut windows, from all of the picture down to a sixteenth of its area, and bring each to 64 x 64
 # pixels. One network learned from whole pictures, the other from random portions of them.
@@ -121,7 +121,7 @@ answers = drawings.probabilities(np.stack([window.cut(cat, (64, 64)) for window 
 plots.crops(figure_path("14_crops"), "A cat, and parts of it", cat, cuts, answers, CAT, names)
 
 # %% [markdown]
-# Trained on whole pictures, the network bears the loss of a quarter, not that of a half; trained on portions, it knows
+# Trained on whole pictures, the network does without a quarter of the picture, not half; trained on portions, it knows
 # most quarters. Look at its failures in 14_crops.png: often no cat is in the window, and yet it must name something.
 
 
@@ -136,7 +136,7 @@ class Cut(Layer):
         return x[:, self.rows, self.columns].copy()
 
     def backward(self, dy, input_gradient=True, out=None):
-        dx = np.zeros(self._take_saved(), dy.dtype)
+        dx = np.zeros(self._saved, dy.dtype)
         dx[:, self.columns, self.rows] = dy
         return dx
 

@@ -69,9 +69,9 @@ assert report.max_error < 1e-6
 # %% [markdown]
 # ## 3. Dead units
 # A step that is too long throws a unit's weights and bias so far that its sum is negative for all
-# pictures. From then on its slope is 0 and nothing brings it back. With rate 0.3 this happens to a whole
-# layer: the network gives every picture the same answer, for ever. It looks like a plateau and has another
-# cause; the remedy is a smaller rate.
+# pictures. From then on its slope is 0 and nothing brings it back. With rate 0.3 all of f2 dies (count its units as
+# those of f3), the two living units of f3 say the same for every picture, and so does the network, for ever. It looks
+# like a plateau and has another cause; the remedy is a smaller rate.
 
 # %%
 dead, errors = {}, {}

@@ -67,7 +67,8 @@ class Mended(Cut):
 
 
 x = np.random.default_rng(0).standard_normal((1, 8, 8, 1))
-print("\nCut(2, 2, 3):", blind := check_gradients(Cut(2, 2, 3), x).max_error)
+blind = check_gradients(Cut(2, 2, 3), x).max_error
+print(f"\nCut(2, 2, 3): largest error {blind:.0e}")
 print(wrong := check_gradients(Cut(1, 4, 3), x))
 print("mended:")
 print(mended := check_gradients(Mended(1, 4, 3), x))
@@ -98,3 +99,6 @@ still = np.mean(network.forward(x + e * random).argmax(axis=1) == CAT)
 print(f"\nwith e = {e:.2f}, {levels:.1f} of 255 levels, the cat is a dog ({answer[DOG]:.0%})")
 print(f"the same e with random signs, 100 times: still a cat in {still:.0%}")
 assert answer.argmax() == DOG and still > 0.5
+
+# %% [markdown]
+# Can you see it? Hardly. But 12,288 small pushes all go one way, while those with random signs cancel.
