@@ -116,7 +116,7 @@ print(f"128 pictures: {sizes[megabytes]:.0f} ms all at once, {min(sizes.values()
 with figure("05_speed", 11, 3.6) as drawing:
     left, right = drawing.subplots(1, 2)
     left.semilogx(list(times.values()), list(times), "o", markersize=9)
-    left.set(title="One picture", xlabel="milliseconds", ylim=(3.5, -0.5))
+    left.set(title="One picture", xlabel="milliseconds", xlim=(0.01, 1e4), ylim=(3.5, -0.5))
     for row, ms in enumerate(times.values()):
         left.annotate(f"{ms:,.2f} ms", (ms, row), (0, 7), textcoords="offset points", ha="center")
     right.semilogx(sizes.keys(), sizes.values(), "o-")
