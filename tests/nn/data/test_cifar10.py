@@ -187,3 +187,12 @@ def test_what_unpacks_to_too_much_is_refused_early(tmp_path, monkeypatch):
     (tmp_path / "data_batch_1.bin").write_bytes(bytes(200_001))
     with pytest.raises(ValueError, match="at most 200,000 bytes"):
         cifar10(tmp_path)
+
+
+def test_what_follows_the_archive_is_read_up_to_the_check_sum(tmp_path):
+    path = tmp_path / "a.tar.gz"
+    padded = gzip.compress(gzip.decompress(WHOLE) + bytes(3 << 20), 1)
+    path.write_bytes(padded)
+    check(cifar10(path))
+    path.write_bytes(padded[:-8] + bytes(4) + padded[-4:])
+    refuse(path, "CRC")

@@ -106,6 +106,18 @@ def test_all_addresses_are_named_in_their_order(server, absent):
     assert f"from {absent}{NAME} (no connection), nor from {server.mirror('missing')}{NAME} (404 Not Found)" in message
 
 
+def test_a_server_without_encryption_and_a_proxy_that_is_not_there_are_named(server, absent, monkeypatch):
+    """Only the program's owner can tell what to do about these two, so they are not called a missing connection."""
+    with pytest.raises(DownloadError, match=r"\(no secure connection\)"):
+        fetch(FILE, [server.mirror("whole").replace("http:", "https:")], "things")
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.setenv("http_proxy", absent)
+    with pytest.raises(DownloadError, match=r"\(the proxy refuses\)"):
+        get(server, "whole")
+    assert server.asked() == []
+
+
 def test_a_damaged_file_that_cannot_be_replaced_is_mentioned_and_not_used(absent, cache, server):
     (cache / "things").mkdir(parents=True)
     (cache / "things" / NAME).write_bytes(b"half a fi")

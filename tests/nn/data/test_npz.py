@@ -75,6 +75,8 @@ def test_colour_and_class_names(tmp_path):
         ({"images": IMAGES, "labels": LABELS, "test_images": IMAGES}, "no array called 'test_labels'"),
         ({"images": IMAGES, "labels": LABELS, "test_images": IMAGES[:, 1:], "test_labels": LABELS}, "size of images"),
         ({"images": IMAGES, "labels": LABELS, "class_names": ["one"]}, "must be 5 names"),
+        # 0x110000 is one more than the last character.
+        ({"images": IMAGES, "labels": LABELS, "class_names": np.full(5, 0x110000, "u4").view("U1")}, "must be text"),
         ({"images": np.array([None] * 50), "labels": LABELS}, "cannot be read"),
     ],
 )

@@ -1,4 +1,8 @@
+"""Packing the digits: every byte is restored and none is lost, and a wrong package ends in one sentence."""
+
 import json
+import runpy
+import sys
 import tarfile
 
 import numpy as np
@@ -90,3 +94,11 @@ def test_a_wrong_package_ends_in_one_sentence_and_status_2(package, spoil, tmp_p
     assert caught.value.code == 2
     assert "error: " in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_it_is_a_program(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(sys, "argv", ["pack_digits", str(tmp_path / "nothing.tgz")])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(pack_digits.__file__, run_name="__main__")
+    assert caught.value.code == 2
+    assert "nothing.tgz" in capsys.readouterr().err.splitlines()[-1]

@@ -204,6 +204,21 @@ def test_wrong_paths_and_arguments(tmp_path):
         pictures(tmp_path, image_size=0)
 
 
+def test_pictures_that_do_not_fit_into_memory(place, monkeypatch):
+    class Numpy:
+        """NumPy on a machine without room."""
+
+        def __getattr__(self, name):
+            return getattr(np, name)
+
+        def empty(self, *_):
+            raise MemoryError
+
+    monkeypatch.setattr(module, "np", Numpy())
+    with pytest.raises(ValueError, match="6 pictures of 8x9 do not fit into memory; try a smaller image_size"):
+        pictures(place({name: png((0, 0, 0), (8, 9)) for name in ANIMALS}))
+
+
 # ------------------------------------------------------------------------------------------- train and test folders
 @pytest.mark.parametrize("name", ["test", "val", "Test"])
 def test_folders_to_train_and_to_test_with(place, name):
@@ -272,7 +287,32 @@ def test_names_that_are_no_text(tmp_path):
     "".join(dataset.class_names).encode()
 
 
+def test_a_folder_that_may_not_be_read_is_left_out(tmp_path, monkeypatch):
+    write(tmp_path, ANIMALS | {"cat/secret/0.png": b""})
+    scandir = os.scandir
+
+    def guarded(path):
+        if os.path.basename(path) == "secret":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.warns(UserWarning, match=r"left out: cat/secret: .*Permission denied"):
+        dataset, skipped = pictures(tmp_path)
+    check_animals(dataset)
+    assert len(dataset) == 6 and len(skipped) == 1
+
+
 # --------------------------------------------------------------------------------------------------- only in zips
+def test_folders_are_members_too(tmp_path):
+    folders = dict.fromkeys(["./", ".", "cat/", "dog/", "dog/deeper/"], b"")
+    dataset, skipped = pictures(zipped(tmp_path, folders | ANIMALS))
+    check_animals(dataset)
+    assert len(dataset) == 6 and skipped == []
+    with pytest.raises(ValueError, match="got none in 'fox'$"):
+        pictures(zipped(tmp_path, folders | ANIMALS | {"fox/": b""}))
+
+
 def test_members_with_paths_that_lead_outside_are_left_out_and_nothing_is_written(tmp_path):
     outside = ["../cat/x.png", "/cat/y.png", "cat/../../z.png", "C:/cat/w.png", "..\\cat\\v.png"]
     path = zipped(tmp_path / "inner", ANIMALS | dict.fromkeys(outside, png((0, 0, 0))))

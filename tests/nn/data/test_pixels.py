@@ -70,6 +70,17 @@ def test_what_is_transparent_shows_white_paper(opacity):
     assert np.abs(read_picture(stored(grey), channels=1)[..., 0].astype(int) - expected).max() <= 1
 
 
+def test_grey_that_is_stored_times_its_opacity():
+    """A grey 60 of opacity 120 adds 60 to what the white paper shows through it: 255 times the other 135 of 255."""
+    grey = Image.fromarray(np.array([[[60, 120], [9, 255], [0, 0]]], np.uint8))
+    tiff = stored(grey, "TIFF").getvalue()
+    tag = struct.pack("<HHIH", 338, 3, 1, 2)  # ExtraSamples 2: opacity; 1: opacity that the colours are multiplied by
+    assert tiff.count(tag) == 1
+    multiplied = io.BytesIO(tiff.replace(tag, struct.pack("<HHIH", 338, 3, 1, 1)))
+    assert Image.open(multiplied).mode == "La"
+    assert read_picture(multiplied, channels=1)[0, :, 0].tolist() == [195, 9, 255]
+
+
 def test_a_transparent_palette_entry_and_a_transparent_colour_show_white():
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 200, 100, 50])

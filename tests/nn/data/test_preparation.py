@@ -115,3 +115,9 @@ def test_what_cannot_be_a_preparation_is_refused(change):
 def test_something_else_altogether(values):
     with one_sentence(ValueError, "prepared"):
         Preparation.from_json(values)
+
+
+def test_floating_pictures_are_taken_if_they_have_the_size_already():
+    np.testing.assert_array_equal(COLOUR((IMAGES / 255).astype(np.float32)), COLOUR(IMAGES))
+    with one_sentence(TypeError, "8x9", "uint8", "(8, 10)"):
+        COLOUR(np.zeros((2, 8, 9, 3), np.float32))
