@@ -73,7 +73,7 @@ def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule
         lr = float(state["lr"])
         for name, generator in generators.items():
             generator.bit_generator.state = state["generators"][name]
-        if isinstance(schedule, Plateau) and state["plateau"].keys() != vars(schedule).keys():
+        if isinstance(schedule, Plateau) and (state["plateau"] or {}).keys() != vars(schedule).keys():
             raise ValueError("the plateau schedule's memory is missing")
         params = {name.removeprefix("param/"): array for name, array in arrays.items() if name.startswith("param/")}
         assign(network, params, path)

@@ -237,6 +237,15 @@ def test_metadata_with_something_missing(saved, missing, tmp_path):
     refuse(path, "no checkpoint")
 
 
+@pytest.mark.parametrize("memory", [None, {}, {"rate": 0.1}])
+def test_the_checkpoint_of_a_run_with_another_schedule(saved, memory, tmp_path):
+    path, run = tmp_path / "checkpoint.safetensors", Run("plateau")
+    write(path, saved[1] | {"plateau": memory}, saved[2])
+    before = vars(run.schedule).copy(), run.network.layers["drop1"].rng.bit_generator.state
+    refuse(path, "plateau schedule", run=run)
+    assert (vars(run.schedule), run.network.layers["drop1"].rng.bit_generator.state) == before
+
+
 @pytest.mark.parametrize("missing", ["param/fc1.weight", "velocity/fc1.weight", "velocity/fc3.bias"])
 def test_a_missing_array(saved, missing, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
