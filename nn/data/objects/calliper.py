@@ -172,9 +172,7 @@ def _slider(drawing: Drawing, design: Design) -> None:
     vernier = design.step * 0.98 * 1.5
     _scale(drawing, left + 0.12, right - 0.12, vernier, 0.64 * half, 1, 0.72 * half, ink)
     for number in (0, 5):
-        x = left + 0.12 + number * vernier
-        if x < right - 0.2:
-            _number(drawing, str(number), x + 0.015, half - 0.01, 0.14 * half, ink)
+        _number(drawing, str(number), left + 0.135 + number * vernier, half - 0.01, 0.14 * half, ink)
     for x in (left + 0.05, right - 0.05):  # the frame's screws
         drawing.fill(ellipse(x, -0.1 * half, 0.028), shade(design.frame, 0.5))
         drawing.fill(ellipse(x, -0.1 * half, 0.02), mix(design.frame, (255, 255, 255), 0.3))
