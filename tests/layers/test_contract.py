@@ -18,6 +18,7 @@ from layers import (
     Subsampling2d,
     Tanh,
 )
+from nn.layer import Layer
 from tests.checks import distinct, one_sentence, randomise
 
 IMAGES = (3, 6, 7, 4)
@@ -309,6 +310,23 @@ def test_wrong_inputs_are_refused(name):
     if not layer.elementwise and name != "Flatten":  # these take arrays of any rank
         with one_sentence(ValueError, kind, "shape"):
             build(name)[0].forward(x[0])
+
+
+@every_layer
+def test_an_empty_input_is_refused(name):
+    layer, x, _ = build(name)
+    for axis in range(x.ndim if layer.elementwise or name == "Flatten" else 1):
+        empty = np.delete(x, slice(None), axis)
+        with one_sentence(ValueError, type(layer).__name__, "empty", empty.shape):
+            layer.forward(empty)
+
+
+def test_a_layer_that_lacks_a_pass_is_an_error_and_not_silence():
+    x = np.ones((2, 3), np.float32)
+    with pytest.raises(NotImplementedError):
+        Layer().forward(x)
+    with pytest.raises(NotImplementedError):
+        Layer().backward(x)
 
 
 @every_layer

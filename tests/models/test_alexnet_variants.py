@@ -5,6 +5,7 @@ import pytest
 
 from layers import Conv2d, Dropout, LocalResponseNorm, MaxPool2d
 from models import alexnet, alexnet_caffe, alexnet_torchvision
+from tests.checks import one_sentence
 
 # Output, parameters, multiply-adds of every layer that is not element-wise.
 TORCHVISION = {
@@ -139,3 +140,9 @@ def test_the_start_of_alexnet_torchvision_is_he_s(torchvision):
         for layer in ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8")
     }
     check_initial_values(torchvision, stds, {})
+
+
+@pytest.mark.parametrize("make, kind", [(alexnet_caffe, ".npy"), (alexnet_torchvision, ".pth")])
+def test_published_weights_are_looked_for_where_they_are_said_to_be(tmp_path, make, kind):
+    with one_sentence(FileNotFoundError, tmp_path / "none", kind):
+        make(weights=tmp_path / "none", rng=0)

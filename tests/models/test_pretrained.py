@@ -11,7 +11,7 @@ from layers import Linear
 from models.pretrained import MODELS, caffe_params, load, load_caffe, load_torchvision, torchvision_params
 from nn import Network
 from nn.weights import save
-from tests.alexnets import LAST_MAPS, MAPS, caffe_layers, small_caffe, small_torchvision, torchvision_arrays
+from tests.alexnets import HIDDEN, LAST_MAPS, MAPS, caffe_layers, small_caffe, small_torchvision, torchvision_arrays
 from tests.checks import one_sentence, randomise
 from tests.foreign_files import refuses, state_dict, write_pth, write_python2_npy
 
@@ -150,6 +150,14 @@ def test_load_torchvision(tmp_path):
     assert load_torchvision(network, write_torchvision(tmp_path / "a.pth", arrays)) is network
     for name, array in torchvision_params(arrays, LAST_MAPS).items():
         np.testing.assert_array_equal(live[name], array, err_msg=name)
+
+
+def test_a_network_for_no_particular_pictures_has_the_published_last_maps(tmp_path):
+    arrays = torchvision_arrays(last_maps=(6, 6))
+    layers = small_torchvision().layers | {"fc6": Linear(6 * 6 * MAPS[4], HIDDEN[0])}
+    network = load_torchvision(Network(list(layers.items())), write_torchvision(tmp_path / "a.pth", arrays))
+    for name, array in torchvision_params(arrays, (6, 6)).items():
+        np.testing.assert_array_equal(network.params[name], array, err_msg=name)
 
 
 def test_float16_weights_are_converted(tmp_path):

@@ -185,6 +185,13 @@ def test_a_gradient_of_the_wrong_shape_or_an_infinite_one_does_not_pass():
     report = check_gradients(linear(Infinite), vectors())
     assert not report.max_error < LIMIT, str(report)
 
+    class FlatGradient(Linear):
+        def backward(self, dy, input_gradient=True, out=None):
+            return super().backward(dy, input_gradient, out).reshape(-1)
+
+    with one_sentence(ValueError, "gradient", "(24,)", "(4, 6)"):
+        check_gradients(linear(FlatGradient), vectors())
+
 
 def test_a_right_backward_passes_and_the_report_says_what_was_checked():
     report = check_gradients(linear(), vectors(), max_elements=7)

@@ -293,6 +293,18 @@ def test_astype_returns_the_network():
         network.forward(images())
 
 
+def test_a_network_for_no_particular_images_needs_their_shape_for_a_table():
+    for table in (build().summary, build().multiply_adds):
+        with one_sentence(ValueError, "image shape", "(28, 28, 1)"):
+            table()
+
+
+def test_what_is_no_array_is_refused():
+    for call in (build().forward, build().predict):
+        with one_sentence(TypeError, "network", "array", "list"):
+            call(images().tolist())
+
+
 def test_errors_name_the_layer_inside_the_network():
     network = build()
     with one_sentence(ValueError, "conv1", 2, 3):
@@ -310,6 +322,9 @@ def test_errors_name_the_layer_inside_the_network():
         ([], []),
         ([("fc.1", Linear(2, 3))], ["fc.1"]),
         ([("fc", "Linear")], ["fc"]),
+        ([Linear(2, 3)], ["(name, layer)"]),
+        ([("fc", Linear(2, 3), 1)], ["(name, layer)"]),
+        ([(1, Linear(2, 3))], ["(name, layer)"]),
     ],
 )
 def test_bad_layer_lists(layers, words):

@@ -152,6 +152,20 @@ def test_load_knows_the_name(monkeypatch):
     assert grey.image_shape == (20, 20, 1)
 
 
+def test_a_texture_covers_the_whole_picture_wherever_its_drawing_is_put():
+    pattern, scene_with_it = Drawing(), Drawing()
+    pattern.fill(box(0.4, 0.4, 0.6, 0.6), (0, 0, 255))
+    pattern.texture(np.array([[1.0, 0.0], [0.5, 0.2]]), (255, 255, 255))
+    scene_with_it.add(pattern, moved(0.5, 0.5, 0.1))
+    painted = []
+    for drawing in (pattern, scene_with_it):
+        picture = Image.new("RGB", (40, 40))
+        paint(picture, drawing, lambda points: points, (0, -1))
+        painted.append(pixels(picture)[..., 0])  # red, of which the box has none
+    np.testing.assert_array_equal(painted[0][:10], painted[1][:10])
+    assert painted[0][0, 0] > 200 and painted[0][0, -1] < 50
+
+
 # ---- outlines ----
 
 

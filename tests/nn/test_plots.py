@@ -71,6 +71,11 @@ def test_learning_curves_survive_what_training_can_do(tmp_path):
     assert_good(tmp_path / "curves.png")
     plots.learning_curves(tmp_path / "all_nan.png", {"lost": {"steps": [np.nan] * 3, "epochs": [{}]}}, 10)
     pixels(tmp_path / "all_nan.png")
+    begun = {"steps": [], "epochs": []}  # stopped before its first step
+    plots.learning_curves(tmp_path / "one.png", {"begun": begun, "LeNet": history()})
+    assert_good(tmp_path / "one.png")
+    plots.learning_curves(tmp_path / "none.png", {"begun": begun}, 10)
+    pixels(tmp_path / "none.png")
 
 
 def test_confusion_matrix_counts_rows_as_true_and_columns_as_predicted():

@@ -126,6 +126,10 @@ def test_a_tile_made_smaller_keeps_its_mean():
     tile = numbers((227, 227), positive=True)
     assert tiles._resize(tile, (64, 64)).mean() == pytest.approx(tile.mean(), rel=1e-3)
     assert tiles._resize(tile, (300, 300)).mean() == pytest.approx(tile.mean(), rel=1e-3)
+    coloured = np.stack([tile, 2 * tile, 0 * tile], axis=2)
+    small = tiles._resize(coloured, (64, 50))
+    assert small.shape == (64, 50, 3)
+    np.testing.assert_allclose(small.mean(axis=(0, 1)), np.array([1, 2, 0]) * tile.mean(), rtol=1e-3)
 
 
 MODELS = {

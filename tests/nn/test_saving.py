@@ -1,4 +1,4 @@
-"""Saving that fails: the old file stays as it was, and nothing else stays."""
+"""Saving: a network comes back; where it fails the old file stays as it was, and nothing else stays."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 
 from layers import Linear
 from nn import Network
-from nn.weights import load, save
+from nn.weights import load, read_metadata, save
 from tests.checks import one_sentence
 
 
@@ -48,6 +48,14 @@ def test_the_new_file_is_whole_before_it_gets_its_name(path, monkeypatch):
     assert sizes == [path.stat().st_size]
     np.testing.assert_array_equal(load(small(3), path).params["fc.weight"], small(2).params["fc.weight"])
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_network_saves_and_loads_itself(path):
+    small(2).save(path, {"note": 3})
+    network = small(3)
+    assert network.load(path) is network
+    np.testing.assert_array_equal(network.params["fc.weight"], small(2).params["fc.weight"])
+    assert read_metadata(path)["extra"] == {"note": 3}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")

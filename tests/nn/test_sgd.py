@@ -115,3 +115,14 @@ def test_a_parameter_that_could_not_be_changed_in_place_is_refused():
     one_backward(network, 0)
     with one_sentence(ValueError, "first.weight", "ascontiguousarray"):
         optimizer.step()
+
+
+def test_a_network_converted_behind_its_back_is_refused():
+    network = small_network(np.float32)
+    optimizer = SGD(network, 0.1)
+    network.astype(np.float64)
+    one_backward(network, 0)
+    before = network.params["first.weight"].copy()
+    with one_sentence(TypeError, "SGD", "first.weight", "float64", "float32", "after astype"):
+        optimizer.step()
+    np.testing.assert_array_equal(network.params["first.weight"], before)

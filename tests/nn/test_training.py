@@ -118,6 +118,13 @@ def test_it_learns():
     assert evaluate(net, test_set.images, test_set.labels)[1] > 0.9
 
 
+def test_the_caller_may_stop_after_an_epoch():
+    _, whole = run(epochs=4)
+    _, stopped = run(epochs=4, after_epoch=lambda history: len(history.epochs) == 2)
+    assert len(stopped.epochs) == 2 and stopped.unfinished is None
+    assert stopped.steps == whole.steps[: len(stopped.steps)]
+
+
 def test_the_schedule_sees_the_fraction_of_the_run_that_is_done():
     seen = []
 
