@@ -82,7 +82,8 @@ def saturated_share(y: np.ndarray, bounds: tuple[float, float]) -> float:
 def _size(array: np.ndarray) -> float:
     """The Euclidean norm."""
     numbers = array.reshape(-1)
-    square = float(np.dot(numbers, numbers))
+    with np.errstate(over="ignore"):
+        square = float(np.dot(numbers, numbers))
     if math.isinf(square):  # too large for a float32
         numbers = numbers.astype(np.float64)
         square = float(np.dot(numbers, numbers))

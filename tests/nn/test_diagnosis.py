@@ -13,9 +13,9 @@ from layers import Conv2d, Dropout, Flatten, Linear, ReLU, ScaledTanh, Sigmoid, 
 from models import alexnet_small, lenet
 from nn import SGD, LeNet5Loss, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, digits
-from nn.diagnosis import EXPLODING, diagnose, measure, saturated_share
+from nn.diagnosis import EXPLODING, diagnose, measure, not_finite, saturated_share
 from nn.initialisers import xavier_uniform
-from nn.training import train
+from nn.training import History, train
 
 NAMES = tuple("abcd")
 
@@ -252,3 +252,24 @@ def test_dropout_is_not_taken_for_death():
     )
     network = Network([*network.layers.items(), ("fc2", Linear(32, 4, rng=1))])
     assert found(run(network, rate=0.01)) == set()
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_whose_squares_overflow_still_have_a_size():
+    network, loss, data = deep(ReLU, depth=1), SoftmaxCrossEntropy(), pictures(40)
+    logits = network.forward(data.images, training=True)
+    network.params["fc1.weight"][...] = 1e30
+    network.grads["fc1.weight"][...] = -1e27
+    assert measure(network, logits, loss)["gradients"]["fc1"] == pytest.approx(1e-3)
+
+
+def test_a_loss_that_is_no_number_although_all_others_are():
+    network, data = deep(ReLU, depth=1), pictures(40)
+    network.forward(data.images, training=True)
+    assert not_finite(network, data.images, 1.0, 7) == ""
+    for loss in (math.nan, math.inf):
+        assert not_finite(network, data.images, loss, 7).startswith("in step 7 the loss is no longer a number; ")
+
+
+def test_a_run_that_was_not_watched_has_nothing_to_say():
+    assert diagnose(History()) == []
