@@ -16,6 +16,7 @@ from tests.foreign_files import (
     Call,
     Global,
     Opcodes,
+    Persistent,
     dump,
     npy_header,
     one_object,
@@ -193,6 +194,59 @@ def test_what_is_no_array(npy, shape, data):
     empty = Call(Global("numpy.core.multiarray", "_reconstruct"), (Global("numpy", "ndarray"), (0,), b"b"))
     array = Build(empty, (1, shape, dtype, False, data))
     refuses(read_caffe_npy, write_npy(npy, dump(one_object({"a": [array, array]}), python2=True)))
+
+
+FLOAT = Global("torch", "FloatStorage")
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        None,
+        ("storage", FLOAT, "0", "cpu"),
+        ("module", FLOAT, "0", "cpu", 1),
+        ("storage", "FloatStorage", "0", "cpu", 1),
+        ("storage", FLOAT, 0, "cpu", 1),
+        ("storage", FLOAT, "0", "cpu", -1),
+    ],
+)
+def test_what_is_no_storage(pth, identifier):
+    assert read_pth(write_pth(pth, {"a": tensor(storage("0", "f4", 1), 0, (1,), (1,))}, {"0": bytes(4)}))["a"] == 0
+    value = {"a": tensor(Persistent(identifier), 0, (1,), (1,))}
+    refuses(read_pth, write_pth(pth, value, {"0": bytes(4)}), "storage in a way that PyTorch does not")
+
+
+RECONSTRUCT, NDARRAY = Global("numpy.core.multiarray", "_reconstruct"), Global("numpy", "ndarray")
+EMPTY, DTYPE = Call(RECONSTRUCT, (NDARRAY, (0,), b"b")), Call(Global("numpy", "dtype"), ("f4", 0, 1))
+ENCODE = Global("_codecs", "encode")
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (Build(EMPTY, (1, (1,), Build(DTYPE, [3, "<"]), False, bytes(4))), "dtype in a way that NumPy does not"),
+        (Build(EMPTY, (1, (1,), Build(DTYPE, (3,)), False, bytes(4))), "dtype in a way that NumPy does not"),
+        (Build(EMPTY, (1, (1,), Build(DTYPE, (3, "?")), False, bytes(4))), "unknown byte order"),
+        (Build(EMPTY, (1, (1,), DTYPE, False)), "an array in a way that NumPy does not"),
+        (Build(EMPTY, [1, (1,), DTYPE, False, bytes(4)]), "an array in a way that NumPy does not"),
+        (Build(EMPTY, (1, (1,), "f4", False, bytes(4))), "an array in a way that NumPy does not"),
+        (Call(RECONSTRUCT, ()), "makes an array in a way that NumPy does not"),
+        (Call(RECONSTRUCT, ("ndarray", (0,), b"b")), "makes an array in a way that NumPy does not"),
+        (Call(RECONSTRUCT, (Global("numpy", "dtype"), (0,), b"b")), "makes an array in a way that NumPy does not"),
+        (Call(ENCODE, ("text",)), "makes bytes in a way that Python does not"),
+        (Call(ENCODE, ("text", "utf-8")), "makes bytes in a way that Python does not"),
+        (Call(ENCODE, (5, "latin1")), "makes bytes in a way that Python does not"),
+        (Call(ENCODE, ("\u0100", "latin1")), "text that is not latin1"),
+    ],
+)
+def test_what_makes_no_array(npy, array, words):
+    refuses(read_caffe_npy, write_npy(npy, dump(array)), words)
+
+
+def test_an_array_of_several_objects(npy):
+    several = np.empty(2, dtype=object)
+    several[:] = [some_layers(), some_layers()]
+    refuses(read_caffe_npy, write_npy(npy, pickle.dumps(several, protocol=4)), "several objects, expected one dict")
 
 
 @pytest.mark.parametrize("reader", [read_pth, read_caffe_npy])

@@ -46,6 +46,12 @@ def test_what_is_called_and_filled_are_our_stand_ins(protocol):
     assert read["outside"] == "some.Namekey"
 
 
+def test_a_stand_in_that_cannot_be_filled_is_our_mistake_and_not_the_file_s():
+    functions = {"some.Pair": lambda arguments: Unbuilt()}
+    with pytest.raises(NotImplementedError):
+        read_pickle(dump(Build(Call(PAIR, ()), 1)), functions)
+
+
 def test_bytes_are_views_of_the_file():
     data = pickle.dumps([bytes(1000)], 4)
     (read,) = read_pickle(data, {})

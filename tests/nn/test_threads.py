@@ -1,5 +1,8 @@
 """Work in parts: every part once, errors come through, and the number of threads changes no bit."""
 
+import os
+import signal
+import sys
 import threading
 import time
 
@@ -16,6 +19,14 @@ def restore_number_of_threads():
     before = threads.num_threads()
     yield
     threads.set_num_threads(before)
+
+
+@pytest.fixture
+def default_interrupt():
+    """Ctrl-C raises KeyboardInterrupt, even where the tests run in the background and would ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
@@ -47,6 +58,61 @@ def test_an_error_in_any_part_is_raised(number):
     done = []
     threads.run_parallel(done.append, range(4))  # and it still works afterwards
     assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_an_error_in_a_helping_thread_comes_out_of_the_calling_one():
+    threads.set_num_threads(2)
+    failed = threading.Event()
+
+    def work(part):
+        if threading.current_thread() is threading.main_thread():
+            failed.wait(10)
+            time.sleep(0.05)
+        else:
+            failed.set()
+            raise ValueError("wrong in another thread")
+
+    with pytest.raises(ValueError, match="wrong in another thread"):
+        threads.run_parallel(work, range(50))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows cannot send a signal to a thread")
+def test_an_interrupt_while_waiting_for_the_helpers_comes_out_when_they_are_done(default_interrupt):
+    threads.set_num_threads(2)
+    helping, waiting, finished = (threading.Event() for _ in range(3))
+
+    def work(part):
+        if threading.current_thread() is threading.main_thread():
+            helping.wait(10)
+            waiting.set()
+        else:
+            helping.set()
+            waiting.wait(10)
+            time.sleep(0.1)  # by now the main thread has nothing left to do but wait for this one
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.1)
+            finished.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_parallel(work, range(2))
+    assert finished.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no fork, or it is not safe beside threads")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_gets_helping_threads_of_its_own():
+    threads.set_num_threads(2)
+    threads.run_parallel(lambda part: time.sleep(0.001), range(8))  # the parent has a helper, which the child has not
+    child = os.fork()
+    if child == 0:  # no test any more: whatever happens, nothing of pytest's may run here
+        try:
+            signal.alarm(60)
+            both = threading.Barrier(2, timeout=30)
+            threads.run_parallel(lambda part: both.wait(), range(2))  # passes when two threads are there at once
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_nothing_is_written_any_more_when_an_interrupt_comes_out():
@@ -132,3 +198,18 @@ def test_the_number_of_threads_changes_no_bit(name):
 def test_bad_numbers(number):
     with one_sentence((ValueError, TypeError), "threads", number):
         threads.set_num_threads(number)
+
+
+@pytest.mark.parametrize("wish, number", [("3", 3), ("", None)])
+def test_the_environment_decides_the_number(wish, number, monkeypatch):
+    monkeypatch.setenv("NUM_THREADS", wish)
+    monkeypatch.setattr(threads, "_number", None)
+    assert threads.num_threads() == number or (number is None and 1 <= threads.num_threads() <= os.cpu_count())
+
+
+@pytest.mark.parametrize("wish", ["0", "-2", "many", "1.5", " "])
+def test_bad_numbers_in_the_environment(wish, monkeypatch):
+    monkeypatch.setenv("NUM_THREADS", wish)
+    monkeypatch.setattr(threads, "_number", None)
+    with one_sentence(ValueError, "NUM_THREADS", repr(wish), "at least 1"):
+        threads.num_threads()
