@@ -305,12 +305,14 @@ def test_a_folder_that_may_not_be_read_is_left_out(tmp_path, monkeypatch):
 
 # --------------------------------------------------------------------------------------------------- only in zips
 def test_folders_are_members_too(tmp_path):
-    folders = dict.fromkeys(["./", ".", "cat/", "dog/", "dog/deeper/"], b"")
-    dataset, skipped = pictures(zipped(tmp_path, folders | ANIMALS))
-    check_animals(dataset)
-    assert len(dataset) == 6 and skipped == []
+    itself, folders = {"./": b"", ".": b""}, ["cat/", "dog/", "dog/deeper/"]
+    for top in ("", "top/"):
+        inside = {top + name: content for name, content in (dict.fromkeys(folders, b"") | ANIMALS).items()}
+        dataset, skipped = pictures(zipped(tmp_path, itself | inside))
+        check_animals(dataset)
+        assert len(dataset) == 6 and skipped == []
     with pytest.raises(ValueError, match="got none in 'fox'$"):
-        pictures(zipped(tmp_path, folders | ANIMALS | {"fox/": b""}))
+        pictures(zipped(tmp_path, itself | ANIMALS | {"fox/": b""}))
 
 
 def test_members_with_paths_that_lead_outside_are_left_out_and_nothing_is_written(tmp_path):
