@@ -66,7 +66,7 @@ def max_pool(draw, dtype, rng):
 def max_pool_backward(draw, dtype, rng):
     (x, *window, y, winners), _ = max_pool(draw, dtype, rng)
     pooling.max_pool_plain(x, *window, y, winners)
-    return (rng.integers(1, 10, y.shape).astype(dtype), winners, *window, np.zeros_like(x)), [5]
+    return (rng.integers(1, 10, y.shape).astype(dtype), winners, *window, whole_numbers(rng, x.shape, dtype)), [5]
 
 
 def sum_pool(draw, dtype, rng):
@@ -76,7 +76,7 @@ def sum_pool(draw, dtype, rng):
 
 def sum_pool_backward(draw, dtype, rng):
     x, dy, window = window_sizes(draw, dtype, rng)
-    return (np.abs(dy) + 1, *window, np.zeros_like(x)), [4]
+    return (np.abs(dy) + 1, *window, x), [4]
 
 
 def slope(draw, dtype, rng):
@@ -190,44 +190,48 @@ def lrn_magnitude(dy, x, size, alpha, beta, k, region):
     return np.abs(dy) * s**-beta + 2 * alpha * beta * np.abs(x) * others
 
 
-@quiet
-@given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
-def test_lrn_equals_the_plain_version_in_float64(device, data, dtype, grid, seed):
-    """With n neighbours, s is right to n + 3 roundings, each of half float64's epsilon; its power to as many (beta is
-    at most 1) and 4 of its own; each of the terms to 2 (n + 3) + 10; their sum to n more. Both versions may be off by
-    that, and ours is rounded to its dtype at the end."""
-    (dy, x, *constants, dx), _ = lrn_backward(data.draw, dtype, np.random.default_rng(seed))
-    device.blocks, device.threads = grid
-    wide, wide_dy, y = x.astype(np.float64), dy.astype(np.float64), dx.copy()
+def check_lrn(dy, x, constants):
+    """Compare with the plain version in float64. With n neighbours, s is right to n + 3 roundings, each of half
+    float64's epsilon; its power to as many (beta is at most 1) and 4 of its own; each of the terms to 2 (n + 3) + 10;
+    their sum to n more. Both versions may be off by that, and ours is rounded to its dtype at the end."""
+    wide, wide_dy, y, dx = x.astype(np.float64), dy.astype(np.float64), np.full_like(x, 99), np.full_like(x, 99)
     n = constants[0] ** (2 if constants[-1] == "within" else 1)
     relative = (3 * n + 16) * np.finfo(np.float64).eps
-    last = np.finfo(dtype).eps / 2
+    last, smallest = np.finfo(x.dtype).eps / 2, np.finfo(x.dtype).smallest_subnormal
 
     cuda.lrn_cuda(x, *constants, y)
     expected = np.empty_like(wide)
     normalisation.lrn_plain(wide, *constants, expected)
-    assert_close(y, expected, (relative + last) * np.abs(expected))
+    assert_close(y, expected, (relative + last) * np.abs(expected) + smallest)
 
     cuda.lrn_backward_cuda(dy, x, *constants, dx)
     normalisation.lrn_backward_plain(wide_dy, wide, *constants, expected)
-    assert_close(dx, expected, relative * lrn_magnitude(wide_dy, wide, *constants) + last * np.abs(expected))
+    assert_close(dx, expected, relative * lrn_magnitude(wide_dy, wide, *constants) + last * np.abs(expected) + smallest)
+    return y, dx
+
+
+@quiet
+@given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
+def test_lrn_equals_the_plain_version_in_float64(device, data, dtype, grid, seed):
+    (dy, x, *constants, _), _ = lrn_backward(data.draw, dtype, np.random.default_rng(seed))
+    device.blocks, device.threads = grid
+    check_lrn(dy, x, constants)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("region", ["across", "within"])
+@pytest.mark.parametrize("beta", [0.75, 0.6])
+@pytest.mark.parametrize("size", [3, 5])
+def test_lrn_with_many_neighbours(device, size, beta, region, dtype):
+    dy, x = np.random.default_rng(0).normal(size=(2, 2, 5, 6, 7)).astype(dtype)
+    check_lrn(dy, x, (size, 1.0, beta, 2.0, region))
 
 
 @pytest.mark.parametrize("region", ["across", "within"])
 def test_the_squares_of_lrn_do_not_overflow_float32(device, region):
-    rng = np.random.default_rng(0)
-    x, dy = (rng.normal(size=(2, 4, 4, 6)) * 1e37).astype(np.float32), rng.normal(size=(2, 4, 4, 6)).astype(np.float32)
-    y, dx = np.empty_like(x), np.empty_like(x)
-    constants = (3, 1e-4, 0.75, 2.0, region)
-    cuda.lrn_cuda(x, *constants, y)
-    cuda.lrn_backward_cuda(dy, x, *constants, dx)
-    expected = np.empty((2, *x.shape))
-    normalisation.lrn_plain(x.astype(np.float64), *constants, expected[0])
-    normalisation.lrn_backward_plain(dy.astype(np.float64), x.astype(np.float64), *constants, expected[1])
-    smallest = np.finfo(np.float32).smallest_subnormal
-    assert np.all(expected[0] != 0)
-    np.testing.assert_allclose(y, expected[0], rtol=np.finfo(np.float32).eps)
-    np.testing.assert_allclose(dx, expected[1], rtol=1e-6, atol=smallest)
+    dy, x = np.random.default_rng(0).normal(size=(2, 2, 4, 4, 6))
+    y, dx = check_lrn(dy.astype(np.float32), (x * 1e25).astype(np.float32), (3, 1e-4, 0.75, 2.0, region))
+    assert np.all(y != 0) and np.all(dx != 0)
 
 
 def test_lrn_takes_two_passes_backward_and_one_forward(device):
