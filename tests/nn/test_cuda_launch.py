@@ -24,24 +24,31 @@ class CudaError(Exception):
     pass
 
 
+def forget():
+    cuda._kernel.cache_clear()
+    cuda._module.cache_clear()
+
+
 @pytest.fixture
 def cupy(monkeypatch):
     """A module that stands for CuPy and writes down what it is asked for."""
-    modules, calls = [], []
+    modules, taken, calls = [], [], []
 
     class RawModule:
         def __init__(self, code, options):
             modules.append((code, options))
 
         def get_function(self, name):
+            taken.append(name)
             return lambda grid, block, arguments: calls.append((name, grid, block, arguments))
 
     runtime = SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=CudaError)
-    fake = SimpleNamespace(RawModule=RawModule, cuda=SimpleNamespace(runtime=runtime), modules=modules, calls=calls)
+    fake = SimpleNamespace(RawModule=RawModule, cuda=SimpleNamespace(runtime=runtime))
+    fake.modules, fake.taken, fake.calls = modules, taken, calls
     monkeypatch.setitem(sys.modules, "cupy", fake)
-    cuda._module.cache_clear()
+    forget()
     yield fake
-    cuda._module.cache_clear()
+    forget()
 
 
 def test_a_source_is_compiled_once_for_each_type(cupy):
@@ -51,6 +58,7 @@ def test_a_source_is_compiled_once_for_each_type(cupy):
         cuda.sigmoid_gradient_cuda(array, array, array)
     source = (FOLDER / "slopes.cu").read_text(encoding="utf-8")
     assert cupy.modules == [(source, ("-DREAL=float",)), (source, ("-DREAL=double",))]
+    assert cupy.taken == ["relu_gradient", "sigmoid_gradient"] * 2
     assert [name for name, *_ in cupy.calls] == ["relu_gradient", "sigmoid_gradient"] * 3
 
 
@@ -88,7 +96,7 @@ def test_an_array_that_is_not_stored_row_by_row_is_refused(cupy):
 
 
 def test_without_cupy_one_sentence_says_what_to_install(monkeypatch):
-    cuda._module.cache_clear()
+    forget()
     monkeypatch.setitem(sys.modules, "cupy", None)
     array = np.zeros(3, np.float32)
     with pytest.raises(

@@ -70,8 +70,13 @@ def _launch(name, size, *arguments):
     """Run the kernel `name` on `size` output elements. The first argument is an array; REAL is its type."""
     if size == 0:
         return  # CUDA knows no empty grid
-    kernel = _module(source_of(name), REALS[arguments[0].dtype.name]).get_function(name)
+    kernel = _kernel(name, REALS[arguments[0].dtype.name])
     kernel((min(-(-size // THREADS), BLOCKS),), (THREADS,), c_arguments(size, arguments))
+
+
+@cache  # CuPy would make a new one each time, and look its code up again
+def _kernel(name: str, real: str):
+    return _module(source_of(name), real).get_function(name)
 
 
 @cache
