@@ -272,6 +272,23 @@ def test_softmax_gradient_of_huge_logits(device, dtype):
     assert np.array_equal(p[:2], [[1, 0, 0], [0, 0.5, 0.5]]) and np.all(np.isnan(p[2]))
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_softmax_gradient_finds_the_largest_logit_wherever_it_is(device, place):
+    z = np.zeros((2, 4), np.float32)
+    z[1, place] = 1000  # exp of it would overflow
+    p, dz = np.empty_like(z), np.empty_like(z)
+    cuda.softmax_gradient_cuda(z, np.array([0, place]), p, dz)
+    assert np.array_equal(p, [[0.25] * 4, np.eye(4)[place]]) and np.all(dz[1] == 0)
+
+
+def test_softmax_gradient_of_many_classes_is_as_exact_as_of_few(device):
+    z = np.random.default_rng(0).normal(0, 0.1, (1, 5000)).astype(np.float32)
+    p, dz, expected = np.empty_like(z), np.empty_like(z), np.empty((2, 1, 5000))
+    cuda.softmax_gradient_cuda(z, np.array([3]), p, dz)
+    softmax.softmax_gradient_plain(z.astype(np.float64), np.array([3]), *expected)
+    assert_close(p, expected[0], (np.ptp(z) + 6) * np.finfo(np.float32).eps * expected[0])
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("form", ["sgd_paper", "sgd_pytorch"])
 def test_sgd_with_any_constants(device, form, dtype):
