@@ -1,11 +1,12 @@
-"""The few array loops that cost time. Each exists twice, side by side: plain (NumPy, to be read) and fast (numba).
+"""The few array loops that cost time. Each exists twice, side by side: plain (NumPy, to be read) and fast (numba); most
+exist a third time, for graphics cards (`nn.kernels.cuda`).
 
-This is the one place that chooses between them, by the array it is given: NumPy arrays go to the fast version, any
-other kind of array to the plain one. The kernels know arrays and nothing else: they check no arguments, and they run
-in the thread that calls them (`nn.threads` says why).
+This is the one place that chooses between them, by the array it is given: NumPy arrays go to the fast version, CuPy
+arrays to the CUDA one, any other kind of array to the plain one. The kernels know arrays and nothing else: they check
+no arguments, and they run in the thread that calls them (`nn.threads` says why).
 
-All are compiled with error_model="numpy": a division by zero gives infinity, as in NumPy. Python's way, an exception,
-would need a test at every division and keep the compiler from dividing eight numbers at a time.
+The fast ones are compiled with error_model="numpy": a division by zero gives infinity, as in NumPy. Python's way, an
+exception, would need a test at every division and keep the compiler from dividing eight numbers at a time.
 """
 
 from __future__ import annotations
@@ -23,32 +24,44 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
     numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
 
-from nn.kernels import direct, normalisation, patches, pooling, sampling, slopes, tiles, update
+from nn.kernels import cuda, direct, normalisation, patches, pooling, sampling, slopes, softmax, tiles, update
 
 
-def _dispatch(fast: Callable, plain: Callable) -> Callable:
+def _dispatch(fast: Callable, plain: Callable, on_device: Callable | None = None) -> Callable:
     @wraps(plain)
     def kernel(array, *arguments):
-        return (fast if isinstance(array, np.ndarray) else plain)(array, *arguments)
+        if isinstance(array, np.ndarray):
+            return fast(array, *arguments)
+        if on_device is not None and type(array).__module__.startswith("cupy"):
+            return on_device(array, *arguments)
+        return plain(array, *arguments)
 
     return kernel
 
 
-im2col = _dispatch(patches.im2col_fast, patches.im2col_plain)
-col2im = _dispatch(patches.col2im_fast, patches.col2im_plain)
+im2col = _dispatch(patches.im2col_fast, patches.im2col_plain, cuda.im2col_cuda)
+col2im = _dispatch(patches.col2im_fast, patches.col2im_plain, cuda.col2im_cuda)
 convolve = _dispatch(direct.convolve_fast, direct.convolve_plain)
 weight_gradient = _dispatch(direct.weight_gradient_fast, direct.weight_gradient_plain)
 input_gradient = _dispatch(direct.input_gradient_fast, direct.input_gradient_plain)
-max_pool = _dispatch(pooling.max_pool_fast, pooling.max_pool_plain)
-max_pool_backward = _dispatch(pooling.max_pool_backward_fast, pooling.max_pool_backward_plain)
-sum_pool = _dispatch(pooling.sum_pool_fast, pooling.sum_pool_plain)
-sum_pool_backward = _dispatch(pooling.sum_pool_backward_fast, pooling.sum_pool_backward_plain)
-lrn = _dispatch(normalisation.lrn_fast, normalisation.lrn_plain)
-lrn_backward = _dispatch(normalisation.lrn_backward_fast, normalisation.lrn_backward_plain)
-affine = _dispatch(sampling.affine_fast, sampling.affine_plain)
+max_pool = _dispatch(pooling.max_pool_fast, pooling.max_pool_plain, cuda.max_pool_cuda)
+max_pool_backward = _dispatch(
+    pooling.max_pool_backward_fast, pooling.max_pool_backward_plain, cuda.max_pool_backward_cuda
+)
+sum_pool = _dispatch(pooling.sum_pool_fast, pooling.sum_pool_plain, cuda.sum_pool_cuda)
+sum_pool_backward = _dispatch(
+    pooling.sum_pool_backward_fast, pooling.sum_pool_backward_plain, cuda.sum_pool_backward_cuda
+)
+lrn = _dispatch(normalisation.lrn_fast, normalisation.lrn_plain, cuda.lrn_cuda)
+lrn_backward = _dispatch(normalisation.lrn_backward_fast, normalisation.lrn_backward_plain, cuda.lrn_backward_cuda)
+affine = _dispatch(sampling.affine_fast, sampling.affine_plain, cuda.affine_cuda)
 gather_tiles = _dispatch(tiles.gather_tiles_fast, tiles.gather_tiles_plain)
 scatter_tiles = _dispatch(tiles.scatter_tiles_fast, tiles.scatter_tiles_plain)
-relu_gradient = _dispatch(slopes.relu_gradient_fast, slopes.relu_gradient_plain)
-sigmoid_gradient = _dispatch(slopes.sigmoid_gradient_fast, slopes.sigmoid_gradient_plain)
-sgd_paper = _dispatch(update.sgd_paper_fast, update.sgd_paper_plain)
-sgd_pytorch = _dispatch(update.sgd_pytorch_fast, update.sgd_pytorch_plain)
+relu_gradient = _dispatch(slopes.relu_gradient_fast, slopes.relu_gradient_plain, cuda.relu_gradient_cuda)
+sigmoid_gradient = _dispatch(slopes.sigmoid_gradient_fast, slopes.sigmoid_gradient_plain, cuda.sigmoid_gradient_cuda)
+sgd_paper = _dispatch(update.sgd_paper_fast, update.sgd_paper_plain, cuda.sgd_paper_cuda)
+sgd_pytorch = _dispatch(update.sgd_pytorch_fast, update.sgd_pytorch_plain, cuda.sgd_pytorch_cuda)
+# What the processor does inside other loops, and a graphics card does best in one kernel.
+add_bias = _dispatch(slopes.add_bias_plain, slopes.add_bias_plain, cuda.add_bias_cuda)
+add_bias_relu = _dispatch(slopes.add_bias_relu_plain, slopes.add_bias_relu_plain, cuda.add_bias_relu_cuda)
+softmax_gradient = _dispatch(softmax.softmax_gradient_plain, softmax.softmax_gradient_plain, cuda.softmax_gradient_cuda)

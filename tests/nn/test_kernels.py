@@ -10,16 +10,13 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from nn import kernels
-from nn.kernels import direct, normalisation, patches, pooling, slopes, tiles, update
+from nn import SoftmaxCrossEntropy, kernels
+from nn.kernels import direct, normalisation, patches, pooling, slopes, softmax, tiles, update
 from tests import oracles
-
-# The same examples on every machine, no clock (numba compiles during the first one), nothing written to disk.
-quiet = settings(max_examples=80, deadline=None, derandomize=True, database=None)
-dtypes = st.sampled_from([np.float32, np.float64])
+from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,33 +42,6 @@ def sums_in_python(a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, le
                 assert len(vector) == lanes, "the compiled code would read beyond the end of b"
                 total += a[a_at + i * a_i + r * a_run + k * a_step] * vector
         sums[i * lanes : (i + 1) * lanes] = total
-
-
-def whole_numbers(rng, shape, dtype):
-    return rng.integers(-9, 10, shape).astype(dtype)
-
-
-@st.composite
-def windows(draw, wide_padding):
-    """Sizes for which at least one window fits: x's shape, kernel, stride, padding, and the output's (OH, OW)."""
-    N, C = draw(st.integers(1, 3)), draw(st.integers(1, 5))
-    ceil_mode = not wide_padding and draw(st.booleans())
-    axes = []
-    for _ in range(2):
-        K, S, size = draw(st.integers(1, 4)), draw(st.integers(1, 4)), draw(st.integers(1, 9))
-        P = draw(st.integers(0, K + 1 if wide_padding else K // 2))
-        size = max(size, K - 2 * P)
-        axes.append((size, K, S, P, len(oracles.window_starts(size, K, S, P, ceil_mode))))
-    (H, W), kernel, stride, padding, output = zip(*axes, strict=True)
-    return (N, H, W, C), kernel, stride, padding, output
-
-
-@st.composite
-def convolutions(draw):
-    """The same, with the output rows wanted."""
-    shape, kernel, stride, padding, (OH, OW) = draw(windows(wide_padding=True))
-    rows = tuple(sorted(draw(st.lists(st.integers(0, OH), min_size=2, max_size=2, unique=True))))
-    return shape, kernel, stride, padding, rows, OW
 
 
 @quiet
@@ -305,12 +275,69 @@ def test_sgd_update(form, dtype):
         np.testing.assert_allclose(fast, plain, rtol=0, atol=8 * np.finfo(dtype).eps)
 
 
-def test_the_dispatcher_takes_the_fast_version_for_numpy_and_the_plain_one_otherwise():
-    class Other:
-        """An array of another library, as far as the dispatcher can see."""
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bias_and_relu(dtype):
+    rng = np.random.default_rng(0)
+    y, bias = whole_numbers(rng, (5, 7), dtype), whole_numbers(rng, (7,), dtype)
+    expected = np.array([[y[r, c] + bias[c] for c in range(7)] for r in range(5)])
+    with_bias, with_relu = y.copy(), y.copy()
+    slopes.add_bias_plain(with_bias, bias)
+    slopes.add_bias_relu_plain(with_relu, bias)
+    assert np.array_equal(with_bias, expected) and np.any(expected < 0)
+    assert np.array_equal(with_relu, np.where(expected > 0, expected, 0))
 
-    called = []
-    kernel = kernels._dispatch(lambda array: called.append("fast"), lambda array: called.append("plain"))
-    kernel(np.zeros(3))
-    kernel(Other())
-    assert called == ["fast", "plain"]
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_gradient(dtype):
+    rng = np.random.default_rng(0)
+    z, labels = rng.normal(0, 3, (5, 7)).astype(dtype), rng.integers(0, 7, 5)
+    p, dz = np.full_like(z, 99), np.full_like(z, 99)
+    softmax.softmax_gradient_plain(z, labels, p, dz)
+    # exp is as exact as its argument, which is one rounding of a number below 20.
+    np.testing.assert_allclose(p, oracles.softmax(z), rtol=30 * np.finfo(dtype).eps)
+    loss = SoftmaxCrossEntropy()
+    loss.forward(z, labels)
+    np.testing.assert_allclose(dz, loss.backward(), rtol=0, atol=30 * np.finfo(dtype).eps)
+    assert p.dtype == dz.dtype == dtype
+
+
+def test_softmax_gradient_of_huge_logits_is_silent():
+    most = np.finfo(np.float32).max
+    z = np.array([[most, -most], [-most, -most]], np.float32)
+    p, dz = np.empty_like(z), np.empty_like(z)
+    with np.errstate(all="raise", under="ignore"):
+        softmax.softmax_gradient_plain(z, np.array([1, 0]), p, dz)
+    assert np.array_equal(p, [[1, 0], [0.5, 0.5]])
+    assert np.array_equal(dz, [[0.5, -0.5], [-0.25, 0.25]])
+
+
+def array_of(module):
+    """An array of another library, as far as the dispatcher can see."""
+    return type("ndarray", (), {"__module__": module})()
+
+
+def test_the_dispatcher_chooses_by_the_kind_of_array():
+    def version(name):
+        return lambda array, argument: (name, argument)
+
+    kernel = kernels._dispatch(version("fast"), version("plain"), version("cuda"))
+    assert kernel(np.zeros(3), 1) == ("fast", 1)
+    assert kernel(array_of("cupy"), 2) == ("cuda", 2)
+    assert kernel(array_of("cupy._core.core"), 3) == ("cuda", 3)
+    assert kernel(array_of("torch"), 4) == ("plain", 4)
+    assert kernel(array_of("not_cupy"), 5) == ("plain", 5)
+
+
+def test_an_array_of_cupy_goes_to_the_plain_version_where_there_is_none_for_cuda():
+    kernel = kernels._dispatch(lambda array: "fast", lambda array: "plain")
+    assert kernel(array_of("cupy")) == "plain"
+    assert kernel(np.zeros(3)) == "fast"
+
+
+def test_each_kernel_is_dispatched_to_the_three_versions_of_its_own_name():
+    for name, cuda_version in vars(kernels.cuda).items():
+        if name.endswith("_cuda"):
+            kernel = getattr(kernels, name.removesuffix("_cuda"))
+            versions = [cell.cell_contents for cell in kernel.__closure__]
+            assert cuda_version in versions, f"{name} is never chosen"
+            assert {version.__name__.rpartition("_")[0] for version in versions} == {kernel.__name__[: -len("_plain")]}

@@ -1,0 +1,190 @@
+"""The kernels once more, for graphics cards: the .cu files in this folder are CUDA C, and CuPy compiles and runs them.
+
+Each function here has the signature and the meaning of the plain version of its name: `im2col_cuda` of `im2col_plain`.
+It works out the sizes and starts a thread for each element of the output; of very large outputs, a thread takes several
+elements. Every element is written by one thread, which gathers what it needs. No two threads add to the same place, so
+that results do not depend on which comes first.
+
+The arrays must be CuPy's, on the current device and stored row by row, with one dtype, float32 or float64. The work
+goes to the current stream and is not waited for. Convolutions have im2col only: on a graphics card the matrix product
+is so fast that patches pay for any number of channels.
+
+CuPy is imported when the first kernel runs, so that the library does not need it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+THREADS = 256  # in a block
+BLOCKS = 1 << 16  # at most; that many blocks fill any card many times over
+
+SOURCES = {
+    "patches": ("im2col", "col2im"),
+    "pooling": ("max_pool", "max_pool_backward", "sum_pool", "sum_pool_backward"),
+    "normalisation": (
+        "lrn_across",
+        "lrn_across_terms",
+        "lrn_across_backward",
+        "lrn_within",
+        "lrn_within_terms",
+        "lrn_within_backward",
+    ),
+    "slopes": ("add_bias", "add_bias_relu", "relu_gradient", "sigmoid_gradient"),
+    "softmax": ("softmax_gradient",),
+    "update": ("sgd_paper", "sgd_pytorch"),
+    "sampling": ("affine",),
+}
+REALS = {"float32": "float", "float64": "double"}
+
+
+def source_of(name: str) -> Path:
+    """The .cu file that has the kernel of this name."""
+    return Path(__file__).with_name(next(file for file, names in SOURCES.items() if name in names) + ".cu")
+
+
+def c_arguments(size: int, arguments: tuple) -> tuple:
+    """What the C function is given: `size`, the number of output elements, then the arguments. A whole number becomes a
+    long long and any other number a double. Of an array the C function gets the address alone, which does not say how
+    the elements lie: they must lie row by row."""
+    return tuple(_c_argument(argument) for argument in (size, *arguments))
+
+
+def _c_argument(argument):
+    if isinstance(argument, int | np.integer):
+        return np.int64(argument)
+    if isinstance(argument, float | np.floating):
+        return np.float64(argument)
+    if not argument.flags.c_contiguous:
+        raise ValueError(
+            f"a CUDA kernel got an array of shape {tuple(argument.shape)} that is not stored row by row; "
+            "use cupy.ascontiguousarray"
+        )
+    return argument
+
+
+def _launch(name, size, *arguments):
+    """Run the kernel `name` on `size` output elements. The first argument is an array; REAL is its type."""
+    if size == 0:
+        return  # CUDA knows no empty grid
+    kernel = _kernel(name, REALS[arguments[0].dtype.name])
+    kernel((min(-(-size // THREADS), BLOCKS),), (THREADS,), c_arguments(size, arguments))
+
+
+@cache  # CuPy would make a new one each time, and look its code up again
+def _kernel(name: str, real: str):
+    return _module(source_of(name), real).get_function(name)
+
+
+@cache
+def _module(source: Path, real: str):
+    try:
+        import cupy
+    except ImportError as error:
+        raise ImportError(
+            "CUDA kernels need CuPy, which cannot be imported: pip install cupy-cuda12x (or the one for your CUDA)"
+        ) from error
+    try:
+        devices = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:  # no driver, or one that is too old
+        raise RuntimeError(f"CUDA kernels need a graphics card that CUDA can use, but: {error}") from error
+    if devices == 0:
+        raise RuntimeError("CUDA kernels need a graphics card that CUDA can use, but there is none")
+    return cupy.RawModule(code=source.read_text(encoding="utf-8"), options=(f"-DREAL={real}",))
+
+
+def im2col_cuda(x, kernel, stride, padding, rows, width, patches):
+    """As `im2col_plain`."""
+    height = rows[1] - rows[0]
+    _launch("im2col", patches.size, x, *x.shape[1:], *kernel, *stride, *padding, rows[0], height, width, patches)
+
+
+def col2im_cuda(patches, kernel, stride, padding, width, x):
+    """As `col2im_plain`."""
+    height = len(patches) // (len(x) * width)
+    _launch("col2im", x.size, patches, *kernel, *stride, *padding, height, width, *x.shape[1:], x)
+
+
+def max_pool_cuda(x, kernel, stride, padding, y, winners):
+    """As `max_pool_plain`."""
+    _launch("max_pool", y.size, x, *x.shape[1:], *kernel, *stride, *padding, *y.shape[1:3], y, winners)
+
+
+def max_pool_backward_cuda(dy, winners, kernel, stride, padding, dx):
+    """As `max_pool_backward_plain`."""
+    window = (*kernel, *stride, *padding)
+    _launch("max_pool_backward", dx.size, dy, winners, *dy.shape[1:3], *window, *dx.shape[1:], dx)
+
+
+def sum_pool_cuda(x, kernel, stride, padding, y):
+    """As `sum_pool_plain`."""
+    _launch("sum_pool", y.size, x, *x.shape[1:], *kernel, *stride, *padding, *y.shape[1:3], y)
+
+
+def sum_pool_backward_cuda(dy, kernel, stride, padding, dx):
+    """As `sum_pool_backward_plain`."""
+    window = (*kernel, *stride, *padding)
+    _launch("sum_pool_backward", dx.size, dy, *dy.shape[1:3], *window, *dx.shape[1:], dx)
+
+
+def lrn_cuda(x, size, alpha, beta, k, region, y):
+    """As `lrn_plain`, and the squares cannot overflow float32: they are added up as doubles."""
+    sizes, constants = _neighbourhood(x, size, region), (float(alpha), float(beta), float(k))
+    _launch(f"lrn_{region}", y.size, x, *sizes, *constants, y)
+
+
+def lrn_backward_cuda(dy, x, size, alpha, beta, k, region, dx):
+    """As `lrn_backward_plain`, and the squares cannot overflow float32: they are added up as doubles."""
+    sizes, constants = _neighbourhood(x, size, region), (float(alpha), float(beta), float(k))
+    terms = np.empty_like(x, dtype=np.float64)
+    _launch(f"lrn_{region}_terms", terms.size, dy, x, *sizes, *constants, terms)
+    _launch(f"lrn_{region}_backward", dx.size, dy, x, terms, *sizes, *constants, dx)
+
+
+def _neighbourhood(x, size, region):
+    """The lengths of the axes along which neighbours lie, and inside them; then how far away a neighbour may be."""
+    return (*x.shape[3 if region == "across" else 1 :], size // 2)
+
+
+def add_bias_cuda(y, bias):
+    """As `add_bias_plain`."""
+    _launch("add_bias", y.size, y, bias, bias.size)
+
+
+def add_bias_relu_cuda(y, bias):
+    """As `add_bias_relu_plain`."""
+    _launch("add_bias_relu", y.size, y, bias, bias.size)
+
+
+def relu_gradient_cuda(dy, y, dx):
+    """As `relu_gradient_plain`; dx may be dy itself."""
+    _launch("relu_gradient", dx.size, dy, y, dx)
+
+
+def sigmoid_gradient_cuda(dy, y, dx):
+    """As `sigmoid_gradient_plain`; dx may be dy itself."""
+    _launch("sigmoid_gradient", dx.size, dy, y, dx)
+
+
+def softmax_gradient_cuda(z, labels, p, dz):
+    """As `softmax_gradient_plain`."""
+    _launch("softmax_gradient", p.size, z, labels.astype(np.int64, copy=False), *z.shape, p, dz)
+
+
+def sgd_paper_cuda(w, v, g, lr, momentum, weight_decay):
+    """As `sgd_paper_plain`."""
+    _launch("sgd_paper", w.size, w, v, g, float(lr), float(momentum), float(weight_decay))
+
+
+def sgd_pytorch_cuda(w, v, g, lr, momentum, weight_decay):
+    """As `sgd_pytorch_plain`."""
+    _launch("sgd_pytorch", w.size, w, v, g, float(lr), float(momentum), float(weight_decay))
+
+
+def affine_cuda(images, maps, fill, out):
+    """As `affine_plain`."""
+    maps = maps.astype(np.float64, copy=False)
+    _launch("affine", out.size, images, maps, *images.shape[1:], float(fill), out)

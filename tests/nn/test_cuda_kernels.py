@@ -1,0 +1,360 @@
+"""The CUDA kernels must agree with the plain ones on whatever shapes hypothesis thinks of.
+
+No graphics card is needed: `tests.cuda_shim` compiles the same .cu files for the processor and runs their threads one
+by one, in shuffled order. What is proven is all of the arithmetic, that of indices above all, and that the threads need
+nothing of each other; what is not is the graphics card itself.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nn.kernels import cuda, normalisation, patches, pooling, sampling, slopes, softmax, update
+from tests import cuda_shim, oracles
+from tests.checks import assert_close
+from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
+
+GRIDS = st.sampled_from([(3, 2), (1, 1), (2, 5), (1, 7), (40, 8)])  # the last: mostly one element for a thread, or none
+MODULES = (patches, pooling, normalisation, slopes, softmax, update, sampling)
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory):
+    if cuda_shim.COMPILER is None:
+        pytest.skip("There is no C++ compiler to build the CUDA kernels for the processor.")
+    device = cuda_shim.Device(tmp_path_factory.mktemp("cuda"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda, "_launch", device.launch)
+        yield device
+
+
+def plain_version(name):
+    return next(getattr(module, name + "_plain") for module in MODULES if hasattr(module, name + "_plain"))
+
+
+# ------------------------------------------------------------------------------------------------ what to call it with
+# Each gives the arguments of one kernel, and which of them are outputs. The numbers are whole or have few binary
+# places, so that every result is exact and "agree" can mean "equal". Outputs that are not read are 99 before, or 999
+# where 99 could be right.
+def window_sizes(draw, dtype, rng, wide_padding=False):
+    shape, kernel, stride, padding, output = draw(windows(wide_padding=wide_padding))
+    x, dy = (whole_numbers(rng, size, dtype) for size in (shape, (shape[0], *output, shape[3])))
+    return x, dy, (kernel, stride, padding)
+
+
+def im2col(draw, dtype, rng):
+    shape, kernel, stride, padding, rows, width = draw(convolutions())
+    result = np.full((shape[0] * (rows[1] - rows[0]) * width, kernel[0] * kernel[1] * shape[3]), 99, dtype)
+    return (whole_numbers(rng, shape, dtype), kernel, stride, padding, rows, width, result), [6]
+
+
+def col2im(draw, dtype, rng):
+    x, dy, (kernel, stride, padding) = window_sizes(draw, dtype, rng, wide_padding=True)
+    height, width = dy.shape[1:3]
+    height = draw(st.integers(1, height))  # the patches of the first rows only
+    gradient = rng.integers(1, 10, (len(x) * height * width, kernel[0] * kernel[1] * x.shape[3])).astype(dtype)
+    return (gradient, kernel, stride, padding, width, x), [5]
+
+
+def max_pool(draw, dtype, rng):
+    x, y, window = window_sizes(draw, dtype, rng)
+    x = -rng.integers(1, draw(st.sampled_from([3, 10, 1000])), x.shape).astype(dtype)  # many ties, or few
+    return (x, *window, np.full_like(y, 99), np.full(y.shape, 99, np.int32)), [4, 5]
+
+
+def max_pool_backward(draw, dtype, rng):
+    (x, *window, y, winners), _ = max_pool(draw, dtype, rng)
+    pooling.max_pool_plain(x, *window, y, winners)
+    return (rng.integers(1, 10, y.shape).astype(dtype), winners, *window, whole_numbers(rng, x.shape, dtype)), [5]
+
+
+def sum_pool(draw, dtype, rng):
+    x, y, window = window_sizes(draw, dtype, rng)
+    return (x, *window, np.full_like(y, 999)), [4]
+
+
+def sum_pool_backward(draw, dtype, rng):
+    x, dy, window = window_sizes(draw, dtype, rng)
+    return (np.abs(dy) + 1, *window, x), [4]
+
+
+def slope(draw, dtype, rng):
+    shape = tuple(draw(st.lists(st.integers(1, 6), min_size=1, max_size=4)))
+    return (whole_numbers(rng, shape, dtype), whole_numbers(rng, shape, dtype), np.full(shape, 999, dtype)), [2]
+
+
+def bias(draw, dtype, rng):
+    rows, channels = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    return (whole_numbers(rng, (rows, channels), dtype), whole_numbers(rng, (channels,), dtype)), [0]
+
+
+def sgd(draw, dtype, rng):
+    w, v, g = rng.integers(-9, 10, (3, draw(st.integers(1, 40)))).astype(dtype)
+    return (w, v, g, *(draw(st.sampled_from([0, 1, 0.5, 0.75, 0.125])) for _ in range(3))), [0, 1]
+
+
+def affine(draw, dtype, rng):
+    shape = tuple(draw(st.integers(1, most)) for most in (3, 7, 7, 4))
+    maps = rng.integers(-8, 9, (shape[0], 2, 3)) / 4 * draw(st.sampled_from([1, 1, 50]))
+    maps = maps.astype(draw(dtypes))  # whole, half and eighth pixels
+    return (whole_numbers(rng, shape, dtype), maps, draw(st.sampled_from([0, -3.5])), np.full(shape, 99, dtype)), [3]
+
+
+EXACT = {
+    **{kernel.__name__: kernel for kernel in (im2col, col2im, max_pool, max_pool_backward, sum_pool)},
+    **{kernel.__name__: kernel for kernel in (sum_pool_backward, affine)},
+    **{"relu_gradient": slope, "sigmoid_gradient": slope, "add_bias": bias, "add_bias_relu": bias},
+    **{"sgd_paper": sgd, "sgd_pytorch": sgd},
+}
+
+
+def lrn(draw, dtype, rng):
+    shape = tuple(draw(st.integers(1, most)) for most in (2, 5, 5, 9))
+    x, dx = rng.normal(0, 2, shape).astype(dtype), np.full(shape, 99, dtype)
+    beta, k = draw(st.sampled_from([0.75, 0.5, 1, 0.6])), draw(st.sampled_from([1, 2.0]))
+    region = draw(st.sampled_from(["across", "within"]))
+    return (x, draw(st.sampled_from([1, 3, 5, 7])), draw(st.sampled_from([0, 0.01, 1])), beta, k, region, dx), [6]
+
+
+def lrn_backward(draw, dtype, rng):
+    arguments, _ = lrn(draw, dtype, rng)
+    return (rng.normal(size=arguments[0].shape).astype(dtype), *arguments), [7]
+
+
+def softmax_gradient(draw, dtype, rng):
+    shape = draw(st.integers(1, 9)), draw(st.integers(1, 12))
+    labels = rng.integers(0, shape[1], shape[0]).astype(draw(st.sampled_from([np.int64, np.int32, np.uint8])))
+    return (rng.normal(0, 3, shape).astype(dtype), labels, np.full(shape, 99, dtype), np.full(shape, 99, dtype)), [2, 3]
+
+
+ROUNDED = {kernel.__name__: kernel for kernel in (lrn, lrn_backward, softmax_gradient)}
+
+
+def call(function, arguments, outputs):
+    """Call it with copies of the arrays; return the outputs, after seeing that it left all other arrays alone."""
+    copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+    function(*copies)
+    for position, (before, after) in enumerate(zip(arguments, copies, strict=True)):
+        assert position in outputs or np.array_equal(before, after), f"argument {position} is no output"
+    return [copies[position] for position in outputs]
+
+
+def test_every_cuda_kernel_is_tested_here():
+    assert {name for name in dir(cuda) if name.endswith("_cuda")} == {f"{name}_cuda" for name in {**EXACT, **ROUNDED}}
+
+
+@pytest.mark.parametrize("name", EXACT)
+@quiet
+@given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
+def test_equals_the_plain_version(device, name, data, dtype, grid, seed):
+    arguments, outputs = EXACT[name](data.draw, dtype, np.random.default_rng(seed))
+    device.blocks, device.threads = grid
+    expected = call(plain_version(name), arguments, outputs)
+    for plain, ours in zip(expected, call(getattr(cuda, name + "_cuda"), arguments, outputs), strict=True):
+        assert np.array_equal(plain, ours)
+
+
+@pytest.mark.parametrize("name", [*EXACT, *ROUNDED])
+@quiet
+@given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
+def test_one_thread_writes_an_element(device, name, data, dtype, grid, seed):
+    """Each thread is run alone. It changes elements of its own number only (and of that number plus the number of
+    threads, and so on), and all threads together change what the plain version changes: everything, but for sums of
+    nothing. So no element is written by two threads, and none is forgotten."""
+    arguments, outputs = {**EXACT, **ROUNDED}[name](data.draw, dtype, np.random.default_rng(seed))
+    expected = call(plain_version(name), arguments, outputs)
+    before = [arguments[position] for position in outputs]
+    changed = [np.zeros(array.size, dtype=int) for array in before]
+    device.blocks, device.threads = min(grid, (3, 2))
+    count = device.blocks * device.threads
+    for thread in range(count):
+        device.only = [thread]
+        try:
+            after = call(getattr(cuda, name + "_cuda"), arguments, outputs)
+        finally:
+            device.only = None
+        for times, old, new in zip(changed, before, after, strict=True):
+            here = ~np.equal(old, new).reshape(-1)  # the scratch memory of LRN may hold anything, NaN too
+            assert not np.any(np.delete(here, np.arange(thread, here.size, count))), "an element of another thread"
+            times += here
+    for times, old, new in zip(changed, before, expected, strict=True):
+        assert np.array_equal(times, (old != new).reshape(-1))
+
+
+# ---------------------------------------------------------------------------------- kernels whose results are rounded
+def lrn_magnitude(dy, x, size, alpha, beta, k, region):
+    """The sum of the absolute values of what `lrn_backward` adds up."""
+    s = k + alpha * normalisation._window_sum(x * x, size, region)
+    others = normalisation._window_sum(np.abs(dy * x) * s ** (-beta - 1), size, region)
+    return np.abs(dy) * s**-beta + 2 * alpha * beta * np.abs(x) * others
+
+
+def check_lrn(dy, x, constants):
+    """Compare with the plain version in float64. With n neighbours, s is right to n + 3 roundings, each of half
+    float64's epsilon; its power to as many (beta is at most 1) and 4 of its own; each of the terms to 2 (n + 3) + 10;
+    their sum to n more. Both versions may be off by that, and ours is rounded to its dtype at the end."""
+    wide, wide_dy, y, dx = x.astype(np.float64), dy.astype(np.float64), np.full_like(x, 99), np.full_like(x, 99)
+    n = constants[0] ** (2 if constants[-1] == "within" else 1)
+    relative = (3 * n + 16) * np.finfo(np.float64).eps
+    last, smallest = np.finfo(x.dtype).eps / 2, np.finfo(x.dtype).smallest_subnormal
+
+    cuda.lrn_cuda(x, *constants, y)
+    expected = np.empty_like(wide)
+    normalisation.lrn_plain(wide, *constants, expected)
+    assert_close(y, expected, (relative + last) * np.abs(expected) + smallest)
+
+    cuda.lrn_backward_cuda(dy, x, *constants, dx)
+    normalisation.lrn_backward_plain(wide_dy, wide, *constants, expected)
+    assert_close(dx, expected, relative * lrn_magnitude(wide_dy, wide, *constants) + last * np.abs(expected) + smallest)
+    return y, dx
+
+
+@quiet
+@given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
+def test_lrn_equals_the_plain_version_in_float64(device, data, dtype, grid, seed):
+    (dy, x, *constants, _), _ = lrn_backward(data.draw, dtype, np.random.default_rng(seed))
+    device.blocks, device.threads = grid
+    check_lrn(dy, x, constants)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("region", ["across", "within"])
+@pytest.mark.parametrize("beta", [0.75, 0.6])
+@pytest.mark.parametrize("size", [3, 5])
+def test_lrn_with_many_neighbours(device, size, beta, region, dtype):
+    dy, x = np.random.default_rng(0).normal(size=(2, 2, 5, 6, 7)).astype(dtype)
+    check_lrn(dy, x, (size, 1.0, beta, 2.0, region))
+
+
+@pytest.mark.parametrize("region", ["across", "within"])
+def test_the_squares_of_lrn_do_not_overflow_float32(device, region):
+    dy, x = np.random.default_rng(0).normal(size=(2, 2, 4, 4, 6))
+    y, dx = check_lrn(dy.astype(np.float32), (x * 1e25).astype(np.float32), (3, 1e-4, 0.75, 2.0, region))
+    assert np.all(y != 0) and np.all(dx != 0)
+
+
+def test_lrn_takes_two_passes_backward_and_one_forward(device):
+    x = np.ones((1, 2, 2, 3), np.float32)
+    device.launched.clear()
+    cuda.lrn_cuda(x, 3, 1.0, 0.75, 1.0, "across", np.empty_like(x))
+    cuda.lrn_backward_cuda(x, x, 3, 1.0, 0.75, 1.0, "within", np.empty_like(x))
+    assert device.launched == ["lrn_across", "lrn_within_terms", "lrn_within_backward"]
+
+
+@quiet
+@given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
+def test_softmax_gradient_equals_the_plain_version_in_float64(device, data, dtype, grid, seed):
+    """exp(z - m) is as exact as z - m, one rounding of a number up to D, and exp is right to 2 epsilons; so are their
+    sum, whose own rounding is float64's, and then one division."""
+    (z, labels, p, dz), _ = softmax_gradient(data.draw, dtype, np.random.default_rng(seed))
+    device.blocks, device.threads = grid
+    cuda.softmax_gradient_cuda(z, labels, p, dz)
+    expected = np.empty((2, *z.shape))
+    softmax.softmax_gradient_plain(z.astype(np.float64), labels, *expected)
+    bound = (np.ptp(z) + 6 + z.shape[1]) * np.finfo(dtype).eps
+    assert_close(p, expected[0], bound * expected[0])
+    # 1 is subtracted exactly or with one rounding, and the division rounds once more.
+    assert_close(dz, expected[1], (bound * expected[0] + np.finfo(dtype).eps) / len(z))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_gradient_of_huge_logits(device, dtype):
+    most = np.finfo(dtype).max
+    z = np.array([[most, -most, 0.0], [-np.inf, 1.0, 1.0], [1.0, np.nan, 2.0], [-most, -most, -most]], dtype)
+    labels = np.array([1, 2, 0, 0])
+    p, dz = np.empty_like(z), np.empty_like(z)
+    cuda.softmax_gradient_cuda(z, labels, p, dz)
+    plain, plain_dz = np.empty_like(z), np.empty_like(z)
+    softmax.softmax_gradient_plain(z, labels, plain, plain_dz)
+    np.testing.assert_allclose(p, plain, rtol=2 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(dz, plain_dz, rtol=4 * np.finfo(dtype).eps)
+    assert np.array_equal(p[:2], [[1, 0, 0], [0, 0.5, 0.5]]) and np.all(np.isnan(p[2]))
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_softmax_gradient_finds_the_largest_logit_wherever_it_is(device, place):
+    z = np.zeros((2, 4), np.float32)
+    z[1, place] = 1000  # exp of it would overflow
+    p, dz = np.empty_like(z), np.empty_like(z)
+    cuda.softmax_gradient_cuda(z, np.array([0, place]), p, dz)
+    assert np.array_equal(p, [[0.25] * 4, np.eye(4)[place]]) and np.all(dz[1] == 0)
+
+
+def test_softmax_gradient_of_many_classes_is_as_exact_as_of_few(device):
+    z = np.random.default_rng(0).normal(0, 0.1, (1, 5000)).astype(np.float32)
+    p, dz, expected = np.empty_like(z), np.empty_like(z), np.empty((2, 1, 5000))
+    cuda.softmax_gradient_cuda(z, np.array([3]), p, dz)
+    softmax.softmax_gradient_plain(z.astype(np.float64), np.array([3]), *expected)
+    assert_close(p, expected[0], (np.ptp(z) + 6) * np.finfo(np.float32).eps * expected[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", ["sgd_paper", "sgd_pytorch"])
+def test_sgd_with_any_constants(device, form, dtype):
+    w, v, g = np.random.default_rng(0).normal(size=(3, 101)).astype(dtype)
+    arguments = (w, v, g, 0.1, 0.9, 0.01)
+    expected = call(plain_version(form), arguments, [0, 1])
+    for plain, ours in zip(expected, call(getattr(cuda, form + "_cuda"), arguments, [0, 1]), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=0, atol=8 * np.finfo(dtype).eps)
+
+
+# ------------------------------------------------------------------------------------------------------- special cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_max_pool_with_infinities_and_nan(device, dtype):
+    values = np.array([np.nan, -np.inf, np.inf, -1.0, 2.0], dtype)
+    x = np.random.default_rng(0).choice(values, size=(4, 9, 9, 6), p=[0.1, 0.5, 0.1, 0.2, 0.1])
+    x[0] = -np.inf  # its first element wins, for want of a larger one
+    arguments = (x, (3, 3), (2, 2), (1, 1), np.empty((4, 5, 5, 6), dtype), np.empty((4, 5, 5, 6), np.int32))
+    results = []
+    for function in (pooling.max_pool_plain, cuda.max_pool_cuda):
+        y, winners = np.full((4, 5, 5, 6), 99, dtype), np.full((4, 5, 5, 6), 99, np.int32)
+        function(*arguments[:4], y, winners)
+        results.append((y, winners))
+    for plain, ours in zip(*results, strict=True):
+        np.testing.assert_array_equal(ours, plain)
+    assert np.any(np.isnan(results[1][0])) and np.any(np.isposinf(results[1][0]))
+
+
+@pytest.mark.parametrize("name", ["relu_gradient", "sigmoid_gradient"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_slopes_in_place(device, name, dtype):
+    dy, y = np.random.default_rng(0).normal(size=(2, 3, 5, 7)).astype(dtype)
+    y[0] = 0
+    expected, in_place = np.empty_like(dy), dy.copy()
+    plain_version(name)(dy, y, expected)
+    getattr(cuda, name + "_cuda")(in_place, y, in_place)
+    np.testing.assert_allclose(in_place, expected, rtol=3 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bias_and_relu_do_not_hide_nan_and_infinities(device, dtype):
+    y = np.array([[np.nan, 1.0, -np.inf], [np.inf, np.inf, -2.0]], dtype)
+    bias = np.array([0.0, -np.inf, 1.0], dtype)
+    expected = y.copy()
+    with np.errstate(invalid="ignore"):
+        slopes.add_bias_relu_plain(expected, bias)
+        cuda.add_bias_relu_cuda(y, bias)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(y, [[np.nan, 0, 0], [np.inf, np.nan, 0]])
+
+
+def test_the_shim_sees_a_write_beyond_the_end_and_a_wrong_type(device):
+    y, bias = np.zeros(6, np.float32), np.zeros(3, np.float32)
+    with pytest.raises(AssertionError, match="add_bias wrote beyond an array's end"):
+        device.launch("add_bias", 7, y + 1, bias + 1, 3)
+    with pytest.raises(AssertionError, match="argument 3 of add_bias is a long long, got"):
+        device.launch("add_bias", 6, y, bias, 3.0)
+    with pytest.raises(AssertionError, match="argument 2 of add_bias is a REAL"):
+        device.launch("add_bias", 6, y, bias.astype(np.float64), 3)
+    with pytest.raises(AssertionError, match="add_bias takes 4 arguments, got 3"):
+        device.launch("add_bias", 6, y, bias)
+
+
+def test_im2col_of_one_picture_from_the_definition(device):
+    x = np.arange(2 * 5 * 4 * 3, dtype=np.float32).reshape(2, 5, 4, 3)
+    result = np.empty((2 * 2 * 2, 2 * 3 * 3), np.float32)
+    cuda.im2col_cuda(x, (2, 3), (2, 3), (1, 1), (1, 3), 2, result)
+    weight = np.random.default_rng(0).integers(-3, 4, (2, 3, 3, 1)).astype(np.float32)
+    expected = oracles.conv2d(x, weight, np.zeros(1), (2, 3), (1, 1))[:, 1:3]
+    assert np.array_equal((result @ weight.reshape(-1, 1)).reshape(expected.shape), expected)
