@@ -218,7 +218,7 @@ class Conv2d(Layer):
 
     def _patches(self, x: np.ndarray, rows: slice, width: int) -> np.ndarray:
         """The patches of x for the output rows `rows`, each as one row of a matrix."""
-        x = np.ascontiguousarray(x)  # a group's channels, side by side
+        x = np.ascontiguousarray(x, like=x)  # a group's channels, side by side
         patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[3]
         patches = scratch("patches", (len(x) * (rows.stop - rows.start) * width, patch), like=x)
         im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, patches)

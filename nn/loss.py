@@ -34,7 +34,7 @@ class SoftmaxCrossEntropy:
         shifted = _subtract(logits, largest)
         log_sums = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         self._saved = shifted, log_sums, labels
-        right = logits[np.arange(len(labels)), labels].astype(np.float64) - largest[:, 0]
+        right = logits[np.arange(len(labels), like=labels), labels].astype(np.float64) - largest[:, 0]
         return _mean(log_sums[:, 0] - right, logits.dtype)
 
     def backward(self) -> np.ndarray:
@@ -42,7 +42,7 @@ class SoftmaxCrossEntropy:
             raise RuntimeError("SoftmaxCrossEntropy: backward needs a forward(logits, labels) before it")
         shifted, log_sums, labels = self._saved
         dlogits = np.exp(shifted - log_sums)
-        dlogits[np.arange(len(labels)), labels] -= 1
+        dlogits[np.arange(len(labels), like=labels), labels] -= 1
         dlogits /= len(labels)
         return dlogits
 
@@ -77,7 +77,7 @@ class LeNet5Loss:
         shifted = _subtract(logits, largest)
         log_sums = largest + np.log(np.exp(-self.j - largest) + np.exp(shifted).sum(axis=1, keepdims=True))
         self._saved = logits.copy(), log_sums, labels
-        right = logits[np.arange(len(labels)), labels].astype(np.float64)
+        right = logits[np.arange(len(labels), like=labels), labels].astype(np.float64)
         return _mean(log_sums[:, 0] - right, logits.dtype)
 
     def backward(self) -> np.ndarray:
@@ -85,7 +85,7 @@ class LeNet5Loss:
             raise RuntimeError("LeNet5Loss: backward needs a forward(logits, labels) before it")
         logits, log_sums, labels = self._saved
         dlogits = np.exp(_subtract(logits, log_sums))
-        dlogits[np.arange(len(labels)), labels] -= 1
+        dlogits[np.arange(len(labels), like=labels), labels] -= 1
         dlogits /= len(labels)
         return dlogits
 
@@ -106,7 +106,7 @@ def _subtract(logits: np.ndarray, largest: np.ndarray) -> np.ndarray:
 def _mean(losses: np.ndarray, dtype: np.dtype) -> np.floating:
     """The mean of float64 losses, as a scalar of this dtype: their sum may be too much for float32."""
     mean = losses.mean()
-    return dtype.type(min(mean, np.finfo(dtype).max) if np.isfinite(mean) else mean)
+    return np.where(mean < np.inf, np.minimum(mean, np.finfo(dtype).max), mean).astype(dtype)[()]
 
 
 def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray:

@@ -32,7 +32,7 @@ def max_pool_plain(x, kernel, stride, padding, y, winners):
     winners[...] = -1
     for place, element in _windows(x, kernel, stride, padding, y.shape, fill=-np.inf):
         # `winners < 0`: a window of nothing but -infinity still has a first element, unless that lies outside.
-        inside = _inside(x.shape, kernel, stride, padding, y.shape, place)
+        inside = np.asarray(_inside(x.shape, kernel, stride, padding, y.shape, place), like=x)
         better = ((element > y) | (np.isnan(element) & ~np.isnan(y)) | (winners < 0)) & inside
         y[...] = np.where(better, element, y)
         winners[...] = np.where(better, place, winners)
@@ -77,10 +77,22 @@ def max_pool_fast(x, kernel, stride, padding, y, winners):
 
 def max_pool_backward_plain(dy, winners, kernel, stride, padding, dx):
     """Add each window's gradient to the one element of `dx` that won it; `dx` must be zero before."""
-    n, oh, ow, c = np.indices(dy.shape)
-    ih = oh * stride[0] - padding[0] + winners // kernel[1]
-    iw = ow * stride[1] - padding[1] + winners % kernel[1]
-    np.add.at(dx, (n, ih, iw, c), dy)
+    _add_by_place(lambda place: np.where(winners == place, dy, 0), dy.shape, kernel, stride, padding, dx)
+
+
+def _add_by_place(gradients, dy_shape, kernel, stride, padding, dx):
+    """Add gradients(place), one number for each window, to the elements of `dx` at this place in the windows, for every
+    place. Elements at one place are all different, so that nothing is lost."""
+    _, oh, ow, _ = dy_shape
+    height = max(dx.shape[1] + 2 * padding[0], (oh - 1) * stride[0] + kernel[0])
+    width = max(dx.shape[2] + 2 * padding[1], (ow - 1) * stride[1] + kernel[1])
+    padded = np.zeros_like(dx, shape=(len(dx), height, width, dx.shape[3]))
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            rows = slice(i, i + (oh - 1) * stride[0] + 1, stride[0])
+            columns = slice(j, j + (ow - 1) * stride[1] + 1, stride[1])
+            padded[:, rows, columns] += gradients(i * kernel[1] + j)
+    dx += padded[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -155,14 +167,7 @@ def sum_pool_fast(x, kernel, stride, padding, y):
 
 def sum_pool_backward_plain(dy, kernel, stride, padding, dx):
     """Add each window's gradient to every element of `dx` in that window; `dx` must be zero before."""
-    _, oh, ow, _ = dy.shape
-    height = max(dx.shape[1] + 2 * padding[0], (oh - 1) * stride[0] + kernel[0])
-    width = max(dx.shape[2] + 2 * padding[1], (ow - 1) * stride[1] + kernel[1])
-    padded = np.zeros_like(dx, shape=(len(dx), height, width, dx.shape[3]))
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            padded[:, i : i + (oh - 1) * stride[0] + 1 : stride[0], j : j + (ow - 1) * stride[1] + 1 : stride[1]] += dy
-    dx += padded[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
+    _add_by_place(lambda place: dy, dy.shape, kernel, stride, padding, dx)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
