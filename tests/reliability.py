@@ -1,7 +1,7 @@
 """Try for a long time to make the library lose work, break on bad input, forget memory or give other bits.
 
     python -m tests.reliability                   everything, about half an hour on two cores
-    python -m tests.reliability --only kills      one part of it
+    python -m tests.reliability --only files      one part of it
 
 Ends with a table: a line for each promise, how often it was tried and how often it was kept. The test suite does the
 same, shorter.
@@ -109,21 +109,34 @@ def kill_and_resume(name: str, data: Path, out: Path, seconds: float, expected: 
     return same, writing if same else f"status {done.returncode}, {left} left: {done.stderr}"
 
 
-def kills(count: int, seed: int = 0, workers: int = 2) -> list[Line]:
+@dataclass
+class Alone:
+    """What each training leaves when nothing disturbs it, and the seconds it takes from its first checkpoint on."""
+
+    folder: Path
+    data: Path
+    expected: dict[str, dict[str, bytes]]
+    seconds: dict[str, float]
+
+
+def alone(folder: Path) -> Alone:
+    data = some_digits(folder)
+    found = {name: whole_run(name, data, folder / f"{name} alone") for name in TRAININGS}
+    return Alone(folder, data, *({name: pair[n] for name, pair in found.items()} for n in (0, 1)))
+
+
+def kills(count: int, runs: Alone, seed: int = 0, workers: int = 2) -> list[Line]:
     """kill -9 at random moments; two runs at a time, side by side."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = some_digits(Path(folder))
-        expected = {name: whole_run(name, data, Path(folder) / name) for name in TRAININGS}
-        rng = random.Random(seed)
+    rng = random.Random(seed)
+    moments = [rng.random() for _ in range(count)]
 
-        def once(number: int) -> tuple[bool, str]:
-            name = list(TRAININGS)[number % len(TRAININGS)]
-            weights, seconds = expected[name]
-            return kill_and_resume(name, data, Path(folder) / str(number), moments[number] * seconds, weights)
+    def once(number: int) -> tuple[bool, str]:
+        name = list(TRAININGS)[number % len(TRAININGS)]
+        moment = moments[number] * runs.seconds[name]
+        return kill_and_resume(name, runs.data, runs.folder / str(number), moment, runs.expected[name])
 
-        moments = [rng.random() for _ in range(count)]
-        with ThreadPoolExecutor(workers) as pool:
-            outcomes = list(progress(pool.map(once, range(count)), "kill -9", count))
+    with ThreadPoolExecutor(workers) as pool:
+        outcomes = list(progress(pool.map(once, range(count)), "kill -9", count))
     where = ", ".join(f"{sum(how == kind for _, how in outcomes)} {kind}" for kind in ("computing", "writing", "ended"))
     wrong = "; ".join(how for same, how in outcomes if not same)
     kept = sum(same for same, _ in outcomes)
@@ -210,16 +223,13 @@ def soak(name: str, steps: int) -> list[Line]:
 
 
 # ------------------------------------------------------------------------------------------------- side by side
-def side_by_side() -> list[Line]:
+def side_by_side(runs: Alone) -> list[Line]:
     """Two trainings at the same time end as each does alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        data = some_digits(Path(folder))
-        alone = {name: whole_run(name, data, Path(folder) / f"{name} alone")[0] for name in TRAININGS}
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        runs = [subprocess.Popen(training(name, data, Path(folder) / name), **quiet) for name in TRAININGS]
-        for process in runs:
-            process.wait()
-        kept = sum(results(Path(folder) / name) == alone[name] for name in TRAININGS)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    processes = [subprocess.Popen(training(name, runs.data, runs.folder / name), **quiet) for name in TRAININGS]
+    for process in processes:
+        process.wait()
+    kept = sum(results(runs.folder / name) == runs.expected[name] for name in TRAININGS)
     return [Line("two trainings side by side end as each does alone", len(TRAININGS), kept)]
 
 
@@ -243,12 +253,18 @@ def predicting(rounds: int, threads: int = 8) -> list[Line]:
 
 
 # ------------------------------------------------------------------------------------------------- all of it
+def trainings() -> list[Line]:
+    with tempfile.TemporaryDirectory() as folder:
+        runs = alone(Path(folder))
+        return side_by_side(runs) + kills(50, runs)
+
+
 PARTS: dict[str, Callable[[], list[Line]]] = {
-    "kills": lambda: kills(50),
+    "trainings": trainings,
     "files": lambda: damaged_files(20_000),
     "commands": bad_invocations,
     "memory": lambda: soak("LeNet", 20_000) + soak("AlexNet", 300),
-    "together": lambda: side_by_side() + predicting(100),
+    "threads": lambda: predicting(100),
 }
 
 

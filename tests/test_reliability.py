@@ -3,6 +3,7 @@ their own."""
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,34 +15,36 @@ def kept(lines):
         assert line.kept == line.tried > 0, line
 
 
-def test_a_killed_training_goes_on_to_the_same_bits():
-    kept(reliability.kills(2))
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return reliability.alone(tmp_path_factory.mktemp("alone"))
 
 
-def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(tmp_path):
+def test_a_killed_training_goes_on_to_the_same_bits(runs):
+    kept(reliability.kills(2, runs))
+
+
+def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(runs):
     """The moment at which there is none of its name: the one before it is used."""
-    data, out = reliability.some_digits(tmp_path), tmp_path / "out"
-    expected, _ = reliability.whole_run("lenet", data, tmp_path / "whole")
-    process = subprocess.Popen(
-        reliability.training("lenet", data, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    reliability.first_checkpoint(process, out)
+    out = runs.folder / "renames"
+    command = reliability.training("lenet", runs.data, out)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (out / "checkpoint.previous.safetensors").is_file() and process.poll() is None:
-        pass
+        time.sleep(0.005)
     process.kill()
     process.wait()
     (out / "checkpoint.safetensors").unlink(missing_ok=True)
-    done = subprocess.run(reliability.training("lenet", data, out, "--resume"), capture_output=True, text=True)
+    done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
     assert done.returncode == 0 and "the one before it is used" in done.stderr
-    assert reliability.results(out) == expected
+    assert reliability.results(out) == runs.expected["lenet"]
 
 
-def test_trainings_side_by_side():
-    kept(reliability.side_by_side())
+def test_trainings_side_by_side(runs):
+    kept(reliability.side_by_side(runs))
 
 
 def test_threads_that_predict():
-    kept(reliability.predicting(5))
+    kept(reliability.predicting(3))
 
 
 @pytest.mark.skipif(not reliability.resident(), reason="this system does not tell how much memory a process has")
@@ -51,8 +54,8 @@ def test_memory_stays_the_same():
 
 def test_what_is_not_kept_shows(monkeypatch, capsys):
     """The table, and the exit status, of a promise that is broken."""
-    monkeypatch.setitem(reliability.PARTS, "together", lambda: [reliability.Line("nothing breaks", 50, 49, "one did")])
-    assert reliability.main(["--only", "together"]) == 1
+    monkeypatch.setitem(reliability.PARTS, "threads", lambda: [reliability.Line("nothing breaks", 50, 49, "one did")])
+    assert reliability.main(["--only", "threads"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].split() == ["nothing", "breaks", "50", "49", "one", "did"]
 
 
