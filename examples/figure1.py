@@ -131,10 +131,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = Parser(prog="python -m examples.figure1", description=__doc__)
     parser.add_argument("--data", default="cifar10", help="cifar10, or the path of colour pictures (default: cifar10)")
-    parser.add_argument("--seeds", type=whole_number(1), default=3, help="how often each network is trained")
-    parser.add_argument("--epochs", type=whole_number(1), default=60, help="passes after which a run is given up")
-    rates = (0.0005, 0.001, 0.002, 0.004, 0.008)
-    parser.add_argument("--rates", type=positive_number(10), nargs="+", default=rates, help="learning rates to try")
+    parser.add_argument(
+        "--seeds", type=whole_number(1), default=3, help="how often each network is trained (default: 3)"
+    )
+    parser.add_argument(
+        "--epochs", type=whole_number(1), default=50, help="passes after which a run is given up (default: 50)"
+    )
+    rates = (0.001, 0.002, 0.004, 0.008, 0.016)
+    parser.add_argument(
+        "--rates",
+        type=positive_number(10),
+        nargs="+",
+        default=rates,
+        help="learning rates to try (default: 0.001, doubled up to 0.016)",
+    )
     add_output(parser, "runs/figure1")
     parser.add_argument("--name", default="figure1", help="of the two files (default: figure1)")
     parser.add_argument("--resume", action="store_true", help="go on where a run in --out stopped")
