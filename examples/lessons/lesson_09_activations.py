@@ -127,8 +127,8 @@ with figure("09_digits", 8, 4) as drawing:
 
 # %% [markdown]
 # The log-sigmoid is slowest by far, but tanh beats ReLU! Digits are easy: tanh is there before many of its units are
-# saturated. What holds for one task need not hold for another: on the paper's photographs ReLU took 2,225 steps and
-# tanh 14,450, 6.5 times as many (`examples/RESULTS.md`). To see for yourself (`examples/figure1.py`; it takes hours):
+# saturated. What holds for one task need not hold for another: on the paper's photographs ReLU took 2,150 steps and
+# tanh 15,183, 7.1 times as many (`examples/RESULTS.md`). To see for yourself (`examples/figure1.py`; it takes hours):
 # `python -m examples.lessons.lesson_09_activations --full --data cifar10`
 
 
