@@ -75,15 +75,15 @@ class LocalResponseNorm(Layer):
 
     def _run(self, kernel: Callable, arrays: Sequence[np.ndarray], result: np.ndarray) -> None:
         """Share the pictures out to the threads. x is the last of `arrays`; where the squares of its numbers would
-        overflow float32, they are taken in float64. (For graphics cards the kernel sees to it: to ask is to wait.)"""
+        overflow float32, they are taken in float64. (On a graphics card the kernel always adds in float64, and asking
+        for the sum would make us wait for the card.)"""
         sources, results = [self._pictures(array) for array in arrays], self._pictures(result)
         largest = np.finfo(result.dtype).max / max(self.alpha, 1)
 
         def run_part(part):
             *gradients, x = (array[part] for array in sources)
-            if (
-                not isinstance(x, np.ndarray) or np.vdot(x, x) < largest
-            ):  # the sum of all squares: none of a few of them is greater
+            # The sum of all squares, as no sum of a few of them is greater.
+            if not isinstance(x, np.ndarray) or np.vdot(x, x) < largest:
                 kernel(*gradients, x, *self._constants, results[part])
             else:
                 wide = np.empty(x.shape, np.float64)
