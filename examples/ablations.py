@@ -21,7 +21,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
+from examples.command_line import Parser, add_device, add_output, output_folder, run_program, whole_number
 from examples.recipes import make_preparation, make_prepare, recipe_for
 from layers import AvgPool2d, LocalResponseNorm, MaxPool2d, ReLU, Tanh
 from models import alexnet_cifar10
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--epochs", type=whole_number(3), default=12, help="passes; the rate falls for the last two")
     parser.add_argument("--seeds", type=whole_number(1), default=3, help="how often each network is trained")
+    add_device(parser)
     add_output(parser, "runs/ablations")
     options = parser.parse_args(arguments)
     try:
@@ -63,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors: dict[str, list[float]] = {}
     for seed in range(options.seeds):
         for name in ("as published", "without LRN", "without overlap", "tanh for ReLU"):
-            errors.setdefault(name, []).append(run(name, train_set, test_set, options.epochs, seed))
+            errors.setdefault(name, []).append(run(name, train_set, test_set, options, seed))
             write(options, errors)
-        centre, ten = run_crops(train_set, test_set, options.epochs, seed)
+        centre, ten = run_crops(train_set, test_set, options, seed)
         errors.setdefault("crops, centre", []).append(centre)
         errors.setdefault("crops, ten", []).append(ten)
         write(options, errors)
@@ -116,18 +117,19 @@ def fit(network: Network, train_set: Dataset, test_set: Dataset, epochs: int, se
     return preparation
 
 
-def run(change: str, train_set: Dataset, test_set: Dataset, epochs: int, seed: int) -> float:
+def run(change: str, train_set: Dataset, test_set: Dataset, options: argparse.Namespace, seed: int) -> float:
     """The error on the held-out pictures of the network with one change."""
-    network = changed(alexnet_cifar10("18pct", rng=seed), change)
-    preparation = fit(network, train_set, test_set, epochs, seed)
+    network = changed(alexnet_cifar10("18pct", rng=seed), change).to(options.device)
+    preparation = fit(network, train_set, test_set, options.epochs, seed)
     return error(network, preparation, test_set)
 
 
-def run_crops(train_set: Dataset, test_set: Dataset, epochs: int, seed: int) -> tuple[float, float]:
+def run_crops(train_set: Dataset, test_set: Dataset, options: argparse.Namespace, seed: int) -> tuple[float, float]:
     """The errors of a network trained on random crops: asked about the centre crop, and about ten crops."""
     network = alexnet_cifar10("18pct", image_shape=(CROP, CROP, 3), rng=seed)
     network.name = "random crops"
-    preparation = fit(network, train_set, test_set, epochs, seed, augment=("crop", "mirror"))
+    network.to(options.device)
+    preparation = fit(network, train_set, test_set, options.epochs, seed, augment=("crop", "mirror"))
     right = 0
     for start in range(0, len(test_set), 250):
         crops = preparation.ten_crops(test_set.images[start : start + 250])

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.command_line import Parser, add_output, output_folder, run_program
+from examples.command_line import Parser, add_device, add_output, output_folder, run_program
 from examples.picture_files import PictureFiles, bring_to, printable
 from models import Classifier, load_classifier, shipped
 from nn.data.objects import CLASS_NAMES
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     try:
         classifier = load_classifier(options.weights)
+        classifier.network.to(options.device)
         files = PictureFiles(options.pictures, classifier.preparation.channels)
         pages = page_names(len(files.files), options.look)
         if not options.json:
@@ -98,6 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ten-crop", action="store_true", help="average over corners, centre and mirror images")
     parser.add_argument("--look", action="store_true", help="draw where the network looks, too")
     parser.add_argument("--json", action="store_true", help="print JSON, draw nothing")
+    add_device(parser)
     add_output(parser, "runs/classify")
     return parser
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from nn.device import DEVICES, check_device
 from nn.threads import num_threads
 
 
@@ -71,6 +72,25 @@ def add_output(parser: argparse.ArgumentParser, folder: str) -> None:
         "--out", type=Path, default=Path(folder), metavar="FOLDER", help="for the results (default: %(default)s)"
     )
     parser.add_argument("--force", action="store_true", help="replace results that lie outside runs/")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """The option --device, for `Network.to`."""
+    parser.add_argument(
+        "--device",
+        type=_device,
+        default="cpu",
+        metavar="|".join(DEVICES),
+        help="where to compute; cuda needs CuPy and a graphics card (default: %(default)s)",
+    )
+
+
+def _device(text: str) -> str:
+    try:
+        check_device(text)
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 @contextmanager

@@ -29,6 +29,7 @@ import numpy as np
 
 from examples.command_line import (
     Parser,
+    add_device,
     add_output,
     output_folder,
     plain_warnings,
@@ -170,6 +171,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="for weights, order, dropout (default: %(default)s)",
     )
+    add_device(parser)
     add_output(parser, "runs/compare")
     parser.add_argument("--quiet", action="store_true", help="no progress while training")
     return parser
@@ -240,7 +242,7 @@ def run(
     contestant: Contestant, train_set: Dataset, test_set: Dataset, options: argparse.Namespace
 ) -> tuple[dict, np.ndarray]:
     """Train and test one network: its part of results.json, and its probabilities for the test pictures."""
-    network = contestant.network
+    network = contestant.network.to(options.device)
     history = train(
         network,
         train_set,
@@ -259,6 +261,7 @@ def run(
     # While it learns, a network is measured with dropout and with weights that still change; here as it ends.
     _, train_accuracy, _ = evaluate(network, train_set.images, train_set.labels)
     probabilities = network.predict(test_set.images)
+    network.to("cpu")
     predictions = probabilities.argmax(axis=1)
     seconds = [epoch["seconds"] for epoch in history.epochs]
     results = {
@@ -284,6 +287,7 @@ def describe_run(options: argparse.Namespace, arguments: list[str], train_set: D
     """What somebody needs to know who wants to repeat this run."""
     return {
         "seed": options.seed,
+        "device": options.device,
         "data": data_name(options),
         "train_images": len(train_set),
         "test_images": len(test_set),

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
+from examples.command_line import Parser, add_device, add_output, output_folder, run_program, whole_number
 from examples.crop_windows import PLACES, PORTIONS, Window, windows
 from examples.picture_files import PictureFiles, printable
 from models import Classifier, load_classifier, shipped
@@ -142,6 +142,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--figures", type=whole_number(0), default=8, metavar="N", help="pictures to draw (default: %(default)s)"
     )
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of the random crops (default: %(default)s)")
+    add_device(parser)
     add_output(parser, "runs/crops")
     return parser
 
@@ -160,6 +161,7 @@ def load_classifiers(options: argparse.Namespace) -> dict[str, Classifier]:
         if name in classifiers:
             raise ValueError(f"--weights: {name} is named twice, expected different networks")
         classifiers[name] = load_classifier(path)
+        classifiers[name].network.to(options.device)
     first = next(iter(classifiers.values()))
     for name, classifier in classifiers.items():
         if classifier.class_names != first.class_names or classifier.preparation.channels != first.preparation.channels:

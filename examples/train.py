@@ -30,7 +30,15 @@ from pathlib import Path
 import numpy as np
 
 import models
-from examples.command_line import Parser, output_folder, plain_warnings, positive_number, run_program, whole_number
+from examples.command_line import (
+    Parser,
+    add_device,
+    output_folder,
+    plain_warnings,
+    positive_number,
+    run_program,
+    whole_number,
+)
 from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
 from examples.stopping import StopSignals
 from nn import SGD, Network, plots
@@ -145,6 +153,7 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     network = make_network(options, recipe, train_set)
     preparation = make_preparation(recipe, train_set, network.image_shape)
     network.forward(preparation(train_set.images[:1]))  # pictures of a wrong size are found out here
+    network.to(options.device)
     multipliers = recipe.lr_multipliers, recipe.decay_multipliers
     optimizer = SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, options.form, *multipliers)
     run = Run(network, train_set, test_set, recipe, preparation, optimizer, recipe.schedule(recipe.lr), None)
@@ -240,6 +249,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--float16", action="store_true", help="keep three digits of the weights, for half the file")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of weights, order, dropout and random changes")
+    add_device(parser)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the results (default: runs/train/MODEL)")
     parser.add_argument("--resume", action="store_true", help="go on where the run in --out stopped")
     parser.add_argument("--force", action="store_true", help="start again although --out has results")

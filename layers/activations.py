@@ -29,7 +29,7 @@ class _Activation(Layer):
         x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
         y = self._output(out, x.shape, x)
         numbers, results = x.reshape(-1), y.reshape(-1)
-        run_parallel(lambda part: self._function(numbers[part], results[part]), split_images(numbers.shape))
+        run_parallel(lambda part: self._function(numbers[part], results[part]), split_images(numbers))
         if training:
             # An array lent as out= is promised to stay as it is until the backward pass; a result that the caller owns
             # may be changed by the caller.
@@ -48,7 +48,7 @@ class _Activation(Layer):
             gradient = gradients[part]
             self._derivative(gradient, values[part], gradient if dx is dy else results[part])
 
-        run_parallel(differentiate, split_images(gradients.shape))
+        run_parallel(differentiate, split_images(gradients))
         return dx
 
     def _keep(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:

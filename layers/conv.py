@@ -11,9 +11,10 @@ from nn.initialisers import he_normal
 from nn.kernels import col2im, im2col
 from nn.layer import Layer, pair, positive
 from nn.scratch import scratch
-from nn.threads import run_parallel, split
+from nn.threads import on_cpu, run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
+CARD_PATCH_BYTES = 1 << 30  # the same on a graphics card, which is best at large products
 FEWEST_CHUNKS = 2  # of a batch; more threads would each get too small a matrix product of a single image
 PARTIAL_SUMS = 8  # of the gradients; fixed, so that the number of threads changes no bit
 
@@ -160,7 +161,7 @@ class Conv2d(Layer):
             whole_rows = y[images, rows].reshape(-1, bias.size)
             whole_rows += bias
 
-        run_parallel(multiply, self._chunks(len(x), height, width, x.itemsize))
+        run_parallel(multiply, self._chunks(x, height, width), like=x)
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x, y_shape = self._take_saved()
@@ -175,7 +176,7 @@ class Conv2d(Layer):
             self._backward(x, dy, dx)
             self._add_up(dy)
         if self.connected is not None:
-            self.grads["weight"] *= self.connected
+            self.grads["weight"] *= np.asarray(self.connected, like=x)
         return dx
 
     def _backward(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
@@ -183,7 +184,7 @@ class Conv2d(Layer):
         height, width = dy.shape[1:3]
         weight = self.params["weight"].reshape(-1, self.out_channels)
         # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
-        chunks = self._chunks(len(x), height, width, x.itemsize, whole_images=True)
+        chunks = self._chunks(x, height, width, whole_images=True)
         lanes = [chunks[start::PARTIAL_SUMS] for start in range(min(PARTIAL_SUMS, len(chunks)))]
         dweights = np.zeros_like(weight, shape=(len(lanes), *weight.shape))
 
@@ -199,12 +200,12 @@ class Conv2d(Layer):
                         col2im(dpatches, self.kernel_size, self.stride, self.padding, width, dx_group)
                         dx[images, ..., inputs] = dx_group
 
-        run_parallel(differentiate, range(len(lanes)))
+        run_parallel(differentiate, range(len(lanes)), like=x)
         np.sum(dweights, axis=0, out=self.grads["weight"].reshape(weight.shape))
 
     def _add_up(self, dy: np.ndarray) -> None:
         """db, the sum of dy over images and positions."""
-        parts = split(len(dy), PARTIAL_SUMS)
+        parts = split(len(dy), PARTIAL_SUMS, like=dy)
         sums = np.empty_like(dy, shape=(len(parts), dy.shape[2] * self.out_channels))  # of each output column
         run_parallel(lambda n: np.sum(dy[parts[n]].reshape(-1, sums.shape[1]), axis=0, out=sums[n]), range(len(parts)))
         np.sum(sums.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
@@ -224,14 +225,13 @@ class Conv2d(Layer):
         im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, patches)
         return patches
 
-    def _chunks(
-        self, images: int, height: int, width: int, itemsize: int, whole_images: bool = False
-    ) -> list[tuple[slice, slice]]:
+    def _chunks(self, x: np.ndarray, height: int, width: int, whole_images: bool = False) -> list[tuple[slice, slice]]:
         """Cut the work into (images, output rows), each of about PATCH_BYTES of patches: the patch matrix of a whole
         batch, 25 times the size of the picture for a 5x5 kernel, never exists."""
+        images = len(x)
         patch = self.kernel_size[0] * self.kernel_size[1] * (self.in_channels // self.groups)
-        rows = max(1, PATCH_BYTES // (width * patch * itemsize))
-        if not whole_images:
+        rows = max(1, (PATCH_BYTES if on_cpu(x) else CARD_PATCH_BYTES) // (width * patch * x.itemsize))
+        if not whole_images and on_cpu(x):
             rows = min(rows, -(-height * images // FEWEST_CHUNKS))  # of few images, threads take rows each
         if rows >= height or whole_images:
             step = max(1, rows // height)

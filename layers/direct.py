@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nn.kernels import convolve, input_gradient, weight_gradient
-from nn.threads import run_parallel, split
+from nn.threads import on_cpu, run_parallel, split
 
 if TYPE_CHECKING:
     from layers.conv import Conv2d
@@ -25,8 +25,8 @@ PART_PRODUCTS = 1 << 21  # multiplications that are worth a part of their own
 
 
 def pays(convolution: Conv2d) -> bool:
-    """Is this the faster way?"""
-    return convolution.in_channels <= FEW_CHANNELS and convolution.groups == 1
+    """Is this the faster way? Not on a graphics card: its matrix products are so fast that patches always pay."""
+    return on_cpu(convolution.params["weight"]) and convolution.in_channels <= FEW_CHANNELS and convolution.groups == 1
 
 
 def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:

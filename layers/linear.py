@@ -55,7 +55,7 @@ class Linear(Layer):
 
         if len(x) == 1:  # to read the weights is all the work, and rows are read faster than parts of rows:
             # each thread takes some inputs, and the partial sums are added in a fixed order
-            blocks = self._blocks(1, self.in_features)
+            blocks = self._blocks(x, self.in_features)
             sums = np.empty_like(x, shape=(len(blocks), self.out_features))
             run_parallel(
                 lambda n: np.matmul(x[:, blocks[n]], weight[blocks[n]], out=sums[n : n + 1]), range(len(blocks))
@@ -67,7 +67,7 @@ class Linear(Layer):
                 np.matmul(x, weight[:, outputs], out=y[:, outputs])
                 y[:, outputs] += bias[outputs]
 
-            run_parallel(multiply, self._blocks(len(x), self.out_features))
+            run_parallel(multiply, self._blocks(x, self.out_features))
         if training:
             self._saved = x
         return y
@@ -83,11 +83,11 @@ class Linear(Layer):
             if input_gradient:
                 np.matmul(dy, weight[inputs].T, out=dx[:, inputs])
 
-        run_parallel(differentiate, self._blocks(len(x), self.in_features))
+        run_parallel(differentiate, self._blocks(x, self.in_features))
         np.sum(dy, axis=0, out=self.grads["bias"])
         return dx
 
-    def _blocks(self, images: int, features: int) -> list[slice]:
+    def _blocks(self, x: np.ndarray, features: int) -> list[slice]:
         """Cut the matrix product into blocks of features that threads can compute side by side."""
-        products = images * self.in_features * self.out_features
-        return split(features, min(BLOCKS, products // BLOCK_PRODUCTS))
+        products = len(x) * self.in_features * self.out_features
+        return split(features, min(BLOCKS, products // BLOCK_PRODUCTS), like=x)

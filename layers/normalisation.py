@@ -90,7 +90,7 @@ class LocalResponseNorm(Layer):
                 kernel(*(array[part].astype(np.float64) for array in sources), *self._constants, wide)
                 results[part] = wide
 
-        run_parallel(run_part, split_images(results.shape))
+        run_parallel(run_part, split_images(results))
 
     def _pictures(self, array: np.ndarray) -> np.ndarray:
         """What threads can share out: pictures, or single rows of them where neighbours lie across channels."""

@@ -81,7 +81,7 @@ class MaxPool2d(_Pool2d):
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
         winners = np.empty_like(x, shape=y.shape, dtype=np.int32)
-        run_parallel(lambda part: max_pool(x[part], *self._window, y[part], winners[part]), split_images(x.shape))
+        run_parallel(lambda part: max_pool(x[part], *self._window, y[part], winners[part]), split_images(x))
         if training:
             self._saved = x.shape, x.dtype, winners
         return y
@@ -97,7 +97,7 @@ class MaxPool2d(_Pool2d):
             dx[part] = 0
             max_pool_backward(dy[part], winners[part], *self._window, dx[part])
 
-        run_parallel(differentiate, split_images(x_shape))
+        run_parallel(differentiate, split_images(dx))
         return dx
 
 
@@ -127,7 +127,7 @@ class AvgPool2d(_Pool2d):
             sum_pool(x[part], *self._window, y[part])
             y[part] *= share
 
-        run_parallel(average, split_images(x.shape))
+        run_parallel(average, split_images(x))
         if training:
             self._saved = x.shape, y.shape, x.dtype
         return y
@@ -144,7 +144,7 @@ class AvgPool2d(_Pool2d):
             dx[part] = 0
             sum_pool_backward(dy[part] * share, *self._window, dx[part])
 
-        run_parallel(differentiate, split_images(x_shape))
+        run_parallel(differentiate, split_images(dx))
         return dx
 
     def _share(self, x_shape: Sequence[int], y: np.ndarray) -> np.ndarray | np.floating:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nn.device import move
 from nn.layer import Layer
 
 
@@ -34,6 +35,11 @@ class EuclideanRBF(Layer):
     def astype(self, dtype) -> EuclideanRBF:
         super().astype(dtype)
         self.prototypes = self.prototypes.astype(dtype)
+        return self
+
+    def to(self, device: str) -> EuclideanRBF:
+        super().to(device)
+        self.prototypes = move(self.prototypes, device)
         return self
 
     def output_shape(self, image_shape: Sequence[int]) -> tuple[int]:

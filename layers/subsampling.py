@@ -70,7 +70,7 @@ class Subsampling2d(Layer):
             np.multiply(sums[part], weight, out=y[part])
             y[part] += bias
 
-        run_parallel(subsample, split_images(x.shape))
+        run_parallel(subsample, split_images(x))
         if training:
             self._saved = x.shape, sums
         return y
@@ -89,5 +89,5 @@ class Subsampling2d(Layer):
             dx[part] = 0
             sum_pool_backward(dy[part] * weight, self.kernel_size, self.kernel_size, (0, 0), dx[part])
 
-        run_parallel(differentiate, split_images(x_shape))
+        run_parallel(differentiate, split_images(dx))
         return dx

@@ -41,7 +41,7 @@ import numpy as np
 
 from nn.kernels import gather_tiles, scatter_tiles
 from nn.scratch import scratch
-from nn.threads import run_parallel, split
+from nn.threads import on_cpu, run_parallel, split
 
 if TYPE_CHECKING:
     from layers.conv import Conv2d
@@ -56,8 +56,10 @@ FEWEST_TILES = 96  # below, turning the weights takes longer than is saved
 
 
 def pays(convolution: Conv2d, y_shape: Sequence[int]) -> bool:
-    """Is this the faster way to outputs of this shape?"""
+    """Is this the faster way to outputs of this shape? (For graphics cards there are no kernels that make tiles.)"""
     if convolution.kernel_size not in ((3, 3), (5, 5)) or convolution.stride != (1, 1):
+        return False
+    if not on_cpu(convolution.params["weight"]):
         return False
     tiles = -(-y_shape[1] // OUTPUTS) * -(-y_shape[2] // OUTPUTS)  # of one image
     return (

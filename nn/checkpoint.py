@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
+from nn.device import move
 from nn.network import Network
 from nn.schedules import Plateau
 from nn.sgd import SGD
@@ -27,8 +28,8 @@ def save_checkpoint(
     command: how the run was started, so that nobody goes on with a different one by mistake. The checkpoint that was
     there before is kept beside, as `previous(path)` says. A SHA-256 over everything tells damage from what was written.
     """
-    arrays = {f"param/{name}": array for name, array in network.params.items()}
-    arrays |= {f"velocity/{name}": array for name, array in optimizer.velocities.items()}
+    arrays = {f"param/{name}": move(array, "cpu") for name, array in network.params.items()}
+    arrays |= {f"velocity/{name}": move(array, "cpu") for name, array in optimizer.velocities.items()}
     state = {
         "command": command,
         "lr": optimizer.lr,
@@ -82,7 +83,7 @@ def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule
             generator.bit_generator.state = before[name]
         raise ValueError(f"{path} cannot be gone on with: {' '.join(str(error).split())}") from None
     for name, velocity in optimizer.velocities.items():
-        velocity[...] = arrays[f"velocity/{name}"]
+        velocity[...] = np.asarray(arrays[f"velocity/{name}"], like=velocity)
     if isinstance(schedule, Plateau):
         vars(schedule).update(state["plateau"])
     optimizer.lr = lr

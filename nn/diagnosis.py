@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nn.device import move
 from nn.inspection import activations, kept_outputs
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
@@ -97,14 +98,15 @@ def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> 
     images: the batch, as the network got it. Forward it is the first layer that gave such a number; if all outputs are
     good, then on the way back the first layer with such a gradient, the last in the network's order.
     """
-    gradients = [name for name, layer in network.layers.items() if not all(map(_finite, layer.grads.values()))]
+    gradients = [name.split(".")[0] for name, good in _finite(network.grads).items() if not good]
     if math.isfinite(loss) and not gradients:
         return ""
     found = "the loss is"
-    if not _finite(images):
+    if not _finite({"images": images})["images"]:
         found = "the pictures hold what is"
     else:
-        bad = next((name for name, y in activations(network, images).items() if not _finite(y)), None)
+        outputs = _finite(activations(network, images))
+        bad = next((name for name, good in outputs.items() if not good), None)
         if bad is not None:
             found = f"the output of {bad} is"
         elif gradients:
@@ -112,12 +114,19 @@ def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> 
     return f"in step {step:,} {found} no longer a number; training stopped there, a lower learning rate may help"
 
 
-def _finite(array: np.ndarray) -> bool:
-    """Whether there is neither NaN nor infinity in it."""
-    numbers = array.reshape(-1)
-    # One pass without a temporary array. The sum of squares may overflow for large numbers: only then look closer.
+def _finite(arrays: dict[str, np.ndarray]) -> dict[str, bool]:
+    """Of each array, whether there is neither NaN nor infinity in it."""
+    if not arrays:
+        return {}
+    flat = [array.reshape(-1) for array in arrays.values()]
+    # One pass without a temporary array; and all before the first is read, as to read means to wait for a graphics
+    # card. The sum of squares may overflow for large numbers: only then look closer.
     with np.errstate(all="ignore"):
-        return math.isfinite(float(np.dot(numbers, numbers))) or bool(np.isfinite(numbers).all())
+        squares = move(np.stack([np.dot(numbers, numbers) for numbers in flat]), "cpu")
+    return {
+        name: math.isfinite(square) or bool(np.isfinite(numbers).all())
+        for name, square, numbers in zip(arrays, squares, flat)
+    }
 
 
 def diagnose(history: History, fewest_steps: int = STUCK_STEPS) -> list[Finding]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from nn.device import move
 from nn.layer import Layer
 
 
@@ -86,7 +87,7 @@ def check_gradients(
     layer = copy.deepcopy(layer).astype(np.float64)
     for grad in layer.grads.values():
         grad[...] = np.nan  # a backward pass that adds to what is there, or forgets an argument, shows
-    x = np.array(x, dtype=np.float64)
+    x = x.astype(np.float64) if hasattr(x, "astype") else np.array(x, dtype=np.float64)
     rng = np.random.default_rng(seed)
     generators = _generators(layer)
     states = [generator.bit_generator.state for generator in generators]
@@ -97,7 +98,7 @@ def check_gradients(
         return layer.forward(x, training=training)
 
     y = forward()
-    weights = rng.standard_normal(y.shape)
+    weights = np.asarray(rng.standard_normal(y.shape), like=y)
 
     def objective() -> float:
         return float(np.vdot(forward(), weights) if loss is None else loss.forward(forward(), labels))
@@ -122,14 +123,13 @@ def check_gradients(
 
 def _check_argument(objective, values: np.ndarray, gradient: np.ndarray, where: np.ndarray, step: float, size: float):
     """Measure the slope at the flat indices `where` of `values`, which the objective reads, and compare."""
-    gradient = np.asarray(gradient)
     if gradient.shape != values.shape:
         raise ValueError(f"a gradient has the shape {gradient.shape}, expected that of its argument, {values.shape}")
     flat = values.reshape(-1)
     middle = objective()
     slopes, kinks = np.zeros(len(where)), np.zeros(len(where))
     for i, index in enumerate(where):
-        before = flat[index]
+        before = float(flat[index])
         sides = []
         for shift in (step, -step, step / 2, -step / 2):
             flat[index] = before + shift
@@ -138,7 +138,7 @@ def _check_argument(objective, values: np.ndarray, gradient: np.ndarray, where: 
         slopes[i] = (4 * (sides[2] - sides[3]) / step - (sides[0] - sides[1]) / (2 * step)) / 3
         bend, half_bend = sides[0] - 2 * middle + sides[1], sides[2] - 2 * middle + sides[3]
         kinks[i] = abs(bend - 4 * half_bend) / (2 * step)
-    found = gradient.reshape(-1)[where]
+    found = move(gradient, "cpu").reshape(-1)[where]
     scale = max(np.abs(slopes).max(initial=0.0), np.abs(found).max(initial=0.0))
     # What rounding alone can make of `kinks`: sixteen times f, each wrong by the rounding of its largest partial sums.
     rounding = 16 * np.finfo(np.float64).eps * size / (2 * step)

@@ -64,7 +64,7 @@ def kept_outputs(network: Network) -> dict[str, np.ndarray]:
     return {
         name: layer._saved
         for name, layer in network.layers.items()
-        if hasattr(layer, "bounds") and isinstance(layer._saved, np.ndarray)
+        if hasattr(layer, "bounds") and hasattr(layer._saved, "dtype")
     }
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nn.device import move
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -76,6 +78,13 @@ class Layer:
         self._saved = None
         return self
 
+    def to(self, device: str) -> Layer:
+        """Move the parameters to "cpu" or "cuda", and return the layer itself. Inputs must lie there too."""
+        self.params = {name: move(param, device) for name, param in self.params.items()}
+        self.grads = {name: move(grad, device) for name, grad in self.grads.items()}
+        self._saved = None
+        return self
+
     # What follows spares each layer the same few lines.
 
     def _add_param(self, name: str, value: np.ndarray) -> None:
@@ -93,6 +102,12 @@ class Layer:
                 raise TypeError(
                     f"{self.label} has {param.dtype} parameters but got a {x.dtype} input; convert either with astype"
                 )
+            if isinstance(x, np.ndarray) != isinstance(param, np.ndarray):
+                places = [f"a {type(array).__module__} array" for array in (x, param)]
+                raise TypeError(
+                    f"{self.label} got {places[0]}, but its parameters are {places[1]}; network.to moves the "
+                    "parameters, nn.device.move an input"
+                )
             break
         fits = len(x.shape) == len(shape) and all(
             isinstance(want, str) or want == got for want, got in zip(shape, x.shape, strict=True)
@@ -104,7 +119,7 @@ class Layer:
             raise ValueError(
                 f"{self.label} got an empty input of shape {tuple(x.shape)}, expected at least one element"
             )
-        return np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
+        return np.ascontiguousarray(x, like=x)
 
     def _check_image_shape(self, image_shape: Sequence[int], length: int, channels: int | None = None) -> None:
         """Check the shape of one image (without N) that `output_shape` and `multiply_adds` are asked about."""
@@ -123,7 +138,7 @@ class Layer:
             raise TypeError(f"{self.label} expected a {dtype} gradient, got {got}; convert it with astype")
         if tuple(dy.shape) != tuple(shape):
             raise ValueError(f"{self.label} expected a gradient of shape {tuple(shape)}, got {tuple(dy.shape)}")
-        return np.ascontiguousarray(dy) if isinstance(dy, np.ndarray) else dy
+        return np.ascontiguousarray(dy, like=dy)
 
     def _output(self, out: np.ndarray | None, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
         """The array to write the result into: `out` if it fits, a new one if there is none."""

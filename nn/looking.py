@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn.device import move
 from nn.inspection import gradients
 from nn.network import Network
 
@@ -61,7 +62,8 @@ def saliency(network: Network, x: np.ndarray, label: int) -> np.ndarray:
     classes = network.output_shape(x.shape)[-1]
     dlogits = np.zeros((1, classes), x.dtype)
     dlogits[0, label] = 1
-    return np.abs(gradients(network, x[None], dlogits)["input"][0]).max(axis=-1)
+    images, dlogits = (move(array, network.device) for array in (x[None], dlogits))
+    return np.abs(move(gradients(network, images, dlogits)["input"], "cpu")[0]).max(axis=-1)
 
 
 def _check(network: Network, x: np.ndarray, label: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn.kernels import softmax_gradient
 from nn.layer import FLOATS
 
 
@@ -41,9 +42,8 @@ class SoftmaxCrossEntropy:
         if self._saved is None:
             raise RuntimeError("SoftmaxCrossEntropy: backward needs a forward(logits, labels) before it")
         shifted, log_sums, labels = self._saved
-        dlogits = np.exp(shifted - log_sums)
-        dlogits[np.arange(len(labels), like=labels), labels] -= 1
-        dlogits /= len(labels)
+        dlogits = np.empty_like(shifted)
+        softmax_gradient(shifted, log_sums, labels, dlogits)
         return dlogits
 
 
@@ -84,9 +84,8 @@ class LeNet5Loss:
         if self._saved is None:
             raise RuntimeError("LeNet5Loss: backward needs a forward(logits, labels) before it")
         logits, log_sums, labels = self._saved
-        dlogits = np.exp(_subtract(logits, log_sums))
-        dlogits[np.arange(len(labels), like=labels), labels] -= 1
-        dlogits /= len(labels)
+        dlogits = np.empty_like(logits)
+        softmax_gradient(_subtract(logits, log_sums), np.zeros_like(log_sums), labels, dlogits)
         return dlogits
 
 
@@ -110,13 +109,16 @@ def _mean(losses: np.ndarray, dtype: np.dtype) -> np.floating:
 
 
 def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray:
-    """Check that there is one label for each row of the logits and that each names a class; return them as an array."""
+    """Check that there is one label for each row of the logits and that each names a class; return them as an array.
+
+    Where the logits are on a graphics card, NumPy's labels are brought there.
+    """
     if not hasattr(logits, "dtype") or logits.dtype not in FLOATS:
         got = getattr(logits, "dtype", type(logits).__name__)
         raise TypeError(f"{who} expected float32 or float64 logits, got {got}")
     if logits.ndim != 2 or 0 in logits.shape:
         raise ValueError(f"{who} expected logits of shape (N, classes), got {tuple(logits.shape)}")
-    labels = np.asarray(labels, like=logits) if not hasattr(labels, "dtype") else labels
+    labels = np.asarray(labels) if not hasattr(labels, "dtype") else labels
     if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(f"{who} expected whole numbers as labels, got {labels.dtype}")
     if tuple(labels.shape) != (len(logits),):
@@ -124,9 +126,10 @@ def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray
             f"{who} expected one label for each of the {len(logits)} rows of logits, got labels of shape "
             f"{tuple(labels.shape)}"
         )
+    # Labels on a graphics card are not looked at: to read them we would have to wait for it.
     if isinstance(labels, np.ndarray) and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
         wrong = labels[(labels < 0) | (labels >= logits.shape[1])][0]
         raise ValueError(
             f"{who} got the label {wrong}, expected 0 to {logits.shape[1] - 1} for {logits.shape[1]} classes"
         )
-    return labels
+    return np.asarray(labels, like=logits)

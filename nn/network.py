@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nn import weights
+from nn.device import move
 from nn.layer import Layer
 from nn.loss import softmax
 from nn.threads import single_threaded_blas
@@ -26,6 +27,7 @@ class Network:
     layers: a dict of the layers by name, in order.
     params, grads: dicts of all arrays, "conv1.weight" -> array, in the layers' order. They are the live ones.
     image_shape: the shape of one input without N, if the network is meant for one; checked if given.
+    device: "cpu" or "cuda", where the parameters lie and inputs must; `to` changes it.
     name: what tables and files call it. arguments: those of the function in `models` of that name which makes such a
         network; saved with the weights, so that a file says what it belongs to (`model`).
 
@@ -65,6 +67,11 @@ class Network:
         self.image_shape = None if image_shape is None else tuple(image_shape)
         if self.image_shape is not None:
             self.shapes(self.image_shape)  # raises where a layer does not fit the one before it
+        self.device = "cpu"
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of what passes have left."""
         self._buffers: dict = {}
         self._spare_buffers: list[dict] = []
         self._trained: list | None = None
@@ -90,7 +97,18 @@ class Network:
         """Convert all parameters to float32 or float64, and return the network itself. Make a new SGD afterwards."""
         for layer in self.layers.values():
             layer.astype(dtype)
-        self._buffers, self._spare_buffers, self._trained = {}, [], None
+        self._forget()
+        return self
+
+    def to(self, device: str) -> Network:
+        """Move all parameters to "cpu" or "cuda", and return the network itself. Make a new SGD afterwards.
+
+        Raises ImportError without CuPy and RuntimeError without a graphics card.
+        """
+        for layer in self.layers.values():
+            layer.to(device)
+        self.device = device
+        self._forget()
         return self
 
     def output_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
@@ -184,8 +202,9 @@ class Network:
         return self._own(gradient, dy, *self._buffers.values()) if input_gradient else None
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Probabilities (N, classes) for the images x (N, H, W, C)."""
-        return softmax(self.forward(x))
+        """Probabilities (N, classes) for the images x (N, H, W, C): NumPy's for NumPy's, wherever the network lies."""
+        y = softmax(self.forward(move(x, self.device)))
+        return move(y, "cpu") if isinstance(x, np.ndarray) else y
 
     def _run(self, x: np.ndarray, training: bool, buffers: dict) -> tuple[np.ndarray, list]:
         """All layers in a row. Returns the output and, for each layer, the shape of its input."""

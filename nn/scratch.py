@@ -16,12 +16,12 @@ _memory = threading.local()
 
 
 def scratch(name: str, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
-    """An array of this shape, of the kind and dtype of `like`, with anything in it.
+    """An array of this shape, of the kind, dtype and device of `like`, with anything in it.
 
     It is the thread's own, and good until the thread asks for the same name again: no result that outlives a layer's
     forward or backward may lie in it. The memory only grows; it is given back when the thread ends.
     """
-    size, key = math.prod(shape), (name, type(like), like.dtype)
+    size, key = math.prod(shape), (name, type(like), like.dtype, str(getattr(like, "device", "")))
     kept = _memory.__dict__
     if key not in kept or kept[key].size < size:
         kept.pop(key, None)  # let go of the smaller one first

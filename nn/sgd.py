@@ -81,14 +81,14 @@ class SGD:
                 )
             arrays = [array.reshape(-1) for array in (params[name], velocity, grads[name])]
             lr, decay = self.lr * self.lr_multipliers[name], self.weight_decay * self.decay_multipliers[name]
-            for part in split(velocity.size, -(-velocity.size // PART)):
+            for part in split(velocity.size, -(-velocity.size // PART), like=velocity):
                 parts.append((*(array[part] for array in arrays), lr, self.momentum, decay))
 
         if sum(velocity.size for velocity in self.velocities.values()) <= PART:  # too little to share among threads
             for part in parts:
                 update(*part)
         else:
-            run_parallel(lambda part: update(*part), parts)
+            run_parallel(lambda part: update(*part), parts, like=parts[0][0])
 
 
 def _by_parameter(multipliers: dict[str, float], names: list[str], what: str) -> dict[str, float]:

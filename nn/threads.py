@@ -15,10 +15,11 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.RLock()
@@ -50,14 +51,17 @@ def set_num_threads(number: int) -> None:
     _number = number
 
 
-def run_parallel(function: Callable[[Any], None], parts: Iterable[Any]) -> None:
+def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: Any = None) -> None:
     """Call `function(part)` once for every part, on all threads; return when all are done.
+
+    like: an array that is worked on. A graphics card has threads of its own: for its arrays the calling thread alone
+    starts the work.
 
     The parts must be independent: no two may write to the same memory. The calling thread takes its share.
     After an exception in any part no other is begun; it is raised here when those under way are done.
     """
     parts = list(parts)
-    helpers = min(num_threads(), len(parts)) - 1
+    helpers = min(num_threads(), len(parts)) - 1 if on_cpu(like) else 0
     with single_threaded_blas():
         if helpers < 1:
             for part in parts:
@@ -128,22 +132,26 @@ class _Shared:
             raise interrupt
 
 
-def split(count: int, parts: int) -> list[slice]:
-    """Cut range(count) into at most `parts` slices of nearly equal length."""
-    parts = max(1, min(parts, count))
+def split(count: int, parts: int, like: Any = None) -> list[slice]:
+    """Cut range(count) into at most `parts` slices of nearly equal length; work on an array `like` one of a graphics
+    card, which is best at large pieces, into one."""
+    parts = max(1, min(parts, count)) if on_cpu(like) else 1
     edges = [count * i // parts for i in range(parts + 1)]
     return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
 
 
-def split_images(shape: Sequence[int], smallest: int = 1 << 16) -> list[slice]:
-    """Cut a batch of this shape into slices of whole images, none with fewer than `smallest` elements.
+def split_images(images: Any, smallest: int = 1 << 16) -> list[slice]:
+    """Cut a batch into slices of whole images, none with fewer than `smallest` elements.
 
     For work in which each image's result depends on that image alone, so that the cut changes no bit.
     """
-    elements = 1
-    for length in shape:
-        elements *= length
-    return split(shape[0], min(4 * num_threads(), elements // smallest) if num_threads() > 1 else 1)
+    parts = min(4 * num_threads(), images.size // smallest) if num_threads() > 1 else 1
+    return split(len(images), parts, like=images)
+
+
+def on_cpu(array: Any) -> bool:
+    """Whether it is an array of NumPy's, or none at all."""
+    return array is None or isinstance(array, np.ndarray)
 
 
 def _tasks(helpers: int) -> queue.SimpleQueue:

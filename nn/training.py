@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
 from nn.data import Dataset, batches
+from nn.device import move
 from nn.diagnosis import diagnose, measure, not_finite
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
@@ -117,20 +118,25 @@ def train(
                 rng.bit_generator.state = at.generator
             history.unfinished = None
             start = time.perf_counter() - at.seconds
-            for images, labels in parts:
+            prepared = _prepared(parts, prepare, rng, network.device)
+            batch = next(prepared, None)
+            while batch is not None:
+                images, labels, generator = batch
                 if callable(schedule):
                     optimizer.lr = schedule(len(history.steps) / (epochs * steps_per_epoch))
-                if prepare is not None:
-                    images = prepare(images, rng)
                 logits = network.forward(images, training=True)
-                batch_loss = float(loss.forward(logits, labels))
-                if at.batches == watched or not math.isfinite(batch_loss):
+                batch_loss = loss.forward(logits, labels)
+                # Whether the loss is lost is known here on the processor alone: a graphics card is still at work.
+                if at.batches == watched or (network.device == "cpu" and not math.isfinite(batch_loss)):
                     at.statistics = measure(network, logits, loss)
                 network.backward(loss.backward(), input_gradient=False)
+                answers = logits.argmax(axis=1)
+                batch = next(prepared, None)  # while a graphics card works; the next lines wait for it, once a step
+                batch_loss = float(batch_loss)
                 history.steps.append(batch_loss)
                 at.batches += 1
                 at.loss_sum += batch_loss * len(labels)
-                at.right += int((logits.argmax(axis=1) == labels).sum())
+                at.right += int((move(answers, "cpu") == labels).sum())
                 at.seen += len(labels)
                 history.failure = not_finite(network, images, batch_loss, len(history.steps))
                 if history.failure:
@@ -141,7 +147,7 @@ def train(
                 )
                 bar.update(len(labels))
                 if after_step is not None and at.batches < steps_per_epoch:
-                    at.seconds, at.generator = time.perf_counter() - start, rng.bit_generator.state
+                    at.seconds, at.generator = time.perf_counter() - start, generator
                     history.unfinished = asdict(at)
                     if after_step(history):
                         return history
@@ -168,6 +174,15 @@ def train(
             if after_epoch is not None and after_epoch(history):
                 return history
     return history
+
+
+def _prepared(
+    parts: Iterable[tuple[np.ndarray, np.ndarray]], prepare: Prepare | None, rng: np.random.Generator, device: str
+) -> Iterator[tuple[np.ndarray, np.ndarray, dict]]:
+    """The batches as the network reads them, on its device, each with the random generator's state after it."""
+    for images, labels in parts:
+        images = images if prepare is None else prepare(images, rng)
+        yield move(images, device), labels, rng.bit_generator.state
 
 
 def _row(epoch: int, optimizer: SGD, at: Epoch, seconds: float) -> dict:
@@ -201,9 +216,9 @@ def evaluate(
     loss_sum, predictions = 0.0, []
     for start in range(0, len(images), batch_size):
         part, right = images[start : start + batch_size], labels[start : start + batch_size]
-        logits = network.forward(part if prepare is None else prepare(part, None))
+        logits = network.forward(move(part if prepare is None else prepare(part, None), network.device))
         loss_sum += float(loss.forward(logits, right)) * len(right)
-        predictions.append(logits.argmax(axis=1))
+        predictions.append(move(logits.argmax(axis=1), "cpu"))
     predictions = np.concatenate(predictions)
     return loss_sum / len(images), float((predictions == labels).mean()), predictions
 

@@ -20,6 +20,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
+from nn.device import move
+
 if TYPE_CHECKING:
     from nn.network import Network
 
@@ -44,7 +46,7 @@ def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = Non
     for name, param in network.params.items():
         with np.errstate(over="ignore"):  # what becomes infinite is found by the next line
             # order="C": safetensors writes an array's memory as it lies, transposed or not.
-            arrays[name] = np.asarray(param, dtype=dtype, order="C")
+            arrays[name] = np.asarray(move(param, "cpu"), dtype=dtype, order="C")
         _check_finite(arrays[name], f"{path}: {name}", f"as {dtype}, so nothing was saved")
     model = getattr(network, "model", None)
     metadata = {
@@ -103,7 +105,7 @@ def assign(network: Network, arrays: Mapping[str, np.ndarray], source: str | Pat
             converted[name] = np.asarray(array, dtype=param.dtype)
         _check_finite(converted[name], f"{source}: {name}", f"as {param.dtype}, expected finite numbers")
     for name, param in params.items():
-        param[...] = converted[name]
+        param[...] = np.asarray(converted[name], like=param)
 
 
 def _check_names(wanted, found, source) -> None:

@@ -55,6 +55,7 @@ TABLE = {
         (["--model", "lenet", "--data", "{digits}", "--out", "{text}"], "text.png"),
         (["--model", "lenet", "--data", "{digits}", "--out", "{read_only}/out"], "read_only"),
         (["--model", "lenet", "--data", "{digits}", "--seed", "-1"], "--seed"),
+        (["--model", "lenet", "--data", "{digits}", "--device", "gpu"], "cpu, cuda"),
     ],
     "compare": [
         (["stray"], "stray"),
@@ -86,6 +87,7 @@ TABLE = {
         (["{good}", "--out", "{taken}"], "--force"),
         (["{good}", "--out", "{read_only}"], "cannot write"),
         (["{good}", "--ten-crops"], "--ten-crops"),
+        (["{good}", "--device", "0"], "--device"),
     ],
     "crops": [
         (["{gone}"], "gone"),

@@ -45,6 +45,9 @@ class OtherArray(NDArrayOperatorsMixin):
         method = getattr(self.hidden, name)
         return lambda *arguments, **keywords: _disguise(method(*_reveal(arguments), **_reveal(keywords)))
 
+    def get(self):
+        return self.hidden.copy()
+
     def __getitem__(self, index):
         return _disguise(self.hidden[_reveal(index)])
 

@@ -1,9 +1,9 @@
 """From pictures to what a network is fed: levels and means, and the random changes that make few pictures many.
 
 Functions take a batch (N, H, W, C), uint8 or float32, and return float32 (`random_portions`, the first of all, takes
-and returns uint8); `rng` is a numpy Generator, so that a seed
-gives the same pictures again. The training loop calls one function prepare(images, rng), with rng=None for testing: it
-is put together from these.
+and returns uint8); `rng` is a numpy Generator, so that a seed gives the same pictures again. They work on CuPy arrays,
+too, with the same random numbers; but for `random_portions`, which leaves the work to Pillow. The training loop calls
+one function prepare(images, rng), with rng=None for testing: it is put together from these.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def distort(
     amount. Between pixels the values are interpolated; `fill` lies outside. The paper names the four kinds and gives no
     sizes. Source: LeCun et al. 1998, section III.B.
     """
-    images = np.ascontiguousarray(unit_interval(images))
+    images = np.ascontiguousarray(unit_interval(images), like=images)
     count = len(images)
     shifts = rng.uniform(-shift, shift, (2, count))
     size = 1 + rng.uniform(-scale, scale, count)
@@ -69,8 +69,9 @@ def distort(
     maps[:, 1, 0] = size / aspect * slant
     maps[:, 1, 1] = size / aspect
     maps[:, 1, 2] = shifts[1]
-    out = np.empty_like(images)
-    run_parallel(lambda part: affine(images[part], maps[part], float(fill), out[part]), split(count, count // 64))
+    maps, out = np.asarray(maps, like=images), np.empty_like(images)
+    parts = split(count, count // 64, like=images)
+    run_parallel(lambda part: affine(images[part], maps[part], float(fill), out[part]), parts)
     return out
 
 
@@ -79,7 +80,7 @@ def random_crop(images: np.ndarray, size: int | tuple[int, int], rng: np.random.
     height, width = _window(images, size)
     top = rng.integers(0, images.shape[1] - height + 1, len(images))
     left = rng.integers(0, images.shape[2] - width + 1, len(images))
-    out = np.empty((len(images), height, width, images.shape[3]), np.float32)
+    out = np.empty_like(images, np.float32, shape=(len(images), height, width, images.shape[3]))
     for n in range(len(images)):
         out[n] = images[n, top[n] : top[n] + height, left[n] : left[n] + width]
     return out
@@ -128,7 +129,7 @@ def ten_crops(images: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
 def mirror(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Each image left-right reversed with probability 1/2. Source: Krizhevsky et al. 2012, section 4.1."""
     images = images.astype(np.float32)
-    chosen = rng.random(len(images)) < 0.5
+    chosen = np.asarray(np.flatnonzero(rng.random(len(images)) < 0.5), like=images)
     images[chosen] = images[chosen][:, :, ::-1]
     return images
 
@@ -160,8 +161,8 @@ def colour_noise(
     """
     values, vectors = principal
     draws = rng.normal(0.0, std, (len(images), len(values)))
-    noise = white * (draws * values) @ vectors.T
-    return images.astype(np.float32) + noise[:, None, None, :].astype(np.float32)
+    noise = (white * (draws * values) @ vectors.T).astype(np.float32)
+    return images.astype(np.float32) + np.asarray(noise, like=images)[:, None, None, :]
 
 
 def _window(images: np.ndarray, size: int | tuple[int, int]) -> tuple[int, int]:

@@ -61,7 +61,4 @@ relu_gradient = _dispatch(slopes.relu_gradient_fast, slopes.relu_gradient_plain,
 sigmoid_gradient = _dispatch(slopes.sigmoid_gradient_fast, slopes.sigmoid_gradient_plain, cuda.sigmoid_gradient_cuda)
 sgd_paper = _dispatch(update.sgd_paper_fast, update.sgd_paper_plain, cuda.sgd_paper_cuda)
 sgd_pytorch = _dispatch(update.sgd_pytorch_fast, update.sgd_pytorch_plain, cuda.sgd_pytorch_cuda)
-# What the processor does inside other loops, and a graphics card does best in one kernel.
-add_bias = _dispatch(slopes.add_bias_plain, slopes.add_bias_plain, cuda.add_bias_cuda)
-add_bias_relu = _dispatch(slopes.add_bias_relu_plain, slopes.add_bias_relu_plain, cuda.add_bias_relu_cuda)
 softmax_gradient = _dispatch(softmax.softmax_gradient_plain, softmax.softmax_gradient_plain, cuda.softmax_gradient_cuda)

@@ -16,7 +16,8 @@ def affine_plain(images, maps, fill, out):
     """Write each image, seen through its map, to `out`."""
     _, height, width, _ = images.shape
     middle_h, middle_w = (height - 1) / 2, (width - 1) / 2
-    h, w = np.meshgrid(np.arange(height) - middle_h, np.arange(width) - middle_w, indexing="ij")
+    rows, columns = np.arange(height, like=images) - middle_h, np.arange(width, like=images) - middle_w
+    h, w = np.meshgrid(rows, columns, indexing="ij")
     for n, m in enumerate(maps):
         framed = np.pad(images[n].astype(maps.dtype), ((1, 1), (1, 1), (0, 0)), constant_values=fill)
         # The frame of `fill` is one pixel wide; whatever lies further out is taken from it.

@@ -1,10 +1,6 @@
 """The slopes of ReLU and Sigmoid, in one pass over memory instead of one for each arithmetic operation.
 
 Arrays here: dy, y and dx, of any one shape; dx may be dy itself. `layers.activations` has the formulas.
-
-Besides, what comes before ReLU, the bias: y (rows, channels), changed in place, and bias (channels,). There is a plain
-version and one for graphics cards alone. The processor adds a bias while the rows of y still lie in its cache; a
-graphics card would read and write all of y once for the bias and once more for ReLU.
 """
 
 from __future__ import annotations
@@ -21,17 +17,6 @@ def relu_gradient_plain(dy, y, dx):
 def sigmoid_gradient_plain(dy, y, dx):
     """dx = dy * y * (1 - y)."""
     dx[...] = dy * (y * (1 - y))
-
-
-def add_bias_plain(y, bias):
-    """y <- y + bias."""
-    y += bias
-
-
-def add_bias_relu_plain(y, bias):
-    """y <- max(y + bias, 0)."""
-    y += bias
-    np.maximum(y, 0, out=y)
 
 
 # The compiled loops change dx in place, as a network asks for. Were they to read dy and write dx, which is then the

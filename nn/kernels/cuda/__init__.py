@@ -33,7 +33,7 @@ SOURCES = {
         "lrn_within_terms",
         "lrn_within_backward",
     ),
-    "slopes": ("add_bias", "add_bias_relu", "relu_gradient", "sigmoid_gradient"),
+    "slopes": ("relu_gradient", "sigmoid_gradient"),
     "softmax": ("softmax_gradient",),
     "update": ("sgd_paper", "sgd_pytorch"),
     "sampling": ("affine",),
@@ -81,19 +81,25 @@ def _kernel(name: str, real: str):
 
 @cache
 def _module(source: Path, real: str):
+    return load_cupy().RawModule(code=source.read_text(encoding="utf-8"), options=(f"-DREAL={real}",))
+
+
+@cache
+def load_cupy():
+    """The module cupy; ImportError without it, RuntimeError where it finds no graphics card to work on."""
     try:
         import cupy
     except ImportError as error:
         raise ImportError(
-            "CUDA kernels need CuPy, which cannot be imported: pip install cupy-cuda12x (or the one for your CUDA)"
+            "the device cuda needs CuPy, which cannot be imported: pip install cupy-cuda12x (or the one for your CUDA)"
         ) from error
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:  # no driver, or one that is too old
-        raise RuntimeError(f"CUDA kernels need a graphics card that CUDA can use, but: {error}") from error
+        raise RuntimeError(f"the device cuda needs a graphics card that CUDA can use, but: {error}") from error
     if devices == 0:
-        raise RuntimeError("CUDA kernels need a graphics card that CUDA can use, but there is none")
-    return cupy.RawModule(code=source.read_text(encoding="utf-8"), options=(f"-DREAL={real}",))
+        raise RuntimeError("the device cuda needs a graphics card that CUDA can use, but there is none")
+    return cupy
 
 
 def im2col_cuda(x, kernel, stride, padding, rows, width, patches):
@@ -149,16 +155,6 @@ def _neighbourhood(x, size, region):
     return (*x.shape[3 if region == "across" else 1 :], size // 2)
 
 
-def add_bias_cuda(y, bias):
-    """As `add_bias_plain`."""
-    _launch("add_bias", y.size, y, bias, bias.size)
-
-
-def add_bias_relu_cuda(y, bias):
-    """As `add_bias_relu_plain`."""
-    _launch("add_bias_relu", y.size, y, bias, bias.size)
-
-
 def relu_gradient_cuda(dy, y, dx):
     """As `relu_gradient_plain`; dx may be dy itself."""
     _launch("relu_gradient", dx.size, dy, y, dx)
@@ -169,9 +165,9 @@ def sigmoid_gradient_cuda(dy, y, dx):
     _launch("sigmoid_gradient", dx.size, dy, y, dx)
 
 
-def softmax_gradient_cuda(z, labels, p, dz):
+def softmax_gradient_cuda(z, log_sums, labels, dz):
     """As `softmax_gradient_plain`."""
-    _launch("softmax_gradient", p.size, z, labels.astype(np.int64, copy=False), *z.shape, p, dz)
+    _launch("softmax_gradient", dz.size, z, log_sums, labels.astype(np.int64, copy=False), *z.shape, dz)
 
 
 def sgd_paper_cuda(w, v, g, lr, momentum, weight_decay):

@@ -1,0 +1,45 @@
+"""A graphics card for the tests, or what stands for one."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from nn import device
+from nn.kernels import cuda
+from tests import cuda_shim
+from tests.other_arrays import OtherArray, other
+
+
+@pytest.fixture(scope="session")
+def processor_as_card(tmp_path_factory):
+    """Runs the CUDA kernels' own source on the processor (`tests.cuda_shim`)."""
+    if cuda_shim.COMPILER is None:
+        pytest.skip("There is no C++ compiler to build the CUDA kernels for the processor.")
+    return cuda_shim.Device(tmp_path_factory.mktemp("cuda"))
+
+
+@pytest.fixture(params=["plain", "kernels", pytest.param("cupy", marks=pytest.mark.cuda)])
+def card(request, monkeypatch):
+    """The module whose arrays lie on the device "cuda": `card.asarray` brings NumPy's there, `.get()` brings one back.
+
+    plain     arrays that behave as CuPy's but are not (`tests.other_arrays`), which take the plain kernels
+    kernels   such arrays which take the CUDA kernels, whose source the C++ compiler has compiled for the processor
+    cupy      CuPy itself, where there is a graphics card
+    """
+    if request.param == "cupy":
+        try:
+            return cuda.load_cupy()
+        except (ImportError, RuntimeError) as error:
+            pytest.skip(f"There is no graphics card to test on: {error}.")
+    module = SimpleNamespace(asarray=other, ndarray=OtherArray)
+    monkeypatch.setattr(device, "load_cupy", lambda: module)
+    if request.param == "kernels":
+        processor = request.getfixturevalue("processor_as_card")
+        processor.blocks, processor.threads, processor.only = 3, 2, None
+
+        def launch(name, size, *arguments):
+            processor.launch(name, size, *(getattr(argument, "hidden", argument) for argument in arguments))
+
+        monkeypatch.setattr(cuda, "_launch", launch)
+        monkeypatch.setattr(OtherArray, "__module__", "cupy")  # by which `nn.kernels` chooses
+    return module
