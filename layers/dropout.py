@@ -46,7 +46,7 @@ class Dropout(Layer):
                 y[...] = x
             return y
         y = self._output(out, x.shape, x)
-        self.mask = self.rng.random(x.shape, dtype=np.float32) >= self.p
+        self.mask = self.draw(x.shape)
         self._apply_mask(x, y)
         self._saved = x.shape, x.dtype
         return y
@@ -58,6 +58,10 @@ class Dropout(Layer):
         dx = self._output(out, dy.shape, dy)
         self._apply_mask(dy, dx)
         return dx
+
+    def draw(self, shape: tuple[int, ...]) -> np.ndarray:
+        """A mask of this shape: True with probability 1 - p."""
+        return self.rng.random(shape, dtype=np.float32) >= self.p
 
     def _apply_mask(self, source: np.ndarray, target: np.ndarray) -> None:
         """target = source * mask / (1 - p)."""

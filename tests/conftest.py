@@ -31,7 +31,9 @@ def card(request, monkeypatch):
             return cuda.load_cupy()
         except (ImportError, RuntimeError) as error:
             pytest.skip(f"There is no graphics card to test on: {error}.")
-    module = SimpleNamespace(asarray=other, ndarray=OtherArray)
+    module = SimpleNamespace(
+        asarray=lambda array: array if isinstance(array, OtherArray) else other(array), ndarray=OtherArray
+    )
     monkeypatch.setattr(device, "load_cupy", lambda: module)
     if request.param == "kernels":
         processor = request.getfixturevalue("processor_as_card")
