@@ -9,13 +9,14 @@ INTERPRETED := tests/nn/test_kernels.py tests/nn/data/test_augmentation.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons test coverage reliability mutants bench lint clean
+.PHONY: help demo crops lessons test test-cuda coverage reliability mutants bench lint clean
 
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops        show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
 	@echo 'make lessons      run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
 	@echo 'make test         run the tests'
+	@echo 'make test-cuda    run the tests that need a graphics card (installs CuPy and the libraries of CUDA 12)'
 	@echo 'make coverage     run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
 	@echo 'make reliability  kill trainings, damage files, train for long: half an hour of what make test does shortly'
 	@echo 'make mutants      make one small mistake at a time in layers and kernels, and see that a test notices (45 minutes)'
@@ -50,6 +51,9 @@ reliability: .venv/installed-test
 mutants: .venv/installed-test
 	$(BIN)/python -m tests.mutants $(ARGS)
 
+test-cuda: .venv/installed-test .venv/installed-cuda
+	$(BIN)/python -m pytest -m cuda $(ARGS)
+
 bench: .venv/installed-bench
 	$(BIN)/python -m examples.benchmark $(ARGS)
 
@@ -78,6 +82,6 @@ clean:
 	@touch $@
 
 .venv/installed-%: .venv/made setup.cfg pyproject.toml
-	@echo 'Installing into .venv, with what "make $*" needs (once; about a minute) ...'
+	@echo 'Installing into .venv, with the extra "$*" (once; about a minute) ...'
 	@$(INSTALL) -e '.[$*]'
 	@touch $@

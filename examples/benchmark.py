@@ -2,7 +2,9 @@
 
 Each engine runs in a process of its own, and they take turns (A B C A B C ...), so that a machine that is
 sometimes slower treats them alike. A ratio is the median of the ratios of neighbouring turns, ours / theirs:
-below 1 we are faster. Rivals that are not installed are left out; make bench installs them. Written to --out:
+below 1 we are faster. Rivals that are not installed are left out; make bench installs them. Where CuPy finds a
+graphics card, AlexNet is measured there too (beside a PyTorch that can use it), first with all of float32's digits
+and then with TF32. Written to --out:
 
     results.json   every turn of every engine
     ratios.png     the ratios as bars
@@ -33,6 +35,7 @@ from tqdm import tqdm
 
 from examples.benchmark_worker import NETWORKS
 from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
+from nn.kernels.cuda import load_cupy
 from nn.threads import num_threads
 
 CASES = [
@@ -41,6 +44,9 @@ CASES = [
     *(("LeNet", "training", batch) for batch in (1, 64, 256)),
     ("LeNet", "forward", 1),
     ("CIFAR-10 18pct", "training", 128),
+]
+CARD_CASES = [
+    ("AlexNet", task, batch) for task, batches in (("training", (128, 512)), ("forward", (1, 128))) for batch in batches
 ]
 RIVALS = {"torch": "torch", "torch-channels-last": "torch", "onnxruntime": "onnxruntime"}  # engine: package
 TURN_SECONDS = 0.2  # a turn takes as many steps as fill this time
@@ -103,8 +109,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.only:
             results["cold start"] = {kind: cold_start(kind) for kind in ("empty", "warm")}
         for case in tqdm(cases, desc="benchmark", unit="case", disable=not sys.stderr.isatty()):
-            results["cases"][name_of(case)] = measure(case, rivals, options.rounds, threads)
+            engines = ["ours", *(rival for rival in rivals if rival != "onnxruntime" or case[1] == "forward")]
+            results["cases"][name_of(case)] = measure(case, engines, options.rounds, threads, results["sgemm"])
             write(results, options.out)
+        for kind in card_kinds():
+            rate = card_rate(kind)
+            results[f"matrix product, {kind}"] = rate
+            for case in (case for case in CARD_CASES if options.only in f"{name_of(case)}, {kind}"):
+                engines = [f"ours-{kind}"] + [f"torch-{kind}"] * ("torch" in rivals and torch_has_card())
+                results["cases"][f"{name_of(case)}, {kind}"] = measure(case, engines, options.rounds, threads, rate)
+                write(results, options.out)
         if not options.only:
             results["scale"] = scale(threads, options.rounds)
             write(results, options.out)
@@ -127,10 +141,13 @@ def name_of(case: tuple) -> str:
     return f"{network} {task}, {batch}"
 
 
-def measure(case: tuple, rivals: Sequence[str], rounds: int, threads: int) -> dict:
-    """The seconds of a step, for each engine and turn; the engines' peak memory; how far their outputs differ."""
+def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate: float) -> dict:
+    """The seconds of a step, for each engine and turn; the engines' peak memory; how far their outputs differ.
+
+    engines: ours, then the rivals. rate: of the machine's own matrix product, in operations a second.
+    """
     network, task, batch = case
-    engines = ["ours", *(rival for rival in rivals if rival != "onnxruntime" or task == "forward")]
+    mine = engines[0]
     model = NETWORKS[network]()
     flops = 2 * batch * model.multiply_adds()
     if task == "training":  # three matrix products instead of one, but the first layer has no input gradient
@@ -138,27 +155,33 @@ def measure(case: tuple, rivals: Sequence[str], rounds: int, threads: int) -> di
         flops = 3 * flops - 2 * batch * first.multiply_adds(model.image_shape)
     del model
     with tempfile.TemporaryDirectory() as folder:
-        workers = {engine: Worker(engine, case, folder, environment(threads)) for engine in engines}
+        workers = {engine: Worker(engine, case, folder, environment(threads, engine)) for engine in engines}
         outputs = {engine: np.load(Path(folder) / f"outputs-{engine}.npy") for engine in engines}
-        steps = max(1, round(TURN_SECONDS / workers["ours"].seconds(1)))
+        steps = max(1, round(TURN_SECONDS / workers[mine].seconds(1)))
         turns = {engine: [] for engine in engines}
         for _ in range(rounds):
             for engine, worker in workers.items():
                 time.sleep(REST_SECONDS)
                 turns[engine].append(worker.seconds(steps))
         peaks = {engine: worker.finish() for engine, worker in workers.items()}
-    size = np.abs(outputs["ours"]).max()
-    differences = {engine: float(np.abs(output - outputs["ours"]).max() / size) for engine, output in outputs.items()}
-    if not max(differences.values()) < 1e-3:
+    size = np.abs(outputs[mine]).max()
+    differences = {engine: float(np.abs(output - outputs[mine]).max() / size) for engine, output in outputs.items()}
+    if not max(differences.values()) < (1e-2 if mine.endswith("tf32") else 1e-3):
         raise RuntimeError(f"{name_of(case)}: the engines do not compute the same, {differences}")
     return {
         "batch": batch,
         "flops": flops,
+        "of the matrix product's rate": flops / statistics.median(turns[mine]) / rate,
         "steps a turn": steps,
-        "seconds": turns,
-        "peak bytes": peaks,
-        "largest difference": differences,  # as a share of our largest output
+        "seconds": short(turns),
+        "peak bytes": short(peaks),
+        "largest difference": short(differences),  # as a share of our largest output
     }
+
+
+def short(by_engine: dict) -> dict:
+    """With "ours" and "torch" for "ours-cuda" and "torch-cuda-tf32": a case says by itself where it ran."""
+    return {engine.partition("-cuda")[0]: value for engine, value in by_engine.items()}
 
 
 def scale(threads: int, rounds: int) -> dict:
@@ -211,6 +234,32 @@ def sgemm_rate(threads: int) -> float:
     return 2 * 2048**3 / statistics.median(seconds)
 
 
+def card_kinds() -> list[str]:
+    """What the rows of a graphics card are called: none without one."""
+    try:
+        load_cupy()
+    except (ImportError, RuntimeError):
+        return []
+    return ["cuda", "cuda-tf32"]
+
+
+def torch_has_card() -> bool:
+    program = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    return subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def card_rate(kind: str) -> float:
+    """Floating-point operations a second of the card's own matrix product, in a process that has chosen its digits."""
+    program = (
+        "import time, cupy;"
+        "a = cupy.ones((8192, 8192), 'float32'); wait = cupy.cuda.Device().synchronize; a @ a; wait();"
+        "start = time.perf_counter(); [a @ a for _ in range(20)]; wait();"
+        "print(20 * 2 * 8192**3 / (time.perf_counter() - start))"
+    )
+    command = [sys.executable, "-c", program]
+    return float(subprocess.run(command, check=True, capture_output=True, env=environment(1, kind)).stdout)
+
+
 def ratio(case: dict, rival: str) -> float:
     """The median, over the turns, of our time over theirs."""
     pairs = zip(case["seconds"]["ours"], case["seconds"][rival], strict=True)
@@ -224,7 +273,7 @@ def make_table(results: dict) -> str:
     for name, case in results["cases"].items():
         seconds = statistics.median(case["seconds"]["ours"])
         ratios = [f"{ratio(case, rival):.2f}" if rival in case["seconds"] else "-" for rival in RIVALS]
-        share = case["flops"] / seconds / results["sgemm"]
+        share = case["of the matrix product's rate"]
         peaks = [case["peak bytes"].get(engine, 0) / 2**20 for engine in ("ours", "torch")]
         cells = (f"{1000 * seconds:.4g}", f"{case['batch'] / seconds:,.0f}", *ratios, f"{share:.0%}")
         lines.append(
@@ -236,6 +285,9 @@ def make_table(results: dict) -> str:
         f"method, as a share of what the machine's own matrix product does in that time ({results['sgemm'] / 1e9:.0f} "
         "GFLOP/s); above 100% we do with fewer.",
     ]
+    for name, rate in results.items():
+        if name.startswith("matrix product, "):
+            lines.append(f"The card's own {name}: {rate / 1e12:.1f} TFLOP/s.")
     for kind, seconds in results.get("cold start", {}).items():
         lines.append(f"Process start to the end of the first AlexNet step, 8 images, {kind} cache: {seconds:.1f} s.")
     if "scale" in results:
@@ -292,9 +344,10 @@ def machine() -> str:
     return f"{name}, {os.cpu_count()} cores"
 
 
-def environment(threads: int) -> dict:
-    """The same number of threads for every engine."""
-    return os.environ | {"NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+def environment(threads: int, engine: str = "ours") -> dict:
+    """The same number of threads for every engine; and whether CuPy's products may take fewer digits."""
+    settings = {"NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    return os.environ | settings | {"CUPY_TF32": "1" if engine.endswith("tf32") else "0"}
 
 
 if __name__ == "__main__":

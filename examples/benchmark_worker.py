@@ -2,7 +2,8 @@
 
     python -m examples.benchmark_worker ENGINE NETWORK TASK BATCH FOLDER
 
-    ENGINE   ours, torch, torch-channels-last or onnxruntime
+    ENGINE   ours, torch, torch-channels-last or onnxruntime; on a graphics card ours-cuda or torch-cuda, and with
+             -tf32 behind it, the card's faster products of numbers with ten binary places
     NETWORK  a key of NETWORKS;  TASK  training or forward;  BATCH  images a step
     FOLDER   receives outputs-ENGINE.npy, what the network answers before any training
 
@@ -23,6 +24,8 @@ import numpy as np
 import models
 from layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
 from nn import SGD, Network, SoftmaxCrossEntropy
+from nn.device import move
+from nn.kernels.cuda import load_cupy
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "AlexNet": lambda: models.alexnet(rng=0),
@@ -39,18 +42,32 @@ def main() -> None:
     rng = np.random.default_rng(1)
     images = rng.normal(size=(int(batch), *network.image_shape)).astype(np.float32)
     labels = rng.integers(0, network.output_shape(network.image_shape)[0], int(batch))
-    prepare = {"ours": ours, "onnxruntime": onnx_runtime}.get(engine, torch_engine)
+    prepare = {"ours": ours, "onnxruntime": onnx_runtime}.get(engine.split("-")[0], torch_engine)
     step = prepare(network, images, labels, task, Path(folder) / f"outputs-{engine}.npy", engine)
+    wait = wait_for_card(engine)
     del network, images
     step()
     step()
+    wait()
     print("ready", flush=True)
     for line in sys.stdin:
         start = time.perf_counter()
         for _ in range(int(line)):
             step()
+        wait()
         print(time.perf_counter() - start, flush=True)
     print(peak_memory(), flush=True)
+
+
+def wait_for_card(engine: str) -> Callable[[], None]:
+    """What waits until a graphics card has done all that was asked of it."""
+    if "cuda" not in engine:
+        return lambda: None
+    if engine.startswith("ours"):
+        return load_cupy().cuda.Device().synchronize
+    import torch
+
+    return torch.cuda.synchronize
 
 
 def peak_memory() -> int:
@@ -66,7 +83,10 @@ def peak_memory() -> int:
 
 
 def ours(network: Network, images, labels, task: str, outputs: Path, engine: str) -> Callable[[], None]:
-    np.save(outputs, network.forward(images))
+    device = "cuda" if "cuda" in engine else "cpu"
+    network.to(device)
+    images = move(images, device)
+    np.save(outputs, move(network.forward(images), "cpu"))
     if task == "forward":
         return lambda: network.forward(images)
     optimizer = SGD(network, RATE, MOMENTUM, WEIGHT_DECAY, form="pytorch")
@@ -85,13 +105,16 @@ def torch_engine(network: Network, images, labels, task: str, outputs: Path, eng
     import torch
 
     torch.set_num_threads(threads())
+    device = "cuda" if "cuda" in engine else "cpu"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = engine.endswith("tf32")
+    torch.backends.cudnn.benchmark = True  # its fastest way, found by trying
     order = torch.channels_last if engine == "torch-channels-last" else torch.contiguous_format
-    net = to_torch(network).to(memory_format=order)
-    x = torch.tensor(images.transpose(0, 3, 1, 2).copy()).contiguous(memory_format=order)
-    y = torch.tensor(labels)
+    net = to_torch(network).to(device, memory_format=order)
+    x = torch.tensor(images.transpose(0, 3, 1, 2).copy()).to(device).contiguous(memory_format=order)
+    y = torch.tensor(labels).to(device)
     net.eval()
     with torch.inference_mode():
-        np.save(outputs, net(x).numpy())
+        np.save(outputs, net(x).cpu().numpy())
     if task == "forward":
 
         def forward() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from examples import benchmark
-from examples.benchmark_worker import NETWORKS, channels_first
+from examples.benchmark_worker import NETWORKS, channels_first, ours
 
 
 def test_ours_alone(tmp_path, capsys):
@@ -49,7 +49,7 @@ def test_an_engine_that_dies_gets_one_sentence(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(benchmark.metadata, "version", lambda package: "0")
     monkeypatch.setitem(sys.modules, "torch", None)  # in this process; the worker finds none, or no such engine
     environment = os.environ | {"PYTHONPATH": str(broken_torch(tmp_path))}
-    monkeypatch.setattr(benchmark, "environment", lambda threads: environment | {"NUM_THREADS": str(threads)})
+    monkeypatch.setattr(benchmark, "environment", lambda threads, _: environment | {"NUM_THREADS": str(threads)})
     assert benchmark.main(["--only", "LeNet forward", "--rounds", "1", "--out", str(tmp_path / "out")]) == 1
     assert "benchmark: no such engine (LeNet forward, 1) ended before its time" in capfd.readouterr().err
 
@@ -63,6 +63,25 @@ def broken_torch(folder):
 def test_ratios_are_medians_of_pairs():
     case = {"seconds": {"ours": [1.0, 2.0, 9.0], "torch": [2.0, 8.0, 10.0]}}
     assert benchmark.ratio(case, "torch") == 0.5
+
+
+@pytest.mark.parametrize("task", ["training", "forward"])
+def test_a_step_on_a_card(card, task, tmp_path):
+    network = NETWORKS["LeNet"]()
+    images, labels = np.random.default_rng(0).normal(size=(3, 28, 28, 1)).astype(np.float32), np.array([1, 0, 9])
+    expected, before = network.forward(images), network.params["fc5.weight"].copy()
+    step = ours(network, images, labels, task, tmp_path / "outputs.npy", "ours-cuda")
+    step()
+    np.testing.assert_allclose(np.load(tmp_path / "outputs.npy"), expected, rtol=1e-4, atol=1e-5)
+    after = network.params["fc5.weight"]
+    assert isinstance(after, card.ndarray) and np.array_equal(after.get(), before) == (task == "forward")
+
+
+def test_the_rows_of_a_card_are_named_by_engine():
+    assert benchmark.short({"ours-cuda-tf32": 1, "torch-cuda-tf32": 2}) == {"ours": 1, "torch": 2}
+    assert benchmark.short({"ours": 1, "torch-channels-last": 2}) == {"ours": 1, "torch-channels-last": 2}
+    assert benchmark.environment(2, "torch-cuda-tf32")["CUPY_TF32"] == "1"
+    assert benchmark.environment(2, "ours-cuda")["CUPY_TF32"] == "0"
 
 
 def test_a_fully_connected_layer_reads_maps_before_rows():

@@ -101,7 +101,7 @@ def test_without_cupy_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     array = np.zeros(3, np.float32)
     with pytest.raises(
-        ImportError, match="^the device cuda needs CuPy, which cannot be imported: pip install cupy-cuda12x"
+        ImportError, match="^the device cuda needs CuPy, which cannot be imported: pip install .cupy-cuda12x"
     ):
         cuda.relu_gradient_cuda(array, array, array)
 
@@ -160,6 +160,23 @@ def test_the_sources_are_installed_with_the_package():
     setup.read(FOLDER.parents[2] / "setup.cfg", encoding="utf-8")
     patterns = setup["options.package_data"]["nn.kernels.cuda"].split()
     assert FILES and all(any(fnmatch(file.name, pattern) for pattern in patterns) for file in FILES)
+
+
+@pytest.mark.parametrize("real", ["float", "double"])
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_compiler_that_cupy_calls_accepts_it(file, real):
+    """It needs no graphics card."""
+    pytest.importorskip("cupy", reason="There is no CuPy.")
+    from cupy_backends.cuda.libs import nvrtc
+
+    try:
+        program = nvrtc.createProgram(file.read_text(encoding="utf-8"), file.name, [], [])
+    except RuntimeError as error:
+        pytest.skip(f"CuPy finds no compiler: {error}.")
+    try:
+        nvrtc.compileProgram(program, [f"-DREAL={real}", "-arch=compute_75", "-std=c++17"])
+    finally:
+        assert nvrtc.getProgramLog(program).strip("\0 \n") == ""
 
 
 @pytest.mark.parametrize("real", ["float", "double"])

@@ -91,7 +91,7 @@ def load_cupy():
         import cupy
     except ImportError as error:
         raise ImportError(
-            "the device cuda needs CuPy, which cannot be imported: pip install cupy-cuda12x (or the one for your CUDA)"
+            "the device cuda needs CuPy, which cannot be imported: pip install 'cupy-cuda12x[ctk]'"
         ) from error
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
