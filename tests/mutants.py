@@ -41,7 +41,7 @@ LEAST_KILLED = 0.9
 # The tests of each file, the likeliest first; those of every layer follow.
 OWN_TESTS = {
     "layers/activations.py": ["layers/test_activations.py"],
-    "layers/conv.py": ["layers/test_conv.py", "layers/test_conv_connections.py"],
+    "layers/conv.py": ["layers/test_conv.py", "layers/test_conv_connections.py", "layers/test_winograd.py"],
     "layers/direct.py": ["layers/test_conv.py"],
     "layers/dropout.py": ["layers/test_dropout.py"],
     "layers/flatten.py": ["layers/test_flatten.py"],

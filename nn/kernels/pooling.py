@@ -13,12 +13,13 @@ import numpy as np
 from numba import njit
 
 
-def _windows(x, kernel, stride, padding, y_shape, fill):
-    """Yield, for each place (i, j) of the window, its number and that element of every window: (N, OH, OW, C)."""
+def _windows(x, kernel, stride, padding, y_shape):
+    """Yield, for each place (i, j) of the window, its number and that element of every window: (N, OH, OW, C); 0 where
+    it lies outside the picture."""
     _, oh, ow, _ = y_shape
     below = max(0, (oh - 1) * stride[0] + kernel[0] - padding[0] - x.shape[1])
     right = max(0, (ow - 1) * stride[1] + kernel[1] - padding[1] - x.shape[2])
-    x = np.pad(x, ((0, 0), (padding[0], below), (padding[1], right), (0, 0)), constant_values=fill)
+    x = np.pad(x, ((0, 0), (padding[0], below), (padding[1], right), (0, 0)))
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             rows = slice(i, i + (oh - 1) * stride[0] + 1, stride[0])
@@ -28,10 +29,9 @@ def _windows(x, kernel, stride, padding, y_shape, fill):
 
 def max_pool_plain(x, kernel, stride, padding, y, winners):
     """Write the largest element of each window to `y` and its place in the window to `winners`."""
-    y[...] = -np.inf
     winners[...] = -1
-    for place, element in _windows(x, kernel, stride, padding, y.shape, fill=-np.inf):
-        # `winners < 0`: a window of nothing but -infinity still has a first element, unless that lies outside.
+    for place, element in _windows(x, kernel, stride, padding, y.shape):
+        # `winners < 0`: the first element inside the picture leads, whatever it is; y holds nothing before.
         inside = np.asarray(_inside(x.shape, kernel, stride, padding, y.shape, place), like=x)
         better = ((element > y) | (np.isnan(element) & ~np.isnan(y)) | (winners < 0)) & inside
         y[...] = np.where(better, element, y)
@@ -119,7 +119,7 @@ def max_pool_backward_fast(dy, winners, kernel, stride, padding, dx):
 def sum_pool_plain(x, kernel, stride, padding, y):
     """Write the sum of each window to `y`; padding counts as 0."""
     y[...] = 0
-    for _, element in _windows(x, kernel, stride, padding, y.shape, fill=0):
+    for _, element in _windows(x, kernel, stride, padding, y.shape):
         y += element
 
 

@@ -116,6 +116,12 @@ def test_parameters_and_shapes():
     assert layer.multiply_adds((7, 5, 4)) == 4 * 4 * 6 * (3 * 2 * 2)  # each output: one product for each weight it sees
 
 
+def test_initial_weights_are_spread_by_the_weights_that_an_output_sums():
+    weight = Conv2d(12, 200, (5, 3), groups=2, rng=0).params["weight"]
+    # 18,000 draws: their deviation is right to 1/sqrt(2 * 18,000), half a percent.
+    assert weight.std() == pytest.approx(np.sqrt(2 / (5 * 3 * 6)), rel=0.03) and abs(weight.mean()) < 0.005
+
+
 def test_alexnet_conv1_numbers():
     conv1 = Conv2d(3, 96, 11, stride=4)
     assert tuple(conv1.output_shape((227, 227, 3))) == (55, 55, 96)

@@ -26,6 +26,14 @@ def test_lenet5_counts():
     assert tuple(c3.output_shape((14, 14, 6))) == (10, 10, 16)
 
 
+def test_maps_with_fewer_inputs_start_with_larger_weights():
+    layer = Conv2d(3, 900, (5, 3), connections=[(0,)] * 300 + [(0, 1)] * 300 + [(0, 1, 2)] * 300, rng=0)
+    assert layer.num_parameters == 5 * 3 * (1 + 2 + 3) * 300 + 900
+    for inputs in (1, 2, 3):
+        weight = layer.params["weight"][:, :, :inputs, 300 * (inputs - 1) : 300 * inputs]
+        assert weight.std() == pytest.approx(np.sqrt(2 / (5 * 3 * inputs)), rel=0.03)
+
+
 def test_forward_equals_a_convolution_of_the_connected_maps_alone():
     layer = build(SMALL, padding=1).astype(np.float64)
     x = np.random.default_rng(1).normal(size=(2, 5, 6, 3))

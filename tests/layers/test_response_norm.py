@@ -110,6 +110,15 @@ def test_the_largest_numbers_of_float32_do_not_overflow(region, beta):
     np.testing.assert_allclose(layer.backward(dy), expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
 
 
+@regions
+@pytest.mark.filterwarnings("error")
+def test_squares_that_only_a_large_alpha_brings_to_overflow(region):
+    """Their sum is 1e37, which float32 can hold; a hundred times that it cannot."""
+    x = np.random.default_rng(0).choice([1e18, -5e17, 2e18], (1, 3, 3, 4)).astype(np.float32)
+    expected = oracles.response_norm(x.astype(float), 3, 100.0, 0.75, 2.0, region)
+    np.testing.assert_allclose(LocalResponseNorm(3, 100.0, 0.75, 2.0, region).forward(x), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn import SoftmaxCrossEntropy, kernels
+from nn import kernels
 from nn.kernels import direct, normalisation, patches, pooling, slopes, softmax, tiles, update
 from tests import oracles
 from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
@@ -276,39 +276,16 @@ def test_sgd_update(form, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_bias_and_relu(dtype):
-    rng = np.random.default_rng(0)
-    y, bias = whole_numbers(rng, (5, 7), dtype), whole_numbers(rng, (7,), dtype)
-    expected = np.array([[y[r, c] + bias[c] for c in range(7)] for r in range(5)])
-    with_bias, with_relu = y.copy(), y.copy()
-    slopes.add_bias_plain(with_bias, bias)
-    slopes.add_bias_relu_plain(with_relu, bias)
-    assert np.array_equal(with_bias, expected) and np.any(expected < 0)
-    assert np.array_equal(with_relu, np.where(expected > 0, expected, 0))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_softmax_gradient(dtype):
     rng = np.random.default_rng(0)
     z, labels = rng.normal(0, 3, (5, 7)).astype(dtype), rng.integers(0, 7, 5)
-    p, dz = np.full_like(z, 99), np.full_like(z, 99)
-    softmax.softmax_gradient_plain(z, labels, p, dz)
-    # exp is as exact as its argument, which is one rounding of a number below 20.
-    np.testing.assert_allclose(p, oracles.softmax(z), rtol=30 * np.finfo(dtype).eps)
-    loss = SoftmaxCrossEntropy()
-    loss.forward(z, labels)
-    np.testing.assert_allclose(dz, loss.backward(), rtol=0, atol=30 * np.finfo(dtype).eps)
-    assert p.dtype == dz.dtype == dtype
-
-
-def test_softmax_gradient_of_huge_logits_is_silent():
-    most = np.finfo(np.float32).max
-    z = np.array([[most, -most], [-most, -most]], np.float32)
-    p, dz = np.empty_like(z), np.empty_like(z)
-    with np.errstate(all="raise", under="ignore"):
-        softmax.softmax_gradient_plain(z, np.array([1, 0]), p, dz)
-    assert np.array_equal(p, [[1, 0], [0.5, 0.5]])
-    assert np.array_equal(dz, [[0.5, -0.5], [-0.25, 0.25]])
+    log_sums = np.log(np.exp(z.astype(float)).sum(axis=1, keepdims=True)).astype(dtype)
+    dz = np.full_like(z, 99)
+    softmax.softmax_gradient_plain(z, log_sums, labels, dz)
+    expected = (oracles.softmax(z) - np.eye(7)[labels]) / 5
+    # exp is as exact as its argument, which is two roundings of a number below 20.
+    np.testing.assert_allclose(dz, expected, rtol=0, atol=40 * np.finfo(dtype).eps)
+    assert dz.dtype == dtype
 
 
 def array_of(module):
