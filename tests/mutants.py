@@ -7,7 +7,7 @@
 A mistake is a flipped sign or comparison, a changed constant, a dropped term or a dropped statement. A mutant is killed
 when a test fails, or when the tests take far longer than they should; it survives when all pass. A survivor is either a
 gap in the tests, or computes what the original computes (a constant that only decides how work is shared out, say);
-the second kind is listed, with the reason, in mutants_equal.txt beside this file.
+the second kind is listed, with the reason, in mutants_equal.txt beside this file, and only tried with --equal.
 
 The mutants are made in a copy of the project. What a message says is not mutated, nor are type annotations.
 """
@@ -201,6 +201,7 @@ class Copy:
 
     def __init__(self, folder: Path, paths: list[str]) -> None:
         self.folder = folder
+        self.compiled = False
         for name in FOLDERS:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "setup.cfg", folder)
@@ -213,19 +214,27 @@ class Copy:
         (self.folder / path).write_bytes(text + b"#" * (self.sizes[path] - len(text)))
         os.utime(self.folder / path, (1e9, 1e9))
 
-    def passes(self, path: str, thoroughly: bool = False) -> bool:
-        """Do the tests of this file pass?"""
+    def passes(self, path: str) -> bool:
+        """Do the tests of this file pass, and then the further ones?"""
         own = [*OWN_TESTS.get(path, []), *COMMON_TESTS]
-        return self._passes(own) and (not thoroughly or self._passes(FURTHER_TESTS))
+        return self._passes(own) and self._passes(FURTHER_TESTS)
+
+    def prepare(self, path: str) -> bool:
+        """The same before anything is changed. All is compiled on the way, Python's bytecode and numba's kernels, and
+        kept; but for the bytecode of files that will be changed, by which a mutant would be overlooked."""
+        passed = self.passes(path)
+        for changing in self.sizes:
+            for compiled in (self.folder / changing).parent.glob(f"__pycache__/{Path(changing).stem}.*"):
+                compiled.unlink()
+        self.compiled = True
+        return passed
 
     def _passes(self, names: list[str]) -> bool:
         tests = [f"tests/{name}" for name in names]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not oracle", *tests]
-        environment = os.environ | {
-            "PYTHONDONTWRITEBYTECODE": "1",  # else a mutant might be read from the file of the one before
-            "NUMBA_CACHE_DIR": str(self.folder / "compiled"),
-            "NUM_THREADS": "2",
-        }
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(self.folder / "compiled"), "NUM_THREADS": "2"}
+        if self.compiled:
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"  # else a mutant might be read from the file of the one before
         try:
             done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, timeout=PATIENCE)
         except subprocess.TimeoutExpired:
@@ -235,8 +244,8 @@ class Copy:
         return done.returncode == 0
 
 
-def run(mutants: list[Mutant], equal: set[str], workers: int) -> list[Mutant]:
-    """Those that survive; those that are known to be equal see fewer tests."""
+def run(mutants: list[Mutant], workers: int) -> list[Mutant]:
+    """Those that survive."""
     paths = sorted({mutant.path for mutant in mutants})
     with tempfile.TemporaryDirectory() as folder:
         copies: SimpleQueue[Copy] = SimpleQueue()
@@ -253,13 +262,14 @@ def run(mutants: list[Mutant], equal: set[str], workers: int) -> list[Mutant]:
         def survives(project: Copy, mutant: Mutant) -> bool:
             project.write(mutant.path, mutant.source)
             try:
-                return project.passes(mutant.path, thoroughly=str(mutant) not in equal)
+                return project.passes(mutant.path)
             finally:
                 project.write(mutant.path, (ROOT / mutant.path).read_text(encoding="utf-8"))
 
         with ThreadPoolExecutor(workers) as pool:
-            # First without a mistake, which also compiles the kernels: else every mutant would look killed.
-            for path, passed in zip(paths, pool.map(lambda path: on_a_copy(Copy.passes, path), paths)):
+            # First without a mistake, in every copy: else every mutant would look killed.
+            both = [path for path in paths for _ in range(workers)]
+            for path, passed in zip(both, pool.map(lambda path: on_a_copy(Copy.prepare, path), both)):
                 if not passed:
                     raise RuntimeError(f"the tests of {path} fail before anything is changed")
             outcomes = pool.map(lambda mutant: on_a_copy(survives, mutant), mutants)
@@ -271,6 +281,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", default=files(), help="such as layers/conv.py (default: all)")
     parser.add_argument("--list", action="store_true", help="list the mutants instead of running the tests")
+    parser.add_argument("--equal", action="store_true", help="try those, too, that are listed as equal to the original")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many at a time")
     options = parser.parse_args()
     mutants = [mutant for path in options.files for mutant in mutants_of(path)]
@@ -281,14 +292,16 @@ def main() -> int:
         return 0
     start = time.monotonic()
     equal = {line for line in EQUAL.read_text(encoding="utf-8").splitlines() if not line.startswith("#")}
-    survivors = run(mutants, equal, options.workers)
+    tried = [mutant for mutant in mutants if options.equal or str(mutant) not in equal]
+    survivors = run(tried, options.workers)
     gaps = [mutant for mutant in survivors if str(mutant) not in equal]
-    count, gap_count, equal_count = (Counter(one.path for one in some) for some in (mutants, gaps, survivors))
+    same = [mutant for mutant in mutants if str(mutant) in equal and (mutant in survivors or not options.equal)]
+    count, gap_count, same_count = (Counter(one.path for one in some) for some in (mutants, gaps, same))
     print(f"{'file':<28} {'mutants':>8} {'killed':>7} {'equal':>6} {'survived':>9}")
     for path in options.files:
-        same = equal_count[path] - gap_count[path]
-        print(f"{path:<28} {count[path]:>8} {count[path] - equal_count[path]:>7} {same:>6} {gap_count[path]:>9}")
-    different = len(mutants) - len(survivors) + len(gaps)
+        killed = count[path] - gap_count[path] - same_count[path]
+        print(f"{path:<28} {count[path]:>8} {killed:>7} {same_count[path]:>6} {gap_count[path]:>9}")
+    different = len(mutants) - len(same)
     share = 1 - len(gaps) / different
     print(
         f"{len(mutants)} mutants in {(time.monotonic() - start) / 60:.0f} minutes; {len(mutants) - different} compute "
@@ -296,7 +309,7 @@ def main() -> int:
     )
     for mutant in gaps:
         print(f"survived: line {mutant.line} of {mutant}")
-    for mutant in sorted({str(mutant) for mutant in mutants} & equal - {str(mutant) for mutant in survivors}):
+    for mutant in sorted({str(mutant) for mutant in tried} & equal - {str(mutant) for mutant in survivors}):
         print(f"killed, although {EQUAL.name} lists it: {mutant}")
     return int(share < LEAST_KILLED)
 

@@ -16,6 +16,8 @@ CONFIGURATIONS = {
     "no padding": ((3, 9, 14), 16, 17, 3, 0, 1),
     "wide padding": ((2, 6, 11), 16, 16, 5, 4, 1),
     "whole tiles": ((2, 8, 12), 16, 16, 3, 1, 1),
+    "wider than there are channels": ((1, 5, 41), 16, 16, 3, 1, 1),
+    "higher than there are channels": ((1, 41, 5), 16, 16, 5, 2, 1),
     "one output": ((1, 5, 5), 16, 16, 5, 0, 1),
 }
 configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
