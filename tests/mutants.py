@@ -219,24 +219,25 @@ class Copy:
         own = [*OWN_TESTS.get(path, []), *COMMON_TESTS]
         return self._passes(own) and self._passes(FURTHER_TESTS)
 
-    def prepare(self, path: str) -> bool:
-        """The same before anything is changed. All is compiled on the way, Python's bytecode and numba's kernels, and
-        kept; but for the bytecode of files that will be changed, by which a mutant would be overlooked."""
-        passed = self.passes(path)
+    def prepare(self) -> bool:
+        """Do all tests pass before anything is changed? All is compiled on the way, Python's bytecode and numba's
+        kernels, and kept; but for the bytecode of files that will be changed, by which a mutant would be overlooked."""
+        own = [name for path in self.sizes for name in OWN_TESTS.get(path, [])]
+        passed = self._passes([*dict.fromkeys([*own, *COMMON_TESTS, *FURTHER_TESTS])], 4 * PATIENCE)
         for changing in self.sizes:
             for compiled in (self.folder / changing).parent.glob(f"__pycache__/{Path(changing).stem}.*"):
                 compiled.unlink()
         self.compiled = True
         return passed
 
-    def _passes(self, names: list[str]) -> bool:
+    def _passes(self, names: list[str], patience: float = PATIENCE) -> bool:
         tests = [f"tests/{name}" for name in names]
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not oracle", *tests]
         environment = os.environ | {"NUMBA_CACHE_DIR": str(self.folder / "compiled"), "NUM_THREADS": "2"}
         if self.compiled:
             environment["PYTHONDONTWRITEBYTECODE"] = "1"  # else a mutant might be read from the file of the one before
         try:
-            done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, timeout=PATIENCE)
+            done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, timeout=patience)
         except subprocess.TimeoutExpired:
             return False
         if done.returncode in (4, 5):  # pytest's way to say that there are no such tests
@@ -248,31 +249,25 @@ def run(mutants: list[Mutant], workers: int) -> list[Mutant]:
     """Those that survive."""
     paths = sorted({mutant.path for mutant in mutants})
     with tempfile.TemporaryDirectory() as folder:
-        copies: SimpleQueue[Copy] = SimpleQueue()
-        for number in range(workers):
-            copies.put(Copy(Path(folder) / str(number), paths))
+        copies = [Copy(Path(folder) / str(number), paths) for number in range(workers)]
+        free: SimpleQueue[Copy] = SimpleQueue()
 
-        def on_a_copy(function, argument):
-            project = copies.get()
-            try:
-                return function(project, argument)
-            finally:
-                copies.put(project)
-
-        def survives(project: Copy, mutant: Mutant) -> bool:
+        def survives(mutant: Mutant) -> bool:
+            project = free.get()
             project.write(mutant.path, mutant.source)
             try:
                 return project.passes(mutant.path)
             finally:
                 project.write(mutant.path, (ROOT / mutant.path).read_text(encoding="utf-8"))
+                free.put(project)
 
         with ThreadPoolExecutor(workers) as pool:
-            # First without a mistake, in every copy: else every mutant would look killed.
-            both = [path for path in paths for _ in range(workers)]
-            for path, passed in zip(both, pool.map(lambda path: on_a_copy(Copy.prepare, path), both)):
-                if not passed:
-                    raise RuntimeError(f"the tests of {path} fail before anything is changed")
-            outcomes = pool.map(lambda mutant: on_a_copy(survives, mutant), mutants)
+            # First without a mistake: else every mutant would look killed.
+            if not all(pool.map(Copy.prepare, copies)):
+                raise RuntimeError("the tests fail before anything is changed")
+            for project in copies:
+                free.put(project)
+            outcomes = pool.map(survives, mutants)
             bar = tqdm(zip(mutants, outcomes), total=len(mutants), unit="mutant", disable=not sys.stderr.isatty())
             return [mutant for mutant, survived in bar if survived]
 
