@@ -4,7 +4,8 @@
  */
 
 /**
- * The squashing functions: value(x), slope(x, y), and both in words with their numbers.
+ * The squashing functions: value(x), slope(x, y), and both in words with their number: x, or y = value(x) for the slope
+ * (for the ReLU's too it is x).
  * A is the amplitude and S the slope of the scaled tanh, which are the layer's attributes.
  */
 export const SQUASHING = {
@@ -12,25 +13,25 @@ export const SQUASHING = {
         value: (x) => Math.max(0, x),
         slope: (x, y) => (x > 0 ? 1 : 0),
         valueText: (x) => `max(0, ${x})`,
-        slopeText: (x, y) => `(1 if x ${x} > 0 else 0)`,
+        slopeText: (x) => `(1 if x ${x} > 0 else 0)`,
     },
     Sigmoid: {
         value: (x) => 1 / (1 + Math.exp(-x)),
         slope: (x, y) => y * (1 - y),
         valueText: (x) => `1 / (1 + exp(${x.startsWith("-") ? x.slice(1) : `-${x}`}))`,
-        slopeText: (x, y) => `y ${y} * (1 - ${y})`,
+        slopeText: (y) => `y ${y} * (1 - ${y})`,
     },
     Tanh: {
         value: (x) => Math.tanh(x),
         slope: (x, y) => 1 - y * y,
         valueText: (x) => `tanh(${x})`,
-        slopeText: (x, y) => `(1 - (y ${y})^2)`,
+        slopeText: (y) => `(1 - (y ${y})^2)`,
     },
     ScaledTanh: {
         value: (x, {amplitude, slope}) => amplitude * Math.tanh(slope * x),
         slope: (x, y, {amplitude, slope}) => slope * (amplitude - y * y / amplitude),
         valueText: (x, {amplitude}) => `${amplitude} * tanh(2/3 * ${x})`,
-        slopeText: (x, y, {amplitude}) => `2/3 * (${amplitude} - (y ${y})^2 / ${amplitude})`,
+        slopeText: (y, {amplitude}) => `2/3 * (${amplitude} - (y ${y})^2 / ${amplitude})`,
     },
 };
 
