@@ -9,6 +9,8 @@
  * @property {number} product what the term is
  * @property {number[]} [weightPlace] where the weight lies in the layer's array
  * @property {boolean} [won] in a max-pooling window: whether it is the winner, or for a gradient has won this window
+ * @property {number} [square] in local response normalisation: value * value
+ * @property {"numerator"|"denominator"} [part] in its gradient: which part of the formula the term comes from
  * @property {string} [text] the term in words with its numbers, where it is not "value * weight"
  */
 
@@ -21,6 +23,8 @@
  * @property {string} finish the last step with its numbers, or "" where the total is the result
  * @property {number} result the number that is explained
  * @property {{top: number, left: number, height: number, width: number}|null} window in the input, inside the picture
+ * @property {{from: number, place: number[]}} [winner] of a max-pooling window
+ * @property {null} [mask] of dropout: there is none outside training
  * @property {boolean} silenced whether the result was set to 0
  * @property {null|"input"|"zero"} bypassed whether the layer is off, and what stands for its output
  */
