@@ -115,7 +115,8 @@ export class Network {
         const {size, window, channels, levels: kind} = this.preparation;
         const shape = [...size, channels];
         if (levels.length !== sizeOf(shape)) {
-            throw new RangeError(`expected ${sizeOf(shape)} levels, of shape [${shape.join(", ")}], got ${levels.length}`);
+            const expected = `${sizeOf(shape)} levels, of shape [${shape.join(", ")}]`;
+            throw new RangeError(`expected ${expected}, got ${levels.length}`);
         }
         if (kind === "lenet5") {
             return withBorder(toLenet5(levels), shape, window);
@@ -218,7 +219,8 @@ function silencedUnits(layer, change) {
 /** A layer of the description, with its arrays cut out of the blob's numbers. */
 function makeLayer(described, numbers) {
     if (!(described.kind in PASSES)) {
-        throw new TypeError(`${described.name} is a ${described.kind}, expected one of ${Object.keys(PASSES).join(", ")}`);
+        const kinds = Object.keys(PASSES).join(", ");
+        throw new TypeError(`${described.name} is a ${described.kind}, expected one of ${kinds}`);
     }
     const layer = {
         name: described.name,

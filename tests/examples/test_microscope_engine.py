@@ -26,7 +26,6 @@ from layers import (
     Tanh,
 )
 from models.classifier import Classifier, load_classifier
-from models.pretrained import shipped
 from nn import Network, inspection
 from nn.data.preparation import Preparation
 from tests.checks import randomise
@@ -378,27 +377,3 @@ def test_wrong_questions_are_answered_with_a_sentence(tmp_path):
     words = ["784 numbers", "conv9", "784 levels", "no place [28, 0, 0]", "no place [0]", "Conv3d"]
     for sentence, word in zip(said, words, strict=True):
         assert word in sentence
-
-
-@pytest.mark.parametrize("name", shipped())
-def test_shipped_weights_are_described_in_float16(name):
-    classifier = load_classifier(name)
-    description = describe(classifier, picture_for(classifier))
-    assert description["dtype"] == "float16"
-    json.dumps(description)
-
-
-def test_other_weights_are_described_in_float32():
-    classifier = padded()
-    assert describe(classifier, picture_for(classifier))["dtype"] == "float32"
-
-
-def test_a_picture_is_brought_to_the_network_s_size():
-    description = describe(load_classifier("objects_lenet"), np.zeros((50, 80, 3), np.uint8))
-    assert description["picture"]["shape"] == [64, 64, 3]
-
-
-@pytest.mark.parametrize("picture", [np.zeros((28, 28, 3), np.uint8), np.zeros((28, 28, 1)), [[1]]])
-def test_what_is_no_picture_is_refused(picture):
-    with pytest.raises(TypeError, match="expected a picture as a uint8 array"):
-        describe(load_classifier("digits_lenet"), picture)
