@@ -1,6 +1,6 @@
 """Try for a long time to make the library lose work, break on bad input, forget memory or give other bits.
 
-    python -m tests.reliability                   everything, about half an hour on two cores
+    python -m tests.reliability                   everything, about six minutes on two cores
     python -m tests.reliability --only files      one part of it
 
 Ends with a table: a line for each promise, how often it was tried and how often it was kept. The test suite does the
