@@ -8,7 +8,7 @@ import numpy as np
 
 from nn.kernels import lrn, lrn_backward
 from nn.layer import Layer, positive
-from nn.threads import run_parallel, split_images
+from nn.threads import on_cpu, run_parallel, split_images
 
 
 class LocalResponseNorm(Layer):
@@ -83,7 +83,7 @@ class LocalResponseNorm(Layer):
         def run_part(part):
             *gradients, x = (array[part] for array in sources)
             # The sum of all squares, as no sum of a few of them is greater.
-            if not isinstance(x, np.ndarray) or np.vdot(x, x) < largest:
+            if not on_cpu(x) or np.vdot(x, x) < largest:
                 kernel(*gradients, x, *self._constants, results[part])
             else:
                 wide = np.empty(x.shape, np.float64)

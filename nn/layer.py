@@ -27,6 +27,8 @@ class Layer:
     caller's own. No layer changes `x` or `dy`, unless the caller passes the very same array as `out` to an
     element-wise layer and so asks for it. Whoever lends `out` to a layer that `reads_output` leaves the array as it is
     until the backward pass.
+
+    The parameters lie on one device, "cpu" or "cuda"; `to` moves them. TypeError for an input that lies elsewhere.
     """
 
     elementwise = False
