@@ -1,6 +1,6 @@
 """A classifier and a picture as one JSON-able description, from which examples/microscope/engine.js computes.
 
-    describe(classifier, picture)    everything: the layers, their weights, the preparation, the picture
+    describe(classifier, picture, title)    everything: the layers, their weights, the preparation, the picture
 
 All parameters lie one after the other in a single blob, "weights", in base64: as little-endian float16 if every one of
 them is a float16 exactly, which halves the file, else as float32. Each layer says where its arrays begin.
@@ -9,7 +9,7 @@ them is a float16 exactly, which halves the file, else as float32. Each layer sa
 from __future__ import annotations
 
 import base64
-import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -27,12 +27,13 @@ ATTRIBUTES = (
 )
 
 
-def describe(classifier: Classifier, picture: np.ndarray) -> dict:
+def describe(classifier: Classifier, picture: np.ndarray, title: str = "", with_weights: bool = True) -> dict:
     """The classifier and the picture, uint8 (H, W, C) of any size with the channels that the network reads.
 
     The result goes through json.dumps as it is:
 
-        name, image_shape, class_names, data     of the network, of its input, of its classes, of its training set
+        name, title     of the network: "lenet", and what people call it
+        image_shape, class_names    of its input, of its classes
         preparation     `Preparation.to_json`
         layers          a list, in order, of
                             name, kind                  "conv1", "Conv2d"
@@ -41,7 +42,7 @@ def describe(classifier: Classifier, picture: np.ndarray) -> dict:
                             weights                     {"weight": {"shape": [5, 5, 1, 6], "offset": 0}, ...}
                             parameters, multiply_adds   how many
                             formula, slope              forward and backward, in words
-        dtype, weights  "float16" or "float32", and the blob; offsets count its numbers, not its bytes
+        dtype, weights  "float16" or "float32", and the blob, null if not with_weights; offsets count its numbers
         picture         {"shape": [28, 28, 1], "levels": base64 of the uint8 levels}, brought to the network's size
 
     The picture is taken as it is: `Classifier.as_learned` turns dark ink on paper round. Raises TypeError for what is
@@ -56,37 +57,48 @@ def describe(classifier: Classifier, picture: np.ndarray) -> dict:
     layers, arrays, offset = [], [], 0
     shape = network.image_shape
     for layer in network.layers.values():
-        described, held = _describe_layer(layer, shape, offset)
-        layers.append(described)
-        arrays += held
-        offset += sum(array.size for array in held)
+        held = layer_arrays(layer)
+        layers.append(_describe_layer(layer, shape, held, offset))
+        arrays += held.values()
+        offset += sum(array.size for array in held.values())
         shape = layer.output_shape(shape)
-    dtype = _smallest_dtype(arrays)
+    dtype = _smallest_dtype(arrays) if with_weights else np.dtype(np.float32)
     levels = preparation.resized(picture[None])[0]
     return {
         "name": network.name,
+        "title": title or network.name,
         "image_shape": list(network.image_shape),
         "class_names": list(classifier.class_names),
-        "data": classifier.data,
         "preparation": preparation.to_json(),
         "layers": layers,
         "dtype": dtype.name,
-        "weights": _base64(b"".join(array.astype(dtype.newbyteorder("<")).tobytes() for array in arrays)),
-        "picture": {"shape": list(levels.shape), "levels": _base64(levels.tobytes())},
+        "weights": in_base64(blob(arrays, dtype)) if with_weights else None,
+        "picture": {"shape": list(levels.shape), "levels": in_base64(levels.tobytes())},
     }
 
 
-def _describe_layer(layer: Layer, input_shape: tuple[int, ...], offset: int) -> tuple[dict, list[np.ndarray]]:
-    """The layer's part of the description, and its arrays in the order of their places from `offset` on."""
+def layer_arrays(layer: Layer) -> dict[str, np.ndarray]:
+    """The layer's arrays that are described, by name, in the order in which they are sent."""
     arrays = dict(layer.params)
     if isinstance(layer, EuclideanRBF):
         arrays["prototypes"] = layer.prototypes  # fixed, and so no parameters, but the network's all the same
+    return arrays
+
+
+def blob(arrays: Iterable[np.ndarray], dtype: np.dtype | type = np.float32) -> bytes:
+    """The numbers of the arrays one after the other, little-endian."""
+    little = np.dtype(dtype).newbyteorder("<")
+    return b"".join(array.astype(little).tobytes() for array in arrays)
+
+
+def _describe_layer(layer: Layer, input_shape: tuple[int, ...], arrays: dict[str, np.ndarray], offset: int) -> dict:
+    """The layer's part of the description; its arrays lie in the blob from `offset` on."""
     weights = {}
     for name, array in arrays.items():
         weights[name] = {"shape": list(array.shape), "offset": offset}
-        offset += math.prod(array.shape)
+        offset += array.size
     formula, slope = formulas(layer)
-    described = {
+    return {
         "name": layer.name,
         "kind": type(layer).__name__,
         "attributes": _attributes(layer),
@@ -98,7 +110,6 @@ def _describe_layer(layer: Layer, input_shape: tuple[int, ...], offset: int) -> 
         "formula": formula,
         "slope": slope,
     }
-    return described, list(arrays.values())
 
 
 def _attributes(layer: Layer) -> dict:
@@ -122,5 +133,5 @@ def _smallest_dtype(arrays: list[np.ndarray]) -> np.dtype:
     return np.dtype(np.float16 if exact else np.float32)
 
 
-def _base64(data: bytes) -> str:
+def in_base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")

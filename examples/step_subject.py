@@ -74,8 +74,11 @@ def random_classifier(model: str, seed: int) -> Classifier:
     return Classifier(network, preparation, names)
 
 
-def the_picture(classifier: Classifier, path: Path | None, seed: int) -> tuple[np.ndarray, int | None]:
-    """The picture, uint8, and its class among the network's if it is known."""
+def the_picture(
+    classifier: Classifier, path: Path | None, seed: int, side: int = 64
+) -> tuple[np.ndarray, int | None]:
+    """The picture, uint8, and its class among the network's if it is known. side: pixels of one that is rendered, at
+    least, on each side."""
     channels, names = classifier.preparation.channels, classifier.class_names
     if path is not None:
         files = PictureFiles([path], channels)
@@ -91,7 +94,7 @@ def the_picture(classifier: Classifier, path: Path | None, seed: int) -> tuple[n
         label = str(test_set.labels[first + number])
         return images[number], names.index(label) if label in names else None
     name = next((name for name in names if name in CLASS_NAMES), "cat")
-    size = max(64, *classifier.preparation.size)
+    size = max(side, *classifier.preparation.size)
     picture, _ = render(name, size, seed)
     return np.asarray(picture), names.index(name) if name in names else None
 

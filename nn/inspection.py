@@ -41,7 +41,7 @@ def gradients(network: Network, x: np.ndarray, dlogits: np.ndarray) -> dict[str,
     network._check_input(x)
     if "input" in network.layers:
         raise ValueError(f"{network.name} has a layer called 'input', the name that the images' gradient would have")
-    layers = [(name, _twin(layer)) for name, layer in network.layers.items()]
+    layers = [(name, twin(layer)) for name, layer in network.layers.items()]
     y = x
     for _, layer in layers:
         y = layer.forward(y, training=True)
@@ -75,7 +75,7 @@ def layer_called(network: Network, name: str) -> Layer:
     return network.layers[name]
 
 
-def _twin(layer: Layer) -> Layer:
+def twin(layer: Layer) -> Layer:
     """A layer that computes the same, for a backward pass on the side.
 
     It shares the parameters, which passes only read. Its gradients, what it keeps for the backward pass and its random

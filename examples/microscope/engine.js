@@ -92,7 +92,8 @@ export class Network {
         this.imageShape = description.image_shape;
         this.classNames = description.class_names;
         this.preparation = description.preparation;
-        const numbers = decodeNumbers(description.weights, description.dtype);
+        // Null where a server keeps the weights: then each layer's params are filled in when they are needed.
+        const numbers = description.weights === null ? null : decodeNumbers(description.weights, description.dtype);
         /** @type {NetworkLayer[]} */
         this.layers = description.layers.map((layer) => makeLayer(layer, numbers));
     }
@@ -202,7 +203,7 @@ function answer(layer, x, change) {
 }
 
 /** 1 for each silenced unit, or null where none is. */
-function silencedUnits(layer, change) {
+export function silencedUnits(layer, change) {
     const channelsOff = new Set(change.channelsOff);
     const unitsOff = new Set(change.unitsOff);
     if (channelsOff.size + unitsOff.size === 0) {
@@ -239,8 +240,10 @@ function makeLayer(described, numbers) {
         layer.attributes[name.replace(/_(.)/g, (_, letter) => letter.toUpperCase())] = value;
     }
     for (const [name, {shape, offset}] of Object.entries(described.weights)) {
-        layer.params[name] = numbers.subarray(offset, offset + sizeOf(shape));
         layer.paramShapes[name] = shape;
+        if (numbers !== null) {
+            layer.params[name] = numbers.subarray(offset, offset + sizeOf(shape));
+        }
     }
     return layer;
 }

@@ -1,0 +1,185 @@
+"""A network under the microscope: every layer's answer to a picture, in the browser, down to each product.
+
+    python -m examples.microscope
+
+writes one page that needs nothing else, no network and no installation, and can be handed to students as a file: draw a
+digit and see every layer of LeNet answer, take any number apart into the products that it is the sum of, forward and
+backward, switch maps and layers off, turn, move or blur the picture with noise.
+
+Other networks read other pictures: of those that see photographs, a frame on the picture says which part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
+from examples.microscope_data import describe, in_base64
+from examples.microscope_page import page
+from examples.microscope_server import make_server
+from examples.picture_files import bring_to
+from examples.step_subject import class_number, random_classifier, the_picture
+from models import Classifier, load_classifier, shipped
+from models.pretrained import MODELS
+
+EXAMPLES = """
+examples:
+  python -m examples.microscope
+      LeNet and digits
+  python -m examples.microscope --weights objects_alexnet
+      a small AlexNet and rendered cats, dogs, cars and callipers
+  python -m examples.microscope --weights objects_lenet --weights objects_alexnet --picture my_cat.jpg
+      LeNet and AlexNet, one above the other
+  python -m examples.microscope --model alexnet --serve
+      AlexNet at full size, with random weights: too large for a page, so that this program computes what it shows
+"""
+
+MOST_BYTES = 15_000_000  # of a page that is written
+RENDERED = 256  # pixels of a side of a rendered picture
+PICTURE_SIDE = 384  # pixels of the longer side of the picture that the frame lies on
+BYTES_A_PARAMETER = 8 / 3  # two bytes of a float16, in base64
+LAST_PORT = 65535
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 the page could not be written; 2 bad input; 130 stopped by Ctrl-C."""
+    parser = make_parser()
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if options.port > LAST_PORT:
+            raise ValueError(f"--port: expected at most {LAST_PORT}, got {options.port}")
+        classifiers = find_classifiers(options.weights, options.model, options.seed)
+        text = make_page(classifiers, options)
+        if options.serve:
+            server = make_server(text, list(classifiers.values()), options.port)
+        else:
+            check_size(len(text))
+            name = "_and_".join(classifiers)[:100] + ".html"
+            output_folder(options.out, [name], options.force)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    if options.serve:
+        return serve(server, options.browse)
+    try:
+        (options.out / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        print(f"microscope: the page could not be written: {error}", file=sys.stderr)
+        return 1
+    print(f"The page is {options.out / name}, {len(text) / 1e6:.1f} MB; open it in a browser.")
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="python -m examples.microscope", description=__doc__, epilog=EXAMPLES)
+    parser.add_argument(
+        "--weights",
+        action="append",
+        metavar="FILE",
+        help=f"what examples.train wrote, or one of {', '.join(shipped())}; twice: both networks, one above the other "
+        "(default: digits_lenet)",
+    )
+    parser.add_argument("--model", choices=tuple(MODELS), help="a network with random weights instead")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="a picture of your own")
+    parser.add_argument("--label", metavar="CLASS", help="the class whose loss the gradients are of")
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0),
+        default=0,
+        metavar="N",
+        help="of random weights, and which picture is taken without --picture (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--serve", action="store_true", help="serve the page to this machine's browser instead of writing it"
+    )
+    parser.add_argument(
+        "--port", type=whole_number(0), default=0, metavar="N", help="for --serve (default: any free one)"
+    )
+    parser.add_argument("--no-browser", dest="browse", action="store_false", help="with --serve: open no browser")
+    add_output(parser, "runs/microscope")
+    return parser
+
+
+def find_classifiers(weights: Sequence[str] | None, model: str | None, seed: int) -> dict[str, Classifier]:
+    """By their names. ValueError where they cannot be looked at together, or a file cannot be used."""
+    if model is not None:
+        if weights:
+            raise ValueError("--model makes random weights and --weights names some, expected one of the two")
+        return {model: random_classifier(model, seed)}
+    classifiers: dict[str, Classifier] = {}
+    for path in weights or ["digits_lenet"]:
+        name = Path(path).stem
+        if name in classifiers:  # examples.train calls all its weights best or last
+            name = f"{Path(path).resolve().parent.name}_{name}"
+        if name in classifiers:
+            raise ValueError(f"--weights: {path} is named twice, expected different networks")
+        classifiers[name] = load_classifier(path)
+    first = next(iter(classifiers.values()))
+    for name, classifier in classifiers.items():
+        if classifier.class_names != first.class_names or classifier.preparation.channels != first.preparation.channels:
+            raise ValueError(f"--weights: {name} knows other classes or colours than {next(iter(classifiers))}")
+    return classifiers
+
+
+def make_page(classifiers: dict[str, Classifier], options: argparse.Namespace) -> str:
+    first = next(iter(classifiers.values()))
+    picture, known = the_picture(first, options.picture, options.seed, RENDERED)
+    target = known if options.label is None else class_number(options.label, first.class_names)
+    # Only what is too large for a page is computed by the server: what the page computes answers at once.
+    smallest = sum(classifier.network.num_parameters for classifier in classifiers.values()) * BYTES_A_PARAMETER
+    within = smallest <= MOST_BYTES
+    if not options.serve:
+        check_size(smallest)
+    data = {
+        "networks": [
+            describe(classifier, picture, in_words(name, classifier), with_weights=within)
+            for name, classifier in classifiers.items()
+        ],
+        "source": source(picture),
+        "target": target,
+    }
+    return page(data, served=options.serve)
+
+
+def check_size(size: float) -> None:
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"the page would have at least {size / 1e6:,.0f} million bytes, expected at most {MOST_BYTES / 1e6:.0f} "
+            "million; add --serve, which keeps the weights here"
+        )
+
+
+def in_words(name: str, classifier: Classifier) -> str:
+    network = classifier.network
+    of = "with random weights" if name == network.name else f"with the weights {name}"
+    return f"{network.name} {of}, {network.num_parameters:,} parameters"
+
+
+def source(picture: np.ndarray) -> dict:
+    """The picture for the frame: as it is, or smaller."""
+    picture = bring_to(picture, PICTURE_SIDE)
+    return {"shape": list(picture.shape), "levels": in_base64(picture.tobytes())}
+
+
+def serve(server, browse: bool) -> int:
+    """Until Ctrl-C."""
+    address = "http://{}:{}/".format(*server.server_address)
+    print(f"The microscope is at {address}; Ctrl-C ends it.", flush=True)
+    if browse:
+        webbrowser.open(address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print("\nmicroscope: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    finally:
+        server.server_close()
+
+
+if __name__ == "__main__":
+    run_program(main)

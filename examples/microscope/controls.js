@@ -1,0 +1,222 @@
+/** What lies under the microscope, and what is done to it: the drawing pad, the crop frame, the sliders. */
+
+import {make, makeButton, makeSlider} from "./elements.js";
+import {drawnLevels} from "./pictures.js";
+import {drawPicture} from "./sheets.js";
+
+const PAD = 224; // pixels of the drawing pad's side
+const PAD_PEN = 14;
+const SMALLEST_FRAME = 1 / 8; // of the picture's shorter side
+const KEY_STEP = 1 / 28; // of the pad's or the picture's side
+
+/** The place of a pointer on an element, from 0 to 1 along both sides. */
+function pointOn(element, {clientX, clientY}) {
+    const {left, top, width, height} = element.getBoundingClientRect();
+    return [(clientX - left) / width, (clientY - top) / height];
+}
+
+/** A pad to draw a digit on, with mouse, finger, pen or keys. */
+export class DrawingPad {
+    /** changed(levels) gets the drawing at this size, [height, width], whenever it grows. */
+    constructor(size, changed) {
+        Object.assign(this, {size, changed, strokes: [], pen: null, cursor: [0.5, 0.5], fitted: true});
+        this.canvas = make("canvas", {
+            class: "pad", width: PAD, height: PAD, tabindex: "0", role: "application",
+            "aria-label": "Drawing pad: draw with the pointer, or move with the arrow keys and press space to put the " +
+                "pen down or up",
+            onpointerdown: (event) => {
+                this.canvas.setPointerCapture(event.pointerId);
+                this.begin(pointOn(this.canvas, event));
+            },
+            onpointermove: (event) => this.canvas.hasPointerCapture(event.pointerId) && this.follow(event),
+            onpointerup: () => this.end(),
+            onpointercancel: () => this.end(),
+            onkeydown: (event) => this.press(event),
+            onfocus: () => this.draw(),
+            onblur: () => this.draw(),
+        });
+        const box = make("input", {type: "checkbox", checked: "", onchange: () => {
+            this.fitted = box.checked;
+            this.tell();
+        }});
+        this.element = make("div", {}, this.canvas, make("p", {class: "buttons"},
+            makeButton("Clear", () => this.clear()),
+            make("label", {title: "The network learned digits that were scaled to 20 pixels and centred"}, box, " bring to size")));
+        this.draw();
+    }
+
+    begin(point) {
+        this.pen = [point];
+        this.strokes.push(this.pen);
+        this.tell();
+    }
+
+    /** All the places that the pointer has been at since the last event, not only the newest. */
+    follow(event) {
+        const all = event.getCoalescedEvents?.() ?? [];
+        (all.length > 0 ? all : [event]).forEach((each) => this.pen.push(pointOn(this.canvas, each)));
+        this.tell();
+    }
+
+    end() {
+        this.pen = null;
+    }
+
+    press(event) {
+        const step = {ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0]}[event.key];
+        if (event.key === " ") {
+            this.pen === null ? this.begin(this.cursor) : this.end();
+        } else if (step !== undefined) {
+            this.cursor = this.cursor.map((value, axis) => Math.min(1, Math.max(0, value + KEY_STEP * step[axis])));
+            if (this.pen !== null) {
+                this.pen.push(this.cursor);
+                this.tell();
+            }
+        } else {
+            return;
+        }
+        event.preventDefault();
+        this.draw();
+    }
+
+    clear() {
+        this.strokes = [];
+        this.end();
+        this.tell();
+    }
+
+    tell() {
+        this.draw();
+        this.changed(drawnLevels(this.strokes, this.size, this.fitted));
+    }
+
+    draw() {
+        const context = this.canvas.getContext("2d");
+        context.fillStyle = "#000";
+        context.fillRect(0, 0, PAD, PAD);
+        Object.assign(context, {strokeStyle: "#fff", lineWidth: PAD_PEN, lineCap: "round", lineJoin: "round"});
+        for (const stroke of this.strokes) {
+            context.beginPath();
+            context.moveTo(stroke[0][0] * PAD, stroke[0][1] * PAD);
+            stroke.forEach(([x, y]) => context.lineTo(x * PAD, y * PAD));
+            context.stroke();
+        }
+        if (this.strokes.length === 0) {
+            context.fillStyle = "#aaa";
+            context.font = "15px system-ui, sans-serif";
+            context.textAlign = "center";
+            context.fillText("draw a digit here", PAD / 2, PAD / 2);
+        }
+        if (document.activeElement === this.canvas && this.canvas.matches(":focus-visible")) {
+            const [x, y] = this.cursor.map((value) => value * PAD);
+            context.strokeStyle = this.pen === null ? "#7bf" : "#fa5";
+            context.lineWidth = 2;
+            context.strokeRect(x - 5, y - 5, 10, 10);
+        }
+    }
+}
+
+/** A picture with a square frame on it, which is moved and sized with pointer or keys. */
+export class CropFrame {
+    /** changed(part) gets the frame as {top, left, height, width} in the picture's pixels. */
+    constructor({levels, shape}, changed) {
+        Object.assign(this, {shape, changed});
+        this.side = Math.min(shape[0], shape[1]);
+        const picture = make("canvas", {class: "picture", role: "img", "aria-label": "The picture"});
+        drawPicture(picture, levels, shape);
+        this.frame = make("div", {
+            class: "frame", tabindex: "0", role: "group",
+            "aria-label": "Crop frame: arrow keys move it, plus and minus change its size",
+            onpointerdown: (event) => this.grasp(event),
+            onpointermove: (event) => this.drag(event),
+            onpointerup: () => (this.held = null),
+            onpointercancel: () => (this.held = null),
+            onkeydown: (event) => this.press(event),
+        }, make("span", {class: "corner", "aria-hidden": "true"}));
+        this.whole = make("div", {class: "cropping"}, picture, this.frame);
+        this.words = make("span", {class: "share"});
+        this.element = make("div", {}, this.whole, make("p", {class: "buttons"},
+            makeButton("Whole picture", () => this.reset()), this.words));
+        this.held = null;
+        this.place(this.largest());
+    }
+
+    largest() {
+        const [height, width] = this.shape;
+        return {top: (height - this.side) / 2, left: (width - this.side) / 2, height: this.side, width: this.side};
+    }
+
+    reset() {
+        this.place(this.largest());
+        this.changed(this.part);
+    }
+
+    grasp(event) {
+        event.preventDefault();
+        this.frame.focus();
+        this.frame.setPointerCapture(event.pointerId);
+        const sizing = event.target !== this.frame;
+        this.held = {point: pointOn(this.whole, event), part: this.part, sizing};
+    }
+
+    drag(event) {
+        if (this.held === null) {
+            return;
+        }
+        const [x, y] = pointOn(this.whole, event);
+        const [right, down] = [(x - this.held.point[0]) * this.shape[1], (y - this.held.point[1]) * this.shape[0]];
+        const {top, left, height} = this.held.part;
+        this.move(this.held.sizing ? {top, left, side: height + Math.max(right, down)}
+            : {top: top + down, left: left + right, side: height});
+    }
+
+    press(event) {
+        const step = KEY_STEP * this.side;
+        const {top, left, height: side} = this.part;
+        const moves = {
+            ArrowUp: {top: top - step, left, side}, ArrowDown: {top: top + step, left, side},
+            ArrowLeft: {top, left: left - step, side}, ArrowRight: {top, left: left + step, side},
+        };
+        const grow = {"+": step, "=": step, "-": -step}[event.key];
+        const moved = grow !== undefined ? {top: top - grow / 2, left: left - grow / 2, side: side + grow} : moves[event.key];
+        if (moved !== undefined) {
+            event.preventDefault();
+            this.move(moved);
+        }
+    }
+
+    /** To this place, or as near to it as the picture allows. */
+    move({top, left, side}) {
+        const [height, width] = this.shape;
+        const within = (value, most) => Math.min(Math.max(0, value), most);
+        const length = Math.min(this.side, Math.max(SMALLEST_FRAME * this.side, side));
+        this.place({top: within(top, height - length), left: within(left, width - length), height: length, width: length});
+        this.changed(this.part);
+    }
+
+    place(part) {
+        this.part = part;
+        const [height, width] = this.shape;
+        const percent = (share) => `${100 * share}%`;
+        Object.assign(this.frame.style, {
+            top: percent(part.top / height), left: percent(part.left / width),
+            height: percent(part.height / height), width: percent(part.width / width),
+        });
+        this.words.textContent = ` ${Math.round(100 * part.height * part.width / (height * width))} % of the area`;
+    }
+}
+
+/** The sliders. effects is changed in place, then changed() is called. */
+export function makeSliders(effects, largestShift, changed) {
+    const set = (name) => (value) => {
+        effects[name] = value;
+        changed();
+    };
+    const pixels = (value) => `${value} px`;
+    return [
+        {name: "Noise", min: 0, max: 128, step: 4, value: effects.noise, shown: String, oninput: set("noise")},
+        {name: "Turn", min: -90, max: 90, step: 5, value: effects.angle, shown: (value) => `${value}\u00b0`, oninput: set("angle")},
+        {name: "Right", min: -largestShift, max: largestShift, step: 1, value: effects.right, shown: pixels, oninput: set("right")},
+        {name: "Down", min: -largestShift, max: largestShift, step: 1, value: effects.down, shown: pixels, oninput: set("down")},
+    ].map(makeSlider);
+}

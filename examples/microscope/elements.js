@@ -1,0 +1,41 @@
+/** Elements of the page, made one way: text goes in as text, so that no name of a file or a class can be markup. */
+
+/**
+ * @param {string} tag such as "p"; "svg:rect" for one of SVG
+ * @param {object} attributes "class", "aria-label", ...; those starting with "on" are listeners: onclick; null: left out
+ * @param {...(Node|string)} children
+ */
+export function make(tag, attributes = {}, ...children) {
+    const [first, inSvg] = tag.split(":");
+    const made = inSvg ? document.createElementNS("http://www.w3.org/2000/svg", inSvg) : document.createElement(first);
+    for (const [name, value] of Object.entries(attributes)) {
+        if (name.startsWith("on")) {
+            made.addEventListener(name.slice(2), value);
+        } else if (value !== null) {
+            made.setAttribute(name, value);
+        }
+    }
+    made.append(...children);
+    return made;
+}
+
+/** A button of the page's. pressed: null for one that does something, else whether what it switches is on. */
+export function makeButton(text, onclick, {pressed = null, ...attributes} = {}) {
+    const state = pressed === null ? null : String(pressed);
+    return make("button", {type: "button", "aria-pressed": state, onclick, ...attributes}, text);
+}
+
+/** A slider with its name and its value. shown: the value in words. */
+export function makeSlider({name, min, max, step, value, shown, oninput}) {
+    const output = make("output", {}, shown(value));
+    const slider = make("input", {type: "range", min, max, step, value, oninput: () => {
+        output.textContent = shown(Number(slider.value));
+        oninput(Number(slider.value));
+    }});
+    return make("label", {class: "slider"}, make("span", {}, name), slider, output);
+}
+
+/** A number in three digits, for where many stand together. */
+export function brief(value) {
+    return value === 0 ? "0" : Number(value.toPrecision(3)).toString().replace("-", "\u2212");
+}

@@ -1,0 +1,393 @@
+/** The page: what is chosen, what is shown of it, and what makes it change. */
+
+import {CropFrame, DrawingPad, makeSliders} from "./controls.js";
+import {decodeBytes} from "./engine.js";
+import {make, makeButton} from "./elements.js";
+import {drawOverview} from "./overview.js";
+import {showNumber} from "./panel.js";
+import {cutOut, experimented} from "./pictures.js";
+import {drawPicture, makeColours} from "./sheets.js";
+import {INPUT, Specimen, switchedOff, toggle} from "./specimen.js";
+import {LayerCard, columnsOf} from "./strip.js";
+import {checkPlace, flatIndex, placeOf} from "./windows.js";
+
+const STILL = {noise: 0, angle: 0, right: 0, down: 0};
+const OPENED = 256; // a picture that is opened in the page is brought to this shorter side at most
+const SHOWN_CLASSES = 10;
+const BOXES = 24; // of more terms none is marked by itself
+
+const byId = (id) => document.getElementById(id);
+
+class Page {
+    constructor({networks, source, target}) {
+        this.specimens = networks.map((description, place) => new Specimen(description, place));
+        this.classNames = this.specimens[0].network.classNames;
+        this.target = target;
+        this.view = "activations";
+        this.effects = {...STILL};
+        this.cards = this.specimens.map((specimen) => this.makeCards(specimen));
+        this.choice = {specimen: this.specimens[0], layer: INPUT, at: [0, 0, 0]};
+        this.dark = matchMedia("(prefers-color-scheme: dark)");
+        this.dark.addEventListener("change", () => this.redraw());
+        document.title = `Microscope: ${this.specimens.map(({network}) => network.name).join(" and ")}`;
+        this.fillHeader();
+        this.fillNetworks();
+        this.fillExperiments();
+        if (this.specimens[0].channels === 1) {
+            const {size} = this.specimens[0];
+            byId("picture").append(new DrawingPad(size, (levels) => this.put([levels])).element);
+        } else {
+            this.useSource({levels: decodeBytes(source.levels), shape: source.shape});
+            byId("picture").append(this.fileChooser());
+        }
+        this.fillSeen();
+    }
+
+    /** The first look, and a first number chosen: the largest that the first layer gives. */
+    async start() {
+        await this.change();
+        const {output, shape} = this.specimens[0].states[0];
+        await this.select(this.specimens[0], 0, placeOf(output.indexOf(Math.max(...output)), shape));
+    }
+
+    makeCards(specimen) {
+        const page = {
+            select: (...place) => this.select(...place), change: () => this.change(), chosen: () => this.choice,
+        };
+        return [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, page));
+    }
+
+    cardOf(specimen, layer) {
+        return this.cards[specimen.place][layer - INPUT];
+    }
+
+    // ---------------------------------------------------------------------------------------------------- the page
+    fillHeader() {
+        for (const radio of document.querySelectorAll("input[name=view]")) {
+            radio.addEventListener("change", () => {
+                this.view = radio.value;
+                this.redraw();
+            });
+        }
+        const target = byId("target");
+        target.append(make("option", {}, "the answer"), ...this.classNames.map((name) => make("option", {}, name)));
+        target.selectedIndex = this.target === null ? 0 : this.target + 1;
+        target.addEventListener("change", () => {
+            this.target = target.selectedIndex === 0 ? null : target.selectedIndex - 1;
+            this.change();
+        });
+        byId("go").addEventListener("submit", (event) => {
+            event.preventDefault();
+            this.goTo(byId("place").value);
+        });
+    }
+
+    fillNetworks() {
+        const columns = columnsOf(this.specimens.map(({network}) => network));
+        const strip = make("div", {class: "strip", tabindex: "-1"});
+        this.specimens.forEach((specimen, place) => {
+            const row = 2 * place + 1;
+            const heading = make("h3", {}, make("span", {}, specimen.title));
+            heading.style.gridRow = row;
+            heading.style.gridColumn = `1 / ${1 + Math.max(...columns.flat().map(({column}) => column))}`;
+            strip.append(heading);
+            for (const {column, layers} of columns[place]) {
+                const stage = make("div", {class: "stage"}, ...layers.map((layer) => this.cardOf(specimen, layer).element));
+                stage.style.gridRow = row + 1;
+                stage.style.gridColumn = column;
+                strip.append(stage);
+            }
+        });
+        byId("networks").append(
+            ...this.specimens.map((specimen) => drawOverview(specimen, (layer) => this.visit(specimen, layer))), strip);
+    }
+
+    fillExperiments() {
+        const largestShift = Math.round(this.specimens[0].size[0] / 4);
+        this.sliders = make("div");
+        this.off = make("ul", {class: "off-list"});
+        const fill = () => this.sliders.replaceChildren(...makeSliders(this.effects, largestShift, () => this.change()));
+        const reset = makeButton("As it was", () => {
+            Object.assign(this.effects, STILL);
+            this.specimens.forEach((specimen) => (specimen.changes = {}));
+            fill();
+            this.change();
+        });
+        fill();
+        const hint = make("p", {class: "hint"}, "Layers, maps and single numbers can be switched off where they are shown.");
+        byId("experiments").append(this.sliders, this.off, hint, reset);
+    }
+
+    /** Each network's picture as it sees it, after all experiments, with what the chosen number sees of it. */
+    fillSeen() {
+        this.seen = this.specimens.map((specimen) => {
+            const canvas = make("canvas", {role: "img", "aria-label": `The picture as ${specimen.network.name} sees it`});
+            const field = make("div", {class: "field"});
+            const words = this.specimens.length === 1 ? "what the network sees" : specimen.network.name;
+            const element = make("figure", {class: "seen"}, make("div", {}, canvas, field), make("figcaption", {}, words));
+            return {canvas, field, element};
+        });
+        byId("picture").append(make("div", {class: "all-seen"}, ...this.seen.map(({element}) => element)));
+    }
+
+    // ------------------------------------------------------------------------------------------------- the picture
+    /** Puts levels under the networks: one array for each, or one for all. */
+    put(levels) {
+        this.specimens.forEach((specimen, place) => {
+            specimen.picture = levels[Math.min(place, levels.length - 1)];
+            specimen.before = null;
+        });
+        this.change();
+    }
+
+    /** A picture to cut out of. */
+    useSource(source) {
+        const frame = new CropFrame(source, (part) =>
+            this.put(this.specimens.map(({size}) => cutOut(source, part, size))));
+        this.cropper?.replaceWith(frame.element);
+        this.cropper = frame.element;
+        if (!frame.element.isConnected) {
+            byId("picture").append(frame.element);
+        }
+        return frame;
+    }
+
+    fileChooser() {
+        const input = make("input", {type: "file", accept: "image/*", onchange: async () => {
+            if (input.files.length === 0) {
+                return;
+            }
+            try {
+                this.useSource(await readPicture(input.files[0])).reset();
+                this.complain(null);
+            } catch {
+                this.complain(`${input.files[0].name} cannot be read as a picture`);
+            }
+        }});
+        return make("label", {class: "chooser"}, "Another picture: ", input);
+    }
+
+    complain(sentence) {
+        byId("trouble").hidden = sentence === null;
+        byId("trouble").textContent = sentence ?? "";
+    }
+
+    // ------------------------------------------------------------------------------------------ looking and drawing
+    /** Looks again, at the next frame: of many changes within one frame only the last is looked at. */
+    change() {
+        document.querySelector("main").setAttribute("aria-busy", "true");
+        this.next ??= new Promise((resolve) => requestAnimationFrame(resolve)).then(() => this.look());
+        return this.next;
+    }
+
+    async look() {
+        await this.looking; // a server may take longer than a frame
+        this.next = null;
+        this.looking = this.lookNow();
+        await this.looking;
+    }
+
+    async lookNow() {
+        const experimenting = Object.values(this.effects).some((effect) => effect !== 0);
+        try {
+            for (const specimen of this.specimens) {
+                const shape = [...specimen.size, specimen.channels];
+                await specimen.look(experimented(specimen.picture, shape, this.effects), this.target, experimenting);
+            }
+            this.complain(null);
+        } catch (error) {
+            this.complain(`The networks could not be asked: ${error.message}`);
+            return;
+        }
+        await this.redraw();
+        if (this.next === null) {
+            document.querySelector("main").setAttribute("aria-busy", "false");
+        }
+    }
+
+    redraw() {
+        this.draw();
+        return this.select(this.choice.specimen, this.choice.layer, this.choice.at);
+    }
+
+    draw() {
+        this.colours = makeColours(this.dark.matches);
+        this.ink = getComputedStyle(document.body).color;
+        this.cards.flat().forEach((card) => card.draw(this.view, this.colours, this.ink));
+        this.specimens.forEach((specimen, place) =>
+            drawPicture(this.seen[place].canvas, specimen.levels, [...specimen.size, specimen.channels]));
+        byId("answers").replaceChildren(...this.specimens.map((specimen) => this.answerOf(specimen)));
+        this.off.replaceChildren(...this.specimens.flatMap((specimen) => switchedOff(specimen).map(({name, what, part}) =>
+            make("li", {}, `${this.specimens.length > 1 ? `${specimen.network.name}: ` : ""}${what} `,
+                makeButton("on again", () => {
+                    toggle(specimen, name, part);
+                    this.change();
+                })))));
+        this.mark();
+    }
+
+    /** The probabilities as bars; a line marks those before the experiments. */
+    answerOf(specimen) {
+        const {probabilities, before} = specimen;
+        const order = [...probabilities.keys()];
+        if (order.length > SHOWN_CLASSES) {
+            order.sort((a, b) => probabilities[b] - probabilities[a]).length = SHOWN_CLASSES;
+        }
+        const best = Math.max(...probabilities);
+        const items = order.map((index) => {
+            const filled = make("span", {class: "filled"});
+            filled.style.width = `${100 * probabilities[index]}%`;
+            const mark = make("span", {class: "before"});
+            mark.style.left = `${100 * before[index]}%`;
+            mark.hidden = Math.abs(before[index] - probabilities[index]) < 0.005;
+            return make("li", {class: probabilities[index] === best ? "best" : null},
+                make("span", {class: "name"}, this.classNames[index]),
+                make("span", {class: "track", "aria-hidden": "true"}, filled, mark),
+                make("span", {class: "share"}, `${(100 * probabilities[index]).toFixed(1)} %`));
+        });
+        const title = this.specimens.length > 1 ? [make("h3", {}, specimen.network.name)] : [];
+        return make("div", {class: "answer"}, ...title, make("ul", {}, ...items));
+    }
+
+    // -------------------------------------------------------------------------------------------------- one number
+    /** Takes a number apart. */
+    async select(specimen, layer, at) {
+        this.choice = {specimen, layer, at};
+        const {choice, view} = this;
+        try {
+            await specimen.fetchWeights(view === "gradients" ? layer + 1 : layer);
+        } catch (error) {
+            this.complain(`The weights could not be fetched: ${error.message}`);
+            return;
+        }
+        if (choice !== this.choice || view !== this.view) {
+            return; // something else was chosen meanwhile
+        }
+        this.mark();
+        const panel = byId("panel");
+        const focused = [...panel.querySelectorAll("button")].indexOf(document.activeElement);
+        const mark = this.edge().line;
+        const select = (otherLayer, place) => this.select(specimen, otherLayer, place);
+        showNumber(panel, specimen, {layer, at, view}, {
+            colours: this.colours, mark, select, change: () => this.change(),
+        });
+        panel.querySelectorAll("button")[focused]?.focus();
+        const card = this.cardOf(specimen, layer);
+        card.last = at;
+        card.say(at, specimen.valuesOf(layer, view)[flatIndex(at, card.shape)]);
+        byId("place").value = `${specimen.nameOf(layer)} ${at.join(",")}`;
+    }
+
+    /** Draws the chosen number's frame, those of what it is made of, and its receptive field. */
+    mark() {
+        const {specimen, layer, at} = this.choice;
+        const source = specimen.sourceOf(layer, this.view);
+        const explanation = this.explained();
+        const terms = explanation === null ? [] : explanation.terms;
+        for (const card of this.cards.flat()) {
+            const mine = card.specimen === specimen;
+            const boxes = [];
+            const windows = [];
+            if (mine && card.layer === layer) {
+                boxes.push(at);
+            }
+            if (mine && card.layer === source && terms.length > 0) {
+                if (terms[0].place.length === 3) {
+                    windows.push(windowOfTerms(terms));
+                } else if (terms.length <= BOXES) {
+                    boxes.push(...terms.map(({place}) => place));
+                }
+                if (explanation.winner !== undefined) {
+                    boxes.push(explanation.winner.place);
+                }
+            }
+            if (mine && card.layer === INPUT && layer !== INPUT && !(source === INPUT && terms.length > 0)) {
+                windows.push({...specimen.fieldOf(layer, at), maps: [...Array(specimen.channels).keys()]});
+            }
+            card.mark(boxes, windows, this.edge());
+        }
+        this.specimens.forEach((each, place) => this.markField(each, this.seen[place].field, each === specimen));
+    }
+
+    explained() {
+        const {specimen, layer, at} = this.choice;
+        try {
+            return specimen.explain(layer, at, this.view);
+        } catch {
+            return null; // its weights are still on their way
+        }
+    }
+
+    markField(specimen, element, chosen) {
+        const {layer, at} = this.choice;
+        element.hidden = !chosen || layer === INPUT;
+        if (element.hidden) {
+            return;
+        }
+        const {top, left, height, width} = specimen.fieldOf(layer, at);
+        const [rows, columns] = specimen.size;
+        const [windowHeight, windowWidth] = specimen.network.imageShape;
+        const percent = (pixels, all) => `${100 * pixels / all}%`;
+        Object.assign(element.style, {
+            top: percent(top + Math.floor((rows - windowHeight) / 2), rows), height: percent(height, rows),
+            left: percent(left + Math.floor((columns - windowWidth) / 2), columns), width: percent(width, columns),
+        });
+    }
+
+    edge() {
+        return this.dark.matches ? {edge: "#000", line: "#ffe14d"} : {edge: "#fff", line: "#111"};
+    }
+
+    // -------------------------------------------------------------------------------------------------- going about
+    /** Brings a layer into view and puts the keyboard there. */
+    visit(specimen, layer) {
+        const card = this.cardOf(specimen, layer);
+        const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+        card.element.scrollIntoView({behavior: calm ? "auto" : "smooth", inline: "center", block: "nearest"});
+        card.marks.focus({preventScroll: true});
+    }
+
+    /** To a place in words: "conv2 3,4,7", "fc5 3". */
+    goTo(words) {
+        const [name, ...rest] = words.trim().split(/\s+/);
+        const {specimen} = this.choice;
+        try {
+            const layer = name === "input" ? INPUT : specimen.network.indexOf(name);
+            const shape = specimen.shapeOf(layer);
+            const at = rest.length === 0 ? shape.map(() => 0) : rest.join("").split(",").map(Number);
+            checkPlace(at, shape, name);
+            this.complain(null);
+            this.cardOf(specimen, layer).element.scrollIntoView({inline: "center", block: "nearest"});
+            this.select(specimen, layer, at);
+        } catch (error) {
+            this.complain(error.message);
+        }
+    }
+}
+
+/** The smallest window that holds all terms, and the maps that they lie in. */
+function windowOfTerms(terms) {
+    const along = (axis) => {
+        const places = terms.map(({place}) => place[axis]);
+        return [Math.min(...places), Math.max(...places)];
+    };
+    const [[top, bottom], [left, right]] = [along(0), along(1)];
+    const maps = new Set(terms.map(({place}) => place[2]));
+    return {top, left, height: bottom - top + 1, width: right - left + 1, maps};
+}
+
+/** A picture file's levels in red, green and blue, made smaller where it is large. */
+async function readPicture(file) {
+    const bitmap = await createImageBitmap(file);
+    const scale = Math.min(1, OPENED / Math.min(bitmap.width, bitmap.height));
+    const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+    const canvas = make("canvas", {width, height});
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff"; // what is transparent shows white paper
+    context.fillRect(0, 0, width, height);
+    context.drawImage(bitmap, 0, 0, width, height);
+    const {data} = context.getImageData(0, 0, width, height);
+    return {shape: [height, width, 3], levels: data.filter((_, index) => index % 4 !== 3)};
+}
+
+new Page(JSON.parse(byId("data").textContent)).start();

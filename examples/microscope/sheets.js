@@ -1,0 +1,158 @@
+/** The maps of a volume, or the units of a vector, side by side on a canvas: each number is a square of its own. */
+
+import {sizeOf} from "./windows.js";
+
+const HIGHEST = 264; // pixels of a sheet
+const WIDEST = 264; // where the maps can be made small enough
+const LARGEST_PIXEL = 12;
+const MAP_GAP = 3;
+const UNIT_GAP = 1;
+const NAMED_UNITS = 12; // of a last layer with so few classes, each unit gets a line with its name
+
+/** From blue through the page's background to orange; silenced numbers are grey. */
+const PALETTES = {
+    light: {negative: [6, 82, 165], zero: [255, 255, 255], positive: [190, 66, 0], silenced: [190, 190, 190]},
+    dark: {negative: [104, 176, 255], zero: [20, 23, 28], positive: [255, 164, 84], silenced: [80, 80, 80]},
+};
+const STEPS = 255;
+
+/** A palette as colours for a canvas: of -1 the first, of 0 the middle one, of 1 the last, then the silenced. */
+export function makeColours(dark) {
+    const {negative, zero, positive, silenced} = PALETTES[dark ? "dark" : "light"];
+    const packed = ([red, green, blue]) => (255 << 24 | Math.round(blue) << 16 | Math.round(green) << 8 | Math.round(red));
+    const colours = new Int32Array(2 * STEPS + 2);
+    for (let step = -STEPS; step <= STEPS; step++) {
+        const share = Math.abs(step) / STEPS;
+        const towards = step < 0 ? negative : positive;
+        colours[step + STEPS] = packed(zero.map((from, part) => from + share * (towards[part] - from)));
+    }
+    colours[2 * STEPS + 1] = packed(silenced);
+    return colours;
+}
+
+/** The colour of a number as CSS has it, and whether white text is easier to read on it. */
+export function colourOf(colours, value, largest) {
+    const packed = colours[STEPS + Math.round(STEPS * Math.min(1, Math.max(-1, value / (largest || 1))))];
+    const parts = [packed & 255, packed >> 8 & 255, packed >> 16 & 255];
+    const lightness = 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2];
+    return {css: `rgb(${parts.join(" ")})`, whiteText: lightness < 140};
+}
+
+/** The largest magnitude. */
+export function largestOf(values) {
+    let largest = 0;
+    for (const value of values) {
+        largest = Math.max(largest, Math.abs(value));
+    }
+    return largest;
+}
+
+/** How a volume [H, W, C] or a vector [F] is laid out: see `layOut`. */
+function tiled(shape, pixel) {
+    const vector = shape.length === 1;
+    const [mapHeight, mapWidth, maps] = vector ? [1, 1, shape[0]] : shape;
+    const gap = vector ? UNIT_GAP : MAP_GAP;
+    const [tileHeight, tileWidth] = [mapHeight * pixel + gap, mapWidth * pixel + gap];
+    const rows = Math.min(maps, Math.max(1, Math.floor((HIGHEST + gap) / tileHeight)));
+    const columns = Math.ceil(maps / rows);
+    return {
+        shape, vector, pixel, gap, mapHeight, mapWidth, tileHeight, tileWidth, columns, maps,
+        width: columns * tileWidth - gap, height: Math.ceil(maps / columns) * tileHeight - gap,
+    };
+}
+
+/** The largest layout that fits. named: the units are few, and each has a line with its name. */
+export function layOut(shape, named = false) {
+    if (named && shape.length === 1 && shape[0] <= NAMED_UNITS) {
+        const layout = {...tiled(shape, 17), named: true, columns: 1, tileHeight: 22, gap: 5, width: 150};
+        return {...layout, height: shape[0] * layout.tileHeight - layout.gap};
+    }
+    for (let pixel = LARGEST_PIXEL; pixel > 1; pixel--) {
+        const layout = tiled(shape, pixel);
+        if (layout.width <= WIDEST && layout.height <= HIGHEST) {
+            return layout;
+        }
+    }
+    return tiled(shape, 1);
+}
+
+/** Where a number lies on the sheet. */
+export function boxOnSheet(layout, at) {
+    const map = at[at.length - 1];
+    const [row, column] = layout.vector ? [0, 0] : at;
+    return {
+        left: (map % layout.columns) * layout.tileWidth + column * layout.pixel,
+        top: Math.floor(map / layout.columns) * layout.tileHeight + row * layout.pixel,
+        width: layout.pixel,
+        height: layout.pixel,
+    };
+}
+
+/** The place of the number that lies under a point of the sheet, or null between the maps. */
+export function placeOnSheet(layout, x, y) {
+    const [mapColumn, mapRow] = [Math.floor(x / layout.tileWidth), Math.floor(y / layout.tileHeight)];
+    const map = layout.named ? mapRow : mapRow * layout.columns + mapColumn;
+    const row = Math.floor((y - mapRow * layout.tileHeight) / layout.pixel);
+    const column = layout.named ? 0 : Math.floor((x - mapColumn * layout.tileWidth) / layout.pixel);
+    const inside = map >= 0 && map < layout.maps && (layout.named || mapColumn < layout.columns)
+        && row >= 0 && row < layout.mapHeight && column >= 0 && column < layout.mapWidth;
+    return !inside ? null : layout.vector ? [map] : [row, column, map];
+}
+
+/** How one map of [H, W, C] is laid out by itself, in a square of `side` pixels. */
+export function layOutMap([height, width], side) {
+    return tiled([height, width, 1], Math.max(1, Math.floor(side / Math.max(height, width))));
+}
+
+/**
+ * Draws all numbers.
+ * @param {number} largest the magnitude that gets the full colour
+ * @param {Uint8Array|null} silenced 1 where a number was switched off
+ */
+export function drawSheet(canvas, layout, values, colours, largest, silenced) {
+    [canvas.width, canvas.height] = [layout.width, layout.height];
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(layout.width, layout.height);
+    const pixels = new Int32Array(image.data.buffer);
+    const scale = largest === 0 ? 0 : STEPS / largest;
+    const {pixel, maps, mapHeight, mapWidth} = layout;
+    let index = 0;
+    for (let row = 0; row < mapHeight; row++) {
+        for (let column = 0; column < mapWidth; column++) {
+            for (let map = 0; map < maps; map++, index++) {
+                const off = silenced !== null && silenced[index];
+                const colour = colours[off ? 2 * STEPS + 1 : STEPS + Math.round(scale * values[index])];
+                const {left, top} = boxOnSheet(layout, layout.vector ? [map] : [row, column, map]);
+                for (let line = top; line < top + pixel; line++) {
+                    const start = line * layout.width + left;
+                    pixels.fill(colour, start, start + pixel);
+                }
+            }
+        }
+    }
+    context.putImageData(image, 0, 0);
+}
+
+/** Writes the names beside the units of a named layout. */
+export function writeNames(canvas, layout, names, ink) {
+    const context = canvas.getContext("2d");
+    context.fillStyle = ink;
+    context.font = "13px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    names.forEach((name, unit) =>
+        context.fillText(name, layout.pixel + 7, unit * layout.tileHeight + layout.pixel / 2 + 1, 124));
+}
+
+/** The levels of a picture, grey or coloured, on a canvas of its own size. */
+export function drawPicture(canvas, levels, [height, width, channels]) {
+    [canvas.width, canvas.height] = [width, height];
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(width, height);
+    for (let place = 0; place < sizeOf([height, width]); place++) {
+        for (let part = 0; part < 3; part++) {
+            image.data[4 * place + part] = levels[place * channels + (channels === 1 ? 0 : part)];
+        }
+        image.data[4 * place + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+}

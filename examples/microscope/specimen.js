@@ -1,0 +1,232 @@
+/** A network with a picture under it: all that there is to see of it at one moment. */
+
+import {Network, decodeBytes, silencedUnits, softmax} from "./engine.js";
+import {explainBackward, explainForward, receptiveField} from "./explain.js";
+import {PASSES} from "./layers.js";
+import {number, summed, term} from "./terms.js";
+import {sizeOf} from "./windows.js";
+
+/** The layer number of the network's input. */
+export const INPUT = -1;
+
+export class Specimen {
+    /**
+     * @param {object} description of the network: examples/microscope_data.py
+     * @param {number} place which of the page's networks it is
+     */
+    constructor(description, place) {
+        this.network = new Network(description);
+        this.place = place;
+        this.title = description.title;
+        /** Whether the network is computed by the server of the page, which holds its weights. */
+        this.remote = description.weights === null;
+        this.size = description.preparation.size;
+        this.channels = description.preparation.channels;
+        /** The levels of the picture before any experiment, [...size, channels]. */
+        this.picture = decodeBytes(description.picture.levels);
+        this.changes = {};
+        /** The probabilities of the picture before any experiment; null where it is not known yet. */
+        this.before = null;
+    }
+
+    /** Whether a layer or a part of one is switched off. */
+    get changed() {
+        return Object.values(this.changes).some(
+            ({off, channelsOff, unitsOff}) => off || channelsOff.size > 0 || unitsOff.size > 0);
+    }
+
+    /**
+     * Answers the levels, of the size that the network's preparation has.
+     * @param {number|null} target the class whose loss the gradients are of; null: that of the answer
+     * @param {boolean} experimenting whether the levels are not the picture's own
+     */
+    async look(levels, target, experimenting) {
+        const untouched = !experimenting && !this.changed;
+        if (this.before === null && !untouched) {
+            this.before = (await this.compute(this.picture, {}, target)).probabilities;
+        }
+        const seen = await this.compute(levels, this.changes, target);
+        Object.assign(this, seen, {levels});
+        if (untouched) {
+            this.before = this.probabilities;
+        }
+    }
+
+    /** @returns everything that follows from the levels: input, states, probabilities, target, gradients. */
+    async compute(levels, changes, target) {
+        const input = this.network.prepare(levels);
+        if (this.remote) {
+            return this.ask(input, levels, changes, target);
+        }
+        const states = this.network.forward(input, changes);
+        const probabilities = softmax(states[states.length - 1].output);
+        const chosen = target ?? likeliest(probabilities);
+        const gradients = this.network.backward(states, lossGradient(probabilities, chosen));
+        return {input, states, probabilities, target: chosen, gradients};
+    }
+
+    /** The same, from the server: it sends every layer's outputs, then the input's gradient and every layer's. */
+    async ask(input, levels, changes, target) {
+        const sent = Object.fromEntries(Object.entries(changes).map(([name, {off, channelsOff, unitsOff}]) =>
+            [name, {off: off === true, channels_off: [...channelsOff], units_off: [...unitsOff]}]));
+        const body = JSON.stringify({network: this.place, levels: encodeBytes(levels), changes: sent, target});
+        const reply = await fetch("answer", {method: "POST", headers: {"Content-Type": "application/json"}, body});
+        const numbers = new Float32Array(await goodReply(reply).arrayBuffer());
+        const {layers, imageShape} = this.network;
+        let place = 0;
+        const next = (shape) => Float64Array.from(numbers.subarray(place, place += sizeOf(shape)));
+        const states = [];
+        let x = Float64Array.from(input);
+        for (const layer of layers) {
+            const state = stateOf(layer, x, next(layer.outputShape), changes[layer.name]);
+            states.push(state);
+            x = state.output;
+        }
+        const gradients = {input: next(imageShape), outputs: layers.map((layer) => next(layer.outputShape))};
+        const probabilities = softmax(x);
+        return {input, states, probabilities, target: target ?? likeliest(probabilities), gradients};
+    }
+
+    /** Fetches the weights of a layer from the server, once. */
+    async fetchWeights(layerIndex) {
+        const layer = this.network.layers[layerIndex];
+        if (!this.remote || layer === undefined || Object.keys(layer.paramShapes).length === 0 || layer.fetched) {
+            return;
+        }
+        const reply = goodReply(await fetch(`weights/${this.place}/${layerIndex}`));
+        const numbers = new Float32Array(await reply.arrayBuffer());
+        let place = 0;
+        for (const [name, shape] of Object.entries(layer.paramShapes)) {
+            layer.params[name] = numbers.subarray(place, place += sizeOf(shape));
+        }
+        layer.fetched = true;
+    }
+
+    // ------------------------------------------------------------------------------------------------ by layer number
+    /** Of a layer, or of the input. */
+    shapeOf(layerIndex) {
+        return layerIndex === INPUT ? this.network.imageShape : this.network.layers[layerIndex].outputShape;
+    }
+
+    nameOf(layerIndex) {
+        return layerIndex === INPUT ? "input" : this.network.layers[layerIndex].name;
+    }
+
+    /** The numbers that the view shows of a layer: its outputs, or the gradient by each of them. */
+    valuesOf(layerIndex, view) {
+        if (view === "gradients") {
+            return layerIndex === INPUT ? this.gradients.input : this.gradients.outputs[layerIndex];
+        }
+        return layerIndex === INPUT ? this.input : this.states[layerIndex].output;
+    }
+
+    silencedOf(layerIndex) {
+        return layerIndex === INPUT ? null : this.states[layerIndex].silenced;
+    }
+
+    /** The layer whose numbers an explanation's terms are: the one before, or for a gradient the one after. */
+    sourceOf(layerIndex, view) {
+        return layerIndex + (view === "gradients" ? 1 : -1);
+    }
+
+    /**
+     * How one shown number comes about; null where it is only what was put in: the input's numbers.
+     * The weights of the layer in between must have been fetched.
+     */
+    explain(layerIndex, at, view) {
+        const {network, states, gradients, input} = this;
+        if (view === "activations") {
+            return layerIndex === INPUT ? null : explainForward(network, states, input, layerIndex, at);
+        }
+        if (layerIndex < network.layers.length - 1) {
+            return explainBackward(network, states, gradients, input, layerIndex + 1, at);
+        }
+        const hit = at[0] === this.target ? 1 : 0; // cross-entropy after softmax: p - 1 for the target, p for the others
+        const probability = this.probabilities[at[0]];
+        const explanation = summed([term(at[0], at, null, probability, {text: `probability ${number(probability)}`})]);
+        explanation.finish = hit ? `${number(probability)} - 1` : "";
+        explanation.result = probability - hit;
+        return explanation;
+    }
+
+    /** What of the input picture a layer's output sees. */
+    fieldOf(layerIndex, at) {
+        return layerIndex === INPUT ? null : receptiveField(this.network, layerIndex, at);
+    }
+}
+
+/** The gradient by the outputs of cross-entropy after softmax, -log p[target]. */
+function lossGradient(probabilities, target) {
+    return probabilities.map((probability, index) => probability - (index === target ? 1 : 0));
+}
+
+export function likeliest(probabilities) {
+    return probabilities.indexOf(Math.max(...probabilities));
+}
+
+/** The state of a layer whose outputs the server computed. */
+function stateOf(layer, x, output, change) {
+    const bypassed = !change?.off ? null : layer.inputShape.join() === layer.outputShape.join() ? "input" : "zero";
+    const silenced = change && !change.off ? silencedUnits(layer, change) : null;
+    // What an explanation needs besides, a winner or a denominator, is made again from the input, unless that takes
+    // weights: layers that have some keep nothing else.
+    const more = Object.keys(layer.paramShapes).length === 0 && bypassed === null ? PASSES[layer.kind].forward(layer, x) : {};
+    return {...more, input: x, output, shape: layer.outputShape, silenced, bypassed};
+}
+
+function goodReply(reply) {
+    if (!reply.ok) {
+        throw new Error(`The server refused: ${reply.status} ${reply.statusText}`);
+    }
+    return reply;
+}
+
+/** Bytes as a base64 text: the reverse of decodeBytes. */
+function encodeBytes(bytes) {
+    let characters = "";
+    for (const byte of bytes) {
+        characters += String.fromCharCode(byte);
+    }
+    return btoa(characters);
+}
+
+/** Switches a part off, or on again. part: {channel}, {unit} or {} for the whole layer. */
+export function toggle(specimen, name, {channel, unit}) {
+    const change = specimen.changes[name] ??= {off: false, channelsOff: new Set(), unitsOff: new Set()};
+    if (channel === undefined && unit === undefined) {
+        change.off = !change.off;
+        return;
+    }
+    const [set, member] = unit === undefined ? [change.channelsOff, channel] : [change.unitsOff, unit];
+    if (!set.delete(member)) {
+        set.add(member);
+    }
+}
+
+/** Whether a part is switched off by itself; part as for `toggle`. */
+export function isOff(specimen, name, {channel, unit}) {
+    const change = specimen.changes[name];
+    if (change === undefined) {
+        return false;
+    }
+    return unit !== undefined ? change.unitsOff.has(unit)
+        : channel !== undefined ? change.channelsOff.has(channel) : change.off;
+}
+
+/** Everything that is switched off, as {name, what, part}. */
+export function switchedOff(specimen) {
+    const found = [];
+    for (const [name, {off, channelsOff, unitsOff}] of Object.entries(specimen.changes)) {
+        const shape = specimen.network.layers[specimen.network.indexOf(name)].outputShape;
+        if (off) {
+            found.push({name, what: `${name}, the whole layer`, part: {}});
+        }
+        for (const channel of channelsOff) {
+            found.push({name, what: `${name}, ${shape.length === 1 ? "unit" : "map"} ${channel}`, part: {channel}});
+        }
+        for (const unit of unitsOff) {
+            found.push({name, what: `${name}, number ${unit}`, part: {unit}});
+        }
+    }
+    return found;
+}

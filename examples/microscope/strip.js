@@ -1,0 +1,175 @@
+/** A network's layers from left to right, each with all its numbers: on them one is chosen by pointer or keyboard. */
+
+import {make, makeButton} from "./elements.js";
+import {placeInWords} from "./panel.js";
+import {boxOnSheet, drawSheet, largestOf, layOut, placeOnSheet, writeNames} from "./sheets.js";
+import {INPUT, isOff, toggle} from "./specimen.js";
+import {number} from "./terms.js";
+import {flatIndex} from "./windows.js";
+
+const CONVOLUTIONS = ["Conv2d"];
+const FULLY_CONNECTED = ["Linear", "EuclideanRBF"];
+const KINDS = {
+    Conv2d: "convolution", MaxPool2d: "max-pooling", AvgPool2d: "average pooling", Subsampling2d: "subsampling",
+    LocalResponseNorm: "local response normalisation", ReLU: "ReLU", Sigmoid: "log-sigmoid", Tanh: "tanh",
+    ScaledTanh: "scaled tanh", Dropout: "dropout", Flatten: "flatten", Linear: "fully connected",
+    EuclideanRBF: "radial basis functions",
+};
+
+/**
+ * The stage that each layer belongs to: a convolution or a fully connected layer, with what follows it.
+ * @returns {{kind: "input"|"convolution"|"connected", number: number, layers: number[]}[]} numbers count from 1
+ */
+export function stagesOf(network) {
+    const stages = [{kind: "input", number: 1, layers: [INPUT]}];
+    network.layers.forEach(({kind}, index) => {
+        const starts = CONVOLUTIONS.includes(kind) ? "convolution" : FULLY_CONNECTED.includes(kind) ? "connected" : null;
+        const before = stages[stages.length - 1];
+        if (starts !== null || before.kind === "input") {
+            const stage = starts ?? "convolution";
+            stages.push({kind: stage, number: stages.filter(({kind: other}) => other === stage).length + 1, layers: []});
+        }
+        stages[stages.length - 1].layers.push(index);
+    });
+    return stages;
+}
+
+/** The column of each stage, so that networks under each other have like stages in like columns. */
+export function columnsOf(networks) {
+    const all = networks.map(stagesOf);
+    const most = (kind) => Math.max(...all.map((stages) => stages.filter((stage) => stage.kind === kind).length));
+    const convolutions = most("convolution");
+    const connected = most("connected");
+    return all.map((stages) => {
+        const mine = stages.filter(({kind}) => kind === "connected").length;
+        return stages.map((stage) => ({...stage, column: {
+            input: 1,
+            convolution: 1 + stage.number,
+            connected: 1 + convolutions + connected - mine + stage.number, // the last ones under each other
+        }[stage.kind]}));
+    });
+}
+
+/** One layer of a network: its name, its numbers, the marks on them. */
+export class LayerCard {
+    /** page: {select(specimen, layer, at), change(), chosen()} */
+    constructor(specimen, layer, page) {
+        Object.assign(this, {specimen, layer, page});
+        const {layers, classNames} = specimen.network;
+        this.shape = specimen.shapeOf(layer);
+        this.names = layer === layers.length - 1 ? classNames : null;
+        this.layout = layOut(this.shape, this.names !== null);
+        this.numbers = make("canvas", {"aria-hidden": "true"});
+        this.marks = make("canvas", {
+            "class": "marks", "tabindex": "0", "role": "slider", "aria-label": this.label(),
+            "aria-valuemin": "0", "aria-valuemax": String(this.shape.reduce((a, b) => a * b) - 1),
+            onpointerdown: (event) => this.point(event),
+            onpointermove: (event) => event.buttons === 1 && this.point(event),
+            onkeydown: (event) => this.press(event),
+            onfocus: () => this.focused(),
+        });
+        [this.marks.width, this.marks.height] = [this.layout.width, this.layout.height];
+        this.range = make("span", {class: "range"});
+        this.power = layer === INPUT ? null : makeButton("on", () => {
+            toggle(specimen, specimen.nameOf(layer), {});
+            page.change();
+        }, {pressed: true, class: "power", title: "Switch the layer off or on"});
+        const sheet = make("div", {class: "sheet"}, this.numbers, this.marks);
+        sheet.style.width = `${this.layout.width}px`;
+        sheet.style.height = `${this.layout.height}px`;
+        this.element = make("article", {class: "layer", "data-layer": specimen.nameOf(layer)},
+            make("header", {}, make("h4", {}, specimen.nameOf(layer)), ...(this.power ? [this.power] : [])),
+            make("p", {}, this.kind()), make("p", {}, this.shape.join(" \u00d7 ")), sheet, this.range);
+    }
+
+    kind() {
+        return this.layer === INPUT ? "what the network reads" : KINDS[this.specimen.network.layers[this.layer].kind];
+    }
+
+    label() {
+        const keys = this.shape.length === 3 ? "arrow keys move, Page Up and Page Down change the map" : "arrow keys move";
+        return `${this.specimen.nameOf(this.layer)}, ${this.kind()}, ${this.shape.join(" by ")} numbers; ${keys}`;
+    }
+
+    draw(view, colours, ink) {
+        const values = this.specimen.valuesOf(this.layer, view);
+        const largest = largestOf(values);
+        drawSheet(this.numbers, this.layout, values, colours, largest, this.specimen.silencedOf(this.layer));
+        if (this.layout.named) {
+            writeNames(this.numbers, this.layout, this.names, ink);
+        }
+        const [low, high] = values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)],
+            [Infinity, -Infinity]);
+        this.range.textContent = `${Number(low.toPrecision(2))} to ${Number(high.toPrecision(2))}`;
+        if (this.power !== null) {
+            const off = isOff(this.specimen, this.specimen.nameOf(this.layer), {});
+            this.power.textContent = off ? "off" : "on";
+            this.power.setAttribute("aria-pressed", String(!off));
+            this.power.setAttribute("aria-label", `${this.specimen.nameOf(this.layer)} is ${off ? "off" : "on"}`);
+            this.element.classList.toggle("off", off);
+        }
+    }
+
+    /**
+     * Marks numbers: boxes by their places, windows as {top, left, height, width} in every map of `maps`.
+     * The drawing is black and white beside each other, which stands out from every colour.
+     */
+    mark(boxes, windows, colour) {
+        const context = this.marks.getContext("2d");
+        context.clearRect(0, 0, this.marks.width, this.marks.height);
+        const outline = ({left, top, width, height}) => {
+            context.lineWidth = 3;
+            context.strokeStyle = colour.edge;
+            context.strokeRect(left, top, width, height);
+            context.lineWidth = 1.5;
+            context.strokeStyle = colour.line;
+            context.strokeRect(left, top, width, height);
+        };
+        boxes.map((at) => boxOnSheet(this.layout, at)).forEach(outline);
+        for (const {top, left, height, width, maps} of windows) {
+            if (height > 0 && width > 0) {
+                for (const map of maps) {
+                    const corner = boxOnSheet(this.layout, [top, left, map]);
+                    const {pixel} = this.layout;
+                    outline({left: corner.left, top: corner.top, width: width * pixel, height: height * pixel});
+                }
+            }
+        }
+    }
+
+    /** Says the chosen number to a screen reader. */
+    say(at, value) {
+        this.marks.setAttribute("aria-valuenow", String(flatIndex(at, this.shape)));
+        const name = this.names === null ? placeInWords(at) : this.names[at[0]];
+        this.marks.setAttribute("aria-valuetext", `${name}: ${number(value)}`);
+    }
+
+    point({offsetX, offsetY}) {
+        const at = placeOnSheet(this.layout, offsetX, offsetY);
+        if (at !== null) {
+            this.page.select(this.specimen, this.layer, at);
+        }
+    }
+
+    focused() {
+        const {specimen, layer, at} = this.page.chosen();
+        if (specimen !== this.specimen || layer !== this.layer) {
+            this.page.select(this.specimen, this.layer, this.last ?? at.slice(0, 0).concat(this.shape.map(() => 0)));
+        }
+    }
+
+    press(event) {
+        const steps = {ArrowUp: [-1, 0, 0], ArrowDown: [1, 0, 0], ArrowLeft: [0, -1, 0], ArrowRight: [0, 1, 0],
+            PageUp: [0, 0, -1], PageDown: [0, 0, 1]}[event.key];
+        if (steps === undefined) {
+            return;
+        }
+        event.preventDefault();
+        const {at} = this.page.chosen();
+        const {columns, named} = this.layout;
+        const moved = this.shape.length === 3 ? at.map((index, axis) => index + steps[axis])
+            : [at[0] + steps[0] * (named ? 1 : columns) + steps[1] + steps[2]];
+        this.page.select(this.specimen, this.layer, moved.map((index, axis) =>
+            Math.min(this.shape[axis] - 1, Math.max(0, index))));
+    }
+}

@@ -1,0 +1,63 @@
+"""The microscope as one self-contained page of HTML: the files of examples/microscope/ and the data in it.
+
+The page loads nothing from anywhere. Its JavaScript is one script, made of the modules by leaving out what imports and
+exports say, so that it also runs from a file, where browsers load no modules. A policy in the page allows exactly that
+script and that style, by their hashes: should a name of a class or a file ever end up as markup, it could do nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).with_name("microscope")
+# In an order in which nothing is used while the script is loaded before it is there.
+ENGINE = ("windows", "terms", "pointwise", "layers", "engine", "explain_windows", "explain")
+VIEW = ("elements", "pictures", "sheets", "specimen", "panel", "strip", "overview", "controls", "page")
+
+
+def page(data: dict, served: bool = False) -> str:
+    """The page that shows `data`: {"networks": [`describe`, ...], "source", "target"}, see examples/microscope/page.js.
+
+    served: whether it may ask the server that it comes from.
+    """
+    script, style = joined_script(), _read("page.css")
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src '{_hash(script)}'",
+            f"style-src '{_hash(style)}'",
+            *(["connect-src 'self'"] if served else []),
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    parts = {
+        "CONTENT SECURITY POLICY": policy,
+        "STYLE": style,
+        # In HTML a script ends at "</script" and hides its end behind "<!--", whatever it is made of.
+        "DATA": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
+        "SCRIPT": script,
+    }
+    # In one go: what is put in is not searched again.
+    return re.sub("|".join(parts), lambda found: parts[found[0]], _read("page.html"))
+
+
+def joined_script() -> str:
+    """All modules as one script."""
+    texts = []
+    for name in (*ENGINE, *VIEW):
+        text = re.sub(r"^import .*?;\n", "", _read(f"{name}.js"), flags=re.MULTILINE | re.DOTALL)
+        texts.append(re.sub(r"^export ", "", text, flags=re.MULTILINE))
+    return "\n" + "\n".join(texts)
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
