@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import threading
 from collections.abc import Sequence
 
@@ -95,10 +96,11 @@ def read_question(body: bytes, classifiers: Sequence[Classifier]) -> tuple[int, 
         shapes = dict(zip(network.layers, network.shapes(network.image_shape)))
         changes = {}
         for name, change in question["changes"].items():
+            shape = shapes[name]
             changes[name] = {
                 "off": change["off"] is True,
-                "channels_off": [_whole(channel, shapes[name][-1]) for channel in change["channels_off"]],
-                "units_off": [_whole(unit, int(np.prod(shapes[name]))) for unit in change["units_off"]],
+                "channels_off": [_whole(channel, shape[-1]) for channel in change["channels_off"]],
+                "units_off": [_whole(unit, math.prod(shape)) for unit in change["units_off"]],
             }
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__} {error}") from None

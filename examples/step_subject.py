@@ -74,9 +74,7 @@ def random_classifier(model: str, seed: int) -> Classifier:
     return Classifier(network, preparation, names)
 
 
-def the_picture(
-    classifier: Classifier, path: Path | None, seed: int, side: int = 64
-) -> tuple[np.ndarray, int | None]:
+def the_picture(classifier: Classifier, path: Path | None, seed: int, side: int = 64) -> tuple[np.ndarray, int | None]:
     """The picture, uint8, and its class among the network's if it is known. side: pixels of one that is rendered, at
     least, on each side."""
     channels, names = classifier.preparation.channels, classifier.class_names

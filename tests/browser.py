@@ -29,9 +29,7 @@ class Browser:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.driver = subprocess.Popen(
-            [DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self.driver = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.address = f"http://127.0.0.1:{port}"
         self.http = requests.Session()
         self.http.trust_env = False  # no proxy between the tests and their own machine
@@ -103,8 +101,10 @@ class Browser:
         return self.run("return document.querySelector(arguments[0]).textContent", selector)
 
     def complaints(self) -> list[str]:
-        """What the browser's console has got since it was last asked: errors, and what a policy forbade."""
-        return [entry["message"] for entry in self._ask("/se/log", {"type": "browser"})]
+        """What the browser's console has got since it was last asked: errors, and what a policy forbade. Advice on how
+        to draw faster is left out: the tests themselves read back what is drawn."""
+        entries = self._ask("/se/log", {"type": "browser"})
+        return [entry["message"] for entry in entries if entry["source"] != "rendering"]
 
     def resize(self, width: int, height: int, dark: bool = False, touch: bool = False) -> None:
         """As on a screen of this size; narrower than a browser's window can be made."""

@@ -126,6 +126,24 @@ TABLE = {
         (["--label", "eleven"], "eleven"),
         (["--model", "lenet", "--weights", "digits_lenet"], "--model"),
     ],
+    "microscope": [
+        (["stray"], "stray"),
+        (["--weights", "{gone}"], "gone"),
+        (["--weights", "{bare_weights}"], "examples.train"),
+        (["--weights", "digits_lenet", "--weights", "objects_lenet"], "other classes"),
+        (["--weights", "digits_lenet", "--weights", "digits_lenet"], "twice"),
+        (["--weights", "digits_lenet", "--model", "lenet"], "--model"),
+        (["--model", "vgg"], "vgg"),
+        (["--model", "alexnet"], "--serve"),
+        (["--picture", "{text}"], "text.png"),
+        (["--picture", "{bomb}"], "pixels"),
+        (["--label", "eleven"], "eleven"),
+        (["--serve", "--port", "65536"], "--port"),
+        (["--serve", "--port", "http"], "--port"),
+        (["--out", "{text}"], "is a file"),
+        (["--out", "{taken}"], "--force"),
+        (["--out", "{read_only}"], "cannot write"),
+    ],
     "ablations": [(["--data", "{gone}"], "gone"), (["--data", "{digits}"], "32x32"), (["--epochs", "1"], "--epochs")],
     "benchmark": [(["--only", "vgg"], "vgg"), (["--rounds", "0"], "--rounds"), (["--out", "{text}"], "is a file")],
     "figure1": [(["--data", "{gone}"], "gone"), (["--data", "{digits}"], "colour"), (["--rates", "0"], "--rates")],
@@ -156,7 +174,7 @@ def place(files: Path) -> Iterator[dict[str, Path]]:
     for name in ("empty", "full", "taken"):
         paths[name].mkdir()
     (paths["full"] / "mine.txt").write_text("mine")
-    for name in ("results.json", "answers.png"):
+    for name in ("results.json", "answers.png", "digits_lenet.html"):
         (paths["taken"] / name).write_text("mine")
     for name, side in (("one_class/cat/1.png", 8), ("sizes/cat/1.png", 40), ("sizes/dog/1.png", 50)):
         (files / name).parent.mkdir(parents=True)

@@ -34,8 +34,9 @@ export function makeColours(dark) {
 export function colourOf(colours, value, largest) {
     const packed = colours[STEPS + Math.round(STEPS * Math.min(1, Math.max(-1, value / (largest || 1))))];
     const parts = [packed & 255, packed >> 8 & 255, packed >> 16 & 255];
-    const lightness = 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2];
-    return {css: `rgb(${parts.join(" ")})`, whiteText: lightness < 140};
+    const [red, green, blue] = parts.map((part) => (part / 255) ** 2.2);
+    const luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    return {css: `rgb(${parts.join(" ")})`, whiteText: luminance < 0.179}; // where white and black stand out alike
 }
 
 /** The largest magnitude. */

@@ -35,11 +35,13 @@ needs_node = pytest.mark.skipif(NODE is None, reason="There is no Node.js on thi
 MODULES = Path(__file__).parents[2] / "examples" / "microscope"
 PLACES = 50
 TOLERANCE = 1e-11  # of the largest number of its kind
-HEADER = """
+READ_TASK = """
 import {readFileSync, writeFileSync} from "node:fs";
+const task = JSON.parse(readFileSync("TASK", "utf8"));
+"""
+HEADER = """
 import {Network, decodeBytes, softmax} from "MODULES/engine.js";
 import {explainBackward, explainForward, receptiveField} from "MODULES/explain.js";
-const task = JSON.parse(readFileSync("TASK", "utf8"));
 const network = new Network(task.description);
 const input = network.prepare(decodeBytes(task.description.picture.levels));
 """
@@ -130,13 +132,13 @@ def picture_for(classifier, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def in_node(folder, script, **task):
+def in_node(folder, script, header=HEADER, **task):
     """What the script writes to ANSWER, of the task that it finds in TASK."""
     modules = folder / "modules"
     shutil.copytree(MODULES, modules)
     (modules / "package.json").write_text('{"type": "module"}')  # else Node would take .js for its older kind
     (folder / "task.json").write_text(json.dumps(task))
-    text = (HEADER + script).replace("MODULES", modules.as_uri())
+    text = (READ_TASK + header + script).replace("MODULES", modules.as_uri())
     text = text.replace("TASK", str(folder / "task.json")).replace("ANSWER", str(folder / "answer.json"))
     (folder / "script.mjs").write_text(text)
     done = subprocess.run([NODE, folder / "script.mjs"], capture_output=True, text=True, timeout=120)
@@ -154,7 +156,7 @@ def assert_close(found, wanted, what):
     assert np.abs(found - wanted).max() <= TOLERANCE * max(np.abs(wanted).max(), 1e-300), what
 
 
-class _Silenced:
+class Switched:
     """A layer with some of its outputs set to 0, as the microscope does it."""
 
     def __init__(self, layer, change):
@@ -163,7 +165,7 @@ class _Silenced:
     def forward(self, x):
         if self.change.get("off"):
             shape = (1, *self.layer.output_shape(x.shape[1:]))
-            return x.copy() if shape == x.shape else np.zeros(shape)
+            return x.copy() if shape == x.shape else np.zeros(shape, x.dtype)
         y = self.layer.forward(x).copy()
         y[..., self.change.get("channelsOff", [])] = 0
         y.reshape(-1)[self.change.get("unitsOff", [])] = 0
@@ -316,7 +318,7 @@ def test_silencing_sets_the_same_outputs_to_0(name, changes, tmp_path):
     dx = answer["inputGradient"]
     for index, ((layer_name, layer), found, explained, places) in enumerate(every):
         before = x.shape[1:]
-        x = _Silenced(layer, changes.get(layer_name, {})).forward(x)
+        x = Switched(layer, changes.get(layer_name, {})).forward(x)
         assert_close(found, x, layer_name)
         largest = max(1, np.abs(x).max())
         for at, explanation in zip(places["forward"], explained["forward"], strict=True):

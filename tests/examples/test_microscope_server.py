@@ -1,0 +1,311 @@
+"""The microscope's server: what it answers, and what it refuses."""
+
+import base64
+import http.client
+import json
+import socket
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from examples.microscope_answers import Answerer, read_question
+from examples.microscope_data import describe, in_base64, layer_arrays
+from examples.microscope_page import page
+from examples.microscope_server import MOST_BYTES, make_server
+from models.classifier import load_classifier
+from nn import inspection
+from tests.browser import Browser, needs_browser
+from tests.examples.test_microscope_engine import CLASSIFIERS, Switched, padded, picture_for
+from tests.microscope import READY, VISIT
+
+PAGE = "<!DOCTYPE html><title>page</title>"
+
+
+@contextmanager
+def serving(text, classifiers):
+    server = make_server(text, classifiers)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def port():
+    with serving(PAGE, [padded(), load_classifier("digits_lenet")]) as number:
+        yield number
+
+
+def ask(port, method, path, body=None, **headers):
+    """(status, headers, body) of one request, sent as it is written here."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders(body)
+        reply = connection.getresponse()
+        return reply.status, dict(reply.getheaders()), reply.read()
+    finally:
+        connection.close()
+
+
+def question(classifier, number=0, changes=None, target=None):
+    levels = picture_for(classifier)
+    task = {"network": number, "levels": in_base64(levels.tobytes()), "changes": changes or {}, "target": target}
+    return json.dumps(task).encode()
+
+
+def posted(port, body, **headers):
+    headers = {"Content_Type": "application/json", "Content_Length": str(len(body))} | headers
+    return ask(port, "POST", "/answer", body, **headers)
+
+
+# -------------------------------------------------------------------------------------------------- the answers
+@pytest.mark.parametrize("name", ["padded", "digits_lenet", "lenet5_1998"])
+@pytest.mark.parametrize("target", [None, 2])
+def test_the_answer_is_the_library_s(name, target):
+    classifier = CLASSIFIERS[name]()
+    network = classifier.network
+    found = Answerer([classifier])(question(classifier, target=target))
+    x = classifier.preparation(picture_for(classifier)[None])
+    outputs = inspection.activations(network, x)
+    logits = outputs[list(network.layers)[-1]].astype(np.float64)
+    dlogits = np.exp(logits - logits.max())
+    dlogits /= dlogits.sum()
+    dlogits[0, logits.argmax() if target is None else target] -= 1
+    gradients = inspection.gradients(network, x, dlogits.astype(np.float32))
+    for values, wanted in zip(found, [*outputs.values(), *gradients.values()], strict=True):
+        np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_what_is_switched_off():
+    classifier = padded()
+    changes = {
+        "layer1": {"off": False, "channels_off": [1], "units_off": [7]},
+        "layer6": {"off": True, "channels_off": [], "units_off": []},
+        "layer8": {"off": True, "channels_off": [], "units_off": []},
+    }
+    names = {"off": "off", "channels_off": "channelsOff", "units_off": "unitsOff"}
+    found = Answerer([classifier])(question(classifier, changes=changes, target=0))
+    x = classifier.preparation(picture_for(classifier)[None])
+    for (name, layer), values in zip(classifier.network.layers.items(), found):
+        change = {names[key]: value for key, value in changes.get(name, {}).items()}
+        x = Switched(layer, change).forward(x)
+        np.testing.assert_allclose(values, x, rtol=0, atol=1e-5 * max(1e-30, np.abs(x).max()))
+    gradients = dict(zip(["input", *classifier.network.layers], found[len(classifier.network.layers) :], strict=True))
+    assert not gradients["input"].any()  # behind a convolution that answers 0 nothing comes back
+    assert gradients["layer8"].any() and not gradients["layer7"].any()
+
+
+def test_asking_changes_nothing_and_two_may_ask_at_once():
+    classifier = load_classifier("digits_lenet")
+    answerer = Answerer([classifier])
+    bodies = [question(classifier, target=target) for target in range(4)]
+    wanted = [answerer(body) for body in bodies]
+    found = [[] for _ in bodies]
+
+    def ask_often(number):
+        found[number] = [answerer(bodies[number]) for _ in range(20)]
+
+    threads = [threading.Thread(target=ask_often, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for right, answers in zip(wanted, found, strict=True):
+        assert len(answers) == 20
+        for answer in answers:
+            for values, expected in zip(answer, right, strict=True):
+                np.testing.assert_array_equal(values, expected)
+
+
+BAD = {
+    "no JSON": b"{",
+    "a list": b"[]",
+    "nested too deeply": b"[" * 100_000,
+    "bytes": bytes(range(256)),
+    "no such network": {"network": 2},
+    "a negative network": {"network": -1},
+    "a network's name": {"network": "0"},
+    "true is no number": {"network": True},
+    "too few levels": {"levels": in_base64(bytes(3))},
+    "levels as a list": {"levels": [0, 1]},
+    "no base64": {"levels": "?"},
+    "no such class": {"target": 4},
+    "half a class": {"target": 0.5},
+    "no such layer": {"changes": {"conv9": {"off": True, "channels_off": [], "units_off": []}}},
+    "no such channel": {"changes": {"layer0": {"off": False, "channels_off": [8], "units_off": []}}},
+    "no such unit": {"changes": {"layer0": {"off": False, "channels_off": [], "units_off": [10**9]}}},
+    "no list of units": {"changes": {"layer0": {"off": False, "channels_off": [], "units_off": 3}}},
+    "changes as a list": {"changes": []},
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_questions_that_are_not_understood(name, port):
+    classifier = padded()
+    body = BAD[name]
+    if isinstance(body, dict):
+        body = json.dumps(json.loads(question(classifier)) | body).encode()
+    with pytest.raises(ValueError):
+        read_question(body, [classifier, load_classifier("digits_lenet")])
+    status, _, said = posted(port, body)
+    assert status == 400 and said.startswith(b"the question is not understood: ") and said.count(b"\n") == 1
+
+
+# --------------------------------------------------------------------------------------------------- the server
+def test_the_page_and_weights(port):
+    status, headers, body = ask(port, "GET", "/")
+    assert (status, body.decode()) == (200, PAGE)
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    layers = list(load_classifier("digits_lenet").network.layers.values())
+    for number, layer in enumerate(layers):
+        status, headers, body = ask(port, "GET", f"/weights/1/{number}")
+        assert status == 200
+        wanted = [array.ravel() for array in layer_arrays(layer).values()]
+        np.testing.assert_array_equal(np.frombuffer(body, "<f4"), np.concatenate(wanted) if wanted else [])
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin" and headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_an_answer_over_the_network(port):
+    classifier = padded()
+    status, headers, body = posted(port, question(classifier))
+    assert status == 200 and headers["Content-Type"] == "application/octet-stream"
+    shapes = [*classifier.network.shapes(classifier.network.image_shape)]
+    sizes = [int(np.prod(shape)) for shape in [*shapes, classifier.network.image_shape, *shapes]]
+    assert len(body) == 4 * sum(sizes)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/index.html", "/answer", "/page.js", "/../README.md", "/%2e%2e/README.md", "//etc/passwd", "/?x=1", "*"),
+        *(
+            "/weights",
+            "/weights/2/0",
+            "/weights/0/99",
+            "/weights/0/-1",
+            "/weights/0/0/",
+            "/weights/0/0\u0660"[:-1] + "x",
+        ),
+    ],
+)
+def test_nothing_else_is_served(path, port):
+    assert ask(port, "GET", path)[0] == 404
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_other_methods_are_refused(method, port):
+    assert ask(port, method, "/")[0] == 501
+
+
+def test_posting_elsewhere_is_refused(port):
+    assert ask(port, "POST", "/", b"{}", Content_Type="application/json", Content_Length="2")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "localhost.evil:{port}"]
+)
+def test_other_names_for_this_machine_are_refused(host, port):
+    """What a stranger's page sends whose name server points here (DNS rebinding)."""
+    host = host.format(port=port)
+    assert ask(port, "GET", "/", Host=host)[0] == 403
+    assert posted(port, question(padded()), Host=host)[0] == 403
+
+
+def test_its_own_names_are_not(port):
+    for host in ("127.0.0.1", "localhost"):
+        assert ask(port, "GET", "/", Host=f"{host}:{port}")[0] == 200
+
+
+def test_without_a_host_nothing_is_said(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert connection.recv(1000).split()[1] == b"403"
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1"])
+def test_other_pages_are_refused(origin, port):
+    origin = origin.format(port=port)
+    assert posted(port, question(padded()), Origin=origin)[0] == 403
+    assert posted(port, question(padded()), Origin=f"http://127.0.0.1:{port}")[0] == 200
+
+
+def test_what_a_form_of_another_page_could_send_is_refused(port):
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        assert posted(port, question(padded()), Content_Type=kind)[0] == 415
+
+
+def test_bodies_over_10_mb_are_refused_unread(port):
+    for length in (MOST_BYTES + 1, 10**17):
+        status, _, said = posted(port, b"", Content_Length=str(length))
+        assert status == 413 and b"10,000,000" in said
+
+
+@pytest.mark.parametrize("length", [None, "-1", "ten", "1e3", ""])
+def test_a_body_needs_a_length(length, port):
+    headers = {"Content_Type": "application/json"} | ({} if length is None else {"Content_Length": length})
+    assert ask(port, "POST", "/answer", None, **headers)[0] == 411
+
+
+def test_it_listens_on_this_machine_alone():
+    server = make_server(PAGE, [padded()])
+    try:
+        assert server.socket.getsockname()[0] == "127.0.0.1"
+    finally:
+        server.server_close()
+
+
+# ------------------------------------------------------------------------------------------- the page that it serves
+@needs_browser
+def test_a_served_page_shows_what_the_server_computes():
+    """A network whose weights are not in the page: numbers, explanations, experiments."""
+    classifier = padded()
+    picture = picture_for(classifier)
+    source = {"shape": list(picture.shape), "levels": base64.b64encode(picture.tobytes()).decode()}
+    data = {"networks": [describe(classifier, picture, with_weights=False)], "source": source, "target": 1}
+    x = classifier.preparation(picture[None]).astype(np.float64)
+    network = classifier.network.astype(np.float64)
+    outputs = inspection.activations(network, x)
+    logits = outputs[list(network.layers)[-1]]
+    dlogits = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    dlogits[0, 1] -= 1
+    gradients = inspection.gradients(network, x, dlogits)
+    browser = Browser()
+    try:
+        with serving(page(data, served=True), [classifier]) as port:
+            browser.open(f"http://127.0.0.1:{port}/")
+            browser.wait_until(READY)
+            rng = np.random.default_rng(0)
+            for view, values in (("activations", outputs), ("gradients", gradients)):
+                browser.click(f"input[value={view}]")
+                for name in network.layers:
+                    shape = values[name].shape[1:]
+                    places = [tuple(int(rng.integers(length)) for length in shape) for _ in range(5)]
+                    words = [f"{name} {','.join(map(str, at))}" for at in places]
+                    browser.run(VISIT, words[:1])
+                    title = f"return document.querySelector('#panel h2').textContent.includes('{name},')"
+                    browser.wait_until(title)  # its weights may still be on their way
+                    shown = [float(text) for text in browser.run(VISIT, words)]
+                    wanted = [values[name][(0, *at)] for at in places]
+                    np.testing.assert_allclose(shown, wanted, rtol=0, atol=1e-5 * np.abs(values[name]).max())
+            browser.click("[data-layer=layer0] .power")
+            browser.wait_until(READY)
+            off = {"layer0": {"off": True, "channels_off": [], "units_off": []}}
+            last = Answerer([classifier])(question(classifier, changes=off, target=1))[len(network.layers) - 1][0]
+            probabilities = 100 * np.exp(last - last.max()) / np.exp(last - last.max()).sum()
+            shown = browser.run("return [...document.querySelectorAll('.answer .share')].map((e) => e.textContent)")
+            np.testing.assert_allclose([float(text[:-2]) for text in shown], probabilities, rtol=0, atol=0.051)
+            assert browser.complaints() == []
+        browser.click("[data-layer=layer0] .power")  # and the server is gone
+        browser.wait_until("return !document.querySelector('#trouble').hidden")
+        assert "could not be asked" in browser.text("#trouble")
+    finally:
+        browser.close()
