@@ -9,12 +9,13 @@ INTERPRETED := tests/nn/test_kernels.py tests/nn/data/test_augmentation.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons test test-cuda coverage reliability mutants bench lint clean
+.PHONY: help demo crops lessons microscope test test-cuda coverage reliability mutants bench lint clean
 
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops        show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
 	@echo 'make lessons      run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
+	@echo 'make microscope   write a page that shows what LeNet computes of a digit you draw; it is in runs/microscope/'
 	@echo 'make test         run the tests'
 	@echo 'make test-cuda    run the tests that need a graphics card (installs CuPy and the libraries of CUDA 12)'
 	@echo 'make coverage     run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
@@ -33,6 +34,9 @@ crops: .venv/installed
 
 lessons: .venv/installed
 	$(BIN)/python -m examples.lessons $(ARGS)
+
+microscope: .venv/installed
+	$(BIN)/python -m examples.microscope $(ARGS)
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest $(ARGS)

@@ -111,11 +111,12 @@ def find_classifiers(weights: Sequence[str] | None, model: str | None, seed: int
         if weights:
             raise ValueError("--model makes random weights and --weights names some, expected one of the two")
         return {model: random_classifier(model, seed)}
-    classifiers: dict[str, Classifier] = {}
-    for path in weights or ["digits_lenet"]:
-        name = Path(path).stem
-        if name in classifiers:  # examples.train calls all its weights best or last
-            name = f"{Path(path).resolve().parent.name}_{name}"
+    wanted = list(weights or ["digits_lenet"])
+    stems = [Path(path).stem for path in wanted]
+    classifiers = {}
+    for path, stem in zip(wanted, stems):
+        # examples.train calls all its weights best or last: those of one name are told apart by their folders.
+        name = stem if stems.count(stem) == 1 else f"{Path(path).resolve().parent.name}_{stem}"
         if name in classifiers:
             raise ValueError(f"--weights: {path} is named twice, expected different networks")
         classifiers[name] = load_classifier(path)

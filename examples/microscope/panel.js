@@ -206,7 +206,7 @@ function footLine(words, value) {
 }
 
 function termInWords({text, weight, value}) {
-    return text ?? (weight === null ? number(value) : `${number(weight)} \u00d7 ${number(value)}`);
+    return text ?? (weight === null ? "" : `${number(weight)} \u00d7 ${number(value)}`);
 }
 
 function bar(value, largest) {

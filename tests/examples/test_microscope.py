@@ -1,0 +1,89 @@
+"""The program that writes the microscope's page, or serves it."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from examples.microscope import main
+from examples.microscope_page import ENGINE, FOLDER, VIEW, joined_script
+from tests.checks import one_sentence
+from tests.invocations import ROOT
+
+
+def data_of(text):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_every_module_is_in_the_page_once():
+    assert sorted(f"{name}.js" for name in (*ENGINE, *VIEW)) == sorted(path.name for path in FOLDER.glob("*.js"))
+    script = joined_script()
+    assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+
+
+def test_the_page_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 0
+    (path,) = tmp_path.rglob("*.*")
+    assert path == tmp_path / "runs/microscope/digits_lenet.html"
+    assert str(path.relative_to(tmp_path)) in capsys.readouterr().out
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 3_000_000
+    assert "connect-src" not in text and not re.search(r"https?://(?!www\.w3\.org)", text)
+    data = data_of(text)
+    (network,) = data["networks"]
+    assert network["name"] == "lenet" and network["weights"] is not None and 0 <= data["target"] <= 9
+
+
+def test_two_networks_and_a_picture_of_one_s_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((500, 900, 3), np.uint8) + np.uint8([200, 100, 50])).save("mine.png")
+    weights = ["--weights", "objects_lenet", "--weights", "objects_alexnet"]
+    assert main([*weights, "--picture", "mine.png", "--label", "dog"]) == 0
+    text = (tmp_path / "runs/microscope/objects_lenet_and_objects_alexnet.html").read_text(encoding="utf-8")
+    data = data_of(text)
+    assert [network["name"] for network in data["networks"]] == ["lenet", "alexnet_small"]
+    assert data["source"]["shape"] == [213, 384, 3]
+    assert data["networks"][0]["class_names"][data["target"]] == "dog"
+
+
+def test_random_weights(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--model", "lenet5_1998", "--seed", "3"]) == 0
+    first = (tmp_path / "runs/microscope/lenet5_1998.html").read_text(encoding="utf-8")
+    assert main(["--model", "lenet5_1998", "--seed", "4"]) == 0
+    assert (tmp_path / "runs/microscope/lenet5_1998.html").read_text(encoding="utf-8") != first
+
+
+def test_a_port_that_is_taken(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SystemExit) as ended:
+            main(["--serve", "--no-browser", "--port", str(taken.getsockname()[1])])
+    assert ended.value.code == 2
+    with one_sentence(ValueError):
+        raise ValueError(capsys.readouterr().err.strip())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGINT for one process alone.")
+def test_serving_until_ctrl_c(tmp_path):
+    command = [sys.executable, "-m", "examples.microscope", "--serve", "--no-browser"]
+    program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        address = re.search(r"http://127\.0\.0\.1:\d+/", program.stdout.readline())[0]
+        reply = requests.get(address, timeout=30)
+        assert reply.status_code == 200 and "connect-src 'self'" in reply.text
+        program.send_signal(signal.SIGINT)
+        _, said = program.communicate(timeout=30)
+    finally:
+        program.kill()
+    assert program.returncode == 130 and "Traceback" not in said and "stopped by Ctrl-C" in said
