@@ -7,6 +7,7 @@ import {drawPicture} from "./sheets.js";
 const PAD = 224; // pixels of the drawing pad's side
 const PAD_PEN = 14;
 const SMALLEST_FRAME = 1 / 8; // of the picture's shorter side
+const OPENED = 256; // a picture that is opened in the page is brought to this shorter side at most
 const KEY_STEP = 1 / 28; // of the pad's or the picture's side
 
 /** The place of a pointer on an element, from 0 to 1 along both sides. */
@@ -204,6 +205,37 @@ export class CropFrame {
         });
         this.words.textContent = ` ${Math.round(100 * part.height * part.width / (height * width))} % of the area`;
     }
+}
+
+/** Opens a picture file. opened(picture) gets its {levels, shape}; complain(sentence or null) says that it is none. */
+export function makeFileChooser(opened, complain) {
+    const input = make("input", {type: "file", accept: "image/*", onchange: async () => {
+        const [file] = input.files;
+        if (file === undefined) {
+            return;
+        }
+        try {
+            opened(await readPicture(file));
+            complain(null);
+        } catch {
+            complain(`${file.name} cannot be read as a picture`);
+        }
+    }});
+    return make("label", {class: "chooser"}, "Another picture: ", input);
+}
+
+/** A picture file's levels in red, green and blue, made smaller where it is large. */
+async function readPicture(file) {
+    const bitmap = await createImageBitmap(file);
+    const scale = Math.min(1, OPENED / Math.min(bitmap.width, bitmap.height));
+    const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+    const canvas = make("canvas", {width, height});
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fff"; // what is transparent shows white paper
+    context.fillRect(0, 0, width, height);
+    context.drawImage(bitmap, 0, 0, width, height);
+    const {data} = context.getImageData(0, 0, width, height);
+    return {shape: [height, width, 3], levels: data.filter((_, index) => index % 4 !== 3)};
 }
 
 /** The sliders. effects is changed in place, then changed() is called. */

@@ -35,7 +35,9 @@ export function makeSlider({name, min, max, step, value, shown, oninput}) {
     return make("label", {class: "slider"}, make("span", {}, name), slider, output);
 }
 
-/** A number in three digits, for where many stand together. */
+/** A number in few digits, three at most, for where many stand together. */
 export function brief(value) {
-    return value === 0 ? "0" : Number(value.toPrecision(3)).toString().replace("-", "\u2212");
+    const size = Math.abs(value);
+    const text = size > 0 && size < 0.001 ? value.toExponential(0) : String(Number(value.toPrecision(size < 0.1 ? 2 : 3)));
+    return text.replaceAll("-", "\u2212");
 }

@@ -1,6 +1,6 @@
 /** The page: what is chosen, what is shown of it, and what makes it change. */
 
-import {CropFrame, DrawingPad, makeSliders} from "./controls.js";
+import {CropFrame, DrawingPad, makeFileChooser, makeSliders} from "./controls.js";
 import {decodeBytes} from "./engine.js";
 import {make, makeButton} from "./elements.js";
 import {drawOverview} from "./overview.js";
@@ -12,9 +12,7 @@ import {LayerCard, columnsOf} from "./strip.js";
 import {checkPlace, flatIndex, placeOf} from "./windows.js";
 
 const STILL = {noise: 0, angle: 0, right: 0, down: 0};
-const OPENED = 256; // a picture that is opened in the page is brought to this shorter side at most
 const SHOWN_CLASSES = 10;
-const BOXES = 24; // of more terms none is marked by itself
 
 const byId = (id) => document.getElementById(id);
 
@@ -23,6 +21,7 @@ class Page {
         this.specimens = networks.map((description, place) => new Specimen(description, place));
         this.classNames = this.specimens[0].network.classNames;
         this.target = target;
+        this.labelled = target !== null; // whether the target is the known class of the picture
         this.view = "activations";
         this.effects = {...STILL};
         this.cards = this.specimens.map((specimen) => this.makeCards(specimen));
@@ -35,10 +34,18 @@ class Page {
         this.fillExperiments();
         if (this.specimens[0].channels === 1) {
             const {size} = this.specimens[0];
-            byId("picture").append(new DrawingPad(size, (levels) => this.put([levels])).element);
+            const pad = new DrawingPad(size, (levels) => {
+                this.forgetLabel();
+                this.put([levels]);
+            });
+            byId("picture").append(pad.element);
         } else {
             this.useSource({levels: decodeBytes(source.levels), shape: source.shape});
-            byId("picture").append(this.fileChooser());
+            byId("picture").append(makeFileChooser((opened) => {
+                const frame = this.useSource(opened);
+                this.forgetLabel();
+                frame.reset();
+            }, (sentence) => this.complain(sentence)));
         }
         this.fillSeen();
     }
@@ -74,6 +81,7 @@ class Page {
         target.selectedIndex = this.target === null ? 0 : this.target + 1;
         target.addEventListener("change", () => {
             this.target = target.selectedIndex === 0 ? null : target.selectedIndex - 1;
+            this.labelled = false;
             this.change();
         });
         byId("go").addEventListener("submit", (event) => {
@@ -140,6 +148,15 @@ class Page {
         this.change();
     }
 
+    /** After another picture was put there, of which the class is not known. */
+    forgetLabel() {
+        if (this.labelled) {
+            this.labelled = false;
+            this.target = null;
+            byId("target").selectedIndex = 0;
+        }
+    }
+
     /** A picture to cut out of. */
     useSource(source) {
         const frame = new CropFrame(source, (part) =>
@@ -150,21 +167,6 @@ class Page {
             byId("picture").append(frame.element);
         }
         return frame;
-    }
-
-    fileChooser() {
-        const input = make("input", {type: "file", accept: "image/*", onchange: async () => {
-            if (input.files.length === 0) {
-                return;
-            }
-            try {
-                this.useSource(await readPicture(input.files[0])).reset();
-                this.complain(null);
-            } catch {
-                this.complain(`${input.files[0].name} cannot be read as a picture`);
-            }
-        }});
-        return make("label", {class: "chooser"}, "Another picture: ", input);
     }
 
     complain(sentence) {
@@ -280,32 +282,9 @@ class Page {
 
     /** Draws the chosen number's frame, those of what it is made of, and its receptive field. */
     mark() {
-        const {specimen, layer, at} = this.choice;
-        const source = specimen.sourceOf(layer, this.view);
+        const {specimen} = this.choice;
         const explanation = this.explained();
-        const terms = explanation === null ? [] : explanation.terms;
-        for (const card of this.cards.flat()) {
-            const mine = card.specimen === specimen;
-            const boxes = [];
-            const windows = [];
-            if (mine && card.layer === layer) {
-                boxes.push(at);
-            }
-            if (mine && card.layer === source && terms.length > 0) {
-                if (terms[0].place.length === 3) {
-                    windows.push(windowOfTerms(terms));
-                } else if (terms.length <= BOXES) {
-                    boxes.push(...terms.map(({place}) => place));
-                }
-                if (explanation.winner !== undefined) {
-                    boxes.push(explanation.winner.place);
-                }
-            }
-            if (mine && card.layer === INPUT && layer !== INPUT && !(source === INPUT && terms.length > 0)) {
-                windows.push({...specimen.fieldOf(layer, at), maps: [...Array(specimen.channels).keys()]});
-            }
-            card.mark(boxes, windows, this.edge());
-        }
+        this.cards.flat().forEach((card) => card.mark(this.choice, this.view, explanation, this.edge()));
         this.specimens.forEach((each, place) => this.markField(each, this.seen[place].field, each === specimen));
     }
 
@@ -363,31 +342,6 @@ class Page {
             this.complain(error.message);
         }
     }
-}
-
-/** The smallest window that holds all terms, and the maps that they lie in. */
-function windowOfTerms(terms) {
-    const along = (axis) => {
-        const places = terms.map(({place}) => place[axis]);
-        return [Math.min(...places), Math.max(...places)];
-    };
-    const [[top, bottom], [left, right]] = [along(0), along(1)];
-    const maps = new Set(terms.map(({place}) => place[2]));
-    return {top, left, height: bottom - top + 1, width: right - left + 1, maps};
-}
-
-/** A picture file's levels in red, green and blue, made smaller where it is large. */
-async function readPicture(file) {
-    const bitmap = await createImageBitmap(file);
-    const scale = Math.min(1, OPENED / Math.min(bitmap.width, bitmap.height));
-    const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
-    const canvas = make("canvas", {width, height});
-    const context = canvas.getContext("2d");
-    context.fillStyle = "#fff"; // what is transparent shows white paper
-    context.fillRect(0, 0, width, height);
-    context.drawImage(bitmap, 0, 0, width, height);
-    const {data} = context.getImageData(0, 0, width, height);
-    return {shape: [height, width, 3], levels: data.filter((_, index) => index % 4 !== 3)};
 }
 
 new Page(JSON.parse(byId("data").textContent)).start();

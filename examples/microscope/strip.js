@@ -7,6 +7,7 @@ import {INPUT, isOff, toggle} from "./specimen.js";
 import {number} from "./terms.js";
 import {flatIndex} from "./windows.js";
 
+const BOXES = 24; // of more terms none is marked by itself
 const CONVOLUTIONS = ["Conv2d"];
 const FULLY_CONNECTED = ["Linear", "EuclideanRBF"];
 const KINDS = {
@@ -110,29 +111,47 @@ export class LayerCard {
         }
     }
 
-    /**
-     * Marks numbers: boxes by their places, windows as {top, left, height, width} in every map of `maps`.
-     * The drawing is black and white beside each other, which stands out from every colour.
-     */
-    mark(boxes, windows, colour) {
+    /** Marks what of this layer has to do with the chosen number: itself, what it is made of, what it sees. */
+    mark({specimen, layer, at}, view, explanation, colour) {
+        const boxes = [];
+        const windows = [];
+        const terms = explanation === null ? [] : explanation.terms;
+        if (specimen === this.specimen) {
+            if (this.layer === layer) {
+                boxes.push(at);
+            }
+            if (this.layer === specimen.sourceOf(layer, view) && terms.length > 0) {
+                if (this.shape.length === 3) {
+                    windows.push(windowOfTerms(terms));
+                } else if (terms.length <= BOXES) {
+                    boxes.push(...terms.map(({place}) => place));
+                }
+                if (explanation.winner !== undefined) {
+                    boxes.push(explanation.winner.place);
+                }
+            } else if (this.layer === INPUT && layer !== INPUT) {
+                windows.push({...specimen.fieldOf(layer, at), maps: [...Array(specimen.channels).keys()]});
+            }
+        }
+        this.outline(boxes, windows, colour);
+    }
+
+    /** Draws frames in a light and a dark line beside each other, which stand out from every colour. */
+    outline(boxes, windows, {edge, line}) {
         const context = this.marks.getContext("2d");
         context.clearRect(0, 0, this.marks.width, this.marks.height);
-        const outline = ({left, top, width, height}) => {
-            context.lineWidth = 3;
-            context.strokeStyle = colour.edge;
-            context.strokeRect(left, top, width, height);
-            context.lineWidth = 1.5;
-            context.strokeStyle = colour.line;
-            context.strokeRect(left, top, width, height);
-        };
-        boxes.map((at) => boxOnSheet(this.layout, at)).forEach(outline);
+        const {pixel} = this.layout;
+        const frames = boxes.map((at) => boxOnSheet(this.layout, at));
         for (const {top, left, height, width, maps} of windows) {
-            if (height > 0 && width > 0) {
-                for (const map of maps) {
-                    const corner = boxOnSheet(this.layout, [top, left, map]);
-                    const {pixel} = this.layout;
-                    outline({left: corner.left, top: corner.top, width: width * pixel, height: height * pixel});
-                }
+            for (const map of height > 0 && width > 0 ? maps : []) {
+                const corner = boxOnSheet(this.layout, [top, left, map]);
+                frames.push({left: corner.left, top: corner.top, width: width * pixel, height: height * pixel});
+            }
+        }
+        for (const {left, top, width, height} of frames) {
+            for (const [lineWidth, strokeStyle] of [[3, edge], [1.5, line]]) {
+                Object.assign(context, {lineWidth, strokeStyle});
+                context.strokeRect(left, top, width, height);
             }
         }
     }
@@ -172,4 +191,15 @@ export class LayerCard {
         this.page.select(this.specimen, this.layer, moved.map((index, axis) =>
             Math.min(this.shape[axis] - 1, Math.max(0, index))));
     }
+}
+
+/** The smallest window that holds all terms, and the maps that they lie in. */
+function windowOfTerms(terms) {
+    const along = (axis) => {
+        const places = terms.map(({place}) => place[axis]);
+        return [Math.min(...places), Math.max(...places)];
+    };
+    const [[top, bottom], [left, right]] = [along(0), along(1)];
+    const maps = new Set(terms.map(({place}) => place[2]));
+    return {top, left, height: bottom - top + 1, width: right - left + 1, maps};
 }

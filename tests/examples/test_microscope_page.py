@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.classifier import load_classifier
 from nn import inspection
 from tests.browser import ARROWS, PAGE_DOWN, PAGE_UP, needs_browser
 from tests.examples.test_microscope_engine import CLASSIFIERS, Switched, padded, picture_for
@@ -177,9 +178,13 @@ def draw(browser, strokes, kind="mouse"):
 
 @pytest.mark.parametrize("name, kind, digit", [("one", "mouse", "1"), ("seven", "touch", "7"), ("zero", "pen", "0")])
 def test_a_drawn_digit_is_read(name, kind, digit, browser, tmp_path):
-    classifier = digits_lenet(browser, tmp_path)
+    classifier = load_classifier("digits_lenet")
+    show(browser, tmp_path, classifier, picture_for(classifier), 9)
     draw(browser, STROKES[name], kind)
     assert_answer(browser, classifier)
+    assert (
+        browser.run("return document.querySelector('#target').value") == "the answer"
+    )  # no longer the old picture's 9
     shown = shown_answer(browser)
     assert max(shown, key=shown.get) == digit
 
