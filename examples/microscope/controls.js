@@ -18,9 +18,9 @@ function pointOn(element, {clientX, clientY}) {
 
 /** A pad to draw a digit on, with mouse, finger, pen or keys. */
 export class DrawingPad {
-    /** changed(levels) gets the drawing at this size, [height, width], whenever it grows. */
-    constructor(size, changed) {
-        Object.assign(this, {size, changed, strokes: [], pen: null, cursor: [0.5, 0.5], fitted: true});
+    /** changed(levelsOf) is called whenever the drawing grows: levelsOf([height, width]) gives its levels. */
+    constructor(changed) {
+        Object.assign(this, {changed, strokes: [], pen: null, cursor: [0.5, 0.5], fitted: true});
         this.canvas = make("canvas", {
             class: "pad", width: PAD, height: PAD, tabindex: "0", role: "application",
             "aria-label": "Drawing pad: draw with the pointer, or move with the arrow keys and press space to put the " +
@@ -88,7 +88,7 @@ export class DrawingPad {
 
     tell() {
         this.draw();
-        this.changed(drawnLevels(this.strokes, this.size, this.fitted));
+        this.changed((size) => drawnLevels(this.strokes, size, this.fitted));
     }
 
     draw() {

@@ -7,7 +7,7 @@ import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
 import {cutOut, experimented} from "./pictures.js";
 import {drawPicture, makeColours} from "./sheets.js";
-import {INPUT, Specimen, switchedOff, toggle} from "./specimen.js";
+import {INPUT, Specimen, placeOfLargest, switchedOff, toggle} from "./specimen.js";
 import {LayerCard, columnsOf} from "./strip.js";
 import {checkPlace, flatIndex, placeOf} from "./windows.js";
 
@@ -33,10 +33,9 @@ class Page {
         this.fillNetworks();
         this.fillExperiments();
         if (this.specimens[0].channels === 1) {
-            const {size} = this.specimens[0];
-            const pad = new DrawingPad(size, (levels) => {
+            const pad = new DrawingPad((drawn) => {
                 this.forgetLabel();
-                this.put([levels]);
+                this.put(drawn);
             });
             byId("picture").append(pad.element);
         } else {
@@ -54,7 +53,7 @@ class Page {
     async start() {
         await this.change();
         const {output, shape} = this.specimens[0].states[0];
-        await this.select(this.specimens[0], 0, placeOf(output.indexOf(Math.max(...output)), shape));
+        await this.select(this.specimens[0], 0, placeOf(placeOfLargest(output), shape));
     }
 
     makeCards(specimen) {
@@ -139,12 +138,12 @@ class Page {
     }
 
     // ------------------------------------------------------------------------------------------------- the picture
-    /** Puts levels under the networks: one array for each, or one for all. */
-    put(levels) {
-        this.specimens.forEach((specimen, place) => {
-            specimen.picture = levels[Math.min(place, levels.length - 1)];
+    /** Puts another picture under the networks: levelsOf(size) gives its levels at a size. */
+    put(levelsOf) {
+        for (const specimen of this.specimens) {
+            specimen.picture = levelsOf(specimen.size);
             specimen.before = null;
-        });
+        }
         this.change();
     }
 
@@ -159,8 +158,7 @@ class Page {
 
     /** A picture to cut out of. */
     useSource(source) {
-        const frame = new CropFrame(source, (part) =>
-            this.put(this.specimens.map(({size}) => cutOut(source, part, size))));
+        const frame = new CropFrame(source, (part) => this.put((size) => cutOut(source, part, size)));
         this.cropper?.replaceWith(frame.element);
         this.cropper = frame.element;
         if (!frame.element.isConnected) {

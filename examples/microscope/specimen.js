@@ -60,7 +60,7 @@ export class Specimen {
         }
         const states = this.network.forward(input, changes);
         const probabilities = softmax(states[states.length - 1].output);
-        const chosen = target ?? likeliest(probabilities);
+        const chosen = target ?? placeOfLargest(probabilities);
         const gradients = this.network.backward(states, lossGradient(probabilities, chosen));
         return {input, states, probabilities, target: chosen, gradients};
     }
@@ -84,7 +84,7 @@ export class Specimen {
         }
         const gradients = {input: next(imageShape), outputs: layers.map((layer) => next(layer.outputShape))};
         const probabilities = softmax(x);
-        return {input, states, probabilities, target: target ?? likeliest(probabilities), gradients};
+        return {input, states, probabilities, target: target ?? placeOfLargest(probabilities), gradients};
     }
 
     /** Fetches the weights of a layer from the server, once. */
@@ -160,8 +160,9 @@ function lossGradient(probabilities, target) {
     return probabilities.map((probability, index) => probability - (index === target ? 1 : 0));
 }
 
-export function likeliest(probabilities) {
-    return probabilities.indexOf(Math.max(...probabilities));
+/** The flat index of the largest number. */
+export function placeOfLargest(numbers) {
+    return numbers.reduce((best, value, index) => (value > numbers[best] ? index : best), 0);
 }
 
 /** The state of a layer whose outputs the server computed. */
