@@ -1,13 +1,20 @@
-"""A graphics card for the tests, or what stands for one."""
+"""A graphics card for the tests, or what stands for one; and how hypothesis searches."""
 
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import Phase, settings
 
 from nn import device
 from nn.kernels import cuda
 from tests import cuda_shim
 from tests.other_arrays import OtherArray, other
+
+# For `python -m tests.mutants`, which only asks whether a test fails: the first example that does is enough, as the
+# smallest one takes most of the time to find. The same examples for each mutant.
+settings.register_profile(
+    "mutants", phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False, derandomize=True, database=None
+)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ when a test fails, or when the tests take far longer than they should; it surviv
 gap in the tests, or computes what the original computes (a constant that only decides how work is shared out, say);
 the second kind is listed, with the reason, in mutants_equal.txt beside this file, and only tried with --equal.
 
-The mutants are made in a copy of the project. What a message says is not mutated, nor are type annotations.
+The tests run in a copy of the project, whose files stay as they are: a mutant is put in while they are imported
+(tests/mutant_import.py). What a message says is not mutated, nor are type annotations.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
 from tqdm import tqdm
 
@@ -72,6 +72,7 @@ class Mutant:
     before: str  # the piece of code that is changed, on one line
     after: str
     source: str  # the whole file, changed
+    recompile: bool  # whether compiled kernels depend on it
 
     def __str__(self) -> str:
         return f"{self.path}: {self.before}  ->  {self.after}"
@@ -163,11 +164,12 @@ def mutants_of(path: str) -> list[Mutant]:
         return len("".join(lines[: line - 1]).encode()) + column  # the parser counts bytes
 
     text, found, seen = source.encode(), [], set()
+    outside = {node.lineno for node in ast.parse(source).body if not isinstance(node, ast.FunctionDef)}
     for node in visited(ast.parse(source), plain=path.startswith("nn/kernels/")):
         start, stop = offset(node.lineno, node.col_offset), offset(node.end_lineno, node.end_col_offset)
         for replacement in replacements(node):
             after = ast.unparse(ast.fix_missing_locations(replacement))
-            # The number of lines stays, so that numba still finds the compiled kernels of this file.
+            # The number of lines stays, by which numba finds the compiled kernels of this file.
             padding = "\n" * (node.end_lineno - node.lineno)
             inserted = after + padding if isinstance(node, ast.stmt) else f"({after}{padding})"
             changed = (text[:start] + inserted.encode() + text[stop:]).decode()
@@ -176,7 +178,8 @@ def mutants_of(path: str) -> list[Mutant]:
                 before = " ".join(text[start:stop].decode().split())
                 statement = " ".join(lines[node.lineno - 1].partition("  #")[0].split())
                 before = before if len(before) > 12 else f"{before} in {statement}"
-                found.append(Mutant(path, node.lineno, before, " ".join(after.split()), changed))
+                recompile = path.startswith("nn/kernels/") and node.lineno in outside  # a constant of both versions
+                found.append(Mutant(path, node.lineno, before, " ".join(after.split()), changed, recompile))
     return found
 
 
@@ -196,53 +199,44 @@ def files() -> list[str]:
 
 # ------------------------------------------------------------------------------------------------- running the tests
 class Copy:
-    """A copy of the project to make mistakes in. All versions of a file have the same length and the same time of
-    change: by these numba tells whether its compiled kernels are still valid."""
+    """A copy of the project, in which the tests run."""
 
-    def __init__(self, folder: Path, paths: list[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.compiled = False
         for name in FOLDERS:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "setup.cfg", folder)
-        self.sizes = {path: len((ROOT / path).read_bytes()) + 200 for path in paths}
-        for path in paths:
-            self.write(path, (ROOT / path).read_text(encoding="utf-8"))
 
-    def write(self, path: str, source: str) -> None:
-        text = source.encode()
-        (self.folder / path).write_bytes(text + b"#" * (self.sizes[path] - len(text)))
-        os.utime(self.folder / path, (1e9, 1e9))
-
-    def passes(self, path: str) -> bool:
-        """Do the tests of this file pass, and then the further ones?"""
+    def kills(self, mutant: Mutant) -> bool:
+        """Does one of the tests of this file fail, or else one of the further ones?"""
         common = COMMON_TESTS
-        if path.startswith("nn/kernels/"):  # layers call the fast kernels: only these tests see the plain ones
+        if mutant.path.startswith("nn/kernels/"):  # layers call the fast kernels: only these tests see the plain ones
             common = COMMON_TESTS[::-1]
-        own = [*OWN_TESTS.get(path, []), *common]
-        return self._passes(own) and self._passes(FURTHER_TESTS)
+        own = [*OWN_TESTS.get(mutant.path, []), *common]
+        return not (self._pass(own, mutant) and self._pass(FURTHER_TESTS, mutant))
 
-    def prepare(self) -> bool:
-        """Do all tests pass before anything is changed? All is compiled on the way, Python's bytecode and numba's
-        kernels, and kept; but for the bytecode of files that will be changed, by which a mutant would be overlooked."""
-        own = [name for path in self.sizes for name in OWN_TESTS.get(path, [])]
-        passed = self._passes([*dict.fromkeys([*own, *COMMON_TESTS, *FURTHER_TESTS])], 4 * PATIENCE)
-        for changing in self.sizes:
-            for compiled in (self.folder / changing).parent.glob(f"__pycache__/{Path(changing).stem}.*"):
-                compiled.unlink()
-        self.compiled = True
-        return passed
+    def prepare(self, paths: list[str]) -> bool:
+        """Do all tests pass before anything is changed? Kernels and bytecode are compiled on the way, and kept."""
+        own = [name for path in paths for name in OWN_TESTS.get(path, [])]
+        return self._pass([*dict.fromkeys([*own, *COMMON_TESTS, *FURTHER_TESTS])])
 
-    def _passes(self, names: list[str], patience: float = PATIENCE) -> bool:
-        tests = [f"tests/{name}" for name in names]
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not oracle", *tests]
+    def _pass(self, names: list[str], mutant: Mutant | None = None) -> bool:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
+        command += ["--hypothesis-profile=mutants", "-m", "not oracle"]
         environment = os.environ | {"NUMBA_CACHE_DIR": str(self.folder / "compiled"), "NUM_THREADS": "2"}
-        if self.compiled:
-            environment["PYTHONDONTWRITEBYTECODE"] = "1"  # else a mutant might be read from the file of the one before
-        try:
-            done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, timeout=patience)
-        except subprocess.TimeoutExpired:
-            return False
+        with tempfile.TemporaryDirectory() as folder:
+            if mutant is not None:
+                (Path(folder) / "mutant.py").write_text(mutant.source, encoding="utf-8")
+                environment |= {"MUTANT": f"{folder}/mutant.py", "MUTANT_OF": str(self.folder / mutant.path)}
+                command += ["-p", "tests.mutant_import"]
+                if mutant.recompile:
+                    environment["NUMBA_CACHE_DIR"] = folder
+            command += [f"tests/{name}" for name in names]
+            patience = 4 * PATIENCE if mutant is None or mutant.recompile else PATIENCE
+            try:
+                done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, timeout=patience)
+            except subprocess.TimeoutExpired:
+                return False
         if done.returncode in (4, 5):  # pytest's way to say that there are no such tests
             raise RuntimeError(done.stdout.decode() + done.stderr.decode())
         return done.returncode == 0
@@ -250,29 +244,14 @@ class Copy:
 
 def run(mutants: list[Mutant], workers: int) -> list[Mutant]:
     """Those that survive."""
-    paths = sorted({mutant.path for mutant in mutants})
-    with tempfile.TemporaryDirectory() as folder:
-        copies = [Copy(Path(folder) / str(number), paths) for number in range(workers)]
-        free: SimpleQueue[Copy] = SimpleQueue()
-
-        def survives(mutant: Mutant) -> bool:
-            project = free.get()
-            project.write(mutant.path, mutant.source)
-            try:
-                return project.passes(mutant.path)
-            finally:
-                project.write(mutant.path, (ROOT / mutant.path).read_text(encoding="utf-8"))
-                free.put(project)
-
-        with ThreadPoolExecutor(workers) as pool:
-            # First without a mistake: else every mutant would look killed.
-            if not all(pool.map(Copy.prepare, copies)):
-                raise RuntimeError("the tests fail before anything is changed")
-            for project in copies:
-                free.put(project)
-            outcomes = pool.map(survives, mutants)
-            bar = tqdm(zip(mutants, outcomes), total=len(mutants), unit="mutant", disable=not sys.stderr.isatty())
-            return [mutant for mutant, survived in bar if survived]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
+        project = Copy(Path(folder) / "copy")
+        # First without a mistake: else every mutant would look killed.
+        if not project.prepare(sorted({mutant.path for mutant in mutants})):
+            raise RuntimeError("the tests fail before anything is changed")
+        killed = pool.map(project.kills, mutants)
+        bar = tqdm(zip(mutants, killed), total=len(mutants), unit="mutant", disable=not sys.stderr.isatty())
+        return [mutant for mutant, is_killed in bar if not is_killed]
 
 
 def main() -> int:

@@ -62,6 +62,16 @@ def build(name, dtype=np.float32):
     return layer, x, dy
 
 
+@every_layer
+def test_moving_a_layer_lets_go_of_its_forward_pass(name):
+    """What that has kept may lie on the other device."""
+    layer, x, dy = build(name, np.float64)
+    layer.forward(x, training=True)
+    assert layer.to("cpu") is layer
+    with one_sentence(RuntimeError):
+        layer.backward(dy)
+
+
 @both_dtypes
 @every_layer
 def test_the_dtype_never_drifts(name, dtype):
