@@ -10,11 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from layers import Dropout
 from models import Classifier
 from nn import softmax
 from nn.inspection import twin
 from nn.layer import Layer
 from nn.threads import single_threaded_blas
+
+UNCHANGED = {"off": False, "channels_off": [], "units_off": [], "scale": None}
 
 
 class Answerer:
@@ -32,7 +35,7 @@ class Answerer:
         """Every layer's outputs for one picture, then the gradient by the input, then that by every layer's outputs.
 
         body: {"network": 0, "levels": base64, "target": 3 or null, "changes": {layer: {"off": false, "channels_off":
-        [0], "units_off": []}}}, as JSON. ValueError where it is something else.
+        [0], "units_off": [], "mask": base64 or null}}}, as JSON. ValueError where it is something else.
 
         The gradients are those of cross-entropy after softmax for the class `target`, null for that of the answer.
         Nothing flows back through what is switched off; a layer that is off passes picture and gradient on if its
@@ -42,7 +45,7 @@ class Answerer:
         classifier = self.classifiers[place]
         x = classifier.preparation(levels[None]).astype(classifier.network.dtype, copy=False)
         with self.lock:
-            layers = [Switched(layer, changes.get(name)) for name, layer in self.layers[place].items()]
+            layers = [Switched(layer, changes.get(name, UNCHANGED)) for name, layer in self.layers[place].items()]
             outputs = []
             for layer in layers:
                 x = layer.forward(x)
@@ -57,23 +60,27 @@ class Answerer:
 
 
 class Switched:
-    """A layer of which some outputs are switched off."""
+    """A layer of which some outputs are switched off; dropout with the mask that it is given."""
 
-    def __init__(self, layer: Layer, change: dict | None) -> None:
+    def __init__(self, layer: Layer, change: dict) -> None:
         self.layer = layer
-        self.change = change or {"off": False, "channels_off": [], "units_off": []}
+        self.change = change
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         if self.change["off"]:
             self.input_shape = x.shape
             shape = (1, *self.layer.output_shape(x.shape[1:]))
             return x if shape == x.shape else np.zeros(shape, x.dtype)
-        return self._without_silenced(self.layer.forward(x, training=True))
+        y = self.layer.forward(x, training=True) if self.change["scale"] is None else x * self.change["scale"]
+        return self._without_silenced(y)
 
     def backward(self, dy: np.ndarray) -> np.ndarray:
         if self.change["off"]:
             return dy if dy.shape == self.input_shape else np.zeros(self.input_shape, dy.dtype)
-        return self.layer.backward(self._without_silenced(dy)).copy()  # which may be an array that the layer reuses
+        dy = self._without_silenced(dy)
+        if self.change["scale"] is not None:
+            return dy * self.change["scale"]
+        return self.layer.backward(dy).copy()  # which may be an array that the layer reuses
 
     def _without_silenced(self, values: np.ndarray) -> np.ndarray:
         values = values.copy()
@@ -101,10 +108,21 @@ def read_question(body: bytes, classifiers: Sequence[Classifier]) -> tuple[int, 
                 "off": change["off"] is True,
                 "channels_off": [_whole(channel, shape[-1]) for channel in change["channels_off"]],
                 "units_off": [_whole(unit, math.prod(shape)) for unit in change["units_off"]],
+                "scale": _scale(change["mask"], network.layers[name], shape),
             }
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__} {error}") from None
     return place, levels, changes, target
+
+
+def _scale(mask: object, layer: Layer, shape: tuple[int, ...]) -> np.ndarray | None:
+    """What a dropout layer with this mask multiplies its input by."""
+    if mask is None:
+        return None
+    if not isinstance(layer, Dropout):
+        raise ValueError(f"expected no mask for {layer.label}")
+    kept = np.frombuffer(base64.b64decode(mask, validate=True), np.uint8).reshape(shape) != 0
+    return kept.astype(np.float32) / np.float32(1 - layer.p)
 
 
 def _whole(number: object, end: int) -> int:

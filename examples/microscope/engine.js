@@ -81,6 +81,7 @@ export function softmax(logits) {
  * @property {Uint8Array|null} silenced 1 where the output was set to 0
  * @property {null|"input"|"zero"} bypassed how a layer that is off answers: with its input, or with 0
  * @property {Int32Array} [winners] of max-pooling: for each output the index in the input
+ * @property {Uint8Array|null} [mask] of dropout
  * @property {Float64Array} [denominators] of local response normalisation: s of each place
  */
 
@@ -135,9 +136,10 @@ export class Network {
     /**
      * Every layer's answer.
      * @param {Float64Array|Float32Array} input one prepared picture
-     * @param {Object<string, {channelsOff?: Iterable<number>, unitsOff?: Iterable<number>, off?: boolean}>} changes
-     *     by a layer's name what of it is silenced: channels (of a vector: features), units by their flat index, or
-     *     the whole layer, which then passes its input on where that has the output's shape, and else answers 0
+     * @param {Object<string, {channelsOff?: Iterable<number>, unitsOff?: Iterable<number>, off?: boolean,
+     *     mask?: Uint8Array|null}>} changes by a layer's name what of it is silenced: channels (of a vector: features),
+     *     units by their flat index, or the whole layer, which then passes its input on where that has the output's
+     *     shape, and else answers 0. mask: of dropout, as in training, 1 for each unit that goes through
      * @returns {LayerState[]} one for each layer
      */
     forward(input, changes = {}) {
@@ -192,7 +194,7 @@ function answer(layer, x, change) {
         const output = same ? x : new Float64Array(sizeOf(layer.outputShape));
         return {...shared, output, bypassed: same ? "input" : "zero"};
     }
-    const state = {...shared, ...PASSES[layer.kind].forward(layer, x)};
+    const state = {...shared, ...PASSES[layer.kind].forward(layer, x, change?.mask ?? null)};
     const silenced = change ? silencedUnits(layer, change) : null;
     if (silenced !== null) {
         state.silenced = silenced;

@@ -5,7 +5,7 @@
 
 import {withoutSilenced} from "./engine.js";
 import {WINDOW_EXPLANATIONS, windowOf} from "./explain_windows.js";
-import {SQUASHING} from "./pointwise.js";
+import {SQUASHING, dropoutFactor} from "./pointwise.js";
 import {number, summed, term} from "./terms.js";
 import {checkPlace, flatIndex, placeOf} from "./windows.js";
 
@@ -178,11 +178,13 @@ function squashingExplained({value, slope, valueText, slopeText}) {
     };
 }
 
-/** Without a mask, which is drawn in training alone. */
-function dropoutTerms(numbers, shape, at) {
-    const from = flatIndex(at, shape);
-    const text = `${number(numbers[from])} * 1 (outside training every unit goes through)`;
-    return summed([term(from, at, 1, numbers[from], {text})], {mask: null});
+function dropoutTerms(layer, numbers, at, {mask}) {
+    const from = flatIndex(at, layer.inputShape);
+    const factor = dropoutFactor(layer, mask, from);
+    const words = mask === null ? "1 (outside training every unit goes through)"
+        : `mask ${factor === 0 ? 0 : 1} / (1 - p ${layer.attributes.p})`;
+    const text = `${number(numbers[from])} * ${words}`;
+    return summed([term(from, at, factor, numbers[from], {text})]);
 }
 
 function flattenTerms(layer, x, [index]) {
@@ -201,8 +203,8 @@ const EXPLANATIONS = {
     Tanh: squashingExplained(SQUASHING.Tanh),
     ScaledTanh: squashingExplained(SQUASHING.ScaledTanh),
     Dropout: {
-        forward: (layer, x, at) => dropoutTerms(x, layer.inputShape, at),
-        backward: (layer, x, dy, at) => dropoutTerms(dy, layer.inputShape, at),
+        forward: (layer, x, at, state) => dropoutTerms(layer, x, at, state),
+        backward: (layer, x, dy, at, state) => dropoutTerms(layer, dy, at, state),
     },
     Flatten: {forward: flattenTerms, backward: flattenGradientTerms},
     Linear: {forward: linearTerms, backward: linearGradientTerms},

@@ -2,13 +2,14 @@
  * Every kind of layer, forward and backward, for one picture: what the files in layers/ compute, in plain loops over
  * flat arrays and in double precision.
  *
- *     forward(layer, x)            -> {output, and what the backward pass or an explanation needs besides}
+ *     forward(layer, x, mask)      -> {output, and what the backward pass or an explanation needs besides}
  *     backward(layer, state, dy)   -> dx, the gradient by the layer's input; state.input is x, state.output is y
  *
- * Dropout and Flatten pass on the very array that they get: nobody may write into what forward and backward return.
+ * The mask is dropout's alone. Dropout and Flatten may pass on the very array that they get: nobody may write into what
+ * forward and backward return.
  */
 
-import {NORMALISATION, PASSING_ON, SQUASHING, squashing} from "./pointwise.js";
+import {DROPOUT, NORMALISATION, PASSING_ON, SQUASHING, squashing} from "./pointwise.js";
 import {elementsOfWindow, sizeOf} from "./windows.js";
 
 // ------------------------------------------------------------------------------------------------------ convolution
@@ -355,7 +356,7 @@ export const PASSES = {
     Sigmoid: squashing(SQUASHING.Sigmoid),
     Tanh: squashing(SQUASHING.Tanh),
     ScaledTanh: squashing(SQUASHING.ScaledTanh),
-    Dropout: PASSING_ON,
+    Dropout: DROPOUT,
     Flatten: PASSING_ON,
     Linear: {forward: linearForward, backward: linearBackward},
     EuclideanRBF: {forward: rbfForward, backward: rbfBackward},

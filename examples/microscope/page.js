@@ -7,7 +7,7 @@ import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
 import {cutOut, experimented} from "./pictures.js";
 import {drawPicture, makeColours} from "./sheets.js";
-import {INPUT, Specimen, placeOfLargest, switchedOff, toggle} from "./specimen.js";
+import {INPUT, Specimen, drawMasks, placeOfLargest, switchedOff, toggle} from "./specimen.js";
 import {LayerCard, columnsOf} from "./strip.js";
 import {checkPlace, flatIndex, placeOf} from "./windows.js";
 
@@ -105,8 +105,9 @@ class Page {
                 strip.append(stage);
             }
         });
-        byId("networks").append(
-            ...this.specimens.map((specimen) => drawOverview(specimen, (layer) => this.visit(specimen, layer))), strip);
+        const overviews = this.specimens.map((specimen) =>
+            drawOverview(specimen, (layer) => this.visit(specimen, layer)));
+        byId("networks").append(make("div", {class: "overviews"}, ...overviews), strip);
     }
 
     fillExperiments() {
@@ -121,8 +122,13 @@ class Page {
             this.change();
         });
         fill();
+        const masks = makeButton("Draw dropout masks, as in training", () => {
+            this.specimens.forEach(drawMasks);
+            this.change();
+        });
+        masks.hidden = !this.specimens.some(({network}) => network.layers.some(({kind}) => kind === "Dropout"));
         const hint = make("p", {class: "hint"}, "Layers, maps and single numbers can be switched off where they are shown.");
-        byId("experiments").append(this.sliders, this.off, hint, reset);
+        byId("experiments").append(this.sliders, masks, this.off, hint, reset);
     }
 
     /** Each network's picture as it sees it, after all experiments, with what the chosen number sees of it. */

@@ -1,6 +1,6 @@
 /**
- * The layers whose outputs have their inputs' places: the squashing functions, local response normalisation, and those
- * that pass their input on. Forward and backward as in layers.js.
+ * The layers whose outputs have their inputs' places: the squashing functions, local response normalisation, dropout, and
+ * those that pass their input on. Forward and backward as in layers.js.
  */
 
 /**
@@ -149,7 +149,21 @@ function normalisationBackward(layer, state, dy) {
 
 export const NORMALISATION = {forward: normalisationForward, backward: normalisationBackward};
 
-/** Dropout outside training, and Flatten, of which the flat array knows nothing. */
+/** What dropout multiplies a unit by: 1 outside training, where there is no mask; in training 1 / (1 - p), or 0. */
+export function dropoutFactor(layer, mask, index) {
+    return mask === null ? 1 : mask[index] ? 1 / (1 - layer.attributes.p) : 0;
+}
+
+/** mask: 1 for each unit that goes through, or null outside training. */
+export const DROPOUT = {
+    forward: (layer, x, mask) => ({
+        output: mask === null ? x : x.map((value, index) => value * dropoutFactor(layer, mask, index)), mask,
+    }),
+    backward: (layer, {mask}, dy) =>
+        (mask === null ? dy : dy.map((value, index) => value * dropoutFactor(layer, mask, index))),
+};
+
+/** Flatten, of which the flat array knows nothing. */
 export const PASSING_ON = {
     forward: (layer, x) => ({output: x}),
     backward: (layer, state, dy) => dy,

@@ -32,7 +32,7 @@ export class Specimen {
     /** Whether a layer or a part of one is switched off. */
     get changed() {
         return Object.values(this.changes).some(
-            ({off, channelsOff, unitsOff}) => off || channelsOff.size > 0 || unitsOff.size > 0);
+            ({off, channelsOff, unitsOff, mask}) => off || channelsOff.size > 0 || unitsOff.size > 0 || mask !== null);
     }
 
     /**
@@ -67,8 +67,11 @@ export class Specimen {
 
     /** The same, from the server: it sends every layer's outputs, then the input's gradient and every layer's. */
     async ask(input, levels, changes, target) {
-        const sent = Object.fromEntries(Object.entries(changes).map(([name, {off, channelsOff, unitsOff}]) =>
-            [name, {off: off === true, channels_off: [...channelsOff], units_off: [...unitsOff]}]));
+        const sent = {};
+        for (const [name, {off, channelsOff, unitsOff, mask}] of Object.entries(changes)) {
+            const bytes = mask === null ? null : encodeBytes(mask);
+            sent[name] = {off, channels_off: [...channelsOff], units_off: [...unitsOff], mask: bytes};
+        }
         const body = JSON.stringify({network: this.place, levels: encodeBytes(levels), changes: sent, target});
         const reply = await fetch("answer", {method: "POST", headers: {"Content-Type": "application/json"}, body});
         const numbers = new Float32Array(await goodReply(reply).arrayBuffer());
@@ -171,7 +174,7 @@ function stateOf(layer, x, output, change) {
     const silenced = change && !change.off ? silencedUnits(layer, change) : null;
     // What an explanation needs besides, a winner or a denominator, is made again from the input, unless that takes
     // weights: layers that have some keep nothing else.
-    const more = Object.keys(layer.paramShapes).length === 0 && bypassed === null ? PASSES[layer.kind].forward(layer, x) : {};
+    const more = Object.keys(layer.paramShapes).length === 0 && bypassed === null ? PASSES[layer.kind].forward(layer, x, change?.mask ?? null) : {};
     return {...more, input: x, output, shape: layer.outputShape, silenced, bypassed};
 }
 
@@ -191,16 +194,33 @@ function encodeBytes(bytes) {
     return btoa(characters);
 }
 
-/** Switches a part off, or on again. part: {channel}, {unit} or {} for the whole layer. */
-export function toggle(specimen, name, {channel, unit}) {
-    const change = specimen.changes[name] ??= {off: false, channelsOff: new Set(), unitsOff: new Set()};
-    if (channel === undefined && unit === undefined) {
+/** What is changed of a layer. */
+function changeOf(specimen, name) {
+    return specimen.changes[name] ??= {off: false, channelsOff: new Set(), unitsOff: new Set(), mask: null};
+}
+
+/** Switches a part off, or on again. part: {channel}, {unit}, {mask} or {} for the whole layer. */
+export function toggle(specimen, name, {channel, unit, mask}) {
+    const change = changeOf(specimen, name);
+    if (mask !== undefined) {
+        change.mask = null;
+    } else if (channel === undefined && unit === undefined) {
         change.off = !change.off;
-        return;
+    } else {
+        const [set, member] = unit === undefined ? [change.channelsOff, channel] : [change.unitsOff, unit];
+        if (!set.delete(member)) {
+            set.add(member);
+        }
     }
-    const [set, member] = unit === undefined ? [change.channelsOff, channel] : [change.unitsOff, unit];
-    if (!set.delete(member)) {
-        set.add(member);
+}
+
+/** Draws a mask for every dropout layer, as a step of training does. */
+export function drawMasks(specimen) {
+    for (const {name, kind, attributes, outputShape} of specimen.network.layers) {
+        if (kind === "Dropout") {
+            changeOf(specimen, name).mask = Uint8Array.from({length: sizeOf(outputShape)}, () =>
+                (Math.random() >= attributes.p ? 1 : 0));
+        }
     }
 }
 
@@ -217,10 +237,14 @@ export function isOff(specimen, name, {channel, unit}) {
 /** Everything that is switched off, as {name, what, part}. */
 export function switchedOff(specimen) {
     const found = [];
-    for (const [name, {off, channelsOff, unitsOff}] of Object.entries(specimen.changes)) {
+    for (const [name, {off, channelsOff, unitsOff, mask}] of Object.entries(specimen.changes)) {
         const shape = specimen.network.layers[specimen.network.indexOf(name)].outputShape;
         if (off) {
             found.push({name, what: `${name}, the whole layer`, part: {}});
+        }
+        if (mask !== null) {
+            const silenced = mask.filter((kept) => !kept).length;
+            found.push({name, what: `${name}, ${silenced} of ${mask.length} units by its mask`, part: {mask}});
         }
         for (const channel of channelsOff) {
             found.push({name, what: `${name}, ${shape.length === 1 ? "unit" : "map"} ${channel}`, part: {channel}});

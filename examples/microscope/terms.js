@@ -24,7 +24,6 @@
  * @property {number} result the number that is explained
  * @property {{top: number, left: number, height: number, width: number}|null} window in the input, inside the picture
  * @property {{from: number, place: number[]}} [winner] of a max-pooling window
- * @property {null} [mask] of dropout: there is none outside training
  * @property {boolean} silenced whether the result was set to 0
  * @property {null|"input"|"zero"} bypassed whether the layer is off, and what stands for its output
  */

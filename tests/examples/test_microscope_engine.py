@@ -66,6 +66,9 @@ writeFileSync("ANSWER", JSON.stringify({
 """
 
 
+MASK = [int(kept) for kept in np.random.default_rng(6).random(30) < 0.6]  # of padded()'s dropout
+
+
 def small(*kinds, shape):
     """A classifier for pictures of this shape whose network has these layers, and a fully connected one after them."""
     features = Network([(str(index), layer) for index, layer in enumerate(kinds)]).output_shape(shape)[0]
@@ -167,6 +170,8 @@ class Switched:
             shape = (1, *self.layer.output_shape(x.shape[1:]))
             return x.copy() if shape == x.shape else np.zeros(shape, x.dtype)
         y = self.layer.forward(x).copy()
+        if self.change.get("mask") is not None:
+            y *= np.array(self.change["mask"]).reshape(y.shape) / (1 - self.layer.p)
         y[..., self.change.get("channelsOff", [])] = 0
         y.reshape(-1)[self.change.get("unitsOff", [])] = 0
         return y
@@ -296,6 +301,8 @@ def test_receptive_fields_hold_every_pixel_that_matters(name, answers):
         ("digits_lenet", {"sigmoid1": {"off": True}, "conv2": {"unitsOff": [5, 900]}}),
         ("digits_lenet", {"fc4": {"off": True}}),
         ("alexnet_cifar10", {"norm1": {"off": True}, "pool2": {"channelsOff": [2], "unitsOff": [17]}}),
+        ("padded", {"layer10": {"mask": MASK}}),
+        ("padded", {"layer10": {"mask": MASK, "channelsOff": [1]}}),
         ("objects_alexnet", {"conv2": {"channelsOff": [0, 5]}, "relu1": {"off": True}, "pool5": {"channelsOff": [1]}}),
     ],
 )
@@ -335,6 +342,7 @@ def test_gradients_of_a_silenced_network_are_its_slopes(tmp_path):
     classifier = padded()
     task = {"description": describe(classifier, picture_for(classifier))}
     task["changes"] = {"layer1": {"channelsOff": [1]}, "layer6": {"off": True}, "layer9": {"unitsOff": [0, 4]}}
+    task["changes"]["layer10"] = {"mask": MASK}
     script = """
     const dlogits = [1, -2, 0.5, 3];
     const answer = (x) => network.forward(x, task.changes).at(-1).output.reduce((sum, y, o) => sum + y * dlogits[o], 0);

@@ -16,7 +16,7 @@ pytestmark = needs_browser
 
 OUTSIDE = """
 const free = [...document.querySelectorAll("body *")].filter((element) => element.checkVisibility()
-    && !element.closest(".strip, .terms, .matrices, .cropping, .seen, svg")); // which scroll, or cut off
+    && !element.closest(".overviews, .strip, .terms, .matrices, .cropping, .seen, svg")); // which scroll, or cut off
 return free.filter((element) => {
     const {left, right, width} = element.getBoundingClientRect();
     return width > 0 && (left < -0.5 || right > innerWidth + 0.5);

@@ -283,6 +283,29 @@ def test_switching_off_and_on(browser, tmp_path):
     assert shown_answer(browser) == whole
 
 
+def test_dropout_masks(browser, tmp_path):
+    (classifier,), _ = objects(browser, tmp_path)
+    levels = seen(browser, 3)
+    browser.run("let number = 0; Math.random = () => (number++ % 3 === 0 ? 0.1 : 0.9)")  # every third unit is silenced
+    browser.run("""[...document.querySelectorAll("#experiments button")].find(
+        ({textContent}) => textContent.startsWith("Draw dropout masks")).click()""")
+    browser.wait_until(READY)
+    network, changes, number = classifier.network, {}, 0
+    for name, shape in zip(network.layers, network.shapes(network.image_shape)):
+        if name.startswith("dropout"):
+            (size,) = shape
+            changes[name] = {"mask": [int((number + unit) % 3 != 0) for unit in range(size)]}
+            number += size
+    assert len(changes) == 2
+    wanted = switched_probabilities(classifier, levels, changes)
+    np.testing.assert_allclose(list(shown_answer(browser).values()), wanted, rtol=0, atol=0.051)
+    browser.run(VISIT, ["dropout6 3"])
+    assert "mask 0 / (1 - p 0.5)" in browser.text("#panel .terms") and browser.text("#result") == "0"
+    browser.click(".off-list button")
+    browser.wait_until(READY)
+    assert len(browser.run("return [...document.querySelectorAll('.off-list li')].map(String)")) == 1
+
+
 # -------------------------------------------------------------------------------------------- pictures and frames
 def test_the_frame_cuts_out_what_it_shows(browser, tmp_path):
     (classifier,), picture = objects(browser, tmp_path)

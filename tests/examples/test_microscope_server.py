@@ -88,9 +88,9 @@ def test_the_answer_is_the_library_s(name, target):
 def test_what_is_switched_off():
     classifier = padded()
     changes = {
-        "layer1": {"off": False, "channels_off": [1], "units_off": [7]},
-        "layer6": {"off": True, "channels_off": [], "units_off": []},
-        "layer8": {"off": True, "channels_off": [], "units_off": []},
+        "layer1": {"off": False, "channels_off": [1], "units_off": [7], "mask": None},
+        "layer6": {"off": True, "channels_off": [], "units_off": [], "mask": None},
+        "layer8": {"off": True, "channels_off": [], "units_off": [], "mask": None},
     }
     names = {"off": "off", "channels_off": "channelsOff", "units_off": "unitsOff"}
     found = Answerer([classifier])(question(classifier, changes=changes, target=0))
@@ -102,6 +102,18 @@ def test_what_is_switched_off():
     gradients = dict(zip(["input", *classifier.network.layers], found[len(classifier.network.layers) :], strict=True))
     assert not gradients["input"].any()  # behind a convolution that answers 0 nothing comes back
     assert gradients["layer8"].any() and not gradients["layer7"].any()
+
+
+def test_dropout_with_a_mask():
+    classifier = padded()
+    network, p = classifier.network, classifier.network.layers["layer10"].p
+    kept = np.random.default_rng(0).random(network.shapes(network.image_shape)[10]) < 0.5
+    changes = {"layer10": UNCHANGED | {"mask": in_base64(kept.astype(np.uint8).tobytes())}}
+    found = Answerer([classifier])(question(classifier, changes=changes, target=1))
+    assert kept.any() and not kept.all()
+    np.testing.assert_allclose(found[10][0], found[9][0] * kept / (1 - p), rtol=1e-6)
+    gradients = found[len(network.layers) + 1 :]
+    np.testing.assert_allclose(gradients[9][0], gradients[10][0] * kept / (1 - p), rtol=1e-6)
 
 
 def test_asking_changes_nothing_and_two_may_ask_at_once():
@@ -126,6 +138,7 @@ def test_asking_changes_nothing_and_two_may_ask_at_once():
                 np.testing.assert_array_equal(values, expected)
 
 
+UNCHANGED = {"off": False, "channels_off": [], "units_off": [], "mask": None}
 BAD = {
     "no JSON": b"{",
     "a list": b"[]",
@@ -140,11 +153,15 @@ BAD = {
     "no base64": {"levels": "?"},
     "no such class": {"target": 4},
     "half a class": {"target": 0.5},
-    "no such layer": {"changes": {"conv9": {"off": True, "channels_off": [], "units_off": []}}},
-    "no such channel": {"changes": {"layer0": {"off": False, "channels_off": [8], "units_off": []}}},
-    "no such unit": {"changes": {"layer0": {"off": False, "channels_off": [], "units_off": [10**9]}}},
-    "no list of units": {"changes": {"layer0": {"off": False, "channels_off": [], "units_off": 3}}},
+    "no such layer": {"changes": {"conv9": {"off": True, "channels_off": [], "units_off": [], "mask": None}}},
+    "no such channel": {"changes": {"layer0": {"off": False, "channels_off": [8], "units_off": [], "mask": None}}},
+    "no such unit": {"changes": {"layer0": {"off": False, "channels_off": [], "units_off": [10**9], "mask": None}}},
+    "no list of units": {"changes": {"layer0": {"off": False, "channels_off": [], "units_off": 3, "mask": None}}},
     "changes as a list": {"changes": []},
+    "a mask for a convolution": {"changes": {"layer0": UNCHANGED | {"mask": "AAAA"}}},
+    "a mask that is too short": {"changes": {"layer10": UNCHANGED | {"mask": "AAAA"}}},
+    "no mask": {"changes": {"layer10": UNCHANGED | {"mask": 7}}},
+    "no word of a mask": {"changes": {"layer10": {"off": False, "channels_off": [], "units_off": []}}},
 }
 
 
@@ -298,7 +315,7 @@ def test_a_served_page_shows_what_the_server_computes():
                     np.testing.assert_allclose(shown, wanted, rtol=0, atol=1e-5 * np.abs(values[name]).max())
             browser.click("[data-layer=layer0] .power")
             browser.wait_until(READY)
-            off = {"layer0": {"off": True, "channels_off": [], "units_off": []}}
+            off = {"layer0": {"off": True, "channels_off": [], "units_off": [], "mask": None}}
             last = Answerer([classifier])(question(classifier, changes=off, target=1))[len(network.layers) - 1][0]
             probabilities = 100 * np.exp(last - last.max()) / np.exp(last - last.max()).sum()
             shown = browser.run("return [...document.querySelectorAll('.answer .share')].map((e) => e.textContent)")
