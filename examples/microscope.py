@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,7 +139,7 @@ def make_page(classifiers: dict[str, Classifier], options: argparse.Namespace) -
         check_size(smallest)
     data = {
         "networks": [
-            describe(classifier, picture, in_words(name, classifier), with_weights=within)
+            describe(classifier, picture, in_words(name, classifier, options.model is not None), with_weights=within)
             for name, classifier in classifiers.items()
         ],
         "source": source(picture),
@@ -155,9 +156,9 @@ def check_size(size: float) -> None:
         )
 
 
-def in_words(name: str, classifier: Classifier) -> str:
+def in_words(name: str, classifier: Classifier, random: bool) -> str:
     network = classifier.network
-    of = "with random weights" if name == network.name else f"with the weights {name}"
+    of = "with random weights" if random else f"with the weights {name}"
     return f"{network.name} {of}, {network.num_parameters:,} parameters"
 
 
@@ -171,9 +172,9 @@ def serve(server, browse: bool) -> int:
     """Until Ctrl-C."""
     address = "http://{}:{}/".format(*server.server_address)
     print(f"The microscope is at {address}; Ctrl-C ends it.", flush=True)
-    if browse:
-        webbrowser.open(address)
     try:
+        if browse:  # beside the server, because some browsers return only when they are closed
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.serve_forever()
     except KeyboardInterrupt:
         print("\nmicroscope: stopped by Ctrl-C", file=sys.stderr)

@@ -9,7 +9,6 @@ them is a float16 exactly, which halves the file, else as float32. Each layer sa
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -40,7 +39,7 @@ def describe(classifier: Classifier, picture: np.ndarray, title: str = "", with_
                             attributes                  {"kernel_size": [5, 5], ...}
                             input_shape, output_shape   of one picture: [28, 28, 6] or [120]
                             weights                     {"weight": {"shape": [5, 5, 1, 6], "offset": 0}, ...}
-                            parameters, multiply_adds   how many
+                            parameters                  how many
                             formula, slope              forward and backward, in words
         dtype, weights  "float16" or "float32", and the blob, null if not with_weights; offsets count its numbers
         picture         {"shape": [28, 28, 1], "levels": base64 of the uint8 levels}, brought to the network's size
@@ -72,7 +71,7 @@ def describe(classifier: Classifier, picture: np.ndarray, title: str = "", with_
         "preparation": preparation.to_json(),
         "layers": layers,
         "dtype": dtype.name,
-        "weights": in_base64(blob(arrays, dtype)) if with_weights else None,
+        "weights": in_base64(b"".join(little_endian(array, dtype) for array in arrays)) if with_weights else None,
         "picture": {"shape": list(levels.shape), "levels": in_base64(levels.tobytes())},
     }
 
@@ -85,10 +84,9 @@ def layer_arrays(layer: Layer) -> dict[str, np.ndarray]:
     return arrays
 
 
-def blob(arrays: Iterable[np.ndarray], dtype: np.dtype | type = np.float32) -> bytes:
-    """The numbers of the arrays one after the other, little-endian."""
-    little = np.dtype(dtype).newbyteorder("<")
-    return b"".join(array.astype(little).tobytes() for array in arrays)
+def little_endian(array: np.ndarray, dtype: np.dtype | type = np.float32) -> memoryview:
+    """The bytes of the array's numbers; without a copy where it has them so."""
+    return np.ascontiguousarray(array, np.dtype(dtype).newbyteorder("<")).reshape(-1).view(np.uint8).data
 
 
 def _describe_layer(layer: Layer, input_shape: tuple[int, ...], arrays: dict[str, np.ndarray], offset: int) -> dict:
@@ -106,7 +104,6 @@ def _describe_layer(layer: Layer, input_shape: tuple[int, ...], arrays: dict[str
         "output_shape": list(layer.output_shape(input_shape)),
         "weights": weights,
         "parameters": layer.num_parameters,
-        "multiply_adds": layer.multiply_adds(input_shape),
         "formula": formula,
         "slope": slope,
     }

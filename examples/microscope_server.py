@@ -5,8 +5,9 @@
     POST /answer                     every layer's outputs, then the gradients by the input and by every layer's outputs
 
 Nothing else is served. It listens on this machine's own address alone. A page of another site can still make a browser
-send requests there: such requests carry that site's name as Host (if its name server points to this machine) or as
-Origin, and are refused; and without a header of ours no other page may read an answer.
+send requests there. Such a request carries that site's name as Host (if its name server points to this machine) or as
+Origin, or says in Sec-Fetch-Site that it comes from elsewhere, and is refused; and answers say that no other page may
+read them.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from examples.microscope_answers import Answerer
-from examples.microscope_data import blob, layer_arrays
+from examples.microscope_data import layer_arrays, little_endian
 from models import Classifier
 
 ADDRESS = "127.0.0.1"
 MOST_BYTES = 10_000_000  # of a request's body
-PATIENCE = 20  # seconds that a request may take to arrive
+PATIENCE = 20  # seconds that a client may keep silent
+Buffer = bytes | memoryview
 
 
 class Refused(Exception):
@@ -55,44 +57,51 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Says nothing: an answer to each movement of the mouse would be a line each."""
 
-    def _reply(self, make: Callable[[], tuple[str, bytes]]) -> None:
+    def _reply(self, make: Callable[[], tuple[str, list[Buffer]]]) -> None:
         try:
             self._check_sender()
-            status, kind, body = HTTPStatus.OK, *make()
+            status, kind, parts = HTTPStatus.OK, *make()
         except Refused as refusal:
-            status, kind, body = refusal.status, "text/plain; charset=utf-8", f"{refusal}\n".encode()
+            status, kind, parts = refusal.status, "text/plain; charset=utf-8", [f"{refusal}\n".encode()]
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(sum(len(part) for part in parts)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.send_header("X-Frame-Options", "DENY")
-        self.end_headers()
-        self.wfile.write(body)
+        try:
+            self.end_headers()
+            for part in parts:
+                self.wfile.write(part)
+        except (ConnectionError, TimeoutError):
+            pass  # the page was closed meanwhile
 
     def _check_sender(self) -> None:
         port = self.server.server_address[1]
-        hosts = {f"{name}:{port}" for name in (ADDRESS, "localhost")}
+        hosts = {
+            name + end for name in (ADDRESS, "localhost") for end in ([f":{port}", ""] if port == 80 else [f":{port}"])
+        }
         if self.headers.get("Host") not in hosts:
             raise Refused(HTTPStatus.FORBIDDEN, f"this server is called {ADDRESS}:{port}")
         origin = self.headers.get("Origin")
-        if origin is not None and origin not in {f"http://{host}" for host in hosts}:
+        elsewhere = self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        if elsewhere or (origin is not None and origin not in {f"http://{host}" for host in hosts}):
             raise Refused(HTTPStatus.FORBIDDEN, "this server answers its own page alone")
 
-    def _found(self) -> tuple[str, bytes]:
+    def _found(self) -> tuple[str, list[Buffer]]:
         if self.path == "/":
-            return "text/html; charset=utf-8", self.server.page
+            return "text/html; charset=utf-8", [self.server.page]
         place = re.fullmatch(r"/weights/([0-9]{1,2})/([0-9]{1,3})", self.path)
         if place is not None:
             network, layer = int(place[1]), int(place[2])
             if network < len(self.server.classifiers):
                 layers = list(self.server.classifiers[network].network.layers.values())
                 if layer < len(layers):
-                    return "application/octet-stream", blob(layer_arrays(layers[layer]).values())
+                    return "application/octet-stream", [*map(little_endian, layer_arrays(layers[layer]).values())]
         raise Refused(HTTPStatus.NOT_FOUND, "there is no such page")
 
-    def _answered(self) -> tuple[str, bytes]:
+    def _answered(self) -> tuple[str, list[Buffer]]:
         if self.path != "/answer":
             raise Refused(HTTPStatus.NOT_FOUND, "there is no such page")
         if self.headers.get("Content-Type") != "application/json":
@@ -101,14 +110,13 @@ class Handler(BaseHTTPRequestHandler):
         if not re.fullmatch("[0-9]{1,18}", length):
             raise Refused(HTTPStatus.LENGTH_REQUIRED, "expected a body, and its length as Content-Length")
         if int(length) > MOST_BYTES:
-            self.close_connection = True
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected a body of at most {MOST_BYTES:,} bytes")
         try:
             body = self.rfile.read(int(length))
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive") from None
         try:
             arrays = self.server.answerer(body)
         except ValueError as error:
             raise Refused(HTTPStatus.BAD_REQUEST, f"the question is not understood: {error}") from None
-        return "application/octet-stream", blob(arrays)
+        return "application/octet-stream", [*map(little_endian, arrays)]

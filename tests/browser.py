@@ -106,18 +106,20 @@ class Browser:
         entries = self._ask("/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["source"] != "rendering"]
 
-    def resize(self, width: int, height: int, dark: bool = False, touch: bool = False) -> None:
-        """As on a screen of this size; narrower than a browser's window can be made."""
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
+    def resize(self, width: int, height: int, dark: bool = False, calm: bool = False) -> None:
+        """As on a screen of this size, narrower than a browser's window can be made, of somebody who likes it dark, or
+        no movement."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._chrome("Emulation.setDeviceMetricsOverride", **metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._chrome("Emulation.setEmulatedMedia", features=[scheme])
+        motion = {"name": "prefers-reduced-motion", "value": "reduce" if calm else "no-preference"}
+        self._chrome("Emulation.setEmulatedMedia", features=[scheme, motion])
 
     def _chrome(self, command: str, **parameters) -> None:
         self._ask("/goog/cdp/execute", {"cmd": command, "params": parameters})
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
-        """whole: also what one would have to scroll to."""
+        """For whoever writes a test and wants to see. whole: also what one would have to scroll to."""
         parameters = {"captureBeyondViewport": whole}
         answer = self._ask("/goog/cdp/execute", {"cmd": "Page.captureScreenshot", "params": parameters})
         path.write_bytes(base64.b64decode(answer["data"]))

@@ -20,18 +20,15 @@ function pointOn(element, {clientX, clientY}) {
 export class DrawingPad {
     /** changed(levelsOf) is called whenever the drawing grows: levelsOf([height, width]) gives its levels. */
     constructor(changed) {
-        Object.assign(this, {changed, strokes: [], pen: null, cursor: [0.5, 0.5], fitted: true});
+        Object.assign(this, {changed, strokes: [], pen: null, pointer: null, cursor: [0.5, 0.5], fitted: true});
         this.canvas = make("canvas", {
             class: "pad", width: PAD, height: PAD, tabindex: "0", role: "application",
             "aria-label": "Drawing pad: draw with the pointer, or move with the arrow keys and press space to put the " +
                 "pen down or up",
-            onpointerdown: (event) => {
-                this.canvas.setPointerCapture(event.pointerId);
-                this.begin(pointOn(this.canvas, event));
-            },
-            onpointermove: (event) => this.canvas.hasPointerCapture(event.pointerId) && this.follow(event),
-            onpointerup: () => this.end(),
-            onpointercancel: () => this.end(),
+            onpointerdown: (event) => this.touch(event),
+            onpointermove: (event) => event.pointerId === this.pointer && this.follow(event),
+            onpointerup: (event) => this.lift(event),
+            onpointercancel: (event) => this.lift(event),
             onkeydown: (event) => this.press(event),
             onfocus: () => this.draw(),
             onblur: () => this.draw(),
@@ -46,6 +43,22 @@ export class DrawingPad {
         this.draw();
     }
 
+    /** One finger or pen draws at a time: what else touches the pad, a palm perhaps, is left out. */
+    touch(event) {
+        if (this.pointer === null && event.button === 0) {
+            this.pointer = event.pointerId;
+            this.canvas.setPointerCapture(event.pointerId);
+            this.begin(pointOn(this.canvas, event));
+        }
+    }
+
+    lift({pointerId}) {
+        if (pointerId === this.pointer) {
+            this.pointer = null;
+            this.end();
+        }
+    }
+
     begin(point) {
         this.pen = [point];
         this.strokes.push(this.pen);
@@ -54,6 +67,9 @@ export class DrawingPad {
 
     /** All the places that the pointer has been at since the last event, not only the newest. */
     follow(event) {
+        if (this.pen === null) {
+            return; // the drawing was cleared meanwhile
+        }
         const all = event.getCoalescedEvents?.() ?? [];
         (all.length > 0 ? all : [event]).forEach((each) => this.pen.push(pointOn(this.canvas, each)));
         this.tell();
@@ -126,7 +142,7 @@ export class CropFrame {
         const picture = make("canvas", {class: "picture", role: "img", "aria-label": "The picture"});
         drawPicture(picture, levels, shape);
         this.frame = make("div", {
-            class: "frame", tabindex: "0", role: "group",
+            class: "frame", tabindex: "0", role: "application",
             "aria-label": "Crop frame: arrow keys move it, plus and minus change its size",
             onpointerdown: (event) => this.grasp(event),
             onpointermove: (event) => this.drag(event),
@@ -179,7 +195,9 @@ export class CropFrame {
             ArrowLeft: {top, left: left - step, side}, ArrowRight: {top, left: left + step, side},
         };
         const grow = {"+": step, "=": step, "-": -step}[event.key];
-        const moved = grow !== undefined ? {top: top - grow / 2, left: left - grow / 2, side: side + grow} : moves[event.key];
+        const grown = Math.min(this.side, Math.max(SMALLEST_FRAME * this.side, side + (grow ?? 0)));
+        const resized = {top: top - (grown - side) / 2, left: left - (grown - side) / 2, side: grown};
+        const moved = grow !== undefined ? resized : moves[event.key];
         if (moved !== undefined) {
             event.preventDefault();
             this.move(moved);
@@ -209,18 +227,21 @@ export class CropFrame {
 
 /** Opens a picture file. opened(picture) gets its {levels, shape}; complain(sentence or null) says that it is none. */
 export function makeFileChooser(opened, complain) {
-    const input = make("input", {type: "file", accept: "image/*", onchange: async () => {
+    const open = async () => {
         const [file] = input.files;
         if (file === undefined) {
             return;
         }
-        try {
-            opened(await readPicture(file));
-            complain(null);
-        } catch {
-            complain(`${file.name} cannot be read as a picture`);
+        const picture = await readPicture(file).catch(() => null);
+        if (input.files[0] !== file) {
+            return; // another one was chosen meanwhile
         }
-    }});
+        complain(picture === null ? `${file.name} cannot be read as a picture` : null);
+        if (picture !== null) {
+            opened(picture);
+        }
+    };
+    const input = make("input", {type: "file", accept: "image/*", onchange: open});
     return make("label", {class: "chooser"}, "Another picture: ", input);
 }
 

@@ -77,7 +77,6 @@ export function softmax(logits) {
  * @property {Float64Array} input of the layer; only to be read, as output is: layers may share arrays
  * @property {Float64Array} output after silencing
  * @property {number[]} shape of the output
- * @property {Float64Array} [computed] what the output was before some of it was silenced
  * @property {Uint8Array|null} silenced 1 where the output was set to 0
  * @property {null|"input"|"zero"} bypassed how a layer that is off answers: with its input, or with 0
  * @property {Int32Array} [winners] of max-pooling: for each output the index in the input
@@ -198,8 +197,7 @@ function answer(layer, x, change) {
     const silenced = change ? silencedUnits(layer, change) : null;
     if (silenced !== null) {
         state.silenced = silenced;
-        state.computed = state.output;
-        state.output = state.computed.map((value, index) => (silenced[index] ? 0 : value));
+        state.output = state.output.map((value, index) => (silenced[index] ? 0 : value));
     }
     return state;
 }
@@ -234,7 +232,6 @@ function makeLayer(described, numbers) {
         params: {},
         paramShapes: {},
         parameters: described.parameters,
-        multiplyAdds: described.multiply_adds,
         formula: described.formula,
         slope: described.slope,
     };

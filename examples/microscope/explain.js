@@ -59,20 +59,31 @@ export function explainBackward(network, states, gradients, input, layerIndex, a
         const from = flatIndex(at, layer.inputShape);
         return summed([term(from, at, 1, dy[from])], {bypassed: "input"});
     }
-    return EXPLANATIONS[layer.kind].backward(layer, x, dy, at, state);
+    const explanation = EXPLANATIONS[layer.kind].backward(layer, x, dy, at, state);
+    for (const each of explanation.terms) {
+        if (state.silenced !== null && state.silenced[each.from]) {
+            each.text = "0 (switched off)";
+        }
+    }
+    return explanation;
 }
 
 /**
  * The part of the network's input picture that one output of a layer can see, clipped to the picture.
+ * @param {LayerState[]} [states] of a forward pass: what is switched off in it lets more or nothing through
  * @returns {{top: number, left: number, height: number, width: number}} with height or width 0 where it sees nothing
  */
-export function receptiveField(network, layerIndex, at) {
+export function receptiveField(network, layerIndex, at, states = []) {
     checkPlace(at, network.layers[layerIndex].outputShape, `the output of ${network.layers[layerIndex].name}`);
     // What is seen of each layer's input, from the last layer to the first: rows and columns, or one index of a
     // vector, or null for everything.
     let seen = at.length === 3 ? {rows: [at[0], at[0] + 1], columns: [at[1], at[1] + 1]} : {index: at[0]};
     for (let index = layerIndex; index >= 0 && seen !== null; index--) {
-        seen = seenOfInput(network.layers[index], seen);
+        const bypassed = states[index]?.bypassed ?? null;
+        if (bypassed === "zero") {
+            return {top: 0, left: 0, height: 0, width: 0};
+        }
+        seen = bypassed === "input" ? seen : seenOfInput(network.layers[index], seen);
     }
     const [height, width] = network.imageShape;
     if (seen === null || !("rows" in seen)) {

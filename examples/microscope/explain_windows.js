@@ -100,7 +100,8 @@ function maxPoolTerms(layer, x, [oh, ow, c], state) {
     eachInWindow(layer, oh, ow, (h, w) => {
         const place = [h, w, c];
         const index = flatIndex(place, layer.inputShape);
-        terms.push(term(index, place, null, x[index], {won: index === from}));
+        const won = index === from;
+        terms.push(term(index, place, null, x[index], {won, text: won ? "the largest" : ""}));
     });
     const winner = {from, place: placeOf(from, layer.inputShape)};
     return summed(terms, {how: "largest", total: x[from], result: x[from], winner});

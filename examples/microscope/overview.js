@@ -47,7 +47,8 @@ export function drawOverview(specimen, goTo) {
             onclick: () => goTo(layer), onkeydown: press}, ...parts, label, size);
     });
     const title = `${specimen.network.name} to scale, ${stagesOf(specimen.network).length - 1} stages`;
-    return make("svg:svg", {class: "overview", preserveAspectRatio: "xMinYMid", viewBox: `0 0 ${Math.max(DRAWING_WIDTH, x)} ${floor + 32}`, role: "group",
+    const viewBox = `0 0 ${Math.max(DRAWING_WIDTH, x)} ${floor + 32}`;
+    return make("svg:svg", {class: "overview", preserveAspectRatio: "xMinYMid", viewBox, role: "group",
         "aria-label": title}, ...drawn);
 }
 

@@ -5,7 +5,7 @@ import {decodeBytes} from "./engine.js";
 import {make, makeButton} from "./elements.js";
 import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
-import {cutOut, experimented} from "./pictures.js";
+import {cutOut} from "./pictures.js";
 import {drawPicture, makeColours} from "./sheets.js";
 import {INPUT, Specimen, drawMasks, placeOfLargest, switchedOff, toggle} from "./specimen.js";
 import {LayerCard, columnsOf} from "./strip.js";
@@ -26,6 +26,8 @@ class Page {
         this.effects = {...STILL};
         this.cards = this.specimens.map((specimen) => this.makeCards(specimen));
         this.choice = {specimen: this.specimens[0], layer: INPUT, at: [0, 0, 0]};
+        this.hasChosen = false;
+        this.kept = {};
         this.dark = matchMedia("(prefers-color-scheme: dark)");
         this.dark.addEventListener("change", () => this.redraw());
         document.title = `Microscope: ${this.specimens.map(({network}) => network.name).join(" and ")}`;
@@ -52,13 +54,16 @@ class Page {
     /** The first look, and a first number chosen: the largest that the first layer gives. */
     async start() {
         await this.change();
-        const {output, shape} = this.specimens[0].states[0];
-        await this.select(this.specimens[0], 0, placeOf(placeOfLargest(output), shape));
+        const [first] = this.specimens;
+        if (first.answered && !this.hasChosen) {
+            const {output, shape} = first.states[0];
+            await this.select(first, 0, placeOf(placeOfLargest(output), shape));
+        }
     }
 
     makeCards(specimen) {
         const page = {
-            select: (...place) => this.select(...place), change: () => this.change(), chosen: () => this.choice,
+            select: (...place) => this.select(...place), change: () => this.change(), enter: () => byId("panel").focus(),
         };
         return [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, page));
     }
@@ -72,6 +77,7 @@ class Page {
         for (const radio of document.querySelectorAll("input[name=view]")) {
             radio.addEventListener("change", () => {
                 this.view = radio.value;
+                this.kept = {};
                 this.redraw();
             });
         }
@@ -148,7 +154,6 @@ class Page {
     put(levelsOf) {
         for (const specimen of this.specimens) {
             specimen.picture = levelsOf(specimen.size);
-            specimen.before = null;
         }
         this.change();
     }
@@ -194,16 +199,12 @@ class Page {
     }
 
     async lookNow() {
-        const experimenting = Object.values(this.effects).some((effect) => effect !== 0);
         try {
-            for (const specimen of this.specimens) {
-                const shape = [...specimen.size, specimen.channels];
-                await specimen.look(experimented(specimen.picture, shape, this.effects), this.target, experimenting);
-            }
+            const {effects, target} = this;
+            await Promise.all(this.specimens.map((specimen) => specimen.look({...effects}, target)));
             this.complain(null);
         } catch (error) {
             this.complain(`The networks could not be asked: ${error.message}`);
-            return;
         }
         await this.redraw();
         if (this.next === null) {
@@ -211,9 +212,13 @@ class Page {
         }
     }
 
-    redraw() {
-        this.draw();
-        return this.select(this.choice.specimen, this.choice.layer, this.choice.at);
+    /** Draws what the networks answered last; nothing before their first answer. */
+    async redraw() {
+        if (this.specimens.every(({answered}) => answered)) {
+            this.draw();
+            const {specimen, layer, at} = this.choice;
+            await this.show(specimen, layer, at);
+        }
     }
 
     draw() {
@@ -223,18 +228,17 @@ class Page {
         this.specimens.forEach((specimen, place) =>
             drawPicture(this.seen[place].canvas, specimen.levels, [...specimen.size, specimen.channels]));
         byId("answers").replaceChildren(...this.specimens.map((specimen) => this.answerOf(specimen)));
-        this.off.replaceChildren(...this.specimens.flatMap((specimen) => switchedOff(specimen).map(({name, what, part}) =>
+        keepingFocus(this.off, () => this.off.replaceChildren(...this.specimens.flatMap((specimen) => switchedOff(specimen).map(({name, what, part}) =>
             make("li", {}, `${this.specimens.length > 1 ? `${specimen.network.name}: ` : ""}${what} `,
                 makeButton("on again", () => {
                     toggle(specimen, name, part);
                     this.change();
-                })))));
-        this.mark();
+                }))))));
     }
 
     /** The probabilities as bars; a line marks those before the experiments. */
     answerOf(specimen) {
-        const {probabilities, before} = specimen;
+        const {probabilities, before: {probabilities: before}} = specimen;
         const order = [...probabilities.keys()];
         if (order.length > SHOWN_CLASSES) {
             order.sort((a, b) => probabilities[b] - probabilities[a]).length = SHOWN_CLASSES;
@@ -256,49 +260,49 @@ class Page {
     }
 
     // -------------------------------------------------------------------------------------------------- one number
-    /** Takes a number apart. */
+    /** Takes a number apart that the reader has chosen. */
     async select(specimen, layer, at) {
+        this.hasChosen = true;
         this.choice = {specimen, layer, at};
+        this.kept = {};
+        this.cardOf(specimen, layer).last = at;
+        if (this.specimens.every(({answered}) => answered)) {
+            await this.show(specimen, layer, at);
+        }
+    }
+
+    async show(specimen, layer, at) {
         const {choice, view} = this;
-        try {
-            await specimen.fetchWeights(view === "gradients" ? layer + 1 : layer);
-        } catch (error) {
-            this.complain(`The weights could not be fetched: ${error.message}`);
-            return;
+        const arriving = specimen.fetchWeights(view === "gradients" ? layer + 1 : layer);
+        if (arriving !== null) {
+            this.mark(null);
+            try {
+                await arriving;
+            } catch (error) {
+                this.complain(`The weights could not be fetched: ${error.message}`);
+                return;
+            }
+            if (choice !== this.choice || view !== this.view) {
+                return; // something else was chosen meanwhile
+            }
         }
-        if (choice !== this.choice || view !== this.view) {
-            return; // something else was chosen meanwhile
-        }
-        this.mark();
-        const panel = byId("panel");
-        const focused = [...panel.querySelectorAll("button")].indexOf(document.activeElement);
-        const mark = this.edge().line;
-        const select = (otherLayer, place) => this.select(specimen, otherLayer, place);
-        showNumber(panel, specimen, {layer, at, view}, {
-            colours: this.colours, mark, select, change: () => this.change(),
-        });
-        panel.querySelectorAll("button")[focused]?.focus();
-        const card = this.cardOf(specimen, layer);
-        card.last = at;
-        card.say(at, specimen.valuesOf(layer, view)[flatIndex(at, card.shape)]);
+        const explanation = specimen.explain(layer, at, view);
+        this.mark(explanation);
+        const {colours, kept} = this;
+        const page = {
+            colours, kept, mark: this.edge().line, change: () => this.change(),
+            select: (other, place) => this.select(specimen, other, place),
+        };
+        keepingFocus(byId("panel"), () => showNumber(byId("panel"), specimen, {layer, at, view}, explanation, page));
+        this.cardOf(specimen, layer).say(specimen.valuesOf(layer, view));
         byId("place").value = `${specimen.nameOf(layer)} ${at.join(",")}`;
     }
 
     /** Draws the chosen number's frame, those of what it is made of, and its receptive field. */
-    mark() {
+    mark(explanation) {
         const {specimen} = this.choice;
-        const explanation = this.explained();
         this.cards.flat().forEach((card) => card.mark(this.choice, this.view, explanation, this.edge()));
         this.specimens.forEach((each, place) => this.markField(each, this.seen[place].field, each === specimen));
-    }
-
-    explained() {
-        const {specimen, layer, at} = this.choice;
-        try {
-            return specimen.explain(layer, at, this.view);
-        } catch {
-            return null; // its weights are still on their way
-        }
     }
 
     markField(specimen, element, chosen) {
@@ -312,8 +316,8 @@ class Page {
         const [windowHeight, windowWidth] = specimen.network.imageShape;
         const percent = (pixels, all) => `${100 * pixels / all}%`;
         Object.assign(element.style, {
-            top: percent(top + Math.floor((rows - windowHeight) / 2), rows), height: percent(height, rows),
-            left: percent(left + Math.floor((columns - windowWidth) / 2), columns), width: percent(width, columns),
+            top: percent(top + Math.trunc((rows - windowHeight) / 2), rows), height: percent(height, rows),
+            left: percent(left + Math.trunc((columns - windowWidth) / 2), columns), width: percent(width, columns),
         });
     }
 
@@ -328,6 +332,7 @@ class Page {
         const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
         card.element.scrollIntoView({behavior: calm ? "auto" : "smooth", inline: "center", block: "nearest"});
         card.marks.focus({preventScroll: true});
+        this.select(specimen, layer, card.last);
     }
 
     /** To a place in words: "conv2 3,4,7", "fc5 3". */
@@ -337,7 +342,7 @@ class Page {
         try {
             const layer = name === "input" ? INPUT : specimen.network.indexOf(name);
             const shape = specimen.shapeOf(layer);
-            const at = rest.length === 0 ? shape.map(() => 0) : rest.join("").split(",").map(Number);
+            const at = rest.length === 0 ? shape.map(() => 0) : rest.join("").split(",").map((index) => (/^\d+$/.test(index) ? Number(index) : NaN));
             checkPlace(at, shape, name);
             this.complain(null);
             this.cardOf(specimen, layer).element.scrollIntoView({inline: "center", block: "nearest"});
@@ -346,6 +351,14 @@ class Page {
             this.complain(error.message);
         }
     }
+}
+
+/** Fills an element anew; the control that had the focus, counted from the first, has it again. */
+function keepingFocus(element, fill) {
+    const controls = () => [...element.querySelectorAll("button, select")];
+    const focused = controls().indexOf(document.activeElement);
+    fill();
+    controls()[focused]?.focus();
 }
 
 new Page(JSON.parse(byId("data").textContent)).start();

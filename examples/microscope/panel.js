@@ -3,42 +3,35 @@
 import {brief, make, makeButton} from "./elements.js";
 import {colourOf, drawSheet, largestOf, layOutMap, placeOnSheet} from "./sheets.js";
 import {INPUT, isOff, toggle} from "./specimen.js";
-import {number} from "./terms.js";
+import {largestTerms, number, placeInWords} from "./terms.js";
 import {flatIndex} from "./windows.js";
 
 const ROWS = 12; // terms that are shown at first
 const MORE_ROWS = 200; // and at each click on "more"
 const ENLARGED = 176; // pixels of the enlarged map
 
-/** A place in words. */
-export function placeInWords(at) {
-    return at.length === 1 ? `unit ${at[0]}` : `map ${at[2]}, row ${at[0]}, column ${at[1]}`;
-}
-
 /**
  * Fills the panel.
  * @param {HTMLElement} panel
- * @param {Specimen} specimen whose weights for this number have been fetched
+ * @param {Specimen} specimen
  * @param {{layer: number, at: number[], view: string}} chosen
- * @param {{colours: Int32Array, select: function, change: function, classNames: string[]}} page
+ * @param {Explanation|null} explanation of the number, see Specimen.explain
+ * @param {{colours: Int32Array, mark: string, select: function, change: function, kept: object}} page kept: what was
+ *     opened in the panel while it showed this number; empty for another one
  */
-export function showNumber(panel, specimen, {layer, at, view}, page) {
+export function showNumber(panel, specimen, {layer, at, view}, explanation, page) {
     const name = specimen.nameOf(layer);
-    const values = specimen.valuesOf(layer, view);
-    const value = values[flatIndex(at, specimen.shapeOf(layer))];
-    const explanation = specimen.explain(layer, at, view);
-    const result = explanation === null ? value : explanation.result;
+    const value = specimen.valuesOf(layer, view)[flatIndex(at, specimen.shapeOf(layer))];
     const what = view === "gradients" ? "gradient of the loss by " : "";
+    const parts = explanation === null || explanation.terms.length === 0 ? [] : [
+        ...matrices(explanation, specimen, layer, view, page),
+        termTable(explanation, specimen, layer, view, page),
+    ];
     panel.replaceChildren(
         make("h2", {}, `${what}${name}, ${unitName(specimen, layer, at) ?? placeInWords(at)}`),
-        make("p", {class: "result"}, make("output", {id: "result"}, number(result))),
+        make("p", {class: "result"}, make("output", {id: "result"}, number(value))),
         make("p", {class: "how"}, ...inWords(specimen, layer, view, explanation)),
-        make("div", {class: "apart"},
-            ...enlarged(specimen, layer, at, view, page),
-            ...(explanation === null ? [] : [
-                ...matrices(explanation, specimen, layer, view, page.colours),
-                termTable(explanation, specimen, layer, view, page),
-            ])),
+        make("div", {class: "apart"}, ...enlarged(specimen, layer, at, view, page), ...parts),
         ...switches(specimen, layer, at, page),
     );
 }
@@ -53,8 +46,8 @@ function unitName(specimen, layer, at) {
 function inWords(specimen, layerIndex, view, explanation) {
     const {layers, preparation, classNames} = specimen.network;
     if (explanation === null) {
-        const kept = preparation.levels === "lenet5" ? "from -0.1 for paper to 1.175 for ink" : "minus the mean of the training pictures";
-        return [`The picture, a level of 0 to 255 made a number that the network reads: ${kept}.`];
+        const made = preparation.levels === "lenet5" ? "-0.1 + 1.275 * level / 255" : "(level / 255 - mean) / deviation";
+        return ["The picture: of a level from 0 to 255 the network reads ", make("code", {}, made)];
     }
     if (view === "gradients" && layerIndex === layers.length - 1) {
         return [`The loss is -log of the probability of ${classNames[specimen.target]}. By the network's outputs its ` +
@@ -99,7 +92,7 @@ function enlarged(specimen, layer, at, view, page) {
 
 // ------------------------------------------------------------------------------------------- windows and their sums
 /** Input, weights and products of one channel as matrices, and the choice of the channel. */
-function matrices(explanation, specimen, layer, view, colours) {
+function matrices(explanation, specimen, layer, view, page) {
     const inSpace = explanation.terms.filter(({place, part}) => place.length === 3 && part === undefined);
     const pixels = new Set(inSpace.map(({place}) => `${place[0]} ${place[1]}`));
     if (inSpace.length === 0 || pixels.size < 2) {
@@ -108,7 +101,8 @@ function matrices(explanation, specimen, layer, view, colours) {
     const byChannel = new Map();
     for (const term of inSpace) {
         const channel = term.place[2];
-        byChannel.set(channel, [...(byChannel.get(channel) ?? []), term]);
+        byChannel.set(channel, byChannel.get(channel) ?? []);
+        byChannel.get(channel).push(term);
     }
     const sums = [...byChannel].map(([channel, terms]) => ({
         channel, terms, sum: terms.reduce((total, {product}) => total + product, 0),
@@ -118,24 +112,29 @@ function matrices(explanation, specimen, layer, view, colours) {
     const shown = make("div", {class: "matrices"});
     const show = ({channel, terms, sum}) => {
         const of = view === "gradients" ? `gradient by ${source}` : source;
-        const weighted = terms[0].weight !== null;
-        shown.replaceChildren(
-            matrix(`${of}, map ${channel}`, terms, ({value}) => value, colours),
-            ...(weighted ? [
+        shown.replaceChildren(matrix(`${of}, map ${channel}`, terms, ({value}) => value, page.colours));
+        if (terms[0].square !== undefined) {
+            shown.append(matrix("squares", terms, ({square}) => square, page.colours));
+        } else if (terms[0].weight !== null) {
+            shown.append(
                 make("span", {class: "sign", "aria-hidden": "true"}, "\u00d7"),
-                matrix(explanation.how === "sum" ? "weights" : "", terms, ({weight}) => weight, colours),
+                matrix("weights", terms, ({weight}) => weight, page.colours),
                 make("span", {class: "sign", "aria-hidden": "true"}, "="),
-                matrix(`products; their sum: ${brief(sum)}`, terms, ({product}) => product, colours),
-            ] : []),
-        );
+                matrix(`products; their sum: ${brief(sum)}`, terms, ({product}) => product, page.colours),
+            );
+        }
     };
-    show(strongest);
+    const first = sums.find(({channel}) => channel === page.kept.channel) ?? strongest;
+    show(first);
     if (sums.length === 1) {
         return [shown];
     }
-    const choice = make("select", {onchange: () => show(sums[choice.selectedIndex])});
+    const choice = make("select", {onchange: () => {
+        page.kept.channel = sums[choice.selectedIndex].channel;
+        show(sums[choice.selectedIndex]);
+    }});
     sums.forEach(({channel, sum}) => choice.append(make("option", {}, `map ${channel}: sum ${brief(sum)}`)));
-    choice.selectedIndex = sums.indexOf(strongest);
+    choice.selectedIndex = sums.indexOf(first);
     const label = make("label", {}, `${sums.length} maps of ${source} are added up; shown: `, choice);
     return [make("div", {class: "channels"}, label, shown)];
 }
@@ -168,29 +167,35 @@ function cell(term, pick, largest, colours) {
 function termTable(explanation, specimen, layer, view, page) {
     const {terms, bias, how, total, finish, result} = explanation;
     const source = specimen.sourceOf(layer, view);
-    const known = source >= INPUT && source < specimen.network.layers.length;
-    const sorted = [...terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
+    const linked = source < specimen.network.layers.length; // else they are probabilities
+    const sorted = largestTerms(terms);
     const largest = largestOf(terms.map(({product}) => product));
     const body = make("tbody");
     let shown = 0;
-    const more = makeButton("", () => showRows(MORE_ROWS), {class: "more"});
     const showRows = (count) => {
-        for (const term of sorted.slice(shown, shown + count)) {
+        for (const term of sorted.slice(shown, count)) {
             const place = term.place.join(",");
-            const where = !known ? place
+            const where = !linked ? place
                 : makeButton(place, () => page.select(source, term.place), {title: "Take this number apart"});
             body.append(make("tr", {class: term.won ? "won" : null},
                 make("th", {scope: "row"}, where), make("td", {}, termInWords(term)),
                 make("td", {class: "number"}, number(term.product)), bar(term.product, largest)));
         }
-        shown = Math.min(terms.length, shown + count);
+        shown = Math.min(terms.length, count);
+        page.kept.rows = shown;
         more.hidden = shown === terms.length;
         more.textContent = `${terms.length - shown} smaller ones`;
     };
-    showRows(ROWS);
+    const more = makeButton("", () => {
+        const next = shown;
+        showRows(shown + MORE_ROWS);
+        body.rows[next].querySelector("button")?.focus(); // or the focus would be lost with the button
+    }, {class: "more"});
+    showRows(page.kept.rows ?? ROWS);
     const lines = [];
     if (bias !== null) {
-        lines.push([view === "activations" && specimen.network.layers[layer].kind === "LocalResponseNorm" ? "k" : "bias", bias]);
+        const isK = view === "activations" && specimen.network.layers[layer].kind === "LocalResponseNorm";
+        lines.push([isK ? "k" : "bias", bias]);
     }
     lines.push([{sum: "sum", largest: "the largest", input: "that is"}[how], total]);
     const foot = make("tfoot", {}, ...lines.map(([words, value]) => footLine(words, number(value))));
@@ -198,7 +203,9 @@ function termTable(explanation, specimen, layer, view, page) {
         foot.append(footLine(finish, number(result)));
     }
     const caption = `${terms.length === 1 ? "The one number" : `The ${terms.length} numbers`} that it is made of`;
-    return make("div", {class: "terms"}, make("table", {}, make("caption", {}, caption), body, foot), more);
+    const head = make("thead", {}, make("tr", {}, make("th", {scope: "col"}, "place"), make("th", {scope: "col"}, "how"),
+        make("th", {scope: "col", class: "number"}, "number"), make("td")));
+    return make("div", {class: "terms"}, make("table", {}, make("caption", {}, caption), head, body, foot), more);
 }
 
 function footLine(words, value) {

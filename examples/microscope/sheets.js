@@ -39,13 +39,20 @@ export function colourOf(colours, value, largest) {
     return {css: `rgb(${parts.join(" ")})`, whiteText: luminance < 0.179}; // where white and black stand out alike
 }
 
+/** The smallest and the largest of the numbers. */
+export function rangeOf(values) {
+    let [low, high] = [Infinity, -Infinity];
+    for (const value of values) {
+        low = Math.min(low, value);
+        high = Math.max(high, value);
+    }
+    return [low, high];
+}
+
 /** The largest magnitude. */
 export function largestOf(values) {
-    let largest = 0;
-    for (const value of values) {
-        largest = Math.max(largest, Math.abs(value));
-    }
-    return largest;
+    const [low, high] = rangeOf(values);
+    return Math.max(-low, high, 0);
 }
 
 /** How a volume [H, W, C] or a vector [F] is laid out: see `layOut`. */
@@ -117,17 +124,15 @@ export function drawSheet(canvas, layout, values, colours, largest, silenced) {
     const pixels = new Int32Array(image.data.buffer);
     const scale = largest === 0 ? 0 : STEPS / largest;
     const {pixel, maps, mapHeight, mapWidth} = layout;
-    let index = 0;
-    for (let row = 0; row < mapHeight; row++) {
-        for (let column = 0; column < mapWidth; column++) {
-            for (let map = 0; map < maps; map++, index++) {
-                const off = silenced !== null && silenced[index];
-                const colour = colours[off ? 2 * STEPS + 1 : STEPS + Math.round(scale * values[index])];
-                const {left, top} = boxOnSheet(layout, layout.vector ? [map] : [row, column, map]);
-                for (let line = top; line < top + pixel; line++) {
-                    const start = line * layout.width + left;
-                    pixels.fill(colour, start, start + pixel);
-                }
+    for (let map = 0; map < maps; map++) {
+        const {left, top} = boxOnSheet(layout, layout.vector ? [map] : [0, 0, map]);
+        for (let place = 0, index = map; place < mapHeight * mapWidth; place++, index += maps) {
+            const off = silenced !== null && silenced[index];
+            const colour = colours[off ? 2 * STEPS + 1 : STEPS + Math.round(scale * values[index])];
+            const column = place % mapWidth;
+            const first = (top + (place - column) / mapWidth * pixel) * layout.width + left + column * pixel;
+            for (let start = first; start < first + pixel * layout.width; start += layout.width) {
+                pixels.fill(colour, start, start + pixel);
             }
         }
     }

@@ -3,8 +3,9 @@
 import {Network, decodeBytes, silencedUnits, softmax} from "./engine.js";
 import {explainBackward, explainForward, receptiveField} from "./explain.js";
 import {PASSES} from "./layers.js";
-import {number, summed, term} from "./terms.js";
-import {sizeOf} from "./windows.js";
+import {experimented} from "./pictures.js";
+import {number, placeInWords, summed, term} from "./terms.js";
+import {placeOf, sizeOf} from "./windows.js";
 
 /** The layer number of the network's input. */
 export const INPUT = -1;
@@ -25,31 +26,32 @@ export class Specimen {
         /** The levels of the picture before any experiment, [...size, channels]. */
         this.picture = decodeBytes(description.picture.levels);
         this.changes = {};
-        /** The probabilities of the picture before any experiment; null where it is not known yet. */
-        this.before = null;
+        /** The probabilities of a picture before any experiment. */
+        this.before = {picture: null, probabilities: null};
     }
 
-    /** Whether a layer or a part of one is switched off. */
-    get changed() {
-        return Object.values(this.changes).some(
-            ({off, channelsOff, unitsOff, mask}) => off || channelsOff.size > 0 || unitsOff.size > 0 || mask !== null);
+    /** Whether it has answered yet: what follows from `look` is there. */
+    get answered() {
+        return this.states !== undefined;
     }
 
     /**
-     * Answers the levels, of the size that the network's preparation has.
+     * Looks at the picture after the experiments and keeps what there is to see. All is of the moment of the call.
+     * @param {{angle: number, right: number, down: number, noise: number}} effects see pictures.js
      * @param {number|null} target the class whose loss the gradients are of; null: that of the answer
-     * @param {boolean} experimenting whether the levels are not the picture's own
      */
-    async look(levels, target, experimenting) {
-        const untouched = !experimenting && !this.changed;
-        if (this.before === null && !untouched) {
-            this.before = (await this.compute(this.picture, {}, target)).probabilities;
-        }
-        const seen = await this.compute(levels, this.changes, target);
-        Object.assign(this, seen, {levels});
+    async look(effects, target) {
+        const {picture} = this;
+        const changes = structuredClone(this.changes);
+        const levels = experimented(picture, [...this.size, this.channels], effects);
+        const untouched = levels === picture && !isChanged(changes);
+        const seen = await this.compute(levels, changes, target);
         if (untouched) {
-            this.before = this.probabilities;
+            this.before = {picture, probabilities: seen.probabilities};
+        } else if (this.before.picture !== picture) {
+            this.before = {picture, probabilities: (await this.compute(picture, {}, target)).probabilities};
         }
+        Object.assign(this, seen, {levels});
     }
 
     /** @returns everything that follows from the levels: input, states, probabilities, target, gradients. */
@@ -90,12 +92,17 @@ export class Specimen {
         return {input, states, probabilities, target: target ?? placeOfLargest(probabilities), gradients};
     }
 
-    /** Fetches the weights of a layer from the server, once. */
-    async fetchWeights(layerIndex) {
+    /** Fetches the weights of a layer from the server, once; null where all are there. */
+    fetchWeights(layerIndex) {
         const layer = this.network.layers[layerIndex];
         if (!this.remote || layer === undefined || Object.keys(layer.paramShapes).length === 0 || layer.fetched) {
-            return;
+            return null;
         }
+        layer.arriving ??= this.fetchNow(layer, layerIndex).finally(() => (layer.arriving = undefined));
+        return layer.arriving;
+    }
+
+    async fetchNow(layer, layerIndex) {
         const reply = goodReply(await fetch(`weights/${this.place}/${layerIndex}`));
         const numbers = new Float32Array(await reply.arrayBuffer());
         let place = 0;
@@ -154,7 +161,7 @@ export class Specimen {
 
     /** What of the input picture a layer's output sees. */
     fieldOf(layerIndex, at) {
-        return layerIndex === INPUT ? null : receptiveField(this.network, layerIndex, at);
+        return layerIndex === INPUT ? null : receptiveField(this.network, layerIndex, at, this.states);
     }
 }
 
@@ -192,6 +199,11 @@ function encodeBytes(bytes) {
         characters += String.fromCharCode(byte);
     }
     return btoa(characters);
+}
+
+function isChanged(changes) {
+    return Object.values(changes).some(
+        ({off, channelsOff, unitsOff, mask}) => off || channelsOff.size > 0 || unitsOff.size > 0 || mask !== null);
 }
 
 /** What is changed of a layer. */
@@ -247,10 +259,10 @@ export function switchedOff(specimen) {
             found.push({name, what: `${name}, ${silenced} of ${mask.length} units by its mask`, part: {mask}});
         }
         for (const channel of channelsOff) {
-            found.push({name, what: `${name}, ${shape.length === 1 ? "unit" : "map"} ${channel}`, part: {channel}});
+            found.push({name, what: `${name}, map ${channel}`, part: {channel}});
         }
         for (const unit of unitsOff) {
-            found.push({name, what: `${name}, number ${unit}`, part: {unit}});
+            found.push({name, what: `${name}, ${placeInWords(placeOf(unit, shape))}`, part: {unit}});
         }
     }
     return found;

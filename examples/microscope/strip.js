@@ -1,13 +1,12 @@
 /** A network's layers from left to right, each with all its numbers: on them one is chosen by pointer or keyboard. */
 
 import {make, makeButton} from "./elements.js";
-import {placeInWords} from "./panel.js";
-import {boxOnSheet, drawSheet, largestOf, layOut, placeOnSheet, writeNames} from "./sheets.js";
+import {boxOnSheet, drawSheet, layOut, placeOnSheet, rangeOf, writeNames} from "./sheets.js";
 import {INPUT, isOff, toggle} from "./specimen.js";
-import {number} from "./terms.js";
+import {largestTerms, number, placeInWords} from "./terms.js";
 import {flatIndex} from "./windows.js";
 
-const BOXES = 24; // of more terms none is marked by itself
+const BOXES = 24; // of more terms only the largest are marked
 const CONVOLUTIONS = ["Conv2d"];
 const FULLY_CONNECTED = ["Linear", "EuclideanRBF"];
 const KINDS = {
@@ -53,12 +52,13 @@ export function columnsOf(networks) {
 
 /** One layer of a network: its name, its numbers, the marks on them. */
 export class LayerCard {
-    /** page: {select(specimen, layer, at), change(), chosen()} */
+    /** page: {select(specimen, layer, at), change(), enter()}; enter moves the focus to the panel. */
     constructor(specimen, layer, page) {
         Object.assign(this, {specimen, layer, page});
         const {layers, classNames} = specimen.network;
         this.shape = specimen.shapeOf(layer);
         this.names = layer === layers.length - 1 ? classNames : null;
+        this.last = this.shape.map(() => 0); // the number that was chosen in this layer last
         this.layout = layOut(this.shape, this.names !== null);
         this.numbers = make("canvas", {"aria-hidden": "true"});
         this.marks = make("canvas", {
@@ -67,7 +67,6 @@ export class LayerCard {
             onpointerdown: (event) => this.point(event),
             onpointermove: (event) => event.buttons === 1 && this.point(event),
             onkeydown: (event) => this.press(event),
-            onfocus: () => this.focused(),
         });
         [this.marks.width, this.marks.height] = [this.layout.width, this.layout.height];
         this.range = make("span", {class: "range"});
@@ -80,28 +79,36 @@ export class LayerCard {
         sheet.style.height = `${this.layout.height}px`;
         this.element = make("article", {class: "layer", "data-layer": specimen.nameOf(layer)},
             make("header", {}, make("h4", {}, specimen.nameOf(layer)), ...(this.power ? [this.power] : [])),
-            make("p", {}, this.kind()), make("p", {}, this.shape.join(" \u00d7 ")), sheet, this.range);
+            make("p", {}, this.kind()), make("p", {}, this.size()), sheet, this.range);
     }
 
     kind() {
         return this.layer === INPUT ? "what the network reads" : KINDS[this.specimen.network.layers[this.layer].kind];
     }
 
+    size() {
+        const parameters = this.layer === INPUT ? 0 : this.specimen.network.layers[this.layer].parameters;
+        const more = parameters === 0 ? "" : `; ${parameters.toLocaleString("en")} parameters`;
+        return this.shape.join(" \u00d7 ") + more;
+    }
+
     label() {
-        const keys = this.shape.length === 3 ? "arrow keys move, Page Up and Page Down change the map" : "arrow keys move";
+        const maps = this.shape.length === 3 ? ", Page Up and Page Down change the map" : "";
+        const keys = `arrow keys move${maps}, Enter goes to the number's parts`;
         return `${this.specimen.nameOf(this.layer)}, ${this.kind()}, ${this.shape.join(" by ")} numbers; ${keys}`;
     }
 
     draw(view, colours, ink) {
         const values = this.specimen.valuesOf(this.layer, view);
-        const largest = largestOf(values);
-        drawSheet(this.numbers, this.layout, values, colours, largest, this.specimen.silencedOf(this.layer));
+        const [low, high] = rangeOf(values);
+        // The gradient by a number that is switched off need not be 0: it says what switching on would do.
+        const silenced = view === "gradients" ? null : this.specimen.silencedOf(this.layer);
+        drawSheet(this.numbers, this.layout, values, colours, Math.max(-low, high, 0), silenced);
         if (this.layout.named) {
             writeNames(this.numbers, this.layout, this.names, ink);
         }
-        const [low, high] = values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)],
-            [Infinity, -Infinity]);
         this.range.textContent = `${Number(low.toPrecision(2))} to ${Number(high.toPrecision(2))}`;
+        this.say(values);
         if (this.power !== null) {
             const off = isOff(this.specimen, this.specimen.nameOf(this.layer), {});
             this.power.textContent = off ? "off" : "on";
@@ -123,8 +130,8 @@ export class LayerCard {
             if (this.layer === specimen.sourceOf(layer, view) && terms.length > 0) {
                 if (this.shape.length === 3) {
                     windows.push(windowOfTerms(terms));
-                } else if (terms.length <= BOXES) {
-                    boxes.push(...terms.map(({place}) => place));
+                } else {
+                    boxes.push(...largestTerms(terms).slice(0, BOXES).map(({place}) => place));
                 }
                 if (explanation.winner !== undefined) {
                     boxes.push(explanation.winner.place);
@@ -156,11 +163,12 @@ export class LayerCard {
         }
     }
 
-    /** Says the chosen number to a screen reader. */
-    say(at, value) {
-        this.marks.setAttribute("aria-valuenow", String(flatIndex(at, this.shape)));
-        const name = this.names === null ? placeInWords(at) : this.names[at[0]];
-        this.marks.setAttribute("aria-valuetext", `${name}: ${number(value)}`);
+    /** Says the number chosen here last to a screen reader. */
+    say(values) {
+        const index = flatIndex(this.last, this.shape);
+        this.marks.setAttribute("aria-valuenow", String(index));
+        const name = this.names === null ? placeInWords(this.last) : this.names[this.last[0]];
+        this.marks.setAttribute("aria-valuetext", `${name}: ${number(values[index])}`);
     }
 
     point({offsetX, offsetY}) {
@@ -170,21 +178,19 @@ export class LayerCard {
         }
     }
 
-    focused() {
-        const {specimen, layer, at} = this.page.chosen();
-        if (specimen !== this.specimen || layer !== this.layer) {
-            this.page.select(this.specimen, this.layer, this.last ?? at.slice(0, 0).concat(this.shape.map(() => 0)));
-        }
-    }
-
     press(event) {
         const steps = {ArrowUp: [-1, 0, 0], ArrowDown: [1, 0, 0], ArrowLeft: [0, -1, 0], ArrowRight: [0, 1, 0],
             PageUp: [0, 0, -1], PageDown: [0, 0, 1]}[event.key];
-        if (steps === undefined) {
+        if (steps === undefined && event.key !== "Enter") {
             return;
         }
         event.preventDefault();
-        const {at} = this.page.chosen();
+        const at = this.last;
+        if (steps === undefined) {
+            this.page.select(this.specimen, this.layer, at);
+            this.page.enter();
+            return;
+        }
         const {columns, named} = this.layout;
         const moved = this.shape.length === 3 ? at.map((index, axis) => index + steps[axis])
             : [at[0] + steps[0] * (named ? 1 : columns) + steps[1] + steps[2]];

@@ -48,3 +48,13 @@ export function summed(terms, more = {}) {
 export function number(value) {
     return String(Number((value + 0).toPrecision(6)) + 0);
 }
+
+/** A place in words. */
+export function placeInWords(at) {
+    return at.length === 1 ? `unit ${at[0]}` : `map ${at[2]}, row ${at[0]}, column ${at[1]}`;
+}
+
+/** The terms, those first that weigh most. */
+export function largestTerms(terms) {
+    return [...terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
+}

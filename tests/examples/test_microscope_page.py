@@ -6,7 +6,7 @@ from PIL import Image
 
 from models.classifier import load_classifier
 from nn import inspection
-from tests.browser import ARROWS, PAGE_DOWN, PAGE_UP, needs_browser
+from tests.browser import ARROWS, ENTER, PAGE_DOWN, PAGE_UP, TAB, needs_browser
 from tests.examples.test_microscope_engine import CLASSIFIERS, Switched, padded, picture_for
 from tests.microscope import (
     READY,
@@ -151,14 +151,28 @@ def test_a_term_leads_to_the_number_that_it_reads(browser, tmp_path):
 
 
 def test_a_network_can_be_walked_with_the_tab_key_alone(browser, tmp_path):
-    """Every layer's numbers are reached, in the network's order, and each control has a name."""
+    """Every layer's numbers are reached, in order, and the panel stays as it is until a number is chosen."""
     classifier = digits_lenet(browser, tmp_path)
-    order = browser.run("""return [...document.querySelectorAll("a, button, input, select, [tabindex='0']")]
-        .filter((element) => element.checkVisibility()).map((element) => element.closest("[data-layer]")?.dataset.layer)
-        .filter((name, index, all) => name !== undefined && name !== all[index - 1])""")
+    before = heading(browser)
+    browser.run("document.querySelector('#place').focus()")
+    order = []
+    while len(order) <= len(classifier.network.layers):
+        browser.press(TAB)
+        focused = browser.run("""const {activeElement: element} = document;
+            return element.matches(".marks") ? element.closest("[data-layer]").dataset.layer : null""")
+        order += [focused] if focused else []
     assert order == ["input", *classifier.network.layers]
-    nameless = browser.run(NAMELESS)
-    assert nameless == []
+    assert heading(browser) == before
+    browser.press(ARROWS["down"], ENTER)
+    assert heading(browser) == f"{order[-1]}, 1"
+    assert browser.run("return document.activeElement.id") == "panel"
+    browser.press(TAB, ENTER)  # the first of the terms
+    assert heading(browser).startswith(f"{order[-2]}, unit ")
+
+
+def test_every_control_has_a_name(browser, tmp_path):
+    digits_lenet(browser, tmp_path)
+    assert browser.run(NAMELESS) == []
 
 
 # ------------------------------------------------------------------------------------------------------- drawing

@@ -10,17 +10,20 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from examples.microscope import make_page, make_parser
 from examples.microscope_answers import Answerer, read_question
 from examples.microscope_data import describe, in_base64, layer_arrays
 from examples.microscope_page import page
 from examples.microscope_server import MOST_BYTES, make_server
+from examples.step_subject import random_classifier
 from models.classifier import load_classifier
 from nn import inspection
 from tests.browser import Browser, needs_browser
 from tests.examples.test_microscope_engine import CLASSIFIERS, Switched, padded, picture_for
-from tests.microscope import READY, VISIT
+from tests.microscope import READY, SLIDE, VISIT, WHERE, assert_answer
 
 PAGE = "<!DOCTYPE html><title>page</title>"
+UNCHANGED = {"off": False, "channels_off": [], "units_off": [], "mask": None}
 
 
 @contextmanager
@@ -85,23 +88,44 @@ def test_the_answer_is_the_library_s(name, target):
         np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
 
-def test_what_is_switched_off():
+@pytest.mark.parametrize("off", ["layer6", "layer8", None])
+def test_what_is_switched_off(off):
+    """Forward as the layers say; backward as finite differences of a float64 twin do."""
     classifier = padded()
-    changes = {
-        "layer1": {"off": False, "channels_off": [1], "units_off": [7], "mask": None},
-        "layer6": {"off": True, "channels_off": [], "units_off": [], "mask": None},
-        "layer8": {"off": True, "channels_off": [], "units_off": [], "mask": None},
-    }
+    classifier.network.astype(np.float64)
+    network = classifier.network
+    changes = {"layer1": UNCHANGED | {"channels_off": [1], "units_off": [7]}}
+    changes |= {} if off is None else {off: UNCHANGED | {"off": True}}
     names = {"off": "off", "channels_off": "channelsOff", "units_off": "unitsOff"}
+    changed = {name: {names[key]: each[key] for key in names} for name, each in changes.items()}
     found = Answerer([classifier])(question(classifier, changes=changes, target=0))
-    x = classifier.preparation(picture_for(classifier)[None])
-    for (name, layer), values in zip(classifier.network.layers.items(), found):
-        change = {names[key]: value for key, value in changes.get(name, {}).items()}
-        x = Switched(layer, change).forward(x)
-        np.testing.assert_allclose(values, x, rtol=0, atol=1e-5 * max(1e-30, np.abs(x).max()))
-    gradients = dict(zip(["input", *classifier.network.layers], found[len(classifier.network.layers) :], strict=True))
-    assert not gradients["input"].any()  # behind a convolution that answers 0 nothing comes back
-    assert gradients["layer8"].any() and not gradients["layer7"].any()
+
+    def outputs(x):
+        every = []
+        for name, layer in network.layers.items():
+            x = Switched(layer, changed.get(name, {})).forward(x)
+            every.append(x)
+        return every
+
+    def loss(x):
+        logits = outputs(x)[-1][0]
+        return np.log(np.exp(logits - logits.max()).sum()) + logits.max() - logits[0]
+
+    x = classifier.preparation(picture_for(classifier)[None]).astype(np.float64)
+    for values, wanted in zip(found, outputs(x)):
+        np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-12 * max(1e-30, np.abs(wanted).max()))
+    gradient = found[len(network.layers)]
+    if off == "layer8":
+        assert not gradient.any()  # behind a convolution that answers 0 nothing comes back
+        return
+    assert np.abs(gradient).max() > 0
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        at = tuple(int(rng.integers(length)) for length in x.shape)
+        step = np.zeros_like(x)
+        step[at] = 1e-6
+        slope = (loss(x + step) - loss(x - step)) / 2e-6
+        assert abs(gradient[at] - slope) <= 1e-6 * np.abs(gradient).max() + 1e-8
 
 
 def test_dropout_with_a_mask():
@@ -138,7 +162,6 @@ def test_asking_changes_nothing_and_two_may_ask_at_once():
                 np.testing.assert_array_equal(values, expected)
 
 
-UNCHANGED = {"off": False, "channels_off": [], "units_off": [], "mask": None}
 BAD = {
     "no JSON": b"{",
     "a list": b"[]",
@@ -210,7 +233,8 @@ def test_an_answer_over_the_network(port):
             "/weights/0/99",
             "/weights/0/-1",
             "/weights/0/0/",
-            "/weights/0/0\u0660"[:-1] + "x",
+            "/weights/0/0x",
+            "/weights/0/%D9%A0",
         ),
     ],
 )
@@ -253,6 +277,14 @@ def test_other_pages_are_refused(origin, port):
     origin = origin.format(port=port)
     assert posted(port, question(padded()), Origin=origin)[0] == 403
     assert posted(port, question(padded()), Origin=f"http://127.0.0.1:{port}")[0] == 200
+
+
+def test_what_another_page_fetches_is_refused(port):
+    """Without an Origin, as browsers send it for pictures and scripts."""
+    for site in ("cross-site", "same-site"):
+        assert ask(port, "GET", "/weights/1/0", Sec_Fetch_Site=site)[0] == 403
+    for site in ("same-origin", "none"):
+        assert ask(port, "GET", "/weights/1/0", Sec_Fetch_Site=site)[0] == 200
 
 
 def test_what_a_form_of_another_page_could_send_is_refused(port):
@@ -324,5 +356,69 @@ def test_a_served_page_shows_what_the_server_computes():
         browser.click("[data-layer=layer0] .power")  # and the server is gone
         browser.wait_until("return !document.querySelector('#trouble').hidden")
         assert "could not be asked" in browser.text("#trouble")
+    finally:
+        browser.close()
+
+
+@needs_browser
+def test_two_served_networks_while_everything_changes_at_once():
+    """Dragging and sliding faster than the server answers: in the end all belongs to the last picture."""
+    classifiers = [load_classifier(name) for name in ("objects_lenet", "objects_alexnet")]
+    picture = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    source = {"shape": list(picture.shape), "levels": in_base64(picture.tobytes())}
+    described = [describe(classifier, picture, with_weights=False) for classifier in classifiers]
+    browser = Browser()
+    try:
+        text = page({"networks": described, "source": source, "target": None}, served=True)
+        with serving(text, classifiers) as port:
+            browser.open(f"http://127.0.0.1:{port}/")
+            browser.wait_until(READY)
+            browser.run(SLIDE, 0, 40)
+            left, top, width, height = browser.run(WHERE, ".cropping")
+            browser.drag([(left + 0.9 * width - 2, top + height - 5), (left + 0.6 * width, top + 0.6 * height)])
+            inside = (left + 0.3 * width, top + 0.3 * height)
+            browser.drag([inside, *((inside[0] + step, inside[1] + step) for step in range(20))])
+            for value in range(0, 60, 5):
+                browser.run(SLIDE, 1, value)
+            browser.click("[data-layer=conv1] .power")
+            browser.click(".off-list button")
+            browser.wait_until(READY)
+            for number, classifier in enumerate(classifiers):
+                assert_answer(browser, classifier, number)
+            browser.run("[...document.querySelectorAll('#experiments button')].at(-1).click()")  # as it was
+            browser.wait_until(READY)
+            for number, classifier in enumerate(classifiers):
+                assert_answer(browser, classifier, number)
+            assert browser.run("return [...document.querySelectorAll('.before')].every((mark) => mark.hidden)")
+            assert browser.complaints() == []
+    finally:
+        browser.close()
+
+
+@needs_browser
+def test_alexnet_at_full_size():
+    """Through the program's own functions: 61 million weights, which the server keeps."""
+    parser = make_parser()
+    with pytest.raises(ValueError, match="--serve"):
+        make_page({"alexnet": random_classifier("alexnet", 0)}, parser.parse_args(["--model", "alexnet"]))
+    classifier = random_classifier("alexnet", 0)
+    text = make_page({"alexnet": classifier}, parser.parse_args(["--model", "alexnet", "--serve"]))
+    assert len(text) < 3_000_000
+    browser = Browser()
+    try:
+        with serving(text, [classifier]) as port:
+            browser.open(f"http://127.0.0.1:{port}/")
+            browser.wait_until(READY)
+            for place in ("conv2 3,4,7", "norm1 10,20,95", "pool5 5,5,255", "fc6 4095", "fc8 999"):
+                name = place.split()[0]
+                browser.run(VISIT, [place])
+                browser.wait_until("return document.querySelector('#place').value === arguments[0]", place)
+                browser.wait_until(f"return document.querySelector('#panel h2').textContent.startsWith('{name},')")
+                shown = float(browser.text("#result"))
+                *_, total = browser.run(
+                    "return [...document.querySelectorAll('.terms tfoot .number')].map(({textContent}) => textContent)"
+                )
+                assert shown == pytest.approx(float(total), rel=1e-3, abs=1e-6)
+            assert browser.complaints() == []
     finally:
         browser.close()
