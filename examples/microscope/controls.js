@@ -23,8 +23,8 @@ export class DrawingPad {
         Object.assign(this, {changed, strokes: [], pen: null, pointer: null, cursor: [0.5, 0.5], fitted: true});
         this.canvas = make("canvas", {
             class: "pad", width: PAD, height: PAD, tabindex: "0", role: "application",
-            "aria-label": "Drawing pad: draw with the pointer, or move with the arrow keys and press space to put the " +
-                "pen down or up",
+            "aria-label": "Drawing pad: draw with the pointer, or move with the arrow keys and press space to put " +
+                "the pen down or up",
             onpointerdown: (event) => this.touch(event),
             onpointermove: (event) => event.pointerId === this.pointer && this.follow(event),
             onpointerup: (event) => this.lift(event),
@@ -39,7 +39,8 @@ export class DrawingPad {
         }});
         this.element = make("div", {}, this.canvas, make("p", {class: "buttons"},
             makeButton("Clear", () => this.clear()),
-            make("label", {title: "The network learned digits that were scaled to 20 pixels and centred"}, box, " bring to size")));
+            make("label", {title: "The network learned digits that were scaled to 20 pixels and centred"}, box,
+                " bring to size")));
         this.draw();
     }
 
@@ -209,7 +210,8 @@ export class CropFrame {
         const [height, width] = this.shape;
         const within = (value, most) => Math.min(Math.max(0, value), most);
         const length = Math.min(this.side, Math.max(SMALLEST_FRAME * this.side, side));
-        this.place({top: within(top, height - length), left: within(left, width - length), height: length, width: length});
+        const [inTop, inLeft] = [within(top, height - length), within(left, width - length)];
+        this.place({top: inTop, left: inLeft, height: length, width: length});
         this.changed(this.part);
     }
 
@@ -266,10 +268,12 @@ export function makeSliders(effects, largestShift, changed) {
         changed();
     };
     const pixels = (value) => `${value} px`;
+    const shift = {min: -largestShift, max: largestShift, step: 1, shown: pixels};
     return [
         {name: "Noise", min: 0, max: 128, step: 4, value: effects.noise, shown: String, oninput: set("noise")},
-        {name: "Turn", min: -90, max: 90, step: 5, value: effects.angle, shown: (value) => `${value}\u00b0`, oninput: set("angle")},
-        {name: "Right", min: -largestShift, max: largestShift, step: 1, value: effects.right, shown: pixels, oninput: set("right")},
-        {name: "Down", min: -largestShift, max: largestShift, step: 1, value: effects.down, shown: pixels, oninput: set("down")},
+        {name: "Turn", min: -90, max: 90, step: 5, value: effects.angle, shown: (value) => `${value}\u00b0`,
+            oninput: set("angle")},
+        {name: "Right", ...shift, value: effects.right, oninput: set("right")},
+        {name: "Down", ...shift, value: effects.down, oninput: set("down")},
     ].map(makeSlider);
 }

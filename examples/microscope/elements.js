@@ -2,7 +2,8 @@
 
 /**
  * @param {string} tag such as "p"; "svg:rect" for one of SVG
- * @param {object} attributes "class", "aria-label", ...; those starting with "on" are listeners: onclick; null: left out
+ * @param {object} attributes "class", "aria-label", ...; those starting with "on", as onclick, are listeners; those that
+ *     are null are left out
  * @param {...(Node|string)} children
  */
 export function make(tag, attributes = {}, ...children) {
@@ -38,6 +39,7 @@ export function makeSlider({name, min, max, step, value, shown, oninput}) {
 /** A number in few digits, three at most, for where many stand together. */
 export function brief(value) {
     const size = Math.abs(value);
-    const text = size > 0 && size < 0.001 ? value.toExponential(0) : String(Number(value.toPrecision(size < 0.1 ? 2 : 3)));
+    const digits = size < 0.1 ? 2 : 3;
+    const text = size > 0 && size < 0.001 ? value.toExponential(0) : String(Number(value.toPrecision(digits)));
     return text.replaceAll("-", "\u2212");
 }

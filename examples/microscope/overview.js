@@ -70,7 +70,8 @@ function rod(features, x, floor, measure) {
     const shown = Math.min(height, BOX_HEIGHT);
     const parts = [make("svg:rect", {class: "front", x, y: floor - shown, width: 5, height: shown})];
     if (shown < height) {
-        parts.push(make("svg:line", {class: "cut", x1: x + 2.5, x2: x + 2.5, y1: floor - shown, y2: floor - shown - 6}));
+        const [middle, top] = [x + 2.5, floor - shown];
+        parts.push(make("svg:line", {class: "cut", x1: middle, x2: middle, y1: top, y2: top - 6}));
     }
     return parts;
 }

@@ -63,7 +63,8 @@ class Page {
 
     makeCards(specimen) {
         const page = {
-            select: (...place) => this.select(...place), change: () => this.change(), enter: () => byId("panel").focus(),
+            select: (...place) => this.select(...place), change: () => this.change(),
+            enter: () => byId("panel").focus(),
         };
         return [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, page));
     }
@@ -105,7 +106,8 @@ class Page {
             heading.style.gridColumn = `1 / ${1 + Math.max(...columns.flat().map(({column}) => column))}`;
             strip.append(heading);
             for (const {column, layers} of columns[place]) {
-                const stage = make("div", {class: "stage"}, ...layers.map((layer) => this.cardOf(specimen, layer).element));
+                const cards = layers.map((layer) => this.cardOf(specimen, layer).element);
+                const stage = make("div", {class: "stage"}, ...cards);
                 stage.style.gridRow = row + 1;
                 stage.style.gridColumn = column;
                 strip.append(stage);
@@ -120,7 +122,8 @@ class Page {
         const largestShift = Math.round(this.specimens[0].size[0] / 4);
         this.sliders = make("div");
         this.off = make("ul", {class: "off-list"});
-        const fill = () => this.sliders.replaceChildren(...makeSliders(this.effects, largestShift, () => this.change()));
+        const sliders = () => makeSliders(this.effects, largestShift, () => this.change());
+        const fill = () => this.sliders.replaceChildren(...sliders());
         const reset = makeButton("As it was", () => {
             Object.assign(this.effects, STILL);
             this.specimens.forEach((specimen) => (specimen.changes = {}));
@@ -133,17 +136,20 @@ class Page {
             this.change();
         });
         masks.hidden = !this.specimens.some(({network}) => network.layers.some(({kind}) => kind === "Dropout"));
-        const hint = make("p", {class: "hint"}, "Layers, maps and single numbers can be switched off where they are shown.");
+        const hint = make("p", {class: "hint"},
+            "Layers, maps and single numbers can be switched off where they are shown.");
         byId("experiments").append(this.sliders, masks, this.off, hint, reset);
     }
 
     /** Each network's picture as it sees it, after all experiments, with what the chosen number sees of it. */
     fillSeen() {
         this.seen = this.specimens.map((specimen) => {
-            const canvas = make("canvas", {role: "img", "aria-label": `The picture as ${specimen.network.name} sees it`});
+            const label = `The picture as ${specimen.network.name} sees it`;
+            const canvas = make("canvas", {role: "img", "aria-label": label});
             const field = make("div", {class: "field"});
             const words = this.specimens.length === 1 ? "what the network sees" : specimen.network.name;
-            const element = make("figure", {class: "seen"}, make("div", {}, canvas, field), make("figcaption", {}, words));
+            const element = make("figure", {class: "seen"}, make("div", {}, canvas, field),
+                make("figcaption", {}, words));
             return {canvas, field, element};
         });
         byId("picture").append(make("div", {class: "all-seen"}, ...this.seen.map(({element}) => element)));
@@ -192,7 +198,7 @@ class Page {
     }
 
     async look() {
-        await this.looking; // a server may take longer than a frame
+        await Promise.allSettled([this.looking]); // a server may take longer than a frame
         this.next = null;
         this.looking = this.lookNow();
         await this.looking;
@@ -228,12 +234,17 @@ class Page {
         this.specimens.forEach((specimen, place) =>
             drawPicture(this.seen[place].canvas, specimen.levels, [...specimen.size, specimen.channels]));
         byId("answers").replaceChildren(...this.specimens.map((specimen) => this.answerOf(specimen)));
-        keepingFocus(this.off, () => this.off.replaceChildren(...this.specimens.flatMap((specimen) => switchedOff(specimen).map(({name, what, part}) =>
-            make("li", {}, `${this.specimens.length > 1 ? `${specimen.network.name}: ` : ""}${what} `,
-                makeButton("on again", () => {
-                    toggle(specimen, name, part);
-                    this.change();
-                }))))));
+        keepingFocus(this.off, () => this.off.replaceChildren(...this.specimens.flatMap((each) => this.offOf(each))));
+    }
+
+    /** What is switched off of a network, each with a button. */
+    offOf(specimen) {
+        const whose = this.specimens.length > 1 ? `${specimen.network.name}: ` : "";
+        return switchedOff(specimen).map(({name, what, part}) => make("li", {}, `${whose}${what} `,
+            makeButton("on again", () => {
+                toggle(specimen, name, part);
+                this.change();
+            })));
     }
 
     /** The probabilities as bars; a line marks those before the experiments. */
@@ -342,7 +353,8 @@ class Page {
         try {
             const layer = name === "input" ? INPUT : specimen.network.indexOf(name);
             const shape = specimen.shapeOf(layer);
-            const at = rest.length === 0 ? shape.map(() => 0) : rest.join("").split(",").map((index) => (/^\d+$/.test(index) ? Number(index) : NaN));
+            const whole = (text) => (/^\d+$/.test(text) ? Number(text) : NaN);
+            const at = rest.length === 0 ? shape.map(() => 0) : rest.join("").split(",").map(whole);
             checkPlace(at, shape, name);
             this.complain(null);
             this.cardOf(specimen, layer).element.scrollIntoView({inline: "center", block: "nearest"});

@@ -46,7 +46,8 @@ function unitName(specimen, layer, at) {
 function inWords(specimen, layerIndex, view, explanation) {
     const {layers, preparation, classNames} = specimen.network;
     if (explanation === null) {
-        const made = preparation.levels === "lenet5" ? "-0.1 + 1.275 * level / 255" : "(level / 255 - mean) / deviation";
+        const made = preparation.levels === "lenet5" ? "-0.1 + 1.275 * level / 255"
+            : "(level / 255 - mean) / deviation";
         return ["The picture: of a level from 0 to 255 the network reads ", make("code", {}, made)];
     }
     if (view === "gradients" && layerIndex === layers.length - 1) {
@@ -203,13 +204,15 @@ function termTable(explanation, specimen, layer, view, page) {
         foot.append(footLine(finish, number(result)));
     }
     const caption = `${terms.length === 1 ? "The one number" : `The ${terms.length} numbers`} that it is made of`;
-    const head = make("thead", {}, make("tr", {}, make("th", {scope: "col"}, "place"), make("th", {scope: "col"}, "how"),
-        make("th", {scope: "col", class: "number"}, "number"), make("td")));
+    const heads = ["place", "how", "number"].map((words) =>
+        make("th", {scope: "col", class: words === "number" ? "number" : null}, words));
+    const head = make("thead", {}, make("tr", {}, ...heads, make("td")));
     return make("div", {class: "terms"}, make("table", {}, make("caption", {}, caption), head, body, foot), more);
 }
 
 function footLine(words, value) {
-    return make("tr", {}, make("th", {scope: "row", colspan: "2"}, words), make("td", {class: "number"}, value), make("td"));
+    return make("tr", {}, make("th", {scope: "row", colspan: "2"}, words), make("td", {class: "number"}, value),
+        make("td"));
 }
 
 function termInWords({text, weight, value}) {

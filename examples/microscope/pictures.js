@@ -158,7 +158,8 @@ function turned(levels, shape, angle, right, down) {
             const fromColumn = cosine * x + sine * y + (width - 1) / 2;
             const fromRow = cosine * y - sine * x + (height - 1) / 2;
             for (let c = 0; c < channels; c++) {
-                result[(row * width + column) * channels + c] = Math.round(between(levels, shape, fromRow, fromColumn, c));
+                const level = between(levels, shape, fromRow, fromColumn, c);
+                result[(row * width + column) * channels + c] = Math.round(level);
             }
         }
     }
@@ -177,7 +178,7 @@ function between(levels, [height, width, channels], row, column, c) {
         + low * ((1 - far) * level(top + 1, left) + far * level(top + 1, left + 1));
 }
 
-/** Normally distributed numbers, the same ones at each call: noise that moved by itself would hide what a slider does. */
+/** Normally distributed numbers, always the same: noise that moved by itself would hide what a slider does. */
 function normalNumbers() {
     let state = 1;
     const uniform = () => {

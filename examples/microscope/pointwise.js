@@ -1,6 +1,6 @@
 /**
- * The layers whose outputs have their inputs' places: the squashing functions, local response normalisation, dropout, and
- * those that pass their input on. Forward and backward as in layers.js.
+ * The layers whose outputs have their inputs' places: the squashing functions, local response normalisation, dropout,
+ * and those that pass their input on. Forward and backward as in layers.js.
  */
 
 /**

@@ -19,7 +19,10 @@ const STEPS = 255;
 /** A palette as colours for a canvas: of -1 the first, of 0 the middle one, of 1 the last, then the silenced. */
 export function makeColours(dark) {
     const {negative, zero, positive, silenced} = PALETTES[dark ? "dark" : "light"];
-    const packed = ([red, green, blue]) => (255 << 24 | Math.round(blue) << 16 | Math.round(green) << 8 | Math.round(red));
+    const packed = (parts) => {
+        const [red, green, blue] = parts.map(Math.round);
+        return 255 << 24 | blue << 16 | green << 8 | red;
+    };
     const colours = new Int32Array(2 * STEPS + 2);
     for (let step = -STEPS; step <= STEPS; step++) {
         const share = Math.abs(step) / STEPS;

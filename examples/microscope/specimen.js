@@ -151,7 +151,8 @@ export class Specimen {
         if (layerIndex < network.layers.length - 1) {
             return explainBackward(network, states, gradients, input, layerIndex + 1, at);
         }
-        const hit = at[0] === this.target ? 1 : 0; // cross-entropy after softmax: p - 1 for the target, p for the others
+        // Cross-entropy after softmax: p - 1 for the target, p for the others.
+        const hit = at[0] === this.target ? 1 : 0;
         const probability = this.probabilities[at[0]];
         const explanation = summed([term(at[0], at, null, probability, {text: `probability ${number(probability)}`})]);
         explanation.finish = hit ? `${number(probability)} - 1` : "";
@@ -181,7 +182,9 @@ function stateOf(layer, x, output, change) {
     const silenced = change && !change.off ? silencedUnits(layer, change) : null;
     // What an explanation needs besides, a winner or a denominator, is made again from the input, unless that takes
     // weights: layers that have some keep nothing else.
-    const more = Object.keys(layer.paramShapes).length === 0 && bypassed === null ? PASSES[layer.kind].forward(layer, x, change?.mask ?? null) : {};
+    const weightless = Object.keys(layer.paramShapes).length === 0;
+    const again = () => PASSES[layer.kind].forward(layer, x, change?.mask ?? null);
+    const more = weightless && bypassed === null ? again() : {};
     return {...more, input: x, output, shape: layer.outputShape, silenced, bypassed};
 }
 

@@ -7,7 +7,6 @@ import {largestTerms, number, placeInWords} from "./terms.js";
 import {flatIndex} from "./windows.js";
 
 const BOXES = 24; // of more terms only the largest are marked
-const CONVOLUTIONS = ["Conv2d"];
 const FULLY_CONNECTED = ["Linear", "EuclideanRBF"];
 const KINDS = {
     Conv2d: "convolution", MaxPool2d: "max-pooling", AvgPool2d: "average pooling", Subsampling2d: "subsampling",
@@ -23,11 +22,12 @@ const KINDS = {
 export function stagesOf(network) {
     const stages = [{kind: "input", number: 1, layers: [INPUT]}];
     network.layers.forEach(({kind}, index) => {
-        const starts = CONVOLUTIONS.includes(kind) ? "convolution" : FULLY_CONNECTED.includes(kind) ? "connected" : null;
+        const starts = kind === "Conv2d" ? "convolution" : FULLY_CONNECTED.includes(kind) ? "connected" : null;
         const before = stages[stages.length - 1];
         if (starts !== null || before.kind === "input") {
             const stage = starts ?? "convolution";
-            stages.push({kind: stage, number: stages.filter(({kind: other}) => other === stage).length + 1, layers: []});
+            const number = 1 + stages.filter(({kind: other}) => other === stage).length;
+            stages.push({kind: stage, number, layers: []});
         }
         stages[stages.length - 1].layers.push(index);
     });
