@@ -2,8 +2,7 @@
 
 /**
  * @param {string} tag such as "p"; "svg:rect" for one of SVG
- * @param {object} attributes "class", "aria-label", ...; those starting with "on", as onclick, are listeners; those that
- *     are null are left out
+ * @param {object} attributes "class", "aria-label", ...; onclick and its like are listeners; null: left out
  * @param {...(Node|string)} children
  */
 export function make(tag, attributes = {}, ...children) {

@@ -23,11 +23,10 @@ export function stagesOf(network) {
     const stages = [{kind: "input", number: 1, layers: [INPUT]}];
     network.layers.forEach(({kind}, index) => {
         const starts = kind === "Conv2d" ? "convolution" : FULLY_CONNECTED.includes(kind) ? "connected" : null;
-        const before = stages[stages.length - 1];
-        if (starts !== null || before.kind === "input") {
+        if (starts !== null || stages.length === 1) {
             const stage = starts ?? "convolution";
-            const number = 1 + stages.filter(({kind: other}) => other === stage).length;
-            stages.push({kind: stage, number, layers: []});
+            const before = stages.filter(({kind: other}) => other === stage).length;
+            stages.push({kind: stage, number: before + 1, layers: []});
         }
         stages[stages.length - 1].layers.push(index);
     });

@@ -18,11 +18,11 @@ return document.querySelector(".field").hidden ? null : [top, left, height, widt
 """
 # For each layer how much of its canvas of marks is drawn on.
 MARKED = """
-return Object.fromEntries([...document.querySelectorAll("[data-layer]")].map((card) => {
+return [...document.querySelectorAll("[data-layer]")].map((card) => {
     const canvas = card.querySelector(".marks");
     const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return [card.dataset.layer, data.filter((value, index) => index % 4 === 3 && value > 0).length];
-}));
+});
 """
 MATRICES = """
 const numbers = (row) => [...row.cells].slice(1).map(({textContent}) => textContent.replaceAll("\u2212", "-"));
@@ -76,7 +76,7 @@ def test_what_a_number_is_made_of_lights_up(view, place, marked, browser, tmp_pa
     digits_lenet(browser, tmp_path)
     browser.click(f"input[value={view}]")
     browser.run(VISIT, [place])
-    assert [layer for layer, pixels in browser.run(MARKED).items() if pixels] == marked
+    assert [layer for layer, pixels in browser.run(MARKED) if pixels] == marked
 
 
 def numbers(texts):

@@ -381,6 +381,7 @@ def test_two_served_networks_while_everything_changes_at_once():
             for value in range(0, 60, 5):
                 browser.run(SLIDE, 1, value)
             browser.click("[data-layer=conv1] .power")
+            browser.wait_until("return document.querySelector('.off-list button')")
             browser.click(".off-list button")
             browser.wait_until(READY)
             for number, classifier in enumerate(classifiers):
