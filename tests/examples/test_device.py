@@ -13,6 +13,11 @@ from nn.kernels import cuda
 
 on_a_card = pytest.mark.parametrize("card", ["kernels", pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
 
+# Where a network answers often: the kernels' own source would be slow on the processor.
+on_a_plain_card = pytest.mark.parametrize(
+    "card", ["plain", pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True
+)
+
 
 @pytest.fixture
 def picture(tmp_path):
@@ -60,7 +65,7 @@ def test_compare(card, few_digits, tmp_path):
         assert there["confusion"] == here["confusion"]
 
 
-@on_a_card
+@on_a_plain_card
 def test_classify(card, picture, tmp_path, capsys):
     on_both(classify.main, [picture, "--look"], tmp_path)
     here, there = capsys.readouterr().out.split("cifar10_alexnet: ")[1:]
@@ -68,7 +73,7 @@ def test_classify(card, picture, tmp_path, capsys):
     assert (tmp_path / "cuda" / "looks.png").is_file()
 
 
-@on_a_card
+@on_a_plain_card
 def test_crops(card, tmp_path):
     found = []
     for folder in on_both(crops.main, ["--count", "4", "--random", "1", "--figures", "1"], tmp_path):
