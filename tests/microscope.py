@@ -16,7 +16,6 @@ const found = [];
 for (const place of places) {
     document.querySelector("#place").value = place;
     document.querySelector("#go").requestSubmit();
-    await new Promise((resolve) => setTimeout(resolve));
     found.push(document.querySelector("#result").textContent);
 }
 return found;

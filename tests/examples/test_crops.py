@@ -232,7 +232,7 @@ def test_weights_of_one_name_are_told_apart(weights, folder, tmp_path):
 
 def test_figures_of_an_earlier_run_go_and_files_of_the_user_stay(weights, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert crops.main([str(folder), "--weights", str(weights)]) == 0
+    assert crops.main([str(folder), "--weights", str(weights), "--figures", "1"]) == 0
     mine = tmp_path / "runs" / "crops" / "crops_of_wheat.png"
     mine.write_text("mine")
     assert crops.main([str(folder / "loose.png"), "--weights", str(weights)]) == 0

@@ -141,11 +141,16 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_layer_of_a_network(tmp_path, monkeypatch, name):
+def test_the_layers_of_a_network(tmp_path, monkeypatch, name):
+    """One of each kind and number of axes."""
     drawn = catch(monkeypatch)
     network, path = MODELS[name](), tmp_path / "grid.png"
     image = np.random.default_rng(0).random(network.image_shape, dtype=np.float32)
-    for layer_name, layer in network.layers.items():
+    shapes = network.shapes(network.image_shape)
+    kinds = {}
+    for (layer_name, layer), shape in zip(network.layers.items(), shapes):
+        kinds[type(layer), len(shape)] = layer_name, layer
+    for layer_name, layer in kinds.values():
         plots.feature_maps(path, network, image, layer_name)
         assert f"{network.name}: output of {layer_name}, " in drawn[-1].words()
         plots.layer_gradients(path, network, image, 1, layer_name)
