@@ -41,7 +41,7 @@ def test_a_small_run(colours, tmp_path, capsys, monkeypatch):
 
 def test_an_interrupted_call_goes_on_with_the_runs_that_are_missing(colours, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(figure1, "EVERY", 2)
-    arguments = ["--data", str(colours), "--seeds", "2", "--epochs", "30", "--rates", "1e-9", "0.002"]
+    arguments = ["--data", str(colours), "--seeds", "2", "--epochs", "12", "--rates", "1e-9", "0.002"]
     assert figure1.main([*arguments, "--out", str(tmp_path / "whole")]) == 0
     once, calls = figure1.run, []
 
@@ -62,7 +62,7 @@ def test_an_interrupted_call_goes_on_with_the_runs_that_are_missing(colours, tmp
             del row["seconds"]
     assert whole == parts
 
-    for words, changed in (("other settings", "9"), ("no ", "30")):
+    for words, changed in (("other settings", "9"), ("no ", "12")):
         out = tmp_path / ("parts" if changed == "9" else "gone")
         with pytest.raises(SystemExit):
             figure1.main(["--data", str(colours), "--epochs", changed, "--out", str(out), "--resume"])

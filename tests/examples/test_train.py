@@ -220,8 +220,9 @@ RESUMED = {
 }
 
 
-@pytest.mark.parametrize("which", RESUMED)
-@pytest.mark.parametrize("stop", [1, 3])
+@pytest.mark.parametrize(
+    "which, stop", [("lenet one-cycle", 1), ("lenet one-cycle", 3), ("alexnet_small", 3), ("lenet5_1998", 1)]
+)
 def test_a_resumed_run_ends_with_the_same_bits(few_digits, tmp_path, capsys, interrupt, which, stop):
     model, options = RESUMED[which]
     whole = run(few_digits, tmp_path / "whole", *options, model=model)
