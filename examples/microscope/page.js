@@ -346,10 +346,11 @@ class Page {
         this.select(specimen, layer, card.last);
     }
 
-    /** To a place in words: "conv2 3,4,7", "fc5 3". */
+    /** To a place in words: "conv2 3,4,7", "fc5 3". In the chosen network, or in one that has such a layer. */
     goTo(words) {
         const [name, ...rest] = words.trim().split(/\s+/);
-        const {specimen} = this.choice;
+        const has = ({network}) => name === "input" || network.layers.some((layer) => layer.name === name);
+        const specimen = [this.choice.specimen, ...this.specimens].find(has) ?? this.choice.specimen;
         try {
             const layer = name === "input" ? INPUT : specimen.network.indexOf(name);
             const shape = specimen.shapeOf(layer);

@@ -60,9 +60,19 @@ function inWords(specimen, layerIndex, view, explanation) {
         return [`${name} is switched off: ${stands}.`];
     }
     if (view === "gradients") {
-        return [`By the chain rule, through ${name} (${kind}), which comes after: `, make("code", {}, slope)];
+        const through = `By the chain rule, through ${name} (${kind}), which comes after: `;
+        return [through, make("code", {}, slope), ...letters(layers[layerIndex + 1])];
     }
-    return [`${kind}: `, make("code", {}, formula)];
+    return [`${kind}: `, make("code", {}, formula), ...letters(layers[layerIndex])];
+}
+
+/** What the letters of the formulas with windows stand for. */
+function letters({attributes: {stride, padding}}) {
+    if (stride === undefined) {
+        return [];
+    }
+    const [strides, paddings] = [stride.join(", "), padding.join(", ")];
+    return [make("br"), `(SH, SW) is the stride, here ${strides}; (PH, PW) the padding, here ${paddings}.`];
 }
 
 // ---------------------------------------------------------------------------------------------------- the map itself

@@ -78,17 +78,17 @@ export class LayerCard {
         sheet.style.height = `${this.layout.height}px`;
         this.element = make("article", {class: "layer", "data-layer": specimen.nameOf(layer)},
             make("header", {}, make("h4", {}, specimen.nameOf(layer)), ...(this.power ? [this.power] : [])),
-            make("p", {}, this.kind()), make("p", {}, this.size()), sheet, this.range);
+            make("p", {}, this.kind()), make("p", {}, this.shape.join(" \u00d7 ")), sheet,
+            make("p", {}, this.range), ...this.parameters());
     }
 
     kind() {
         return this.layer === INPUT ? "what the network reads" : KINDS[this.specimen.network.layers[this.layer].kind];
     }
 
-    size() {
-        const parameters = this.layer === INPUT ? 0 : this.specimen.network.layers[this.layer].parameters;
-        const more = parameters === 0 ? "" : `; ${parameters.toLocaleString("en")} parameters`;
-        return this.shape.join(" \u00d7 ") + more;
+    parameters() {
+        const count = this.layer === INPUT ? 0 : this.specimen.network.layers[this.layer].parameters;
+        return count === 0 ? [] : [make("p", {}, `${count.toLocaleString("en")} parameters`)];
     }
 
     label() {

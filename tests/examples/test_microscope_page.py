@@ -374,3 +374,6 @@ def test_two_networks_one_above_the_other(browser, tmp_path):
     browser.run(SLIDE, 0, 100)
     for number, classifier in enumerate(classifiers):
         assert_answer(browser, classifier, number)
+    for place in ("fc8 1", "fc4 2", "conv1 0,0,0", "norm2 0,0,0"):  # each in the network that has such a layer
+        assert browser.run(VISIT, [place]) and heading(browser).startswith(place.split()[0])
+    assert browser.run("return document.querySelector('#trouble').hidden")
