@@ -77,7 +77,13 @@ def test_a_port_that_is_taken(tmp_path, monkeypatch, capsys):
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGINT for one process alone.")
 def test_serving_until_ctrl_c(tmp_path):
     command = [sys.executable, "-m", "examples.microscope", "--serve", "--no-browser"]
-    program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # where it is ignored, children would ignore it too
+    try:
+        program = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+/", program.stdout.readline())[0]
         reply = requests.get(address, timeout=30)
