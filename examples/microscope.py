@@ -16,10 +16,12 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 
+from examples.classify import remark
 from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
 from examples.microscope_data import describe, in_base64
 from examples.microscope_page import page
@@ -53,18 +55,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     try:
-        if options.port > LAST_PORT:
+        if not options.serve and (options.port is not None or not options.browse):
+            raise ValueError("--port and --no-browser are for a page that is served, expected --serve beside them")
+        if options.port is not None and options.port > LAST_PORT:
             raise ValueError(f"--port: expected at most {LAST_PORT}, got {options.port}")
         classifiers = find_classifiers(options.weights, options.model, options.seed)
         text = make_page(classifiers, options)
         if options.serve:
-            server = make_server(text, list(classifiers.values()), options.port)
+            server = start_server(text, classifiers, options.port)
         else:
             check_size(len(text))
             name = "_and_".join(classifiers)[:100] + ".html"
             output_folder(options.out, [name], options.force)
     except (ValueError, OSError) as error:
         parser.error(str(error))
+    if options.picture is not None:
+        for sentence in dict.fromkeys(filter(None, map(remark, classifiers.values()))):
+            print(sentence)
     if options.serve:
         return serve(server, options.browse)
     try:
@@ -82,7 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--weights",
         action="append",
         metavar="FILE",
-        help=f"what examples.train wrote, or one of {', '.join(shipped())}; twice: both networks, one above the other "
+        help=f"what examples.train wrote, or one of {', '.join(shipped())}; several times: one above another "
         "(default: digits_lenet)",
     )
     parser.add_argument("--model", choices=tuple(MODELS), help="a network with random weights instead")
@@ -98,9 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--serve", action="store_true", help="serve the page to this machine's browser instead of writing it"
     )
-    parser.add_argument(
-        "--port", type=whole_number(0), default=0, metavar="N", help="for --serve (default: any free one)"
-    )
+    parser.add_argument("--port", type=whole_number(1), metavar="N", help="for --serve (default: any that is free)")
     parser.add_argument("--no-browser", dest="browse", action="store_false", help="with --serve: open no browser")
     add_output(parser, "runs/microscope")
     return parser
@@ -128,6 +133,13 @@ def find_classifiers(weights: Sequence[str] | None, model: str | None, seed: int
     return classifiers
 
 
+def start_server(text: str, classifiers: dict[str, Classifier], port: int | None) -> ThreadingHTTPServer:
+    try:
+        return make_server(text, list(classifiers.values()), port or 0)
+    except OSError as error:
+        raise ValueError(f"--port: {port} cannot be served on: {error.strerror or error}") from None
+
+
 def make_page(classifiers: dict[str, Classifier], options: argparse.Namespace) -> str:
     first = next(iter(classifiers.values()))
     picture, known = the_picture(first, options.picture, options.seed, RENDERED)
@@ -139,7 +151,7 @@ def make_page(classifiers: dict[str, Classifier], options: argparse.Namespace) -
         check_size(smallest)
     data = {
         "networks": [
-            describe(classifier, picture, in_words(name, classifier, options.model is not None), with_weights=within)
+            describe(classifier, picture, name, in_words(name, classifier, options.model is not None), within)
             for name, classifier in classifiers.items()
         ],
         "source": source(picture),
@@ -158,8 +170,8 @@ def check_size(size: float) -> None:
 
 def in_words(name: str, classifier: Classifier, random: bool) -> str:
     network = classifier.network
-    of = "with random weights" if random else f"with the weights {name}"
-    return f"{network.name} {of}, {network.num_parameters:,} parameters"
+    of = "with random weights" if random else f"of the kind {network.name}"
+    return f"{name}, {of}, {network.num_parameters:,} parameters"
 
 
 def source(picture: np.ndarray) -> dict:
@@ -168,7 +180,7 @@ def source(picture: np.ndarray) -> dict:
     return {"shape": list(picture.shape), "levels": in_base64(picture.tobytes())}
 
 
-def serve(server, browse: bool) -> int:
+def serve(server: ThreadingHTTPServer, browse: bool) -> int:
     """Until Ctrl-C."""
     address = "http://{}:{}/".format(*server.server_address)
     print(f"The microscope is at {address}; Ctrl-C ends it.", flush=True)

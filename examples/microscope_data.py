@@ -26,12 +26,15 @@ ATTRIBUTES = (
 )
 
 
-def describe(classifier: Classifier, picture: np.ndarray, title: str = "", with_weights: bool = True) -> dict:
+def describe(
+    classifier: Classifier, picture: np.ndarray, title: str = "", about: str = "", with_weights: bool = True
+) -> dict:
     """The classifier and the picture, uint8 (H, W, C) of any size with the channels that the network reads.
 
     The result goes through json.dumps as it is:
 
-        name, title     of the network: "lenet", and what people call it
+        name            of the network: "lenet"
+        title, about    what people call it, in a word and in a line
         image_shape, class_names    of its input, of its classes
         preparation     `Preparation.to_json`
         layers          a list, in order, of
@@ -66,6 +69,7 @@ def describe(classifier: Classifier, picture: np.ndarray, title: str = "", with_
     return {
         "name": network.name,
         "title": title or network.name,
+        "about": about or title or network.name,
         "image_shape": list(network.image_shape),
         "class_names": list(classifier.class_names),
         "preparation": preparation.to_json(),

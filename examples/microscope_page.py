@@ -16,7 +16,7 @@ from pathlib import Path
 FOLDER = Path(__file__).with_name("microscope")
 # In an order in which nothing is used while the script is loaded before it is there.
 ENGINE = ("windows", "terms", "pointwise", "layers", "engine", "explain_windows", "explain")
-VIEW = ("elements", "pictures", "sheets", "specimen", "panel", "strip", "overview", "controls", "page")
+VIEW = ("elements", "pictures", "sheets", "specimen", "panel", "strip", "overview", "controls", "answer", "page")
 
 
 def page(data: dict, served: bool = False) -> str:

@@ -140,6 +140,8 @@ TABLE = {
         (["--label", "eleven"], "eleven"),
         (["--serve", "--port", "65536"], "--port"),
         (["--serve", "--port", "http"], "--port"),
+        (["--port", "8000"], "--serve"),
+        (["--no-browser"], "--serve"),
         (["--out", "{text}"], "is a file"),
         (["--out", "{taken}"], "--force"),
         (["--out", "{read_only}"], "cannot write"),

@@ -36,10 +36,10 @@ slider.dispatchEvent(new Event("input"));
 """
 
 
-def show(browser, folder, classifiers, picture, target=None):
+def show(browser, folder, classifiers, picture, target=None, titles=("",)):
     classifiers = classifiers if isinstance(classifiers, list) else [classifiers]
     source = {"shape": list(picture.shape), "levels": in_base64(picture.tobytes())}
-    networks = [describe(classifier, picture) for classifier in classifiers]
+    networks = [describe(classifier, picture, title) for classifier, title in zip(classifiers, titles)]
     file = folder / "page.html"
     file.write_text(page({"networks": networks, "source": source, "target": target}), encoding="utf-8")
     browser.open(file.as_uri())
@@ -56,7 +56,7 @@ def objects(browser, folder, names=("objects_alexnet",)):
     classifiers = [load_classifier(name) for name in names]
     picture = np.random.default_rng(3).integers(0, 256, (8, 10, 3), dtype=np.uint8)
     picture = np.asarray(Image.fromarray(picture).resize((250, 200)))
-    show(browser, folder, classifiers, picture)
+    show(browser, folder, classifiers, picture, titles=names)
     return classifiers, picture
 
 

@@ -18,8 +18,11 @@ function pointOn(element, {clientX, clientY}) {
 
 /** A pad to draw a digit on, with mouse, finger, pen or keys. */
 export class DrawingPad {
-    /** changed(levelsOf) is called whenever the drawing grows: levelsOf([height, width]) gives its levels. */
-    constructor(changed) {
+    /**
+     * changed(levelsOf) is called whenever the drawing grows: levelsOf([height, width]) gives its levels.
+     * first() brings the picture back that was there before.
+     */
+    constructor(changed, first) {
         Object.assign(this, {changed, strokes: [], pen: null, pointer: null, cursor: [0.5, 0.5], fitted: true});
         this.canvas = make("canvas", {
             class: "pad", width: PAD, height: PAD, tabindex: "0", role: "application",
@@ -38,7 +41,10 @@ export class DrawingPad {
             this.tell();
         }});
         this.element = make("div", {}, this.canvas, make("p", {class: "buttons"},
-            makeButton("Clear", () => this.clear()),
+            makeButton("Clear", () => this.clear()), makeButton("First picture", () => {
+                this.clear();
+                first();
+            }),
             make("label", {title: "The network learned digits that were scaled to 20 pixels and centred"}, box,
                 " bring to size")));
         this.draw();

@@ -9,11 +9,13 @@ const BOX_HEIGHT = 74;
 const BOX_GAP = 16;
 const SLANT = 0.45; // of a width, seen from the side
 
-/** The volumes that differ from the one before: by the number of the layer that makes them. */
+const DRAWN = ["Conv2d", "MaxPool2d", "AvgPool2d", "Subsampling2d", "Linear", "EuclideanRBF"];
+
+/** The volumes by the numbers of the layers that make them, without those that leave a volume's shape as it is. */
 function volumesOf(specimen) {
     const volumes = [{layer: INPUT, shape: specimen.network.imageShape}];
     specimen.network.layers.forEach(({kind, outputShape}, layer) => {
-        if (kind !== "Flatten" && outputShape.join() !== volumes[volumes.length - 1].shape.join()) {
+        if (DRAWN.includes(kind)) {
             volumes.push({layer, shape: outputShape});
         }
     });
@@ -46,7 +48,7 @@ export function drawOverview(specimen, goTo) {
         return make("svg:g", {role: "button", tabindex: "0", "aria-label": `Show ${name}, ${shape.join(" by ")}`,
             onclick: () => goTo(layer), onkeydown: press}, ...parts, label, size);
     });
-    const title = `${specimen.network.name} to scale, ${stagesOf(specimen.network).length - 1} stages`;
+    const title = `${specimen.title} to scale, ${stagesOf(specimen.network).length - 1} stages`;
     const viewBox = `0 0 ${Math.max(DRAWING_WIDTH, x)} ${floor + 32}`;
     return make("svg:svg", {class: "overview", preserveAspectRatio: "xMinYMid", viewBox, role: "group",
         "aria-label": title}, ...drawn);

@@ -1,18 +1,19 @@
 /** The page: what is chosen, what is shown of it, and what makes it change. */
 
+import {makeAnswer} from "./answer.js";
 import {CropFrame, DrawingPad, makeFileChooser, makeSliders} from "./controls.js";
 import {decodeBytes} from "./engine.js";
 import {make, makeButton} from "./elements.js";
 import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
 import {cutOut} from "./pictures.js";
-import {drawPicture, makeColours} from "./sheets.js";
+import {boxOnSheet, drawPicture, makeColours} from "./sheets.js";
 import {INPUT, Specimen, drawMasks, placeOfLargest, switchedOff, toggle} from "./specimen.js";
 import {LayerCard, columnsOf} from "./strip.js";
-import {checkPlace, flatIndex, placeOf} from "./windows.js";
+import {placeOf} from "./windows.js";
 
 const STILL = {noise: 0, angle: 0, right: 0, down: 0};
-const SHOWN_CLASSES = 10;
+const NO_SERVER = "The program that computes this does not answer; start it again and reload the page";
 
 const byId = (id) => document.getElementById(id);
 
@@ -38,6 +39,9 @@ class Page {
             const pad = new DrawingPad((drawn) => {
                 this.forgetLabel();
                 this.put(drawn);
+            }, () => {
+                this.specimens.forEach((specimen) => (specimen.picture = specimen.firstPicture));
+                this.change();
             });
             byId("picture").append(pad.element);
         } else {
@@ -101,7 +105,7 @@ class Page {
         const strip = make("div", {class: "strip", tabindex: "-1"});
         this.specimens.forEach((specimen, place) => {
             const row = 2 * place + 1;
-            const heading = make("h3", {}, make("span", {}, specimen.title));
+            const heading = make("h3", {}, make("span", {}, specimen.about));
             heading.style.gridRow = row;
             heading.style.gridColumn = `1 / ${1 + Math.max(...columns.flat().map(({column}) => column))}`;
             strip.append(heading);
@@ -124,7 +128,7 @@ class Page {
         this.off = make("ul", {class: "off-list"});
         const sliders = () => makeSliders(this.effects, largestShift, () => this.change());
         const fill = () => this.sliders.replaceChildren(...sliders());
-        const reset = makeButton("As it was", () => {
+        const reset = makeButton("Undo the experiments", () => {
             Object.assign(this.effects, STILL);
             this.specimens.forEach((specimen) => (specimen.changes = {}));
             fill();
@@ -144,10 +148,10 @@ class Page {
     /** Each network's picture as it sees it, after all experiments, with what the chosen number sees of it. */
     fillSeen() {
         this.seen = this.specimens.map((specimen) => {
-            const label = `The picture as ${specimen.network.name} sees it`;
+            const label = `The picture as ${specimen.title} sees it`;
             const canvas = make("canvas", {role: "img", "aria-label": label});
             const field = make("div", {class: "field"});
-            const words = this.specimens.length === 1 ? "what the network sees" : specimen.network.name;
+            const words = this.specimens.length === 1 ? "what the network sees" : specimen.title;
             const element = make("figure", {class: "seen"}, make("div", {}, canvas, field),
                 make("figcaption", {}, words));
             return {canvas, field, element};
@@ -210,7 +214,8 @@ class Page {
             await Promise.all(this.specimens.map((specimen) => specimen.look({...effects}, target)));
             this.complain(null);
         } catch (error) {
-            this.complain(`The networks could not be asked: ${error.message}`);
+            const remote = this.specimens.some((specimen) => specimen.remote);
+            this.complain(remote ? `${NO_SERVER} (${error.message})` : error.message);
         }
         await this.redraw();
         if (this.next === null) {
@@ -233,41 +238,18 @@ class Page {
         this.cards.flat().forEach((card) => card.draw(this.view, this.colours, this.ink));
         this.specimens.forEach((specimen, place) =>
             drawPicture(this.seen[place].canvas, specimen.levels, [...specimen.size, specimen.channels]));
-        byId("answers").replaceChildren(...this.specimens.map((specimen) => this.answerOf(specimen)));
+        byId("answers").replaceChildren(...this.specimens.map((specimen) => makeAnswer(specimen, this.specimens.length > 1)));
         keepingFocus(this.off, () => this.off.replaceChildren(...this.specimens.flatMap((each) => this.offOf(each))));
     }
 
     /** What is switched off of a network, each with a button. */
     offOf(specimen) {
-        const whose = this.specimens.length > 1 ? `${specimen.network.name}: ` : "";
+        const whose = this.specimens.length > 1 ? `${specimen.title}: ` : "";
         return switchedOff(specimen).map(({name, what, part}) => make("li", {}, `${whose}${what} `,
             makeButton("on again", () => {
                 toggle(specimen, name, part);
                 this.change();
             })));
-    }
-
-    /** The probabilities as bars; a line marks those before the experiments. */
-    answerOf(specimen) {
-        const {probabilities, before: {probabilities: before}} = specimen;
-        const order = [...probabilities.keys()];
-        if (order.length > SHOWN_CLASSES) {
-            order.sort((a, b) => probabilities[b] - probabilities[a]).length = SHOWN_CLASSES;
-        }
-        const best = Math.max(...probabilities);
-        const items = order.map((index) => {
-            const filled = make("span", {class: "filled"});
-            filled.style.width = `${100 * probabilities[index]}%`;
-            const mark = make("span", {class: "before"});
-            mark.style.left = `${100 * before[index]}%`;
-            mark.hidden = Math.abs(before[index] - probabilities[index]) < 0.005;
-            return make("li", {class: probabilities[index] === best ? "best" : null},
-                make("span", {class: "name"}, this.classNames[index]),
-                make("span", {class: "track", "aria-hidden": "true"}, filled, mark),
-                make("span", {class: "share"}, `${(100 * probabilities[index]).toFixed(1)} %`));
-        });
-        const title = this.specimens.length > 1 ? [make("h3", {}, specimen.network.name)] : [];
-        return make("div", {class: "answer"}, ...title, make("ul", {}, ...items));
     }
 
     // -------------------------------------------------------------------------------------------------- one number
@@ -290,7 +272,8 @@ class Page {
             try {
                 await arriving;
             } catch (error) {
-                this.complain(`The weights could not be fetched: ${error.message}`);
+                this.complain(`${NO_SERVER} (${error.message})`);
+                byId("panel").replaceChildren();
                 return;
             }
             if (choice !== this.choice || view !== this.view) {
@@ -301,12 +284,13 @@ class Page {
         this.mark(explanation);
         const {colours, kept} = this;
         const page = {
-            colours, kept, mark: this.edge().line, change: () => this.change(),
+            colours, kept, mark: this.edge().line, several: this.specimens.length > 1, change: () => this.change(),
             select: (other, place) => this.select(specimen, other, place),
         };
         keepingFocus(byId("panel"), () => showNumber(byId("panel"), specimen, {layer, at, view}, explanation, page));
         this.cardOf(specimen, layer).say(specimen.valuesOf(layer, view));
-        byId("place").value = `${specimen.nameOf(layer)} ${at.join(",")}`;
+        const whose = this.specimens.length > 1 ? `${specimen.title} ` : "";
+        byId("place").value = `${whose}${specimen.nameOf(layer)} ${at.join(",")}`;
     }
 
     /** Draws the chosen number's frame, those of what it is made of, and its receptive field. */
@@ -346,23 +330,50 @@ class Page {
         this.select(specimen, layer, card.last);
     }
 
-    /** To a place in words: "conv2 3,4,7", "fc5 3". In the chosen network, or in one that has such a layer. */
-    goTo(words) {
-        const [name, ...rest] = words.trim().split(/\s+/);
-        const has = ({network}) => name === "input" || network.layers.some((layer) => layer.name === name);
-        const specimen = [this.choice.specimen, ...this.specimens].find(has) ?? this.choice.specimen;
-        try {
-            const layer = name === "input" ? INPUT : specimen.network.indexOf(name);
-            const shape = specimen.shapeOf(layer);
-            const whole = (text) => (/^\d+$/.test(text) ? Number(text) : NaN);
-            const at = rest.length === 0 ? shape.map(() => 0) : rest.join("").split(",").map(whole);
-            checkPlace(at, shape, name);
-            this.complain(null);
-            this.cardOf(specimen, layer).element.scrollIntoView({inline: "center", block: "nearest"});
-            this.select(specimen, layer, at);
-        } catch (error) {
-            this.complain(error.message);
+    /** Brings a number into view: its layer, and where that is wider than the strip, the number itself. */
+    reveal(specimen, layer, at) {
+        const card = this.cardOf(specimen, layer);
+        card.element.scrollIntoView({inline: "center", block: "nearest"});
+        const strip = card.element.closest(".strip");
+        const from = card.marks.getBoundingClientRect().left - strip.getBoundingClientRect().left;
+        const x = from + boxOnSheet(card.layout, at).left;
+        if (x < 0 || x > strip.clientWidth) {
+            strip.scrollLeft += x - strip.clientWidth / 2;
         }
+    }
+
+    /**
+     * To a place in words: "conv2 3,4,7", "fc5 3", "fc5 cat", or with the name of one of several networks before.
+     * Without it, in the chosen network, or in one that has such a layer.
+     */
+    goTo(text) {
+        const words = text.trim().toLowerCase().split(/[\s,;]+/);
+        const named = this.specimens.find(({title}) => title.toLowerCase() === words[0]);
+        const [name, ...rest] = named === undefined ? words : words.slice(1);
+        const layerOf = ({network}) => (name === "input" ? INPUT
+            : network.layers.findIndex((layer) => layer.name.toLowerCase() === name));
+        const has = (specimen) => name === "input" || layerOf(specimen) >= 0;
+        const specimen = named ?? [this.choice.specimen, ...this.specimens].find(has) ?? this.choice.specimen;
+        if (!has(specimen)) {
+            const names = specimen.network.layers.map((layer) => layer.name).join(", ");
+            this.complain(`${specimen.title} has no layer ${name ?? ""}, expected one of input, ${names}`);
+            return;
+        }
+        const layer = layerOf(specimen);
+        const shape = specimen.shapeOf(layer);
+        const asClass = this.classNames.findIndex((each) => each.toLowerCase() === rest.join(" "));
+        const at = rest.length === 0 ? shape.map(() => 0)
+            : asClass >= 0 && layer === specimen.network.layers.length - 1 ? [asClass]
+                : rest.map((word) => (/^\d+$/.test(word) ? Number(word) : NaN));
+        if (at.length !== shape.length || !at.every((index, axis) => index < shape[axis])) {
+            const axes = shape.length === 1 ? "a unit" : "a row, a column and a map";
+            this.complain(`${specimen.nameOf(layer)} has no place ${rest.join(",")}, expected ${axes} below ` +
+                shape.join(", "));
+            return;
+        }
+        this.complain(null);
+        this.reveal(specimen, layer, at);
+        this.select(specimen, layer, at);
     }
 }
 

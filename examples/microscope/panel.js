@@ -16,13 +16,17 @@ const ENLARGED = 176; // pixels of the enlarged map
  * @param {Specimen} specimen
  * @param {{layer: number, at: number[], view: string}} chosen
  * @param {Explanation|null} explanation of the number, see Specimen.explain
- * @param {{colours: Int32Array, mark: string, select: function, change: function, kept: object}} page kept: what was
- *     opened in the panel while it showed this number; empty for another one
+ * @param {{colours: Int32Array, mark: string, several: boolean, select: function, change: function, kept: object}} page
+ *     several: whether there are more networks; kept: what was opened in the panel while it showed this number, empty
+ *     for another one
  */
 export function showNumber(panel, specimen, {layer, at, view}, explanation, page) {
     const name = specimen.nameOf(layer);
-    const value = specimen.valuesOf(layer, view)[flatIndex(at, specimen.shapeOf(layer))];
-    const what = view === "gradients" ? "gradient of the loss by " : "";
+    // A server's numbers have seven digits, an explanation's sum sixteen: one of them is shown, above and below.
+    const shown = specimen.valuesOf(layer, view)[flatIndex(at, specimen.shapeOf(layer))];
+    const value = explanation === null || explanation.bypassed !== null ? shown : explanation.result;
+    const whose = page.several ? `${specimen.title}: ` : "";
+    const what = whose + (view === "gradients" ? "gradient of the loss by " : "");
     const parts = explanation === null || explanation.terms.length === 0 ? [] : [
         ...matrices(explanation, specimen, layer, view, page),
         termTable(explanation, specimen, layer, view, page),
@@ -61,7 +65,8 @@ function inWords(specimen, layerIndex, view, explanation) {
     }
     if (view === "gradients") {
         const through = `By the chain rule, through ${name} (${kind}), which comes after: `;
-        return [through, make("code", {}, slope), ...letters(layers[layerIndex + 1])];
+        // Of what the slope says, the line of the gradient by the input: weights' gradients are not shown here.
+        return [through, make("code", {}, slope.split("\n")[0]), ...letters(layers[layerIndex + 1])];
     }
     return [`${kind}: `, make("code", {}, formula), ...letters(layers[layerIndex])];
 }
@@ -93,7 +98,9 @@ function enlarged(specimen, layer, at, view, page) {
             }
         },
     });
-    drawSheet(canvas, layout, map, page.colours, largestOf(values), null);
+    const all = view === "gradients" ? null : specimen.silencedOf(layer);
+    const silenced = all === null ? null : all.filter((_, place) => place % shape[2] === at[2]);
+    drawSheet(canvas, layout, map, page.colours, largestOf(values), silenced);
     const context = canvas.getContext("2d");
     context.strokeStyle = page.mark;
     context.lineWidth = 2;
@@ -127,11 +134,12 @@ function matrices(explanation, specimen, layer, view, page) {
         if (terms[0].square !== undefined) {
             shown.append(matrix("squares", terms, ({square}) => square, page.colours));
         } else if (terms[0].weight !== null) {
+            const backward = view === "gradients" && specimen.network.layers[layer + 1].kind === "Conv2d";
+            const weights = backward ? "weights: the kernel, turned by 180\u00b0" : "weights";
+            const products = `products; their sum: ${brief(sum)}`;
             shown.append(
-                make("span", {class: "sign", "aria-hidden": "true"}, "\u00d7"),
-                matrix("weights", terms, ({weight}) => weight, page.colours),
-                make("span", {class: "sign", "aria-hidden": "true"}, "="),
-                matrix(`products; their sum: ${brief(sum)}`, terms, ({product}) => product, page.colours),
+                signed("\u00d7", matrix(weights, terms, ({weight}) => weight, page.colours)),
+                signed("=", matrix(products, terms, ({product}) => product, page.colours)),
             );
         }
     };
@@ -148,6 +156,11 @@ function matrices(explanation, specimen, layer, view, page) {
     choice.selectedIndex = sums.indexOf(first);
     const label = make("label", {}, `${sums.length} maps of ${source} are added up; shown: `, choice);
     return [make("div", {class: "channels"}, label, shown)];
+}
+
+/** A matrix with the sign before it, which stays with it where lines are broken. */
+function signed(sign, table) {
+    return make("div", {class: "signed"}, make("span", {class: "sign", "aria-hidden": "true"}, sign), table);
 }
 
 /** Terms by their rows and columns, each cell in the colour of its number. */

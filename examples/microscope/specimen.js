@@ -19,12 +19,14 @@ export class Specimen {
         this.network = new Network(description);
         this.place = place;
         this.title = description.title;
+        this.about = description.about;
         /** Whether the network is computed by the server of the page, which holds its weights. */
         this.remote = description.weights === null;
         this.size = description.preparation.size;
         this.channels = description.preparation.channels;
         /** The levels of the picture before any experiment, [...size, channels]. */
         this.picture = decodeBytes(description.picture.levels);
+        this.firstPicture = this.picture;
         this.changes = {};
         /** The probabilities of a picture before any experiment. */
         this.before = {picture: null, probabilities: null};
@@ -190,7 +192,7 @@ function stateOf(layer, x, output, change) {
 
 function goodReply(reply) {
     if (!reply.ok) {
-        throw new Error(`The server refused: ${reply.status} ${reply.statusText}`);
+        throw new Error(`the server refused: ${reply.status} ${reply.statusText}`);
     }
     return reply;
 }

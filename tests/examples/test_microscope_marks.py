@@ -160,6 +160,15 @@ def test_the_overview_leads_to_a_layer(browser, tmp_path):
     assert browser.run("return document.activeElement.closest('[data-layer]').dataset.layer") == "fc4"
 
 
+def test_the_overview_has_every_volume(browser, tmp_path):
+    (classifier,), _ = objects(browser, tmp_path)
+    drawn = browser.run(
+        "return [...document.querySelectorAll('.overview text:not(.size)')].map((each) => each.textContent)"
+    )
+    kinds = ("conv", "pool", "fc")
+    assert drawn == ["input", *(name for name in classifier.network.layers if name.startswith(kinds))]
+
+
 @pytest.mark.parametrize("calm, behaviour", [(True, "auto"), (False, "smooth")])
 def test_nothing_moves_for_who_wants_no_movement(calm, behaviour, browser, tmp_path):
     browser.resize(1440, 900, calm=calm)

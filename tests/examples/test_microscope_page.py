@@ -134,7 +134,14 @@ def test_type_where_to_go(browser, tmp_path):
     browser.run("document.querySelector('#place').value = ''")
     browser.type("#place", "pool2 3, 4,7\n")
     assert heading(browser) == "pool2, map 7, row 3, column 4"
-    for words, sentence in [("conv9 0,0,0", "no layer conv9"), ("conv1 99,0,0", "no place"), ("conv1 a", "no place")]:
+    for words, sentence in [
+        ("conv9 0,0,0", "no layer conv9"),
+        ("conv1 99,0,0", "no place 99,0,0"),
+        ("conv1 a", "no place a"),
+        ("conv1 3,,7", "no place 3,7"),
+        ("fc5 3,4", "expected a unit below 10"),
+        (" ", "no layer"),
+    ]:
         browser.run("document.querySelector('#place').value = ''")
         browser.type("#place", f"{words}\n")
         assert sentence in browser.text("#trouble")
@@ -218,6 +225,9 @@ def test_every_layer_answers_while_one_draws(browser, tmp_path):
     browser.wait_until(READY)
     assert not seen(browser, 1).any()
     assert_answer(browser, classifier)
+    browser.run("document.querySelectorAll('#picture .buttons button')[1].click()")
+    browser.wait_until(READY)
+    np.testing.assert_array_equal(seen(browser, 1), picture_for(classifier))
 
 
 def test_drawing_with_the_keyboard(browser, tmp_path):
@@ -374,6 +384,13 @@ def test_two_networks_one_above_the_other(browser, tmp_path):
     browser.run(SLIDE, 0, 100)
     for number, classifier in enumerate(classifiers):
         assert_answer(browser, classifier, number)
-    for place in ("fc8 1", "fc4 2", "conv1 0,0,0", "norm2 0,0,0"):  # each in the network that has such a layer
-        assert browser.run(VISIT, [place]) and heading(browser).startswith(place.split()[0])
+    for place, start in [
+        ("fc8 1", "objects_alexnet: fc8, cat"),
+        ("fc4 2", "objects_lenet: fc4, unit 2"),
+        ("objects_alexnet conv1", "objects_alexnet: conv1, map 0"),
+        ("conv2 3 4 5", "objects_alexnet: conv2, map 5, row 3, column 4"),
+        ("OBJECTS_LENET FC5 Vernier calliper", "objects_lenet: fc5, vernier calliper"),
+    ]:
+        browser.run(VISIT, [place])
+        assert heading(browser).startswith(start)
     assert browser.run("return document.querySelector('#trouble').hidden")
