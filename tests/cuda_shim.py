@@ -12,6 +12,7 @@ import ctypes
 import re
 import shutil
 import subprocess
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -54,9 +55,14 @@ class Device:
         self.blocks, self.threads, self.only = 3, 2, None
         self.launched = []  # the names of the kernels, in order
         self._library = cache(self._compile)
+        self._turn = threading.Lock()  # there is one blockIdx: of two threads of Python each would change the other's
 
     def launch(self, name, size, *arguments):
         """What `nn.kernels.cuda._launch` does, on NumPy arrays."""
+        with self._turn:
+            self._launch(name, size, *arguments)
+
+    def _launch(self, name, size, *arguments):
         self.launched.append(name)
         source, dtype = cuda.source_of(name), arguments[0].dtype
         library = self._library(source, cuda.REALS[dtype.name])

@@ -5,6 +5,9 @@ by one, in shuffled order. What is proven is all of the arithmetic, that of indi
 nothing of each other; what is not is the graphics card itself.
 """
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -322,3 +325,20 @@ def test_im2col_of_one_picture_from_the_definition(device):
     weight = np.random.default_rng(0).integers(-3, 4, (2, 3, 3, 1)).astype(np.float32)
     expected = oracles.conv2d(x, weight, np.zeros(1), (2, 3), (1, 1))[:, 1:3]
     assert np.array_equal((result @ weight.reshape(-1, 1)).reshape(expected.shape), expected)
+
+
+def test_of_several_threads_of_python_one_at_a_time_is_on_the_imitated_card(device, monkeypatch):
+    """There is one blockIdx: else each would change the others'."""
+    running, most = [], []
+
+    def run(*_):
+        running.append(None)
+        time.sleep(0.005)
+        most.append(len(running))
+        running.pop()
+
+    monkeypatch.setattr(device, "_run", run)
+    dy, y, dx = np.ones((3, 5))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: device.launch("relu_gradient", 5, dy, y, dx), range(8)))
+    assert most == [1] * 8
