@@ -49,7 +49,7 @@ def test_threads_that_predict():
 
 @pytest.mark.skipif(not reliability.resident(), reason="this system does not tell how much memory a process has")
 def test_memory_stays_the_same():
-    kept(reliability.soak("LeNet", 400) + reliability.soak("small AlexNet", 40))
+    kept(reliability.soak("LeNet", 300) + reliability.soak("small AlexNet", 30))
 
 
 def test_what_is_not_kept_shows(monkeypatch, capsys):

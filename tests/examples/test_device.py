@@ -52,7 +52,7 @@ def test_train(card, few_digits, tmp_path):
     assert train.main([*arguments, "--out", str(tmp_path / "again"), "--resume"]) == 0
 
 
-@on_a_card
+@on_a_plain_card
 def test_compare(card, few_digits, tmp_path):
     found = []
     for folder in on_both(compare.main, ["--data", str(few_digits), "--epochs", "1", "--width", "0.1"], tmp_path):

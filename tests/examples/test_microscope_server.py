@@ -400,9 +400,9 @@ def test_two_served_networks_while_everything_changes_at_once():
 def test_alexnet_at_full_size():
     """Through the program's own functions: 61 million weights, which the server keeps."""
     parser = make_parser()
-    with pytest.raises(ValueError, match="--serve"):
-        make_page({"alexnet": random_classifier("alexnet", 0)}, parser.parse_args(["--model", "alexnet"]))
     classifier = random_classifier("alexnet", 0)
+    with pytest.raises(ValueError, match="--serve"):
+        make_page({"alexnet": classifier}, parser.parse_args(["--model", "alexnet"]))
     text = make_page({"alexnet": classifier}, parser.parse_args(["--model", "alexnet", "--serve"]))
     assert len(text) < 3_000_000
     browser = Browser()

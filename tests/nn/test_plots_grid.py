@@ -136,7 +136,6 @@ MODELS = {
     "lenet": lambda: models.lenet(rng=0),
     "lenet5_1998": lambda: models.lenet5_1998(rng=0),
     "alexnet_small": lambda: models.alexnet_small(4, (64, 64, 3), rng=0),
-    "alexnet_cifar10": lambda: models.alexnet_cifar10("80sec", rng=0),
 }
 
 
