@@ -65,15 +65,15 @@ function inWords(specimen, layerIndex, view, explanation) {
     }
     if (view === "gradients") {
         const through = `By the chain rule, through ${name} (${kind}), which comes after: `;
-        // Of what the slope says, the line of the gradient by the input: weights' gradients are not shown here.
-        return [through, make("code", {}, slope.split("\n")[0]), ...letters(layers[layerIndex + 1])];
+        const [byInput] = slope.split("\n"); // the lines after it are of the weights' gradients, which are not shown
+        return [through, make("code", {}, byInput), ...letters(byInput, layers[layerIndex + 1])];
     }
-    return [`${kind}: `, make("code", {}, formula), ...letters(layers[layerIndex])];
+    return [`${kind}: `, make("code", {}, formula), ...letters(formula, layers[layerIndex])];
 }
 
 /** What the letters of the formulas with windows stand for. */
-function letters({attributes: {stride, padding}}) {
-    if (stride === undefined) {
+function letters(words, {attributes: {stride, padding}}) {
+    if (!words.includes("SH")) {
         return [];
     }
     const [strides, paddings] = [stride.join(", "), padding.join(", ")];
