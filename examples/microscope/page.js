@@ -238,7 +238,8 @@ class Page {
         this.cards.flat().forEach((card) => card.draw(this.view, this.colours, this.ink));
         this.specimens.forEach((specimen, place) =>
             drawPicture(this.seen[place].canvas, specimen.levels, [...specimen.size, specimen.channels]));
-        byId("answers").replaceChildren(...this.specimens.map((specimen) => makeAnswer(specimen, this.specimens.length > 1)));
+        const several = this.specimens.length > 1;
+        byId("answers").replaceChildren(...this.specimens.map((specimen) => makeAnswer(specimen, several)));
         keepingFocus(this.off, () => this.off.replaceChildren(...this.specimens.flatMap((each) => this.offOf(each))));
     }
 
