@@ -31,8 +31,9 @@ from tqdm import tqdm
 
 from examples.command_line import Parser, add_device, add_output, output_folder, run_program, whole_number
 from examples.crop_windows import PLACES, PORTIONS, Window, windows
+from examples.named_classifiers import named_classifiers
 from examples.picture_files import PictureFiles, printable
-from models import Classifier, load_classifier, shipped
+from models import Classifier, shipped
 from nn import plots
 from nn.data.objects import CLASS_NAMES, objects_with_boxes
 from nn.data.pixels import fit, to_array, to_image
@@ -153,19 +154,10 @@ def load_classifiers(options: argparse.Namespace) -> dict[str, Classifier]:
     if options.label is not None and not options.pictures:
         raise ValueError("--label says what your pictures show, and no picture is named")
     wanted = options.weights or ([PHOTOGRAPHS] if options.pictures else list(OURS))
-    stems = [Path(path).stem for path in wanted]
-    classifiers = {}
-    for path, stem in zip(wanted, stems):
-        # train.py calls all its weights best or last: those of one name are told apart by their folders.
-        name = OURS.get(path, stem if stems.count(stem) == 1 else f"{Path(path).resolve().parent.name}/{stem}")
-        if name in classifiers:
-            raise ValueError(f"--weights: {name} is named twice, expected different networks")
-        classifiers[name] = load_classifier(path)
-        classifiers[name].network.to(options.device)
+    classifiers = named_classifiers(wanted, OURS)
+    for classifier in classifiers.values():
+        classifier.network.to(options.device)
     first = next(iter(classifiers.values()))
-    for name, classifier in classifiers.items():
-        if classifier.class_names != first.class_names or classifier.preparation.channels != first.preparation.channels:
-            raise ValueError(f"--weights: {name} knows other classes or colours than the first network")
     if not options.pictures and first.class_names != CLASS_NAMES:
         raise ValueError("--weights: these weights did not learn the rendered objects; name pictures to ask about")
     return classifiers

@@ -26,9 +26,10 @@ from examples.command_line import Parser, add_output, output_folder, run_program
 from examples.microscope_data import describe, in_base64
 from examples.microscope_page import page
 from examples.microscope_server import make_server
+from examples.named_classifiers import named_classifiers
 from examples.picture_files import bring_to
 from examples.step_subject import class_number, random_classifier, the_picture
-from models import Classifier, load_classifier, shipped
+from models import Classifier, shipped
 from models.pretrained import MODELS
 
 EXAMPLES = """
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             server = start_server(text, classifiers, options.port)
         else:
             check_size(len(text))
-            name = "_and_".join(classifiers)[:100] + ".html"
+            name = "_and_".join(classifiers).replace("/", "_")[:100] + ".html"
             output_folder(options.out, [name], options.force)
     except (ValueError, OSError) as error:
         parser.error(str(error))
@@ -117,20 +118,7 @@ def find_classifiers(weights: Sequence[str] | None, model: str | None, seed: int
         if weights:
             raise ValueError("--model makes random weights and --weights names some, expected one of the two")
         return {model: random_classifier(model, seed)}
-    wanted = list(weights or ["digits_lenet"])
-    stems = [Path(path).stem for path in wanted]
-    classifiers = {}
-    for path, stem in zip(wanted, stems):
-        # examples.train calls all its weights best or last: those of one name are told apart by their folders.
-        name = stem if stems.count(stem) == 1 else f"{Path(path).resolve().parent.name}_{stem}"
-        if name in classifiers:
-            raise ValueError(f"--weights: {path} is named twice, expected different networks")
-        classifiers[name] = load_classifier(path)
-    first = next(iter(classifiers.values()))
-    for name, classifier in classifiers.items():
-        if classifier.class_names != first.class_names or classifier.preparation.channels != first.preparation.channels:
-            raise ValueError(f"--weights: {name} knows other classes or colours than {next(iter(classifiers))}")
-    return classifiers
+    return named_classifiers(weights or ["digits_lenet"])
 
 
 def start_server(text: str, classifiers: dict[str, Classifier], port: int | None) -> ThreadingHTTPServer:

@@ -21,6 +21,15 @@ export function decodeBytes(text) {
     return bytes;
 }
 
+/** Bytes as a base64 text: the reverse of decodeBytes. */
+export function encodeBytes(bytes) {
+    let characters = "";
+    for (const byte of bytes) {
+        characters += String.fromCharCode(byte);
+    }
+    return btoa(characters);
+}
+
 /** The numbers of a blob, as float32, which holds every float16 exactly. dtype: "float16" or "float32". */
 export function decodeNumbers(text, dtype) {
     const bytes = decodeBytes(text);

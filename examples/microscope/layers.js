@@ -10,7 +10,7 @@
  */
 
 import {DROPOUT, NORMALISATION, PASSING_ON, SQUASHING, squashing} from "./pointwise.js";
-import {elementsOfWindow, sizeOf} from "./windows.js";
+import {elementsOfWindow, sizeOf, windowAlong} from "./windows.js";
 
 // ------------------------------------------------------------------------------------------------------ convolution
 /**
@@ -164,18 +164,15 @@ function spreadPatch(layer, oh, ow, group, which, values, count, dx) {
 // ---------------------------------------------------------------------------------------------------------- pooling
 /** The largest of each window, the first of equal ones; winners holds its index in the input. */
 function maxPoolForward(layer, x) {
-    const {kernelSize, stride, padding} = layer.attributes;
-    const [height, width, channels] = layer.inputShape;
+    const [, width, channels] = layer.inputShape;
     const [outHeight, outWidth] = layer.outputShape;
     const y = new Float64Array(sizeOf(layer.outputShape));
     const winners = new Int32Array(y.length);
     let place = 0;
     for (let oh = 0; oh < outHeight; oh++) {
-        const top = Math.max(0, oh * stride[0] - padding[0]);
-        const bottom = Math.min(height, oh * stride[0] - padding[0] + kernelSize[0]);
+        const {first: top, end: bottom} = windowAlong(layer, 0, oh);
         for (let ow = 0; ow < outWidth; ow++) {
-            const left = Math.max(0, ow * stride[1] - padding[1]);
-            const right = Math.min(width, ow * stride[1] - padding[1] + kernelSize[1]);
+            const {first: left, end: right} = windowAlong(layer, 1, ow);
             for (let c = 0; c < channels; c++, place++) {
                 let winner = (top * width + left) * channels + c;
                 let largest = x[winner];
@@ -204,55 +201,45 @@ function maxPoolBackward(layer, state, dy) {
     return dx;
 }
 
-/** The sum of each window, channel by channel. */
-function sumWindows(layer, x) {
-    const {kernelSize, stride, padding} = layer.attributes;
-    const [height, width, channels] = layer.inputShape;
+/** Calls visit(place, start) for each window and each pixel under it: where the channels of the two begin. */
+function eachPixelOfWindows(layer, visit) {
+    const [, width, channels] = layer.inputShape;
     const [outHeight, outWidth] = layer.outputShape;
-    const sums = new Float64Array(sizeOf(layer.outputShape));
     for (let oh = 0; oh < outHeight; oh++) {
-        const top = Math.max(0, oh * stride[0] - padding[0]);
-        const bottom = Math.min(height, oh * stride[0] - padding[0] + kernelSize[0]);
+        const rows = windowAlong(layer, 0, oh);
         for (let ow = 0; ow < outWidth; ow++) {
-            const left = Math.max(0, ow * stride[1] - padding[1]);
-            const right = Math.min(width, ow * stride[1] - padding[1] + kernelSize[1]);
+            const columns = windowAlong(layer, 1, ow);
             const place = (oh * outWidth + ow) * channels;
-            for (let h = top; h < bottom; h++) {
-                for (let w = left; w < right; w++) {
-                    const start = (h * width + w) * channels;
-                    for (let c = 0; c < channels; c++) {
-                        sums[place + c] += x[start + c];
-                    }
+            for (let h = rows.first; h < rows.end; h++) {
+                for (let w = columns.first; w < columns.end; w++) {
+                    visit(place, (h * width + w) * channels);
                 }
             }
         }
     }
+}
+
+/** The sum of each window, channel by channel. */
+function sumWindows(layer, x) {
+    const channels = layer.inputShape[2];
+    const sums = new Float64Array(sizeOf(layer.outputShape));
+    eachPixelOfWindows(layer, (place, start) => {
+        for (let c = 0; c < channels; c++) {
+            sums[place + c] += x[start + c];
+        }
+    });
     return sums;
 }
 
 /** The reverse of sumWindows: each window's number is added to all places under it. */
 function spreadWindows(layer, numbers) {
-    const {kernelSize, stride, padding} = layer.attributes;
-    const [height, width, channels] = layer.inputShape;
-    const [outHeight, outWidth] = layer.outputShape;
+    const channels = layer.inputShape[2];
     const dx = new Float64Array(sizeOf(layer.inputShape));
-    for (let oh = 0; oh < outHeight; oh++) {
-        const top = Math.max(0, oh * stride[0] - padding[0]);
-        const bottom = Math.min(height, oh * stride[0] - padding[0] + kernelSize[0]);
-        for (let ow = 0; ow < outWidth; ow++) {
-            const left = Math.max(0, ow * stride[1] - padding[1]);
-            const right = Math.min(width, ow * stride[1] - padding[1] + kernelSize[1]);
-            const place = (oh * outWidth + ow) * channels;
-            for (let h = top; h < bottom; h++) {
-                for (let w = left; w < right; w++) {
-                    const start = (h * width + w) * channels;
-                    for (let c = 0; c < channels; c++) {
-                        dx[start + c] += numbers[place + c];
-                    }
-                }
-            }
+    eachPixelOfWindows(layer, (place, start) => {
+        for (let c = 0; c < channels; c++) {
+            dx[start + c] += numbers[place + c];
         }
-    }
+    });
     return dx;
 }
 

@@ -1,6 +1,6 @@
 /** A network with a picture under it: all that there is to see of it at one moment. */
 
-import {Network, decodeBytes, silencedUnits, softmax} from "./engine.js";
+import {Network, decodeBytes, encodeBytes, silencedUnits, softmax} from "./engine.js";
 import {explainBackward, explainForward, receptiveField} from "./explain.js";
 import {PASSES} from "./layers.js";
 import {experimented} from "./pictures.js";
@@ -195,15 +195,6 @@ function goodReply(reply) {
         throw new Error(`the server refused: ${reply.status} ${reply.statusText}`);
     }
     return reply;
-}
-
-/** Bytes as a base64 text: the reverse of decodeBytes. */
-function encodeBytes(bytes) {
-    let characters = "";
-    for (const byte of bytes) {
-        characters += String.fromCharCode(byte);
-    }
-    return btoa(characters);
 }
 
 function isChanged(changes) {
