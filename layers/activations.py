@@ -12,7 +12,7 @@ from abc import abstractmethod
 
 import numpy as np
 
-from nn.kernels import relu_gradient, sigmoid_gradient
+from nn.kernels import relu_gradient, sigmoid, sigmoid_gradient
 from nn.layer import Layer
 from nn.threads import run_parallel, split_images
 
@@ -29,7 +29,12 @@ class _Activation(Layer):
         x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
         y = self._output(out, x.shape, x)
         numbers, results = x.reshape(-1), y.reshape(-1)
-        run_parallel(lambda part: self._function(numbers[part], results[part]), split_images(numbers))
+
+        def squash(part):
+            number = numbers[part]
+            self._function(number, number if y is x else results[part])
+
+        run_parallel(squash, split_images(numbers))
         if training:
             # An array lent as out= is promised to stay as it is until the backward pass; a result that the caller owns
             # may be changed by the caller.
@@ -91,11 +96,7 @@ class Sigmoid(_Activation):
     bounds = (0.0, 1.0)
 
     def _function(self, x, y):
-        np.negative(x, out=y)
-        with np.errstate(over="ignore"):  # exp of a large number is infinity, and 1 / infinity is the 0 that is meant
-            np.exp(y, out=y)
-        y += 1
-        np.reciprocal(y, out=y)
+        sigmoid(x, y)
 
     def _derivative(self, dy, y, dx):
         sigmoid_gradient(dy, y, dx)

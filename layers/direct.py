@@ -2,7 +2,8 @@
 
 A patch of a grey picture has 25 numbers for a 5x5 kernel, and LeNet's first layer multiplies each by no more than six
 weights: to write the patches takes longer than the products. So they are read where they lie, in the picture, and this
-file only shares the work out among threads; `nn.kernels.direct` has the loops.
+file only shares the work out among threads. The loops are in `nn.kernels.direct`, which takes one picture after the
+other, and `nn.kernels.abreast`, which takes sixteen at once and is faster for layers as narrow as LeNet's.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nn.kernels import convolve, input_gradient, weight_gradient
+from nn import kernels
 from nn.threads import on_cpu, run_parallel, split
 
 if TYPE_CHECKING:
     from layers.conv import Conv2d
 
 FEW_CHANNELS = 8
+FEW_OUTPUTS = 6  # channels; with more, a register full of them is used well enough
+ABREAST_BYTES = 4 << 20  # of turned pictures, which should stay in the processor's cache
 PARTIAL_SUMS = 8  # of the gradients, at most; fixed, so that the number of threads changes no bit
 PART_PRODUCTS = 1 << 21  # multiplications that are worth a part of their own
 
@@ -32,18 +35,24 @@ def pays(convolution: Conv2d) -> bool:
 def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
     """Write the convolution of x to y."""
     weight, bias = _row_by_row(convolution.params["weight"]), convolution.params["bias"]
+    narrow = convolution.out_channels <= FEW_OUTPUTS and _fit_abreast(x)
+    convolve = kernels.convolve_abreast if narrow else kernels.convolve
 
     def convolve_part(part):
         images, rows = part
         convolve(x[images], weight, bias, convolution.stride, convolution.padding, rows, y[images])
 
-    run_parallel(convolve_part, _parts(convolution, y.shape))
+    run_parallel(convolve_part, _parts(convolution, x, y.shape))
 
 
 def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
     """Write the gradients by weight and bias to `grads`, and that by x to dx unless it is None."""
     weight, stride, padding = _row_by_row(convolution.params["weight"]), convolution.stride, convolution.padding
-    lanes = split(len(x), _lanes(convolution, dy.shape))
+    narrow = convolution.out_channels <= FEW_OUTPUTS and _fit_abreast(x)
+    weight_gradient = kernels.weight_gradient_abreast if narrow else kernels.weight_gradient
+    pays = stride == (1, 1) and _fit_abreast(dy)
+    input_gradient = kernels.input_gradient_abreast if pays else kernels.input_gradient
+    lanes = _image_parts(x, _lanes(convolution, dy.shape))
     # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
     dweights = np.empty_like(weight, shape=(len(lanes), *weight.shape))
     dbiases = np.empty_like(weight, shape=(len(lanes), weight.shape[-1]))
@@ -59,6 +68,12 @@ def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray 
     np.sum(dbiases, axis=0, out=convolution.grads["bias"])
 
 
+def _fit_abreast(pictures: np.ndarray) -> bool:
+    """Are there enough pictures to go abreast, and are they small enough?"""
+    abreast = kernels.pictures_abreast(pictures.dtype)
+    return len(pictures) >= abreast and abreast * pictures[0].nbytes <= ABREAST_BYTES
+
+
 def _row_by_row(weight: np.ndarray) -> np.ndarray:
     """The kernels as the compiled loops expect them in memory: somebody may have put a transposed array into params."""
     return np.ascontiguousarray(weight) if isinstance(weight, np.ndarray) else weight
@@ -70,7 +85,16 @@ def _lanes(convolution: Conv2d, y_shape: Sequence[int]) -> int:
     return min(PARTIAL_SUMS, 1 << (products // PART_PRODUCTS).bit_length())
 
 
-def _parts(convolution: Conv2d, y_shape: Sequence[int]) -> list[tuple[slice, tuple[int, int]]]:
+def _image_parts(x: np.ndarray, lanes: int) -> list[slice]:
+    """Cut the batch into at most so many parts, of as many images as go abreast or a multiple."""
+    abreast = kernels.pictures_abreast(x.dtype)
+    if len(x) < abreast:
+        return split(len(x), lanes)
+    groups = split(-(-len(x) // abreast), lanes)
+    return [slice(some.start * abreast, min(some.stop * abreast, len(x))) for some in groups]
+
+
+def _parts(convolution: Conv2d, x: np.ndarray, y_shape: Sequence[int]) -> list[tuple[slice, tuple[int, int]]]:
     """Cut the forward pass into (images, output rows): of few images, threads take rows each.
 
     Each part lays out its own copy of the picture, with its padding: little beside the products.
@@ -78,6 +102,6 @@ def _parts(convolution: Conv2d, y_shape: Sequence[int]) -> list[tuple[slice, tup
     images, height = y_shape[:2]
     lanes = _lanes(convolution, y_shape)
     if images >= lanes:
-        return [(part, (0, height)) for part in split(images, lanes)]
+        return [(part, (0, height)) for part in _image_parts(x, lanes)]
     rows = split(height, -(-lanes // images))
     return [(slice(n, n + 1), (some.start, some.stop)) for n in range(images) for some in rows]

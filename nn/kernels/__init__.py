@@ -24,7 +24,7 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
     numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
 
-from nn.kernels import cuda, direct, normalisation, patches, pooling, sampling, slopes, softmax, tiles, update
+from nn.kernels import abreast, cuda, direct, normalisation, patches, pooling, sampling, slopes, softmax, squashing, tiles, update
 
 
 def _dispatch(fast: Callable, plain: Callable, on_device: Callable | None = None) -> Callable:
@@ -44,6 +44,10 @@ col2im = _dispatch(patches.col2im_fast, patches.col2im_plain, cuda.col2im_cuda)
 convolve = _dispatch(direct.convolve_fast, direct.convolve_plain)
 weight_gradient = _dispatch(direct.weight_gradient_fast, direct.weight_gradient_plain)
 input_gradient = _dispatch(direct.input_gradient_fast, direct.input_gradient_plain)
+pictures_abreast = abreast.pictures_abreast
+convolve_abreast = _dispatch(abreast.convolve_abreast, direct.convolve_plain)
+weight_gradient_abreast = _dispatch(abreast.weight_gradient_abreast, direct.weight_gradient_plain)
+input_gradient_abreast = _dispatch(abreast.input_gradient_abreast, direct.input_gradient_plain)
 max_pool = _dispatch(pooling.max_pool_fast, pooling.max_pool_plain, cuda.max_pool_cuda)
 max_pool_backward = _dispatch(
     pooling.max_pool_backward_fast, pooling.max_pool_backward_plain, cuda.max_pool_backward_cuda
@@ -57,6 +61,7 @@ lrn_backward = _dispatch(normalisation.lrn_backward_fast, normalisation.lrn_back
 affine = _dispatch(sampling.affine_fast, sampling.affine_plain, cuda.affine_cuda)
 gather_tiles = _dispatch(tiles.gather_tiles_fast, tiles.gather_tiles_plain)
 scatter_tiles = _dispatch(tiles.scatter_tiles_fast, tiles.scatter_tiles_plain)
+sigmoid = _dispatch(squashing.sigmoid_fast, squashing.sigmoid_plain)
 relu_gradient = _dispatch(slopes.relu_gradient_fast, slopes.relu_gradient_plain, cuda.relu_gradient_cuda)
 sigmoid_gradient = _dispatch(slopes.sigmoid_gradient_fast, slopes.sigmoid_gradient_plain, cuda.sigmoid_gradient_cuda)
 sgd_paper = _dispatch(update.sgd_paper_fast, update.sgd_paper_plain, cuda.sgd_paper_cuda)

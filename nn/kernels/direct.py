@@ -10,14 +10,9 @@ Arrays here: x (N, H, W, C), weight (KH, KW, C, O), bias (O,), y (N, OH, OW, O),
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
-ROWS = 6  # sums at a time, so that they and their factors fit into 16 registers of 32 bytes
-ZERO, ONE = np.int64(0), np.int64(1)  # for a bare 0, the compiler would make another version of the function called
-VECTOR_BYTES = 64  # of each sum: one register of the largest kind, or two or four smaller ones
+from nn.kernels.registers import ONE, ROWS, VECTOR_BYTES, ZERO, sum_scaled, zeros
 
 
 def convolve_plain(x, weight, bias, stride, padding, rows, y):
@@ -52,68 +47,9 @@ def _places(x, weight_shape, stride, padding, rows, width):
             yield i, j, x[:, top : bottom + 1 : stride[0], j : j + (width - 1) * stride[1] + 1 : stride[1]]
 
 
-# The fast versions rest on one small loop, ROWS numbers times a vector of numbers, added up over some terms:
-#
-#     sums[i, :] = sum over t of  a[i, t] * b[t, :]
-#
-# The vector has as many lanes as numbers fit into VECTOR_BYTES. t counts `runs` runs of `length` terms each, and
-# the place in memory of each number is a linear function of i, the run, and the term in it. Forward, i is an output
-# position, t a place in the kernel, and the vector runs over output channels. For the weights' gradient, i is a place
-# in the kernel and t a position. For the input's, i is a position, t an output channel, and the vector runs along a row
-# of the patch.
-
-
-@intrinsic
-def _sums(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums):
-    """sums[i * lanes + lane] = the sum, over r < runs and k < length, of
-
-        a[a_at + i * a_i + r * a_run + k * a_step] * b[b_at + r * b_run + k * b_step + lane]
-
-    for i < ROWS and lane < lanes. a, b and sums are one-dimensional arrays of one floating-point type, the rest whole
-    numbers. Written in the compiler's own language, because Python has no word for "keep this in a register".
-    """
-
-    def generate(context, builder, signature, arguments):
-        number = context.get_value_type(a.dtype)
-        lanes = VECTOR_BYTES // (a.dtype.bitwidth // 8)
-        vector = ir.VectorType(number, lanes)
-        index = ir.IntType(64)
-        undefined = ir.Constant(vector, ir.Undefined)
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-        data = {
-            name: context.make_array(kind)(context, builder, arguments[place]).data
-            for name, kind, place in (("a", a, 0), ("b", b, 5), ("sums", sums, 11))
-        }
-        a_at, a_i, a_run, a_step = arguments[1:5]
-        b_at, b_run, b_step, runs, length = arguments[6:11]
-
-        def as_vector(pointer):
-            return builder.bitcast(pointer, vector.as_pointer())
-
-        totals = [cgutils.alloca_once(builder, vector) for _ in range(ROWS)]
-        for total in totals:
-            builder.store(ir.Constant(vector, [0.0] * lanes), total)
-        with cgutils.for_range(builder, runs, intp=index) as run:
-            a_start = builder.add(a_at, builder.mul(run.index, a_run))
-            b_start = builder.add(b_at, builder.mul(run.index, b_run))
-            with cgutils.for_range(builder, length, intp=index) as step:
-                first = builder.add(a_start, builder.mul(step.index, a_step))
-                place = builder.add(b_start, builder.mul(step.index, b_step))
-                factors = builder.load(as_vector(builder.gep(data["b"], [place])), align=a.dtype.bitwidth // 8)
-                for i, total in enumerate(totals):
-                    at = builder.add(first, builder.mul(ir.Constant(index, i), a_i))
-                    value = builder.load(builder.gep(data["a"], [at]))
-                    value = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
-                    value = builder.shuffle_vector(value, undefined, everywhere)
-                    product = builder.fmul(value, factors, flags=("contract",))
-                    builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
-        for i, total in enumerate(totals):
-            pointer = builder.gep(data["sums"], [ir.Constant(index, i * lanes)])
-            builder.store(builder.load(total), as_vector(pointer), align=a.dtype.bitwidth // 8)
-        return context.get_dummy_value()
-
-    number = types.int64
-    return types.none(a, *[number] * 4, b, *[number] * 5, sums), generate
+# The fast versions rest on `sum_scaled`. Forward, its rows are output positions, its terms the places in the kernel, and
+# its vector runs over output channels. For the weights' gradient, rows are places in the kernel and terms positions. For
+# the input's, rows are positions, terms output channels, and the vector runs along a row of the patch.
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -134,13 +70,13 @@ def convolve_fast(x, weight, bias, stride, padding, rows, y):
     vectors = -(-outputs // lanes)
     broad = vectors * lanes
     run = kw * channels
-    kernels = np.zeros(kh * run * broad, x.dtype)  # the weights, in rows of whole vectors
+    kernels = zeros(kh * run * broad, x)  # the weights, in rows of whole vectors
     _copy_rows(weight.reshape(-1), ZERO, kh * run, outputs, kernels, ZERO, broad)
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     # The picture in its padding; where the last six positions of the last row end, there may be less than six.
     frame = np.zeros((height + 2 * padding[0]) * span + ROWS * step, x.dtype)
-    sums = np.empty(ROWS * lanes, x.dtype)
+    sums = zeros(ROWS * lanes, x)
     pixels, results = x.reshape(-1), y.reshape(-1)
     for n in range(images):
         start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
@@ -149,7 +85,8 @@ def convolve_fast(x, weight, bias, stride, padding, rows, y):
             for ow in range(0, y.shape[2], ROWS):
                 a_at = oh * stride[0] * span + ow * step
                 for v in range(vectors):
-                    _sums(frame, a_at, step, span, 1, kernels, v * lanes, run * broad, broad, kh, run, sums)
+                    b_at = v * lanes
+                    sum_scaled(frame, a_at, step, span, ONE, kernels, b_at, run * broad, broad, kh, run, sums, ZERO)
                     first, count = np.uint64(v * lanes), np.uint64(min(outputs - v * lanes, lanes))
                     for i in range(min(ROWS, y.shape[2] - ow)):
                         at = np.uint64(((n * y.shape[1] + oh) * y.shape[2] + ow + i) * outputs) + first
@@ -171,8 +108,8 @@ def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
     step = stride[1] * channels
     positions = dy.shape[1] * dy.shape[2]
     frame = np.zeros((height + 2 * padding[0]) * span + ROWS, x.dtype)
-    gradients = np.zeros(positions * broad, x.dtype)  # dy of one image, in rows of whole vectors
-    sums = np.empty(ROWS * lanes, x.dtype)
+    gradients = zeros(positions * broad, x)  # dy of one image, in rows of whole vectors
+    sums = zeros(ROWS * lanes, x)
     pixels, dy_all, total = x.reshape(-1), dy.reshape(-1), dweight.reshape(-1)
     total[:] = 0
     dbias[:] = 0
@@ -192,9 +129,10 @@ def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
             for j in range(0, run, ROWS):
                 a_at = i * span + j
                 for v in range(vectors):
-                    b_at, b_run = v * lanes, dy.shape[2] * broad
-                    a_run = stride[0] * span
-                    _sums(frame, a_at, 1, a_run, step, gradients, b_at, b_run, broad, dy.shape[1], dy.shape[2], sums)
+                    sum_scaled(
+                        *(frame, a_at, ONE, stride[0] * span, step, gradients, v * lanes, dy.shape[2] * broad, broad),
+                        *(dy.shape[1], dy.shape[2], sums, ZERO),
+                    )
                     count = np.uint64(min(outputs - v * lanes, lanes))
                     for k in range(min(ROWS, run - j)):
                         at, here = np.uint64((i * run + j + k) * outputs + v * lanes), np.uint64(k * lanes)
@@ -211,7 +149,7 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
     run = kw * channels
     vectors = -(-run // lanes)
     broad = vectors * lanes
-    kernels = np.zeros(kh * outputs * broad, dy.dtype)  # for each kernel row and output: a row of the patch
+    kernels = zeros(kh * outputs * broad, dy)  # for each kernel row and output: a row of the patch
     flat = weight.reshape(-1)
     for i in range(kh):
         for t in range(run):
@@ -223,7 +161,7 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
     size = dy.shape[1] * dy.shape[2] * outputs
     line = dy.shape[2] * outputs
     gradients = np.zeros(size + ROWS * line, dy.dtype)  # dy of one image
-    sums = np.empty(ROWS * lanes, dy.dtype)
+    sums = zeros(ROWS * lanes, dy)
     dy_all, results = dy.reshape(-1), dx.reshape(-1)
     for n in range(images):
         frame[:] = 0
@@ -233,9 +171,9 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
             for ow in range(dy.shape[2]):
                 for i in range(kh):
                     for v in range(vectors):
-                        b_at = i * outputs * broad + v * lanes
-                        _sums(
-                            gradients, oh * line + ow * outputs, line, 0, 1, kernels, b_at, 0, broad, 1, outputs, sums
+                        sum_scaled(
+                            *(gradients, oh * line + ow * outputs, line, ZERO, ONE),
+                            *(kernels, i * outputs * broad + v * lanes, ZERO, broad, ONE, outputs, sums, ZERO),
                         )
                         for k in range(min(ROWS, dy.shape[1] - oh)):
                             at = np.uint64(((oh + k) * stride[0] + i) * span + ow * step + v * lanes)

@@ -1,0 +1,190 @@
+"""Convolution of many pictures and few channels, sixteen pictures abreast: the array loops behind `layers.direct`.
+
+A register of the processor holds sixteen numbers. Were they output channels, as in `nn.kernels.direct`, LeNet's six
+would leave ten lanes idle. Here they are pictures: the arrays are turned first, so that the picture's number runs
+fastest. Then one register holds the same pixel of sixteen pictures, and each weight multiplies all of them at once.
+
+Arrays as in `nn.kernels.direct`, whose plain versions say what these compute. Turned arrays have one axis for the
+elements of a picture or row and a last one for `lanes` pictures; where there are fewer, some lanes go unused. Channels
+are taken ROWS at a time, so that turned rows of them are as long as whole groups of ROWS (`broad`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from nn.kernels.registers import ONE, ROWS, VECTOR_BYTES, ZERO, add_products, add_scaled, transpose_block, zeros
+
+
+def pictures_abreast(dtype) -> int:
+    """How many pictures of this dtype go abreast: the lanes of a register."""
+    return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _turn(source, start, step, count, length, target, at, stride):
+    """target[at + e * stride + n] = source[start + n * step + e] for n < count, e < length."""
+    lanes = VECTOR_BYTES // source.itemsize
+    for n in range(0, count, lanes):
+        for e in range(0, length, lanes):
+            if n + lanes <= count and e + lanes <= length:
+                transpose_block(source, start + n * step + e, step, target, at + e * stride + n, stride)
+            else:
+                for i in range(e, min(e + lanes, length)):
+                    for k in range(n, min(n + lanes, count)):
+                        target[np.uint64(at + i * stride + k)] = source[np.uint64(start + k * step + i)]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _turn_pictures(x, n, count, padding, frame):
+    """Turn `count` pictures from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0 where the padding is."""
+    _, height, width, channels = x.shape
+    lanes = VECTOR_BYTES // x.itemsize
+    pixels, row = x.reshape(-1), width * channels
+    for h in range(height):
+        at = ((h + padding[0]) * (width + 2 * padding[1]) + padding[1]) * channels * lanes
+        _turn(pixels, (n * height + h) * row, height * row, count, row, frame, at, lanes)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _turn_row(source, start, step, count, positions, channels, row):
+    """Turn one row of `count` pictures: `row` (positions, broad, lanes)."""
+    lanes = VECTOR_BYTES // source.itemsize
+    broad = -(-channels // ROWS) * ROWS
+    if broad == channels:  # no gaps: all positions in one go
+        _turn(source, start, step, count, positions * channels, row, ZERO, lanes)
+    else:
+        for p in range(positions):
+            _turn(source, start + p * channels, step, count, channels, row, p * broad * lanes, lanes)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _turn_row_back(row, count, positions, channels, target, at, stride):
+    lanes = VECTOR_BYTES // row.itemsize
+    broad = -(-channels // ROWS) * ROWS
+    if broad == channels:
+        _turn(row, ZERO, lanes, positions * channels, count, target, at, stride)
+    else:
+        for p in range(positions):
+            _turn(row, p * broad * lanes, lanes, channels, count, target, at + p * channels, stride)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def convolve_abreast(x, weight, bias, stride, padding, rows, y):
+    """For each output position, all its places in the kernel: pixels times weights, six output channels at a time."""
+    images, height, width, channels = x.shape
+    kh, kw, _, outputs = weight.shape
+    lanes = VECTOR_BYTES // x.itemsize
+    run, span = kw * channels, (width + 2 * padding[1]) * channels
+    broad = -(-outputs // ROWS) * ROWS
+    kernels, start = np.zeros((kh * run, broad), x.dtype), np.zeros((broad, lanes), x.dtype)
+    for o in range(outputs):
+        start[o] = bias[o]
+        for t in range(kh * run):
+            kernels[t, o] = weight.reshape(-1)[t * outputs + o]
+    start, kernels = start.reshape(-1), kernels.reshape(-1)
+    frame = zeros((height + 2 * padding[0]) * span * lanes, x)
+    row, results = zeros(y.shape[2] * broad * lanes, x), y.reshape(-1)
+    size = y.shape[1] * y.shape[2] * outputs
+    for n in range(0, images, lanes):
+        count = min(lanes, images - n)
+        _turn_pictures(x, n, count, padding, frame)
+        for oh in range(rows[0], rows[1]):
+            for ow in range(y.shape[2]):
+                at = np.uint64(ow * len(start))
+                for i in range(np.uint64(len(start))):
+                    row[at + i] = start[i]
+                corner = (oh * stride[0] * span + ow * stride[1] * channels) * lanes
+                for o in range(0, outputs, ROWS):
+                    here = (ow * broad + o) * lanes
+                    add_scaled(kernels, o, ONE, run * broad, broad, frame, corner, span * lanes, lanes, kh, run, row, here)
+            _turn_row_back(row, count, y.shape[2], outputs, results, n * size + oh * y.shape[2] * outputs, size)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def weight_gradient_abreast(x, dy, stride, padding, dweight, dbias):
+    """For each place in the kernel: pixels times gradients, added up over the positions in a row, then over rows and
+    pictures."""
+    images, height, width, channels = x.shape
+    kh, kw, _, outputs = dweight.shape
+    lanes = VECTOR_BYTES // x.itemsize
+    run, span = kw * channels, (width + 2 * padding[1]) * channels
+    broad = -(-outputs // ROWS) * ROWS
+    frame = zeros((height + 2 * padding[0]) * span * lanes, x)
+    row, gradients = zeros(dy.shape[2] * broad * lanes, x), dy.reshape(-1)
+    sums, bias_sums = zeros(kh * run * broad * lanes, x), zeros(broad * lanes, x)
+    size, step = dy.shape[1] * dy.shape[2] * outputs, stride[1] * channels * lanes
+    for n in range(0, images, lanes):
+        count = min(lanes, images - n)
+        if count < lanes:  # unused lanes must not hold what earlier pictures left
+            frame[:], row[:] = 0, 0
+        _turn_pictures(x, n, count, padding, frame)
+        for oh in range(dy.shape[1]):
+            _turn_row(gradients, n * size + oh * dy.shape[2] * outputs, size, count, dy.shape[2], outputs, row)
+            for ow in range(dy.shape[2]):
+                at = np.uint64(ow * broad * lanes)
+                for i in range(np.uint64(broad * lanes)):
+                    bias_sums[i] += row[at + i]
+            for i in range(kh):
+                for j in range(run):
+                    corner = ((oh * stride[0] + i) * span + j) * lanes
+                    for o in range(0, outputs, ROWS):
+                        here = ((i * run + j) * broad + o) * lanes
+                        add_products(
+                            *(row, o * lanes, lanes, ZERO, broad * lanes),
+                            *(frame, corner, ZERO, step, ONE, dy.shape[2], sums, here),
+                        )
+    _add_lanes(sums, kh * run, outputs, dweight.reshape(-1))
+    _add_lanes(bias_sums, ONE, outputs, dbias)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_lanes(sums, places, channels, totals):
+    """totals (places, channels): the sum over the lanes of `sums` (places, broad, lanes)."""
+    lanes = VECTOR_BYTES // sums.itemsize
+    broad = -(-channels // ROWS) * ROWS
+    for place in range(places):
+        for c in range(channels):
+            at = (place * broad + c) * lanes
+            totals[place * channels + c] = sums[at : at + lanes].sum()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def input_gradient_abreast(dy, weight, stride, padding, dx):
+    """For each pixel, all output positions that saw it (`stride` must be 1): gradients times weights, six channels at a time."""
+    images, height, width, channels = dx.shape
+    kh, kw, _, outputs = weight.shape
+    lanes = VECTOR_BYTES // dy.itemsize
+    broad = -(-channels // ROWS) * ROWS
+    # Seen from a pixel, the output position that sees it with the kernel's last row comes first: kernels are flipped.
+    kernels = np.zeros((kh, kw, outputs, broad), dy.dtype)
+    for i in range(kh):
+        for j in range(kw):
+            for c in range(channels):
+                for o in range(outputs):
+                    kernels[kh - 1 - i, kw - 1 - j, o, c] = weight[i, j, c, o]
+    kernels = kernels.reshape(-1)
+    oh, ow = dy.shape[1:3]
+    size, x_size = oh * ow * outputs, height * width * channels
+    turned, results = zeros(size * lanes, dy), dx.reshape(-1)
+    row = zeros(width * broad * lanes, dy)
+    for n in range(0, images, lanes):
+        count = min(lanes, images - n)
+        _turn(dy.reshape(-1), n * size, size, count, size, turned, ZERO, lanes)
+        for h in range(height):
+            row[:] = 0
+            top = h + padding[0] - (kh - 1)  # the first such position's row, perhaps outside
+            first, last = max(0, -top), min(kh, oh - top)
+            for w in range(width):
+                left = w + padding[1] - (kw - 1)
+                begin, end = max(0, -left), min(kw, ow - left)
+                corner = ((top + first) * ow + left + begin) * outputs * lanes
+                place = (first * kw + begin) * outputs * broad
+                for c in range(0, channels, ROWS):
+                    add_scaled(
+                        *(kernels, place + c, ONE, kw * outputs * broad, broad),
+                        *(turned, corner, ow * outputs * lanes, lanes, last - first, (end - begin) * outputs),
+                        *(row, (w * broad + c) * lanes),
+                    )
+            _turn_row_back(row, count, width, channels, results, n * x_size + h * width * channels, x_size)

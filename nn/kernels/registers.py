@@ -1,0 +1,146 @@
+"""The few loops that Python cannot say: sums that stay in the processor's registers, and blocks that are turned there.
+
+Written in the compiler's own language (LLVM), as functions that numba puts into the kernels that call them. A vector
+here has as many lanes as numbers fit into VECTOR_BYTES: one register of the largest kind, or two or four smaller ones.
+Arrays are one-dimensional and of one floating-point type; places, steps and counts are whole numbers.
+
+Three of them add up ROWS vectors at a time over some terms:
+
+    sums[at + i * lanes + lane] = sum over r < runs, k < length of
+        a[a_at + i * a_i + r * a_run + k * a_step (+ lane)] * b[b_at + r * b_run + k * b_step + lane]
+
+for i < ROWS and all lanes. Scaled: a's number is one for all lanes. Products: a is a vector too ("+ lane"). Those called
+`add_` add to what is in `sums`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+ROWS = 6  # sums at a time, so that they and their factors fit into 16 registers of 32 bytes
+VECTOR_BYTES = 64
+ZERO, ONE = np.int64(0), np.int64(1)  # for a bare 0, the compiler would make another version of the function called
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def zeros(size, like):
+    """So many zeros, of like's type. The first begins a line of the cache: to read a vector that lies across two lines
+    takes twice as long."""
+    array = np.zeros(size + VECTOR_BYTES // like.itemsize, like.dtype)
+    start = (-array.ctypes.data % VECTOR_BYTES) // like.itemsize
+    return array[start : start + size]
+
+
+def _sum_of_terms(a_is_vector, from_zero):
+    @intrinsic
+    def sum_of_terms(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at):
+        def generate(context, builder, signature, arguments):
+            a_data, b_data, target = (_data(context, builder, signature, arguments, place) for place in (0, 5, 11))
+            a_at, a_i, a_run, a_step = arguments[1:5]
+            b_at, b_run, b_step, runs, length = arguments[6:11]
+            vectors = _Vectors(context, builder, a.dtype)
+            totals = [cgutils.alloca_once(builder, vectors.type) for _ in range(ROWS)]
+            for i, total in enumerate(totals):
+                before = vectors.zero if from_zero else vectors.load(target, arguments[12], _number(i * vectors.lanes))
+                builder.store(before, total)
+            with cgutils.for_range(builder, runs, intp=INDEX) as run:
+                a_start = builder.add(a_at, builder.mul(run.index, a_run))
+                b_start = builder.add(b_at, builder.mul(run.index, b_run))
+                with cgutils.for_range(builder, length, intp=INDEX) as step:
+                    a_here = builder.add(a_start, builder.mul(step.index, a_step))
+                    factors = vectors.load(b_data, b_start, builder.mul(step.index, b_step))
+                    for i, total in enumerate(totals):
+                        a_place = builder.mul(_number(i), a_i)
+                        load = vectors.load if a_is_vector else vectors.load_everywhere
+                        product = builder.fmul(load(a_data, a_here, a_place), factors, flags=("contract",))
+                        builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+            for i, total in enumerate(totals):
+                vectors.store(builder.load(total), target, arguments[12], _number(i * vectors.lanes))
+            return context.get_dummy_value()
+
+        number = types.int64
+        return types.none(a, *[number] * 4, b, *[number] * 5, sums, number), generate
+
+    return sum_of_terms
+
+
+sum_scaled = _sum_of_terms(a_is_vector=False, from_zero=True)
+add_scaled = _sum_of_terms(a_is_vector=False, from_zero=False)
+add_products = _sum_of_terms(a_is_vector=True, from_zero=False)
+
+
+@intrinsic
+def transpose_block(typing, source, start, step, target, at, stride):
+    """target[at + k * stride + n] = source[start + n * step + k] for n, k < lanes.
+
+    First pairs of rows exchange every other number, then every other two, every other four and so on.
+    """
+
+    def generate(context, builder, signature, arguments):
+        vectors = _Vectors(context, builder, source.dtype)
+        source_data, target_data = (_data(context, builder, signature, arguments, place) for place in (0, 3))
+        _, start, step, _, at, stride = arguments
+        numbers = range(vectors.lanes)
+        rows = [vectors.load(source_data, start, builder.mul(_number(n), step)) for n in numbers]
+        half = 1
+        while half < vectors.lanes:
+            # A shuffle picks from two rows laid end to end.
+            low = [k if not k & half else vectors.lanes + k - half for k in numbers]
+            high = [k + half if not k & half else vectors.lanes + k for k in numbers]
+            for n in (n for n in numbers if not n & half):
+                pair = rows[n], rows[n + half]
+                rows[n], rows[n + half] = (builder.shuffle_vector(*pair, vectors.places(picks)) for picks in (low, high))
+            half *= 2
+        for n in numbers:
+            vectors.store(rows[n], target_data, at, builder.mul(_number(n), stride))
+        return context.get_dummy_value()
+
+    number = types.int64
+    return types.none(source, number, number, target, number, number), generate
+
+
+INDEX = ir.IntType(64)
+
+
+def _number(value):
+    return ir.Constant(INDEX, value)
+
+
+def _data(context, builder, signature, arguments, place):
+    """The address of an array's first number."""
+    return context.make_array(signature.args[place])(context, builder, arguments[place]).data
+
+
+class _Vectors:
+    """How to read and write vectors of one floating-point type."""
+
+    def __init__(self, context, builder, dtype):
+        self.builder = builder
+        self.bytes = dtype.bitwidth // 8
+        self.lanes = VECTOR_BYTES // self.bytes
+        self.type = ir.VectorType(context.get_value_type(dtype), self.lanes)
+        self.zero = ir.Constant(self.type, [0.0] * self.lanes)
+
+    def places(self, numbers):
+        return ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), list(numbers))
+
+    def load(self, data, start, offset):
+        return self.builder.load(self._pointer(data, start, offset), align=self.bytes)
+
+    def store(self, vector, data, start, offset):
+        self.builder.store(vector, self._pointer(data, start, offset), align=self.bytes)
+
+    def load_everywhere(self, data, start, offset):
+        """One number, in all lanes."""
+        undefined = ir.Constant(self.type, ir.Undefined)
+        value = self.builder.load(self.builder.gep(data, [self.builder.add(start, offset)]))
+        value = self.builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+        return self.builder.shuffle_vector(value, undefined, self.places([0] * self.lanes))
+
+    def _pointer(self, data, start, offset):
+        place = self.builder.gep(data, [self.builder.add(start, offset)])
+        return self.builder.bitcast(place, self.type.as_pointer())

@@ -1,0 +1,57 @@
+"""The log-sigmoid, in one pass over memory instead of one for each arithmetic operation.
+
+Arrays here: x and y, of any one shape; y may be x itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+LARGEST = np.float32(87)  # exp of it, and one over that, are float32 numbers of full precision
+LOG2_E = np.float32(1.4426950408889634)
+LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # so short that k * LN2_HIGH is exact
+ROUND = np.float32(3 << 22)  # numbers of this size have no places behind the point
+FACTORS = tuple(np.float32(1 / n) for n in range(1, 8))
+ONE = np.float32(1)
+
+
+def sigmoid_plain(x, y):
+    """y = 1 / (1 + exp(-x))."""
+    np.negative(x, out=y)
+    with np.errstate(over="ignore"):  # exp of a large number is infinity, and 1 / infinity is the 0 that is meant
+        np.exp(y, out=y)
+    y += 1
+    np.reciprocal(y, out=y)
+
+
+def sigmoid_fast(x, y):
+    """The same, in float32 in one pass. Where it is below 1e-38, y is 1e-38."""
+    if y.dtype == np.float64:
+        sigmoid_plain(x, y)
+        return
+    if y is not x:  # one array to work on: were there two, the compiler would have to expect them to overlap
+        np.copyto(y, x)
+    _sigmoid(y.reshape(-1))
+
+
+# The compiler has no exponential that takes many numbers at once, so here is one. With k the whole number nearest to
+# z / ln 2 and r = z - k ln 2, exp(z) = 2^k exp(r): r is at most ln 2 / 2, so that eight terms of the power series do,
+# and 2^k is made by writing k into a number's exponent. "contract": multiply and add may be one instruction.
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _sigmoid(y):
+    for i in range(np.uint64(len(y))):
+        z = -y[i]
+        z = LARGEST if z > LARGEST else z  # compared so that NaN stays what it is
+        z = -LARGEST if z < -LARGEST else z
+        rounded = z * LOG2_E + ROUND  # its last bits are k
+        k = rounded - ROUND
+        r = (z - k * LN2_HIGH) - k * LN2_LOW
+        series = ONE
+        for n in range(6, -1, -1):  # 1 + r/1 (1 + r/2 (1 + r/3 (...)))
+            series = ONE + r * FACTORS[n] * series
+        exponent = np.float32(rounded).view(np.int32) << np.int32(23)
+        power = np.int32(exponent + np.int32(127 << 23)).view(np.float32)
+        y[i] = ONE / (ONE + series * power)
