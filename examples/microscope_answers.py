@@ -30,7 +30,7 @@ class Answerer:
         ]
         self.lock = threading.Lock()  # a backward pass finds in the layers what its forward pass left there
 
-    @single_threaded_blas()
+    @single_threaded_blas
     def __call__(self, body: bytes) -> list[np.ndarray]:
         """Every layer's outputs for one picture, then the gradient by the input, then that by every layer's outputs.
 

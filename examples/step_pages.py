@@ -48,7 +48,7 @@ class Page:
     drawings: dict[str, Draw]
 
 
-@single_threaded_blas()
+@single_threaded_blas
 def walk(
     network: Network, image: np.ndarray, label: int | None, loss, training: bool = False, times: int = 1
 ) -> tuple[list[Visit], float, int]:

@@ -151,9 +151,11 @@ class AvgPool2d(_Pool2d):
         """One over the number of elements of each window inside the padded picture: (OH, OW, 1), or the one
         number where no window runs off."""
         lengths = [length + 2 * padding for length, padding in zip(x_shape[1:3], self.padding, strict=True)]
-        starts = [np.arange(count) * stride for count, stride in zip(y.shape[1:3], self.stride, strict=True)]
-        if all(s[-1] + k <= n for s, k, n in zip(starts, self.kernel_size, lengths, strict=True)):
+        sizes = list(zip(y.shape[1:3], self.stride, self.kernel_size, lengths, strict=True))
+        if all((count - 1) * stride + kernel <= length for count, stride, kernel, length in sizes):
             return y.dtype.type(1.0 / math.prod(self.kernel_size))
-        counts = [np.minimum(k, n - s) for s, k, n in zip(starts, self.kernel_size, lengths, strict=True)]
+        counts = [
+            np.minimum(kernel, length - stride * np.arange(count)) for count, stride, kernel, length in sizes
+        ]
         share = 1.0 / (counts[0][:, None] * counts[1][None, :])
         return np.asarray(share[:, :, None].astype(y.dtype), like=y)

@@ -41,7 +41,7 @@ class Finding:
     sentence: str
 
 
-@single_threaded_blas()
+@single_threaded_blas
 def measure(network: Network, logits: np.ndarray, loss) -> dict:
     """The numbers, between forward(training=True), which gave the logits, and backward.
 
@@ -91,7 +91,7 @@ def _size(array: np.ndarray) -> float:
     return math.sqrt(square)
 
 
-@single_threaded_blas()
+@single_threaded_blas
 def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> str:
     """After a backward pass: the first layer whose numbers are NaN or infinite, in a sentence; "" if there is none.
 

@@ -15,7 +15,7 @@ from nn.network import Network
 from nn.threads import single_threaded_blas
 
 
-@single_threaded_blas()
+@single_threaded_blas
 def activations(network: Network, x: np.ndarray) -> dict[str, np.ndarray]:
     """The outputs (N, ...) of every layer for the images x (N, H, W, C), by the layer's name, without dropout.
 
@@ -31,7 +31,7 @@ def activations(network: Network, x: np.ndarray) -> dict[str, np.ndarray]:
     return outputs
 
 
-@single_threaded_blas()
+@single_threaded_blas
 def gradients(network: Network, x: np.ndarray, dlogits: np.ndarray) -> dict[str, np.ndarray]:
     """The gradient by every layer's outputs, by the layer's name, and by the images x, under "input": without dropout.
 

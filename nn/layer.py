@@ -111,9 +111,9 @@ class Layer:
                     "parameters, nn.device.move an input"
                 )
             break
-        fits = len(x.shape) == len(shape) and all(
-            isinstance(want, str) or want == got for want, got in zip(shape, x.shape, strict=True)
-        )
+        fits = len(x.shape) == len(shape)
+        for want, got in zip(shape, x.shape, strict=False):
+            fits = fits and (want == got or isinstance(want, str))
         if not fits:
             wanted = ", ".join(str(length) for length in shape) + ("," if len(shape) == 1 else "")
             raise ValueError(f"{self.label} expected an input of shape ({wanted}), got {tuple(x.shape)}")

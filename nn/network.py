@@ -75,6 +75,7 @@ class Network:
         self._buffers: dict = {}
         self._spare_buffers: list[dict] = []
         self._trained: list | None = None
+        self._shapes: tuple = ()  # the last pass's: layers, an image's shape, and that with the layers' output shapes
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -154,7 +155,7 @@ class Network:
             table.append((f"{name} ({type(layer).__name__})", image_shape, layer.num_parameters, count))
         return table
 
-    @single_threaded_blas()
+    @single_threaded_blas
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """The outputs (N, classes) for the images x (N, H, W, C)."""
         self._check_input(x)
@@ -177,7 +178,7 @@ class Network:
         self._spare_buffers.append(buffers)
         return y
 
-    @single_threaded_blas()
+    @single_threaded_blas
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
         """From the gradient by the outputs: write `grads`, and return the gradient by the images unless not wanted."""
         if self._trained is None:
@@ -208,24 +209,25 @@ class Network:
 
     def _run(self, x: np.ndarray, training: bool, buffers: dict) -> tuple[np.ndarray, list]:
         """All layers in a row. Returns the output and, for each layer, the shape of its input."""
-        shapes = []
+        layers, image_shape = list(self.layers.values()), tuple(x.shape[1:])
+        known = self._shapes
+        if known[:2] != (layers, image_shape):
+            known = self._shapes = layers, image_shape, [image_shape, *self.shapes(image_shape)]
+        shapes = [(len(x), *shape) for shape in known[2]]
         lent = False  # is y an array of ours, which may be written over?
         held = False  # does some layer's backward pass read y?
         y = x
-        last = len(self.layers) - 1
-        for index, layer in enumerate(self.layers.values()):
-            shapes.append(tuple(y.shape))
-            shape = (len(y), *layer.output_shape(y.shape[1:]))
+        for index, layer in enumerate(layers):
             if layer.elementwise and lent and not held:
                 y = layer.forward(y, training, out=y)
-            elif index == last or layer.returns_view:
+            elif index == len(layers) - 1 or layer.returns_view:
                 y = layer.forward(y, training)
             else:
                 # In training each layer needs its own, which lives until the backward pass; otherwise two take turns.
                 key = index if training else index % 2
-                out = self._buffer(buffers, key, shape, x)
+                out = self._buffer(buffers, key, shapes[index + 1], x)
                 if not training and np.may_share_memory(out, y):
-                    out = self._buffer(buffers, 1 - key, shape, x)
+                    out = self._buffer(buffers, 1 - key, shapes[index + 1], x)
                 y = layer.forward(y, training, out=out)
                 lent, held = True, False
             held = training and (held or layer.reads_output)
@@ -262,4 +264,4 @@ class Network:
 
     def __getstate__(self) -> dict:
         """Copies of a network (copy.deepcopy) share no buffers and carry no unfinished step."""
-        return self.__dict__ | {"_buffers": {}, "_spare_buffers": [], "_trained": None}
+        return self.__dict__ | {"_buffers": {}, "_spare_buffers": [], "_trained": None, "_shapes": ()}

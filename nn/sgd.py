@@ -70,19 +70,21 @@ class SGD:
         params, grads = self.network.params, self.network.grads
         parts = []
         for name, velocity in self.velocities.items():
-            if params[name].dtype != velocity.dtype:
+            param, grad = params[name], grads[name]
+            if param.dtype != velocity.dtype:
                 raise TypeError(
-                    f"SGD: {name} is {params[name].dtype} but its velocity {velocity.dtype}; make the SGD after astype"
+                    f"SGD: {name} is {param.dtype} but its velocity {velocity.dtype}; make the SGD after astype"
                 )
-            if not (params[name].flags.c_contiguous and grads[name].flags.c_contiguous):
+            if not (param.flags.c_contiguous and grad.flags.c_contiguous):
                 raise ValueError(
                     f"SGD: {name} or its gradient is not stored row by row, so that it could not be changed in place; "
                     "use numpy.ascontiguousarray"
                 )
-            arrays = [array.reshape(-1) for array in (params[name], velocity, grads[name])]
+            arrays = param.reshape(-1), velocity.reshape(-1), grad.reshape(-1)
             lr, decay = self.lr * self.lr_multipliers[name], self.weight_decay * self.decay_multipliers[name]
+            numbers = float(lr), float(self.momentum), float(decay)
             for part in split(velocity.size, -(-velocity.size // PART), like=velocity):
-                parts.append((*(array[part] for array in arrays), lr, self.momentum, decay))
+                parts.append((*(array[part] for array in arrays), *numbers))
 
         if sum(velocity.size for velocity in self.velocities.values()) <= PART:  # too little to share among threads
             for part in parts:

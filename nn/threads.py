@@ -16,7 +16,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,6 @@ _lock = threading.RLock()
 _number: int | None = None
 _queue: queue.SimpleQueue | None = None
 _helpers = 0
-_blas_libraries: list | None = None
-_blas_users = 0
-_blas_before: list[int] = []
 
 
 def num_threads() -> int:
@@ -62,7 +59,7 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: An
     """
     parts = list(parts)
     helpers = min(num_threads(), len(parts)) - 1 if on_cpu(like) else 0
-    with single_threaded_blas():
+    with single_threaded_blas:
         if helpers < 1:
             for part in parts:
                 function(part)
@@ -135,7 +132,9 @@ class _Shared:
 def split(count: int, parts: int, like: Any = None) -> list[slice]:
     """Cut range(count) into at most `parts` slices of nearly equal length; work on an array `like` one of a graphics
     card, which is best at large pieces, into one."""
-    parts = max(1, min(parts, count)) if on_cpu(like) else 1
+    parts = min(parts, count) if on_cpu(like) else 1
+    if parts <= 1:
+        return [slice(0, count)]
     edges = [count * i // parts for i in range(parts + 1)]
     return [slice(start, stop) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
 
@@ -172,31 +171,41 @@ def _help(tasks: queue.SimpleQueue) -> None:
         tasks.get()()
 
 
-@contextmanager
-def single_threaded_blas():
+class _SingleThreadedBlas(ContextDecorator):
     """Hold BLAS to one thread while anybody is inside; the last to leave restores what was set before.
 
     The count of users is what makes this safe when several Python threads use networks at once. `run_parallel` enters
     here by itself; a network does so for a whole pass, which spares each layer the switching.
     """
-    global _blas_libraries, _blas_users, _blas_before
-    with _lock:
-        if _blas_libraries is None:
-            found = ThreadpoolController().lib_controllers
-            _blas_libraries = [library for library in found if library.user_api == "blas"]
-        if _blas_users == 0:
-            _blas_before = [library.get_num_threads() for library in _blas_libraries]
-            for library in _blas_libraries:
-                library.set_num_threads(1)
-        _blas_users += 1
-    try:
-        yield
-    finally:
+
+    def __init__(self) -> None:
+        self._libraries: list | None = None
+        self._users = 0
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
         with _lock:
-            _blas_users -= 1
-            if _blas_users == 0:
-                for library, before in zip(_blas_libraries, _blas_before, strict=True):
+            if self._users == 0:
+                self._hold()
+            self._users += 1
+
+    def __exit__(self, *error) -> None:
+        with _lock:
+            self._users -= 1
+            if self._users == 0:
+                for library, before in zip(self._libraries, self._before, strict=True):
                     library.set_num_threads(before)
+
+    def _hold(self) -> None:
+        if self._libraries is None:
+            found = ThreadpoolController().lib_controllers
+            self._libraries = [library for library in found if library.user_api == "blas"]
+        self._before = [library.get_num_threads() for library in self._libraries]
+        for library in self._libraries:
+            library.set_num_threads(1)
+
+
+single_threaded_blas = _SingleThreadedBlas()
 
 
 def _forget_threads() -> None:

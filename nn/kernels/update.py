@@ -22,27 +22,21 @@ def sgd_pytorch_plain(w, v, g, lr, momentum, weight_decay):
     w -= lr * v
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
 def sgd_paper_fast(w, v, g, lr, momentum, weight_decay):
     """The same in one pass."""
-    _sgd_paper(w, v, g, np.array([lr, momentum, weight_decay], dtype=w.dtype))
-
-
-def sgd_pytorch_fast(w, v, g, lr, momentum, weight_decay):
-    """The same in one pass."""
-    _sgd_pytorch(w, v, g, np.array([lr, momentum, weight_decay], dtype=w.dtype))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _sgd_paper(w, v, g, constants):
-    lr, momentum, weight_decay = constants[0], constants[1], constants[2]
+    number = w.dtype.type
+    lr, momentum, weight_decay = number(lr), number(momentum), number(weight_decay)
     for i in range(len(w)):
         v[i] = momentum * v[i] - lr * (weight_decay * w[i] + g[i])
         w[i] += v[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sgd_pytorch(w, v, g, constants):
-    lr, momentum, weight_decay = constants[0], constants[1], constants[2]
+def sgd_pytorch_fast(w, v, g, lr, momentum, weight_decay):
+    """The same in one pass."""
+    number = w.dtype.type
+    lr, momentum, weight_decay = number(lr), number(momentum), number(weight_decay)
     for i in range(len(w)):
         v[i] = momentum * v[i] + (g[i] + weight_decay * w[i])
         w[i] -= lr * v[i]
