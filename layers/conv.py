@@ -15,6 +15,7 @@ from nn.threads import on_cpu, run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
 CARD_PATCH_BYTES = 1 << 28  # the same on a graphics card, which is best at large products
+FEW_PATCHES = 1 << 10  # fewer, and the weights are worth sharing out instead
 FEWEST_CHUNKS = 2  # of a batch; more threads would each get too small a matrix product of a single image
 PARTIAL_SUMS = 8  # of the gradients; fixed, so that the number of threads changes no bit
 
@@ -148,20 +149,23 @@ class Conv2d(Layer):
     def _forward(self, x: np.ndarray, y: np.ndarray) -> None:
         """y = P W + b, a chunk of patches at a time."""
         height, width = y.shape[1:3]
-        weight = self.params["weight"].reshape(-1, self.out_channels)
-        # Repeated for a whole output row: NumPy adds a few long rows faster than many short ones.
-        bias = np.tile(self.params["bias"], width)
+        weight, bias = self.params["weight"].reshape(-1, self.out_channels), self.params["bias"]
+        chunks, groups = self._chunks(x, height, width), self.channel_groups()
+        parts = [(images, rows, groups) for images, rows in chunks]
+        if on_cpu(x) and len(x) * height * width <= FEW_PATCHES:
+            # Then the weights are the larger matrix: each thread takes some columns and reads no others.
+            halves = [(inputs, some) for inputs, outputs in groups for some in _split(outputs, 2 // len(groups))]
+            parts = [(images, rows, [half]) for half in halves for images, rows in chunks]
 
-        def multiply(chunk):
-            images, rows = chunk
+        def multiply(part):
+            images, rows, groups = part
             result = y[images, rows].reshape(-1, self.out_channels)
-            for inputs, outputs in self.channel_groups():
+            for inputs, outputs in groups:
                 patches = self._patches(x[images, ..., inputs], rows, width)
                 np.matmul(patches, weight[:, outputs], out=result[:, outputs])
-            whole_rows = y[images, rows].reshape(-1, bias.size)
-            whole_rows += bias
+                result[:, outputs] += bias[outputs]
 
-        run_parallel(multiply, self._chunks(x, height, width), like=x)
+        run_parallel(multiply, parts, like=x)
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x, y_shape = self._take_saved()
@@ -231,7 +235,7 @@ class Conv2d(Layer):
         images = len(x)
         patch = self.kernel_size[0] * self.kernel_size[1] * (self.in_channels // self.groups)
         rows = max(1, (PATCH_BYTES if on_cpu(x) else CARD_PATCH_BYTES) // (width * patch * x.itemsize))
-        if not whole_images and on_cpu(x):
+        if not whole_images and on_cpu(x) and images * height * width > FEW_PATCHES:
             rows = min(rows, -(-height * images // FEWEST_CHUNKS))  # of few images, threads take rows each
         if rows >= height or whole_images:
             step = max(1, rows // height)
@@ -241,3 +245,11 @@ class Conv2d(Layer):
             for n in range(images)
             for top in range(0, height, rows)
         ]
+
+
+def _split(channels: slice, parts: int) -> list[slice]:
+    """Cut a slice of channels into parts."""
+    return [
+        slice(channels.start + some.start, channels.start + some.stop)
+        for some in split(channels.stop - channels.start, parts)
+    ]

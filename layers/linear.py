@@ -11,6 +11,7 @@ from nn.layer import Layer, positive
 from nn.threads import run_parallel, split
 
 BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
+READ_PRODUCTS = 16  # that take as long as to read one weight from memory
 BLOCKS = 8  # parts of one matrix product at most; fixed, so that the number of threads changes no bit
 
 
@@ -91,5 +92,5 @@ class Linear(Layer):
 
     def _blocks(self, x: np.ndarray, features: int) -> list[slice]:
         """Cut the matrix product into blocks of features that threads can compute side by side."""
-        products = len(x) * self.in_features * self.out_features
+        products = (len(x) + READ_PRODUCTS) * self.in_features * self.out_features
         return split(features, min(BLOCKS, products // BLOCK_PRODUCTS), like=x)

@@ -22,10 +22,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from nn import cores
+
 _lock = threading.RLock()
 _number: int | None = None
 _queue: queue.SimpleQueue | None = None
-_helpers = 0
+_helpers: list[int] = []  # the system's numbers for the helping threads
 
 
 def num_threads() -> int:
@@ -66,12 +68,14 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: An
             return
         shared = _Shared(function, parts)
         tasks = _tasks(helpers)
-        for _ in range(helpers):
-            tasks.put(shared.help)
+        mine = cores.part(_helpers)
         try:
+            for _ in range(helpers):
+                tasks.put(shared.help)
             shared.work()
         finally:
             shared.close()
+            cores.rejoin(mine)
         if shared.errors:
             raise shared.errors[0]
 
@@ -155,13 +159,15 @@ def on_cpu(array: Any) -> bool:
 
 def _tasks(helpers: int) -> queue.SimpleQueue:
     """The queue from which so many helping threads, at least, take what they do."""
-    global _queue, _helpers
+    global _queue
     with _lock:
         if _queue is None:
-            _queue, _helpers = queue.SimpleQueue(), 0
-        while _helpers < helpers:
-            threading.Thread(target=_help, args=(_queue,), name=f"layers-{_helpers}", daemon=True).start()
-            _helpers += 1
+            _queue = queue.SimpleQueue()
+            _helpers.clear()
+        while len(_helpers) < helpers:
+            helper = threading.Thread(target=_help, args=(_queue,), name=f"layers-{len(_helpers)}", daemon=True)
+            helper.start()
+            _helpers.append(helper.native_id)
         return _queue
 
 

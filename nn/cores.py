@@ -1,0 +1,66 @@
+"""Threads that have rested are woken on one core; this file parts them.
+
+A scheduler likes to wake a thread on the core of the thread that woke it, as long as that core seems to have little to
+do. After a rest every core does. Linux then takes some 50 ms to learn that the threads of `nn.threads` want a core
+each: time for three passes of AlexNet, the first picture that somebody shows to a network at rest among them. So for
+the first tenth of a second after a rest they are told: the calling thread to stay where it is while it works, the
+helpers to run anywhere else. Then the scheduler is free again. On other systems nothing is done.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+REST = 0.01  # seconds without work
+LEARNING = 0.1  # seconds of work after which the scheduler knows
+
+_here: int | None = None  # the calling thread's core, which the helpers are kept from
+_rest_began = _work_began = float("-inf")
+
+
+def part(helpers: Sequence[int]) -> set[int] | None:
+    """Before the helpers, whose thread numbers these are, are woken.
+
+    Returns the cores that the calling thread is to be given back by `rejoin`; None where nothing was taken.
+    """
+    global _here, _work_began
+    now = time.perf_counter()
+    if now - _rest_began > REST:
+        _work_began = now
+    learning = now - _work_began < LEARNING
+    if _current_core is None or not (learning or _here is not None):
+        return None
+    with suppress(OSError):  # somebody took cores away from this process meanwhile
+        cores = os.sched_getaffinity(0)
+        here = _current_core() if learning and len(cores) > 1 else None
+        if here != _here or now == _work_began:
+            for helper in helpers:
+                os.sched_setaffinity(helper, cores - {here})
+            _here = here
+        if here is not None:
+            os.sched_setaffinity(0, {here})
+            return cores
+    return None
+
+
+def rejoin(cores: set[int] | None) -> None:
+    """After the work: the calling thread may run on all of these again."""
+    global _rest_began
+    _rest_began = time.perf_counter()
+    if cores is not None:
+        with suppress(OSError):
+            os.sched_setaffinity(0, cores)
+
+
+def _find_current_core() -> Callable[[], int] | None:
+    """The system's function that tells which core the calling thread runs on, where there is one."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+_current_core = _find_current_core()
