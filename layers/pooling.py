@@ -141,7 +141,6 @@ class AvgPool2d(_Pool2d):
         share = self._share(x_shape, dy)
 
         def differentiate(part):
-            dx[part] = 0
             sum_pool_backward(dy[part] * share, *self._window, dx[part])
 
         run_parallel(differentiate, split_images(dx))

@@ -86,7 +86,6 @@ class Subsampling2d(Layer):
         weight = self.params["weight"]
 
         def differentiate(part):
-            dx[part] = 0
             sum_pool_backward(dy[part] * weight, self.kernel_size, self.kernel_size, (0, 0), dx[part])
 
         run_parallel(differentiate, split_images(dx))

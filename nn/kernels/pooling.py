@@ -149,11 +149,15 @@ def sum_pool_fast(x, kernel, stride, padding, y):
     for n in range(images):
         for oh in range(y.shape[1]):
             top = oh * stride[0] - padding[0]
-            line[:] = 0
-            for ih in range(max(0, top), min(x_height, top + kernel[0])):
+            first = max(0, top)
+            for ih in range(first, min(x_height, top + kernel[0])):
                 at = np.uint64((n * x_height + ih) * x_width * channels)
-                for i in range(inside):
-                    line[margin + i] += pixels[at + i]
+                if ih == first:
+                    for i in range(inside):
+                        line[margin + i] = pixels[at + i]
+                else:
+                    for i in range(inside):
+                        line[margin + i] += pixels[at + i]
             for i in range(np.uint64(span)):
                 sums[i] = line[i]
             for j in range(1, kernel[1]):
@@ -166,7 +170,8 @@ def sum_pool_fast(x, kernel, stride, padding, y):
 
 
 def sum_pool_backward_plain(dy, kernel, stride, padding, dx):
-    """Add each window's gradient to every element of `dx` in that window; `dx` must be zero before."""
+    """Write to each element of `dx` the sum of the gradients of the windows that it is in."""
+    dx[...] = 0
     _add_by_place(lambda place: dy, dy.shape, kernel, stride, padding, dx)
 
 
@@ -182,6 +187,7 @@ def sum_pool_backward_fast(dy, kernel, stride, padding, dx):
     inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
     start = np.uint64(0)
     for n in range(images):
+        written = 0  # rows of this picture; windows come from top to bottom
         for oh in range(height):
             for i in range(np.uint64(len(begins))):
                 spread[begins[i]] = gradients[start + i]
@@ -195,5 +201,19 @@ def sum_pool_backward_fast(dy, kernel, stride, padding, dx):
             top = oh * stride[0] - padding[0]
             for ih in range(max(0, top), min(x_height, top + kernel[0])):
                 at = np.uint64((n * x_height + ih) * x_width * channels)
+                if ih < written:
+                    for i in range(inside):
+                        results[at + i] += line[margin + i]
+                    continue
+                _clear_rows(results, n * x_height + written, n * x_height + ih, x_width * channels)
+                written = ih + 1
                 for i in range(inside):
-                    results[at + i] += line[margin + i]
+                    results[at + i] = line[margin + i]
+        _clear_rows(results, n * x_height + written, (n + 1) * x_height, x_width * channels)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _clear_rows(array, first, last, length):
+    """The rows [first, last), which no window reaches, become 0."""
+    for i in range(np.uint64(first * length), np.uint64(last * length)):
+        array[i] = 0

@@ -126,6 +126,6 @@ extern "C" __global__ void sum_pool_backward(
         for (long long oh = first_window(h, kernel_height, stride_height); oh <= last_oh; oh++)
             for (long long ow = first_window(w, kernel_width, stride_width); ow <= last_ow; ow++)
                 sum += dy[((n * height + oh) * width + ow) * channels + c];
-        dx[index] += sum;
+        dx[index] = sum;
     }
 }
