@@ -153,8 +153,6 @@ class AvgPool2d(_Pool2d):
         sizes = list(zip(y.shape[1:3], self.stride, self.kernel_size, lengths, strict=True))
         if all((count - 1) * stride + kernel <= length for count, stride, kernel, length in sizes):
             return y.dtype.type(1.0 / math.prod(self.kernel_size))
-        counts = [
-            np.minimum(kernel, length - stride * np.arange(count)) for count, stride, kernel, length in sizes
-        ]
+        counts = [np.minimum(kernel, length - stride * np.arange(count)) for count, stride, kernel, length in sizes]
         share = 1.0 / (counts[0][:, None] * counts[1][None, :])
         return np.asarray(share[:, :, None].astype(y.dtype), like=y)

@@ -24,7 +24,20 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
     numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
 
-from nn.kernels import abreast, cuda, direct, normalisation, patches, pooling, sampling, slopes, softmax, squashing, tiles, update
+from nn.kernels import (
+    abreast,
+    cuda,
+    direct,
+    normalisation,
+    patches,
+    pooling,
+    sampling,
+    slopes,
+    softmax,
+    squashing,
+    tiles,
+    update,
+)
 
 
 def _dispatch(fast: Callable, plain: Callable, on_device: Callable | None = None) -> Callable:

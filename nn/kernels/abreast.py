@@ -14,7 +14,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nn.kernels.registers import ONE, ROWS, VECTOR_BYTES, ZERO, add_products, add_scaled, transpose_block, zeros
+from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_products, add_scaled, transpose_block, zeros
+
+ROWS = 6  # channels at a time: LeNet's
+SIX_ROWS = (0,) * ROWS
 
 
 def pictures_abreast(dtype) -> int:
@@ -98,7 +101,10 @@ def convolve_abreast(x, weight, bias, stride, padding, rows, y):
                 corner = (oh * stride[0] * span + ow * stride[1] * channels) * lanes
                 for o in range(0, outputs, ROWS):
                     here = (ow * broad + o) * lanes
-                    add_scaled(kernels, o, ONE, run * broad, broad, frame, corner, span * lanes, lanes, kh, run, row, here)
+                    add_scaled(
+                        *(kernels, o, ONE, run * broad, broad, frame, corner, span * lanes, lanes),
+                        *(kh, run, row, here, SIX_ROWS),
+                    )
             _turn_row_back(row, count, y.shape[2], outputs, results, n * size + oh * y.shape[2] * outputs, size)
 
 
@@ -133,7 +139,7 @@ def weight_gradient_abreast(x, dy, stride, padding, dweight, dbias):
                         here = ((i * run + j) * broad + o) * lanes
                         add_products(
                             *(row, o * lanes, lanes, ZERO, broad * lanes),
-                            *(frame, corner, ZERO, step, ONE, dy.shape[2], sums, here),
+                            *(frame, corner, ZERO, step, ONE, dy.shape[2], sums, here, SIX_ROWS),
                         )
     _add_lanes(sums, kh * run, outputs, dweight.reshape(-1))
     _add_lanes(bias_sums, ONE, outputs, dbias)
@@ -152,7 +158,7 @@ def _add_lanes(sums, places, channels, totals):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def input_gradient_abreast(dy, weight, stride, padding, dx):
-    """For each pixel, all output positions that saw it (`stride` must be 1): gradients times weights, six channels at a time."""
+    """For each pixel, all output positions that saw it: gradients times weights, ROWS channels at once. stride is 1."""
     images, height, width, channels = dx.shape
     kh, kw, _, outputs = weight.shape
     lanes = VECTOR_BYTES // dy.itemsize
@@ -185,6 +191,6 @@ def input_gradient_abreast(dy, weight, stride, padding, dx):
                     add_scaled(
                         *(kernels, place + c, ONE, kw * outputs * broad, broad),
                         *(turned, corner, ow * outputs * lanes, lanes, last - first, (end - begin) * outputs),
-                        *(row, (w * broad + c) * lanes),
+                        *(row, (w * broad + c) * lanes, SIX_ROWS),
                     )
             _turn_row_back(row, count, width, channels, results, n * x_size + h * width * channels, x_size)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nn.kernels.registers import ONE, ROWS, VECTOR_BYTES, ZERO, sum_scaled, zeros
+from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, rows_for, sum_scaled, zeros
 
 
 def convolve_plain(x, weight, bias, stride, padding, rows, y):
@@ -47,9 +47,9 @@ def _places(x, weight_shape, stride, padding, rows, width):
             yield i, j, x[:, top : bottom + 1 : stride[0], j : j + (width - 1) * stride[1] + 1 : stride[1]]
 
 
-# The fast versions rest on `sum_scaled`. Forward, its rows are output positions, its terms the places in the kernel, and
-# its vector runs over output channels. For the weights' gradient, rows are places in the kernel and terms positions. For
-# the input's, rows are positions, terms output channels, and the vector runs along a row of the patch.
+# The fast versions rest on `sum_scaled`. Forward, its rows are output positions, its terms the places in the kernel,
+# and its vector runs over output channels. For the weights' gradient, rows are places in the kernel and terms
+# positions. For the input's, rows are positions, terms output channels, and the vector runs along a row of the patch.
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -61,9 +61,13 @@ def _copy_rows(source, start, count, length, target, at, step):
             target[there + i] = source[here + i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def convolve_fast(x, weight, bias, stride, padding, rows, y):
-    """The same, six output positions at a time."""
+    """The same, several output positions at a time."""
+    _convolve(x, weight, bias, stride, padding, rows, y, rows_for(y.shape[2]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _convolve(x, weight, bias, stride, padding, rows, y, together):
     images, height, width, channels = x.shape
     kh, kw, _, outputs = weight.shape
     lanes = VECTOR_BYTES // x.itemsize
@@ -74,30 +78,37 @@ def convolve_fast(x, weight, bias, stride, padding, rows, y):
     _copy_rows(weight.reshape(-1), ZERO, kh * run, outputs, kernels, ZERO, broad)
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
-    # The picture in its padding; where the last six positions of the last row end, there may be less than six.
-    frame = np.zeros((height + 2 * padding[0]) * span + ROWS * step, x.dtype)
-    sums = zeros(ROWS * lanes, x)
+    # The picture in its padding, and room for positions beyond the last, where fewer are left than are taken together.
+    frame = np.zeros((height + 2 * padding[0]) * span + len(together) * step, x.dtype)
+    sums = zeros(len(together) * lanes, x)
     pixels, results = x.reshape(-1), y.reshape(-1)
     for n in range(images):
         start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
         _copy_rows(pixels, start, height, width * channels, frame, corner, span)
         for oh in range(rows[0], rows[1]):
-            for ow in range(0, y.shape[2], ROWS):
+            for ow in range(0, y.shape[2], len(together)):
                 a_at = oh * stride[0] * span + ow * step
                 for v in range(vectors):
                     b_at = v * lanes
-                    sum_scaled(frame, a_at, step, span, ONE, kernels, b_at, run * broad, broad, kh, run, sums, ZERO)
+                    sum_scaled(
+                        *(frame, a_at, step, span, ONE, kernels, b_at, run * broad, broad),
+                        *(kh, run, sums, ZERO, together),
+                    )
                     first, count = np.uint64(v * lanes), np.uint64(min(outputs - v * lanes, lanes))
-                    for i in range(min(ROWS, y.shape[2] - ow)):
+                    for i in range(min(len(together), y.shape[2] - ow)):
                         at = np.uint64(((n * y.shape[1] + oh) * y.shape[2] + ow + i) * outputs) + first
                         here = np.uint64(i * lanes)
                         for o in range(count):
                             results[at + o] = sums[here + o] + bias[first + o]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
-    """The same, six places in the kernel at a time."""
+    """The same, several places in the kernel at a time."""
+    _weight_gradient(x, dy, stride, padding, dweight, dbias, rows_for(dweight.shape[1] * dweight.shape[2]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _weight_gradient(x, dy, stride, padding, dweight, dbias, together):
     images, height, width, channels = x.shape
     kh, kw, _, outputs = dweight.shape
     lanes = VECTOR_BYTES // x.itemsize
@@ -107,9 +118,9 @@ def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     positions = dy.shape[1] * dy.shape[2]
-    frame = np.zeros((height + 2 * padding[0]) * span + ROWS, x.dtype)
+    frame = np.zeros((height + 2 * padding[0]) * span + len(together), x.dtype)
     gradients = zeros(positions * broad, x)  # dy of one image, in rows of whole vectors
-    sums = zeros(ROWS * lanes, x)
+    sums = zeros(len(together) * lanes, x)
     pixels, dy_all, total = x.reshape(-1), dy.reshape(-1), dweight.reshape(-1)
     total[:] = 0
     dbias[:] = 0
@@ -126,23 +137,27 @@ def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
         for o in range(outputs):
             dbias[o] += bias_sums[o]
         for i in range(kh):
-            for j in range(0, run, ROWS):
+            for j in range(0, run, len(together)):
                 a_at = i * span + j
                 for v in range(vectors):
                     sum_scaled(
                         *(frame, a_at, ONE, stride[0] * span, step, gradients, v * lanes, dy.shape[2] * broad, broad),
-                        *(dy.shape[1], dy.shape[2], sums, ZERO),
+                        *(dy.shape[1], dy.shape[2], sums, ZERO, together),
                     )
                     count = np.uint64(min(outputs - v * lanes, lanes))
-                    for k in range(min(ROWS, run - j)):
+                    for k in range(min(len(together), run - j)):
                         at, here = np.uint64((i * run + j + k) * outputs + v * lanes), np.uint64(k * lanes)
                         for o in range(count):
                             total[at + o] += sums[here + o]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def input_gradient_fast(dy, weight, stride, padding, dx):
-    """The same, six output positions at a time."""
+    """The same, several output positions at a time."""
+    _input_gradient(dy, weight, stride, padding, dx, rows_for(dy.shape[1]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _input_gradient(dy, weight, stride, padding, dx, together):
     images, height, width, channels = dx.shape
     kh, kw, _, outputs = weight.shape
     lanes = VECTOR_BYTES // dy.itemsize
@@ -160,22 +175,32 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
     frame = np.empty((height + 2 * padding[0]) * span + broad, dy.dtype)
     size = dy.shape[1] * dy.shape[2] * outputs
     line = dy.shape[2] * outputs
-    gradients = np.zeros(size + ROWS * line, dy.dtype)  # dy of one image
-    sums = zeros(ROWS * lanes, dy)
+    gradients = np.zeros(size + len(together) * line, dy.dtype)  # dy of one image
+    sums = zeros(len(together) * lanes, dy)
     dy_all, results = dy.reshape(-1), dx.reshape(-1)
     for n in range(images):
         frame[:] = 0
         _copy_rows(dy_all, n * size, ONE, size, gradients, ZERO, ZERO)
-        # The six lie below each other: what they are added to does not overlap, so that no sum waits for another.
-        for oh in range(0, dy.shape[1], ROWS):
+        # Those taken together lie below each other: what they are added to does not overlap, and no sum waits.
+        for oh in range(0, dy.shape[1], len(together)):
             for ow in range(dy.shape[2]):
                 for i in range(kh):
                     for v in range(vectors):
                         sum_scaled(
                             *(gradients, oh * line + ow * outputs, line, ZERO, ONE),
-                            *(kernels, i * outputs * broad + v * lanes, ZERO, broad, ONE, outputs, sums, ZERO),
+                            *(
+                                kernels,
+                                i * outputs * broad + v * lanes,
+                                ZERO,
+                                broad,
+                                ONE,
+                                outputs,
+                                sums,
+                                ZERO,
+                                together,
+                            ),
                         )
-                        for k in range(min(ROWS, dy.shape[1] - oh)):
+                        for k in range(min(len(together), dy.shape[1] - oh)):
                             at = np.uint64(((oh + k) * stride[0] + i) * span + ow * step + v * lanes)
                             here = np.uint64(k * lanes)
                             for lane in range(np.uint64(min(lanes, run - v * lanes))):

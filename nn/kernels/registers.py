@@ -4,26 +4,45 @@ Written in the compiler's own language (LLVM), as functions that numba puts into
 here has as many lanes as numbers fit into VECTOR_BYTES: one register of the largest kind, or two or four smaller ones.
 Arrays are one-dimensional and of one floating-point type; places, steps and counts are whole numbers.
 
-Three of them add up ROWS vectors at a time over some terms:
+Three of them add up several vectors at a time over some terms:
 
     sums[at + i * lanes + lane] = sum over r < runs, k < length of
         a[a_at + i * a_i + r * a_run + k * a_step (+ lane)] * b[b_at + r * b_run + k * b_step + lane]
 
-for i < ROWS and all lanes. Scaled: a's number is one for all lanes. Products: a is a vector too ("+ lane"). Those called
-`add_` add to what is in `sums`.
+for i < len(rows) and all lanes. Scaled: a's number is one for all lanes. Products: a is a vector too ("+ lane"). Those
+called `add_` add to what is in `sums`. What is in `rows` does not matter: it is a tuple because the compiler knows a
+tuple's length, but not a number.
 """
 
 from __future__ import annotations
 
+import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-ROWS = 6  # sums at a time, so that they and their factors fit into 16 registers of 32 bytes
 VECTOR_BYTES = 64
 ZERO, ONE = np.int64(0), np.int64(1)  # for a bare 0, the compiler would make another version of the function called
+
+
+def _choices() -> tuple[int, ...]:
+    """So many sums at a time that they and their factors fit into 16 registers of 32 bytes, or 32 of 64."""
+    try:
+        many = llvmlite.binding.get_host_cpu_features().get("avx512f")
+    except RuntimeError:  # not known for this kind of processor
+        many = False
+    return (6, 10, 11) if many else (6,)
+
+
+CHOICES = _choices()  # few, because a kernel is compiled for each
+
+
+def rows_for(count: int) -> tuple:
+    """The rows that get `count` sums done soonest, by what a step takes: half a cycle for each number that is read, and
+    not less than the four that a sum takes to be ready for its next term."""
+    return (0,) * min(CHOICES, key=lambda rows: -(-count // rows) * max(4, (rows + 1) / 2))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -37,13 +56,13 @@ def zeros(size, like):
 
 def _sum_of_terms(a_is_vector, from_zero):
     @intrinsic
-    def sum_of_terms(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at):
+    def sum_of_terms(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows):
         def generate(context, builder, signature, arguments):
             a_data, b_data, target = (_data(context, builder, signature, arguments, place) for place in (0, 5, 11))
             a_at, a_i, a_run, a_step = arguments[1:5]
             b_at, b_run, b_step, runs, length = arguments[6:11]
             vectors = _Vectors(context, builder, a.dtype)
-            totals = [cgutils.alloca_once(builder, vectors.type) for _ in range(ROWS)]
+            totals = [cgutils.alloca_once(builder, vectors.type) for _ in range(rows.count)]
             for i, total in enumerate(totals):
                 before = vectors.zero if from_zero else vectors.load(target, arguments[12], _number(i * vectors.lanes))
                 builder.store(before, total)
@@ -63,7 +82,7 @@ def _sum_of_terms(a_is_vector, from_zero):
             return context.get_dummy_value()
 
         number = types.int64
-        return types.none(a, *[number] * 4, b, *[number] * 5, sums, number), generate
+        return types.none(a, *[number] * 4, b, *[number] * 5, sums, number, rows), generate
 
     return sum_of_terms
 
@@ -93,7 +112,9 @@ def transpose_block(typing, source, start, step, target, at, stride):
             high = [k + half if not k & half else vectors.lanes + k for k in numbers]
             for n in (n for n in numbers if not n & half):
                 pair = rows[n], rows[n + half]
-                rows[n], rows[n + half] = (builder.shuffle_vector(*pair, vectors.places(picks)) for picks in (low, high))
+                rows[n], rows[n + half] = (
+                    builder.shuffle_vector(*pair, vectors.places(picks)) for picks in (low, high)
+                )
             half *= 2
         for n in numbers:
             vectors.store(rows[n], target_data, at, builder.mul(_number(n), stride))

@@ -13,7 +13,7 @@ LOG2_E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # so short that k * LN2_HIGH is exact
 ROUND = np.float32(3 << 22)  # numbers of this size have no places behind the point
 FACTORS = tuple(np.float32(1 / n) for n in range(1, 8))
-ONE = np.float32(1)
+ZERO, ONE = np.float32(0), np.float32(1)
 
 
 def sigmoid_plain(x, y):
@@ -26,7 +26,7 @@ def sigmoid_plain(x, y):
 
 
 def sigmoid_fast(x, y):
-    """The same, in float32 in one pass. Where it is below 1e-38, y is 1e-38."""
+    """The same, in float32 in one pass. Below 1e-38 it is 0."""
     if y.dtype == np.float64:
         sigmoid_plain(x, y)
         return
@@ -44,7 +44,8 @@ def sigmoid_fast(x, y):
 def _sigmoid(y):
     for i in range(np.uint64(len(y))):
         z = -y[i]
-        z = LARGEST if z > LARGEST else z  # compared so that NaN stays what it is
+        tiny = z > LARGEST
+        z = LARGEST if tiny else z  # compared so that NaN stays what it is
         z = -LARGEST if z < -LARGEST else z
         rounded = z * LOG2_E + ROUND  # its last bits are k
         k = rounded - ROUND
@@ -54,4 +55,4 @@ def _sigmoid(y):
             series = ONE + r * FACTORS[n] * series
         exponent = np.float32(rounded).view(np.int32) << np.int32(23)
         power = np.int32(exponent + np.int32(127 << 23)).view(np.float32)
-        y[i] = ONE / (ONE + series * power)
+        y[i] = ZERO if tiny else ONE / (ONE + series * power)

@@ -6,7 +6,6 @@ writing of them, and temporary arrays would triple that. `nn.SGD` explains the t
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 
