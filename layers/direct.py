@@ -37,12 +37,13 @@ def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
     weight, bias = _row_by_row(convolution.params["weight"]), convolution.params["bias"]
     narrow = convolution.out_channels <= FEW_OUTPUTS and _fit_abreast(x)
     convolve = kernels.convolve_abreast if narrow else kernels.convolve
+    groups = _groups(x, narrow)
 
     def convolve_part(part):
         images, rows = part
         convolve(x[images], weight, bias, convolution.stride, convolution.padding, rows, y[images])
 
-    run_parallel(convolve_part, _parts(convolution, x, y.shape))
+    run_parallel(convolve_part, _parts(convolution, groups, y.shape))
 
 
 def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
@@ -50,9 +51,9 @@ def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray 
     weight, stride, padding = _row_by_row(convolution.params["weight"]), convolution.stride, convolution.padding
     narrow = convolution.out_channels <= FEW_OUTPUTS and _fit_abreast(x)
     weight_gradient = kernels.weight_gradient_abreast if narrow else kernels.weight_gradient
-    pays = stride == (1, 1) and _fit_abreast(dy)
-    input_gradient = kernels.input_gradient_abreast if pays else kernels.input_gradient
-    lanes = _image_parts(x, _lanes(convolution, dy.shape))
+    together = dx is not None and stride == (1, 1) and _fit_abreast(dy)
+    input_gradient = kernels.input_gradient_abreast if together else kernels.input_gradient
+    lanes = _join(_groups(x, narrow or together), _lanes(convolution, dy.shape))
     # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
     dweights = np.empty_like(weight, shape=(len(lanes), *weight.shape))
     dbiases = np.empty_like(weight, shape=(len(lanes), weight.shape[-1]))
@@ -85,23 +86,24 @@ def _lanes(convolution: Conv2d, y_shape: Sequence[int]) -> int:
     return min(PARTIAL_SUMS, 1 << (products // PART_PRODUCTS).bit_length())
 
 
-def _image_parts(x: np.ndarray, lanes: int) -> list[slice]:
-    """Cut the batch into at most so many parts, of as many images as go abreast or a multiple."""
-    abreast = kernels.pictures_abreast(x.dtype)
-    if len(x) < abreast:
-        return split(len(x), lanes)
-    groups = split(-(-len(x) // abreast), lanes)
-    return [slice(some.start * abreast, min(some.stop * abreast, len(x))) for some in groups]
+def _groups(x: np.ndarray, abreast: bool) -> list[slice]:
+    """The images that are taken at once: as many as go abreast, or each by itself."""
+    size = kernels.pictures_abreast(x.dtype) if abreast else 1
+    return [slice(start, min(start + size, len(x))) for start in range(0, len(x), size)]
 
 
-def _parts(convolution: Conv2d, x: np.ndarray, y_shape: Sequence[int]) -> list[tuple[slice, tuple[int, int]]]:
-    """Cut the forward pass into (images, output rows): of few images, threads take rows each.
+def _join(groups: list[slice], parts: int) -> list[slice]:
+    """Neighbouring groups as one, so that at most so many parts are left."""
+    return [slice(groups[some.start].start, groups[some.stop - 1].stop) for some in split(len(groups), parts)]
 
-    Each part lays out its own copy of the picture, with its padding: little beside the products.
+
+def _parts(convolution: Conv2d, groups: list[slice], y_shape: Sequence[int]) -> list[tuple[slice, tuple[int, int]]]:
+    """Cut the forward pass into (images, output rows): of few groups of images, threads take rows each.
+
+    Each part lays out its own copy of the pictures, with their padding: little beside the products.
     """
-    images, height = y_shape[:2]
-    lanes = _lanes(convolution, y_shape)
-    if images >= lanes:
-        return [(part, (0, height)) for part in _image_parts(x, lanes)]
-    rows = split(height, -(-lanes // images))
-    return [(slice(n, n + 1), (some.start, some.stop)) for n in range(images) for some in rows]
+    lanes, height = _lanes(convolution, y_shape), y_shape[1]
+    if len(groups) >= lanes:
+        return [(part, (0, height)) for part in _join(groups, lanes)]
+    rows = split(height, -(-lanes // len(groups)))
+    return [(group, (some.start, some.stop)) for group in groups for some in rows]
