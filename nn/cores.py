@@ -22,10 +22,11 @@ _here: int | None = None  # the calling thread's core, which the helpers are kep
 _rest_began = _work_began = float("-inf")
 
 
-def part(helpers: Sequence[int]) -> set[int] | None:
+def part(helpers: Sequence[int], lent: set[int]) -> None:
     """Before the helpers, whose thread numbers these are, are woken.
 
-    Returns the cores that the calling thread is to be given back by `rejoin`; None where nothing was taken.
+    Adds to `lent` the cores that `rejoin` is to give back to the calling thread; none where nothing was taken. (It is
+    filled before anything is taken, so that an interrupt at any moment leaves the thread no poorer.)
     """
     global _here, _work_began
     now = time.perf_counter()
@@ -33,7 +34,7 @@ def part(helpers: Sequence[int]) -> set[int] | None:
         _work_began = now
     learning = now - _work_began < LEARNING
     if _current_core is None or not (learning or _here is not None):
-        return None
+        return
     with suppress(OSError):  # somebody took cores away from this process meanwhile
         cores = os.sched_getaffinity(0)
         here = _current_core() if learning and len(cores) > 1 else None
@@ -42,18 +43,17 @@ def part(helpers: Sequence[int]) -> set[int] | None:
                 os.sched_setaffinity(helper, cores - {here})
             _here = here
         if here is not None:
+            lent.update(cores)
             os.sched_setaffinity(0, {here})
-            return cores
-    return None
 
 
-def rejoin(cores: set[int] | None) -> None:
+def rejoin(lent: set[int]) -> None:
     """After the work: the calling thread may run on all of these again."""
     global _rest_began
     _rest_began = time.perf_counter()
-    if cores is not None:
+    if lent:
         with suppress(OSError):
-            os.sched_setaffinity(0, cores)
+            os.sched_setaffinity(0, lent)
 
 
 def _find_current_core() -> Callable[[], int] | None:

@@ -68,14 +68,15 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: An
             return
         shared = _Shared(function, parts)
         tasks = _tasks(helpers)
-        mine = cores.part(_helpers)
+        lent: set[int] = set()
         try:
+            cores.part(_helpers, lent)
             for _ in range(helpers):
                 tasks.put(shared.help)
             shared.work()
         finally:
             shared.close()
-            cores.rejoin(mine)
+            cores.rejoin(lent)
         if shared.errors:
             raise shared.errors[0]
 

@@ -7,6 +7,7 @@ branches are tested. It also shows an index beyond an array's end, which compile
 """
 
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,34 +15,62 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nn import kernels
-from nn.kernels import direct, normalisation, patches, pooling, slopes, softmax, tiles, update
+from nn.kernels import (
+    abreast,
+    direct,
+    normalisation,
+    patches,
+    pooling,
+    registers,
+    slopes,
+    softmax,
+    squashing,
+    tiles,
+    update,
+)
 from tests import oracles
 from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
 
 
 @pytest.fixture(scope="module", autouse=True)
-def sums_without_a_compiler():
-    """`_sums` is written in the compiler's own language; where nothing is compiled, plain Python takes its place."""
+def registers_without_a_compiler():
+    """What is written in the compiler's own language: where nothing is compiled, plain Python takes its place."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0":
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(direct, "_sums", sums_in_python)
+        patch.setattr(direct, "sum_scaled", partial(sums_in_python, a_is_vector=False, from_zero=True))
+        patch.setattr(abreast, "add_scaled", partial(sums_in_python, a_is_vector=False, from_zero=False))
+        patch.setattr(abreast, "add_products", partial(sums_in_python, a_is_vector=True, from_zero=False))
+        patch.setattr(abreast, "transpose_block", transpose_in_python)
         yield
 
 
-def sums_in_python(a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums):
-    """The formula in the docstring of `direct._sums`."""
-    lanes = direct.VECTOR_BYTES // a.itemsize
-    for i in range(direct.ROWS):
-        total = np.zeros(lanes, a.dtype)
+def sums_in_python(
+    a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows, a_is_vector, from_zero
+):
+    """The formula at the beginning of `nn.kernels.registers`."""
+    lanes = registers.VECTOR_BYTES // a.itemsize
+
+    def vector(array, start):
+        assert start >= 0 and start + lanes <= len(array), "the compiled code would leave the array"
+        return array[start : start + lanes]
+
+    for i in range(len(rows)):
+        place = vector(sums, at + i * lanes)
+        total = np.zeros(lanes, a.dtype) if from_zero else place.copy()
         for r in range(runs):
             for k in range(length):
-                start = b_at + r * b_run + k * b_step
-                vector = b[start : start + lanes]
-                assert len(vector) == lanes, "the compiled code would read beyond the end of b"
-                total += a[a_at + i * a_i + r * a_run + k * a_step] * vector
-        sums[i * lanes : (i + 1) * lanes] = total
+                here = a_at + i * a_i + r * a_run + k * a_step
+                factor = vector(a, here) if a_is_vector else a[here]
+                total += factor * vector(b, b_at + r * b_run + k * b_step)
+        place[...] = total
+
+
+def transpose_in_python(source, start, step, target, at, stride):
+    lanes = registers.VECTOR_BYTES // source.itemsize
+    for n, k in np.ndindex(lanes, lanes):
+        target[at + k * stride + n] = source[start + n * step + k]
 
 
 @quiet
@@ -118,6 +147,74 @@ def test_convolution_without_patches(sizes, outputs, dtype, seed):
     assert np.array_equal(dbias, dy.sum(axis=(0, 1, 2)))
 
 
+@quiet
+@given(convolutions(), st.sampled_from([1, 8, 17, 35]), st.integers(1, 8), dtypes, st.integers(0, 999))
+def test_convolution_of_pictures_abreast(sizes, images, outputs, dtype, seed):
+    """For one picture, too few, some over, and several times as many as go abreast."""
+    (_, *image_shape), kernel, stride, padding, rows, OW = sizes
+    rng = np.random.default_rng(seed)
+    x = whole_numbers(rng, (images, *image_shape), dtype)
+    OH = (image_shape[0] + 2 * padding[0] - kernel[0]) // stride[0] + 1
+    weight = whole_numbers(rng, (*kernel, image_shape[2], outputs), dtype)
+    bias, dy = whole_numbers(rng, outputs, dtype), whole_numbers(rng, (images, OH, OW, outputs), dtype)
+    results = []
+    for convolve, weight_gradient, input_gradient in (
+        (direct.convolve_plain, direct.weight_gradient_plain, direct.input_gradient_plain),
+        (abreast.convolve_abreast, abreast.weight_gradient_abreast, abreast.input_gradient_abreast),
+    ):
+        y, dx, dweight, dbias = (np.full(like.shape, 99, dtype) for like in (dy, x, weight, bias))
+        convolve(x, weight, bias, stride, padding, rows, y)
+        weight_gradient(x, dy, stride, padding, dweight, dbias)
+        if stride == (1, 1):
+            input_gradient(dy, weight, stride, padding, dx)
+        results.append((y, dx, dweight, dbias))
+    for plain, fast in zip(*results, strict=True):
+        assert np.array_equal(plain, fast)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_unused_lanes_do_not_spoil_the_sums(dtype):
+    """A picture of infinities in a full group must not reach the last group, whose lanes are not all used."""
+    rng = np.random.default_rng(0)
+    lanes = abreast.pictures_abreast(dtype)
+    x, dy = whole_numbers(rng, (lanes + 1, 5, 5, 1), dtype), whole_numbers(rng, (lanes + 1, 4, 4, 2), dtype)
+    x[1], dy[1] = np.inf, 0
+    dy[2] = np.inf
+    dweight, dbias = np.empty((2, 2, 1, 2), dtype), np.empty(2, dtype)
+    with np.errstate(invalid="ignore"):
+        abreast.weight_gradient_abreast(x[lanes:], dy[lanes:], (1, 1), (0, 0), dweight, dbias)
+        alone = dweight.copy()
+        abreast.weight_gradient_abreast(x, dy, (1, 1), (0, 0), dweight, dbias)
+    assert np.isfinite(alone).all() and not np.isfinite(dweight).any()
+
+
+@pytest.mark.parametrize("choices", [(6,), (6, 10, 11)])
+@pytest.mark.parametrize("width", [10, 11, 23, 28, 55])
+def test_convolution_with_any_number_of_sums_at_a_time(choices, width, monkeypatch):
+    monkeypatch.setattr(registers, "CHOICES", choices)
+    rng = np.random.default_rng(0)
+    x, weight, bias, dy = (
+        whole_numbers(rng, shape, np.float32)
+        for shape in ((2, 11, width, 3), (1, 4, 3, 7), (7,), (2, 11, width + 1, 7))
+    )
+    stride, padding = (1, 1), (0, 2)
+    results = []
+    for kind in ("plain", "fast"):
+        y, dx, dweight, dbias = (np.full_like(like, 99) for like in (dy, x, weight, bias))
+        getattr(direct, f"convolve_{kind}")(x, weight, bias, stride, padding, (0, 11), y)
+        getattr(direct, f"weight_gradient_{kind}")(x, dy, stride, padding, dweight, dbias)
+        getattr(direct, f"input_gradient_{kind}")(dy, weight, stride, padding, dx)
+        results.append((y, dx, dweight, dbias))
+    for plain, fast in zip(*results, strict=True):
+        assert np.array_equal(plain, fast)
+
+
+@pytest.mark.parametrize("count, rows", [(1, 6), (6, 6), (7, 10), (10, 10), (12, 6), (28, 10), (55, 11)])
+def test_sums_are_divided_into_rows_that_leave_little_idle(count, rows, monkeypatch):
+    monkeypatch.setattr(registers, "CHOICES", (6, 10, 11))
+    assert len(registers.rows_for(count)) == rows
+
+
 @st.composite
 def tilings(draw):
     """A picture's shape, a matrix, and where its tiles lie; the tiles need not cover the picture, nor lie inside it."""
@@ -178,6 +275,29 @@ def test_slopes(name, dtype):
     assert np.array_equal(in_place, fast)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid(dtype):
+    """Against NumPy's longest numbers; beyond 87 the result is no float32 of full precision."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([np.linspace(-87, 87, 20001), rng.normal(0, 3, 20001), rng.normal(0, 1e-4, 1001)]).astype(dtype)
+    results = []
+    for function in (squashing.sigmoid_plain, squashing.sigmoid_fast):
+        y, in_place = np.full_like(x, 99), x.copy()
+        function(x, y)
+        function(in_place, in_place)
+        assert np.array_equal(in_place, y)
+        results.append(y)
+    expected = 1 / (1 + np.exp(-x.astype(np.longdouble)))
+    for y in results:
+        # exp, the sum and the quotient: each is right to one unit in the last place, or two.
+        np.testing.assert_allclose(y, expected.astype(dtype), rtol=4 * np.finfo(dtype).eps)
+    ends = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 0, -0.0], dtype)
+    for function in (squashing.sigmoid_plain, squashing.sigmoid_fast):
+        y = np.empty_like(ends)
+        function(ends, y)
+        assert np.array_equal(y, [np.nan, 1, 0, 1, 0, 0.5, 0.5], equal_nan=True)
+
+
 @quiet
 @given(windows(wide_padding=False), dtypes, st.sampled_from([3, 10, 1000]), st.integers(0, 999))
 def test_max_pool(sizes, dtype, levels, seed):
@@ -231,7 +351,7 @@ def test_sum_pool(sizes, dtype, seed):
         (pooling.sum_pool_plain, pooling.sum_pool_backward_plain),
         (pooling.sum_pool_fast, pooling.sum_pool_backward_fast),
     ):
-        y, dx = np.full(dy.shape, 99, dtype), np.zeros_like(x)
+        y, dx = np.full(dy.shape, 99, dtype), np.full_like(x, 99)
         forward(x, kernel, stride, padding, y)
         backward(dy, kernel, stride, padding, dx)
         results.append((y, dx))

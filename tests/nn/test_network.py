@@ -199,6 +199,17 @@ def test_batches_of_changing_size():
         np.testing.assert_allclose(network.forward(x[:N]), whole[:N], rtol=1e-5, atol=1e-6)
 
 
+def test_another_layer_in_the_place_of_one_is_used_at_once():
+    network = Network([("conv", Conv2d(1, 2, 3, rng=0)), ("relu", ReLU()), ("flatten", Flatten())])
+    x = distinct((3, 6, 6, 1), np.random.default_rng(0), np.float32)
+    assert network.forward(x).shape == (3, 4 * 4 * 2)
+    network.layers["conv"] = Conv2d(1, 5, 2, padding=1, rng=0)
+    y = network.forward(x, training=True)
+    assert np.array_equal(y, np.maximum(network.layers["conv"].forward(x), 0).reshape(3, -1))
+    assert network.backward(np.ones_like(y)).shape == x.shape
+    assert network.forward(x[:, :4]).shape == (3, 5 * 7 * 5), "pictures of another size"
+
+
 def test_predict_gives_probabilities():
     network, x = build(np.float64), images(dtype=np.float64)
     probabilities = network.predict(x)

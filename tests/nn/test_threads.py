@@ -160,6 +160,8 @@ LAYERS = {
     "conv": lambda: Conv2d(16, 8, 3, padding=1, groups=2, rng=0),
     "conv stride": lambda: Conv2d(16, 4, 5, stride=2, rng=0),
     "conv without patches": lambda: Conv2d(4, 6, 5, padding=2, rng=0),
+    "conv abreast": lambda: Conv2d(1, 6, 5, padding=2, rng=0),
+    "conv, few patches": lambda: Conv2d(40, 64, 7, padding=3, rng=0),
     "max": lambda: MaxPool2d(3, stride=2),
     "average": lambda: AvgPool2d(3, stride=2, padding=1, ceil_mode=True),
     "subsampling": lambda: Subsampling2d(16, rng=0),
@@ -176,6 +178,7 @@ LAYERS = {
 def test_the_number_of_threads_changes_no_bit(name):
     # Large enough to be cut into parts: 9 images of 41x40x16 are 236,160 numbers.
     shapes = {"linear": (9, 40_000), "linear, one image": (1, 40_000), "conv without patches": (9, 41, 40, 4)}
+    shapes |= {"conv abreast": (70, 28, 28, 1), "conv, few patches": (1, 13, 13, 40)}
     shape = shapes.get(name, (9, 41, 40, 16))
     x = distinct(shape, np.random.default_rng(0), np.float32)
     results = []
