@@ -15,7 +15,7 @@ from nn.threads import on_cpu, run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
 CARD_PATCH_BYTES = 1 << 28  # the same on a graphics card, which is best at large products
-FEW_PATCHES = 1 << 10  # fewer, and the weights are worth sharing out instead
+FEW_PATCHES, MANY_WEIGHTS = 1 << 10, 1 << 16  # then the weights are the larger matrix: they are shared out
 FEWEST_CHUNKS = 2  # of a batch; more threads would each get too small a matrix product of a single image
 PARTIAL_SUMS = 8  # of the gradients; fixed, so that the number of threads changes no bit
 
@@ -150,10 +150,11 @@ class Conv2d(Layer):
         """y = P W + b, a chunk of patches at a time."""
         height, width = y.shape[1:3]
         weight, bias = self.params["weight"].reshape(-1, self.out_channels), self.params["bias"]
-        chunks, groups = self._chunks(x, height, width), self.channel_groups()
+        groups = self.channel_groups()
+        by_columns = on_cpu(x) and len(x) * height * width <= FEW_PATCHES and weight.size >= MANY_WEIGHTS
+        chunks = self._chunks(x, height, width, fewest=1 if by_columns else FEWEST_CHUNKS)
         parts = [(images, rows, groups) for images, rows in chunks]
-        if on_cpu(x) and len(x) * height * width <= FEW_PATCHES:
-            # Then the weights are the larger matrix: each thread takes some columns and reads no others.
+        if by_columns:  # each thread takes some columns of the weights and reads no others
             halves = [(inputs, some) for inputs, outputs in groups for some in _split(outputs, 2 // len(groups))]
             parts = [(images, rows, [half]) for half in halves for images, rows in chunks]
 
@@ -229,14 +230,16 @@ class Conv2d(Layer):
         im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, patches)
         return patches
 
-    def _chunks(self, x: np.ndarray, height: int, width: int, whole_images: bool = False) -> list[tuple[slice, slice]]:
+    def _chunks(
+        self, x: np.ndarray, height: int, width: int, whole_images: bool = False, fewest: int = 1
+    ) -> list[tuple[slice, slice]]:
         """Cut the work into (images, output rows), each of about PATCH_BYTES of patches: the patch matrix of a whole
         batch, 25 times the size of the picture for a 5x5 kernel, never exists."""
         images = len(x)
         patch = self.kernel_size[0] * self.kernel_size[1] * (self.in_channels // self.groups)
         rows = max(1, (PATCH_BYTES if on_cpu(x) else CARD_PATCH_BYTES) // (width * patch * x.itemsize))
-        if not whole_images and on_cpu(x) and images * height * width > FEW_PATCHES:
-            rows = min(rows, -(-height * images // FEWEST_CHUNKS))  # of few images, threads take rows each
+        if on_cpu(x):
+            rows = min(rows, -(-height * images // fewest))  # of few images, threads take rows each
         if rows >= height or whole_images:
             step = max(1, rows // height)
             return [(slice(n, min(n + step, images)), slice(0, height)) for n in range(0, images, step)]

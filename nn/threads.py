@@ -130,6 +130,7 @@ class _Shared:
                 waiting = False
             except KeyboardInterrupt as error:
                 interrupt = error
+        self.function, self._remaining = None, iter(())  # a helper that comes too late keeps no arrays alive
         if interrupt is not None:
             raise interrupt
 
