@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from nn.initialisers import he_normal
+from nn.kernels import few_rows_product
 from nn.layer import Layer, positive
-from nn.threads import run_parallel, split
+from nn.threads import on_cpu, run_parallel, split
 
 BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
 READ_PRODUCTS = 16  # that take as long as to read one weight from memory
+FEW_IMAGES, LARGE_BYTES = 20, 4 << 20  # of weights, too many for the cache: read once, where they are
+LINE = 16  # numbers that are not taken apart
 BLOCKS = 8  # parts of one matrix product at most; fixed, so that the number of threads changes no bit
 
 
@@ -63,9 +66,13 @@ class Linear(Layer):
             )
             np.add(sums.sum(axis=0), bias, out=y[0])
         else:
+            few = on_cpu(x) and len(x) <= FEW_IMAGES and weight.nbytes >= LARGE_BYTES and weight.flags.c_contiguous
 
             def multiply(outputs):
-                np.matmul(x, weight[:, outputs], out=y[:, outputs])
+                if few:
+                    few_rows_product(x, weight, outputs, y)
+                else:
+                    np.matmul(x, weight[:, outputs], out=y[:, outputs])
                 y[:, outputs] += bias[outputs]
 
             run_parallel(multiply, self._blocks(x, self.out_features))
@@ -93,4 +100,5 @@ class Linear(Layer):
     def _blocks(self, x: np.ndarray, features: int) -> list[slice]:
         """Cut the matrix product into blocks of features that threads can compute side by side."""
         products = (len(x) + READ_PRODUCTS) * self.in_features * self.out_features
-        return split(features, min(BLOCKS, products // BLOCK_PRODUCTS), like=x)
+        lines = split(-(-features // LINE), min(BLOCKS, products // BLOCK_PRODUCTS), like=x)
+        return [slice(some.start * LINE, min(some.stop * LINE, features)) for some in lines]

@@ -8,15 +8,25 @@ from nn import check_gradients
 from tests import oracles
 from tests.checks import assert_close, one_sentence, randomise, sum_bound
 
-SHAPES = {"batch of 5": (5, 7, 3), "batch of 1": (1, 4, 6), "one in, one out": (3, 1, 1), "wide": (2, 60, 2)}
+SHAPES = {
+    "batch of 5": (5, 7, 3),
+    "batch of 1": (1, 4, 6),
+    "one in, one out": (3, 1, 1),
+    "wide": (2, 60, 2),
+    "many out": (7, 9, 270),
+}
 shapes = pytest.mark.parametrize("N, features_in, features_out", SHAPES.values(), ids=SHAPES.keys())
 
 
-@pytest.fixture(autouse=True, params=["whole", "cut"])
+@pytest.fixture(autouse=True, params=["whole", "cut", "many weights"])
 def way(request, monkeypatch):
-    """Every test here runs twice: as small products are computed, and cut into blocks as large ones are."""
-    if request.param == "cut":
+    """Every test here runs as small products are computed, cut into blocks as large ones are, and as with weights that
+    the cache cannot hold."""
+    if request.param != "whole":
         monkeypatch.setattr("layers.linear.BLOCK_PRODUCTS", 1)
+        monkeypatch.setattr("layers.linear.LINE", 2)
+    if request.param == "many weights":
+        monkeypatch.setattr("layers.linear.LARGE_BYTES", 0)
 
 
 def build(N, features_in, features_out, dtype):

@@ -21,6 +21,7 @@ from nn.kernels import (
     normalisation,
     patches,
     pooling,
+    products,
     registers,
     slopes,
     softmax,
@@ -41,6 +42,7 @@ def registers_without_a_compiler():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(direct, "sum_scaled", partial(sums_in_python, a_is_vector=False, from_zero=True))
         patch.setattr(abreast, "add_scaled", partial(sums_in_python, a_is_vector=False, from_zero=False))
+        patch.setattr(products, "add_scaled", partial(sums_in_python, a_is_vector=False, from_zero=False))
         patch.setattr(abreast, "add_products", partial(sums_in_python, a_is_vector=True, from_zero=False))
         patch.setattr(abreast, "transpose_block", transpose_in_python)
         yield
@@ -213,6 +215,19 @@ def test_convolution_with_any_number_of_sums_at_a_time(choices, width, monkeypat
 def test_sums_are_divided_into_rows_that_leave_little_idle(count, rows, monkeypatch):
     monkeypatch.setattr(registers, "CHOICES", (6, 10, 11))
     assert len(registers.rows_for(count)) == rows
+
+
+@quiet
+@given(st.integers(1, 25), st.integers(1, 40), st.integers(1, 70), dtypes, st.data())
+def test_product_of_a_few_rows(images, inputs, outputs, dtype, data):
+    columns = slice(*sorted(data.draw(st.lists(st.integers(0, outputs), min_size=2, max_size=2, unique=True))))
+    rng = np.random.default_rng(images)
+    x, w = whole_numbers(rng, (images, inputs), dtype), whole_numbers(rng, (inputs, outputs), dtype)
+    plain, fast = np.full((2, images, outputs), 99, dtype)
+    products.few_rows_product_plain(x, w, columns, plain)
+    products.few_rows_product_fast(x, w, columns, fast)
+    assert np.array_equal(plain, fast)
+    assert np.array_equal(plain[:, columns], (x @ w)[:, columns]) and np.all(np.delete(plain, columns, axis=1) == 99)
 
 
 @st.composite
