@@ -155,7 +155,7 @@ class Conv2d(Layer):
         chunks = self._chunks(x, height, width, fewest=1 if by_columns else FEWEST_CHUNKS)
         parts = [(images, rows, groups) for images, rows in chunks]
         if by_columns:  # each thread takes some columns of the weights and reads no others
-            halves = [(inputs, some) for inputs, outputs in groups for some in _split(outputs, 2 // len(groups))]
+            halves = groups if self.groups > 1 else [(slice(None), some) for some in split(self.out_channels, 2)]
             parts = [(images, rows, [half]) for half in halves for images, rows in chunks]
 
         def multiply(part):
@@ -248,11 +248,3 @@ class Conv2d(Layer):
             for n in range(images)
             for top in range(0, height, rows)
         ]
-
-
-def _split(channels: slice, parts: int) -> list[slice]:
-    """Cut a slice of channels into parts."""
-    return [
-        slice(channels.start + some.start, channels.start + some.stop)
-        for some in split(channels.stop - channels.start, parts)
-    ]

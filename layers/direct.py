@@ -51,7 +51,7 @@ def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray 
     weight, stride, padding = _row_by_row(convolution.params["weight"]), convolution.stride, convolution.padding
     narrow = convolution.out_channels <= FEW_OUTPUTS and _fit_abreast(x)
     weight_gradient = kernels.weight_gradient_abreast if narrow else kernels.weight_gradient
-    together = dx is not None and stride == (1, 1) and _fit_abreast(dy)
+    together = stride == (1, 1) and _fit_abreast(dy)
     input_gradient = kernels.input_gradient_abreast if together else kernels.input_gradient
     lanes = _join(_groups(x, narrow or together), _lanes(convolution, dy.shape))
     # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.

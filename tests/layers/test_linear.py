@@ -91,3 +91,10 @@ def test_a_wrong_number_of_features_is_refused():
     for call in (lambda: layer.forward(np.zeros((2, 7), np.float32)), lambda: layer.output_shape((7,))):
         with one_sentence(ValueError, "Linear", 6, 7):
             call()
+
+
+def test_weights_in_another_order_of_memory():
+    layer, x = build(5, 40, 36, np.float32)
+    expected = layer.forward(x)
+    layer.params["weight"] = np.asfortranarray(layer.params["weight"])
+    assert_close(layer.forward(x), expected, 1e-4)
