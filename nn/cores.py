@@ -60,7 +60,7 @@ def _find_current_core() -> Callable[[], int] | None:
     """The system's function that tells which core the calling thread runs on, where there is one."""
     if not hasattr(os, "sched_setaffinity"):
         return None
-    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
+    return getattr(ctypes.PyDLL(None), "sched_getcpu", None)
 
 
 _current_core = _find_current_core()

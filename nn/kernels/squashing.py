@@ -1,6 +1,6 @@
 """The log-sigmoid, in one pass over memory instead of one for each arithmetic operation.
 
-Arrays here: x and y, of any one shape; y may be x itself.
+Arrays here: x and y, of any one shape, C-contiguous; y may be x itself.
 """
 
 from __future__ import annotations
