@@ -37,7 +37,9 @@ def part(helpers: Sequence[int], lent: set[int]) -> None:
         return
     with suppress(OSError):  # somebody took cores away from this process meanwhile
         cores = os.sched_getaffinity(0)
-        here = _current_core() if learning and len(cores) > 1 else None
+        if len(cores) < 2:
+            return
+        here = _current_core() if learning else None
         if here != _here or now == _work_began:
             for helper in helpers:
                 os.sched_setaffinity(helper, cores - {here})
