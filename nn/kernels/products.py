@@ -38,9 +38,9 @@ def _few_rows_product(x, w, first, last, y, rows):
     vectors, groups = (last - first) // lanes, -(-images // height)
     # The last rows are copied, so that there is something to read where some are missing.
     full = images // height * height
-    rest = np.zeros((height, inputs), x.dtype)
-    rest[: images - full] = x[full:]
-    x_rows, rest_rows, weights = x.reshape(-1), rest.reshape(-1), w.reshape(-1)
+    x_rows, rest_rows, weights = x.reshape(-1), np.zeros(height * inputs, x.dtype), w.reshape(-1)
+    for i in range((images - full) * inputs):
+        rest_rows[i] = x_rows[full * inputs + i]
     sums = zeros(groups * vectors * height * lanes, x)
     for i in range(0, inputs, TERMS):
         length = min(TERMS, inputs - i)
@@ -55,4 +55,5 @@ def _few_rows_product(x, w, first, last, y, rows):
     for n in range(images):
         for v in range(vectors):
             here = ((n // height * vectors + v) * height + n % height) * lanes
-            y[n, first + v * lanes : first + (v + 1) * lanes] = sums[here : here + lanes]
+            for lane in range(lanes):
+                y[n, first + v * lanes + lane] = sums[here + lane]

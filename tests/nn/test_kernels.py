@@ -40,6 +40,7 @@ def registers_without_a_compiler():
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registers, "address", lambda array: array.ctypes.data)
         patch.setattr(direct, "sum_scaled", partial(sums_in_python, a_is_vector=False, from_zero=True))
         patch.setattr(abreast, "add_scaled", partial(sums_in_python, a_is_vector=False, from_zero=False))
         patch.setattr(products, "add_scaled", partial(sums_in_python, a_is_vector=False, from_zero=False))
