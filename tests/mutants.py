@@ -42,7 +42,7 @@ LEAST_KILLED = 0.9
 OWN_TESTS = {
     "layers/activations.py": ["layers/test_activations.py"],
     "layers/conv.py": ["layers/test_conv.py", "layers/test_conv_connections.py", "layers/test_winograd.py"],
-    "layers/direct.py": ["layers/test_conv.py"],
+    "layers/direct.py": ["layers/test_conv.py", "layers/test_conv_abreast.py"],
     "layers/dropout.py": ["layers/test_dropout.py"],
     "layers/flatten.py": ["layers/test_flatten.py"],
     "layers/linear.py": ["layers/test_linear.py"],

@@ -33,11 +33,6 @@ CONFIGURATIONS = {
     "depthwise, two outputs a channel": ((1, 5, 4), 3, 6, 2, 1, 0, 3),
     "one channel in, one out": ((2, 5, 5), 1, 1, 3, 1, 0, 1),
     "1x1 image": ((2, 1, 1), 3, 2, 3, 1, 1, 1),
-    "pictures abreast, like LeNet's conv1": ((17, 5, 4), 1, 6, 5, 1, 2, 1),
-    "pictures abreast, stride 2": ((17, 5, 6), 2, 3, 3, 2, 1, 1),
-    "pictures abreast, stride (2, 1)": ((16, 4, 3), 1, 2, 2, (2, 1), 0, 1),
-    "pictures abreast, stride (1, 2)": ((16, 3, 4), 1, 2, 2, (1, 2), 0, 1),
-    "pictures abreast backwards": ((16, 4, 4), 7, 8, 3, 1, 0, 1),
 }
 
 
