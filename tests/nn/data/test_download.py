@@ -22,7 +22,7 @@ FILE = WebFile(NAME, len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 def filled(server, monkeypatch):
     server.files[NAME] = CONTENT
     monkeypatch.setattr(download, "CHUNK", 10_000)
-    monkeypatch.setattr(download, "SILENT_SECONDS", 1.5)
+    monkeypatch.setattr(download, "SILENT_SECONDS", 0.7)
 
 
 def get(server, *ways):
