@@ -15,7 +15,8 @@ from nn.threads import on_cpu, run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
 CARD_PATCH_BYTES = 1 << 28  # the same on a graphics card, which is best at large products
-FEW_PATCHES, MANY_WEIGHTS = 1 << 10, 1 << 16  # then the weights are the larger matrix: they are shared out
+# Up to so many patches and from so many weights on, the weights are the larger matrix: threads take columns of it.
+FEW_PATCHES, MANY_WEIGHTS = 1 << 10, 1 << 16
 FEWEST_CHUNKS = 2  # of a batch; more threads would each get too small a matrix product of a single image
 PARTIAL_SUMS = 8  # of the gradients; fixed, so that the number of threads changes no bit
 

@@ -35,7 +35,7 @@ def pays(convolution: Conv2d) -> bool:
 def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
     """Write the convolution of x to y."""
     weight, bias = _row_by_row(convolution.params["weight"]), convolution.params["bias"]
-    narrow = convolution.out_channels <= FEW_OUTPUTS and _fit_abreast(x)
+    narrow = _is_narrow(convolution, x)
     convolve = kernels.convolve_abreast if narrow else kernels.convolve
     groups = _groups(x, narrow)
 
@@ -49,7 +49,7 @@ def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
 def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
     """Write the gradients by weight and bias to `grads`, and that by x to dx unless it is None."""
     weight, stride, padding = _row_by_row(convolution.params["weight"]), convolution.stride, convolution.padding
-    narrow = convolution.out_channels <= FEW_OUTPUTS and _fit_abreast(x)
+    narrow = _is_narrow(convolution, x)
     weight_gradient = kernels.weight_gradient_abreast if narrow else kernels.weight_gradient
     together = stride == (1, 1) and _fit_abreast(dy)
     input_gradient = kernels.input_gradient_abreast if together else kernels.input_gradient
@@ -67,6 +67,11 @@ def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray 
     run_parallel(differentiate, range(len(lanes)))
     np.sum(dweights, axis=0, out=convolution.grads["weight"])
     np.sum(dbiases, axis=0, out=convolution.grads["bias"])
+
+
+def _is_narrow(convolution: Conv2d, x: np.ndarray) -> bool:
+    """Would a register of output channels be left half empty, and can pictures fill it?"""
+    return convolution.out_channels <= FEW_OUTPUTS and _fit_abreast(x)
 
 
 def _fit_abreast(pictures: np.ndarray) -> bool:

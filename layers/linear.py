@@ -13,7 +13,8 @@ from nn.threads import on_cpu, run_parallel, split
 
 BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
 READ_PRODUCTS = 16  # that take as long as to read one weight from memory
-FEW_IMAGES, LARGE_BYTES = 20, 4 << 20  # of weights, too many for the cache: read once, where they are
+# Up to so many images and from so many bytes of weights on, BLAS takes longer to copy the weights than to use them.
+FEW_IMAGES, LARGE_BYTES = 20, 4 << 20
 LINE = 16  # numbers that are not taken apart
 BLOCKS = 8  # parts of one matrix product at most; fixed, so that the number of threads changes no bit
 
