@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,8 +18,14 @@ from nn.layer import Layer
 from nn.threads import run_parallel, split_images
 
 
+def _in_parts(function: Callable[..., None], *arrays: np.ndarray) -> None:
+    """Call function(*arrays) on all threads, for some elements each."""
+    flat = [array.reshape(-1) for array in arrays]
+    run_parallel(lambda part: function(*(array[part] for array in flat)), split_images(flat[0]))
+
+
 class _Activation(Layer):
-    """What all of them have in common: the arrays are cut into parts for the threads."""
+    """What all of them have in common."""
 
     elementwise = True
     reads_output = True
@@ -28,13 +35,7 @@ class _Activation(Layer):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
         y = self._output(out, x.shape, x)
-        numbers, results = x.reshape(-1), y.reshape(-1)
-
-        def squash(part):
-            number = numbers[part]
-            self._function(number, number if y is x else results[part])
-
-        run_parallel(squash, split_images(numbers))
+        self._function(x, y)
         if training:
             # An array lent as out= is promised to stay as it is until the backward pass; a result that the caller owns
             # may be changed by the caller.
@@ -47,13 +48,7 @@ class _Activation(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, dy.shape, dy)
-        gradients, values, results = (array.reshape(-1) for array in (dy, saved, dx))
-
-        def differentiate(part):
-            gradient = gradients[part]
-            self._derivative(gradient, values[part], gradient if dx is dy else results[part])
-
-        run_parallel(differentiate, split_images(gradients))
+        self._derivative(dy, saved, dx)
         return dx
 
     def _keep(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -78,7 +73,7 @@ class ReLU(_Activation):
     bounds = (0.0, math.inf)
 
     def _function(self, x, y):
-        np.maximum(x, 0, out=y)
+        _in_parts(lambda x, y: np.maximum(x, 0, out=y), x, y)
 
     def _derivative(self, dy, y, dx):
         relu_gradient(dy, y, dx)
@@ -108,10 +103,10 @@ class Tanh(_Activation):
     bounds = (-1.0, 1.0)
 
     def _function(self, x, y):
-        np.tanh(x, out=y)
+        _in_parts(lambda x, y: np.tanh(x, out=y), x, y)
 
     def _derivative(self, dy, y, dx):
-        np.multiply(dy, 1 - y * y, out=dx)
+        _in_parts(lambda dy, y, dx: np.multiply(dy, 1 - y * y, out=dx), dy, y, dx)
 
 
 class ScaledTanh(_Activation):
@@ -126,9 +121,15 @@ class ScaledTanh(_Activation):
     bounds = (-amplitude, amplitude)
 
     def _function(self, x, y):
-        np.multiply(x, self.slope, out=y)
-        np.tanh(y, out=y)
-        y *= self.amplitude
+        def squash(x, y):
+            np.multiply(x, self.slope, out=y)
+            np.tanh(y, out=y)
+            y *= self.amplitude
+
+        _in_parts(squash, x, y)
 
     def _derivative(self, dy, y, dx):
-        np.multiply(dy, self.slope * (self.amplitude - y * y / self.amplitude), out=dx)
+        def differentiate(dy, y, dx):
+            np.multiply(dy, self.slope * (self.amplitude - y * y / self.amplitude), out=dx)
+
+        _in_parts(differentiate, dy, y, dx)

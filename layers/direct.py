@@ -8,14 +8,12 @@ other, and `nn.kernels.abreast`, which takes sixteen at once and is faster for l
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nn import kernels
-from nn.threads import on_cpu, run_parallel, split
+from nn.threads import on_cpu
 
 if TYPE_CHECKING:
     from layers.conv import Conv2d
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 FEW_CHANNELS = 8
 FEW_OUTPUTS = 6  # channels; with more, a register full of them is used well enough
 ABREAST_BYTES = 4 << 20  # of turned pictures, which should stay in the processor's cache
-PARTIAL_SUMS = 8  # of the gradients, at most; fixed, so that the number of threads changes no bit
-PART_PRODUCTS = 1 << 21  # multiplications that are worth a part of their own
 
 
 def pays(convolution: Conv2d) -> bool:
@@ -35,38 +31,19 @@ def pays(convolution: Conv2d) -> bool:
 def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
     """Write the convolution of x to y."""
     weight, bias = _row_by_row(convolution.params["weight"]), convolution.params["bias"]
-    narrow = _is_narrow(convolution, x)
-    convolve = kernels.convolve_abreast if narrow else kernels.convolve
-    groups = _groups(x, narrow)
-
-    def convolve_part(part):
-        images, rows = part
-        convolve(x[images], weight, bias, convolution.stride, convolution.padding, rows, y[images])
-
-    run_parallel(convolve_part, _parts(convolution, groups, y.shape))
+    convolve = kernels.convolve_abreast if _is_narrow(convolution, x) else kernels.convolve
+    convolve(x, weight, bias, convolution.stride, convolution.padding, y)
 
 
 def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
     """Write the gradients by weight and bias to `grads`, and that by x to dx unless it is None."""
     weight, stride, padding = _row_by_row(convolution.params["weight"]), convolution.stride, convolution.padding
-    narrow = _is_narrow(convolution, x)
+    narrow, together = _is_narrow(convolution, x), stride == (1, 1) and _fit_abreast(dy)
     weight_gradient = kernels.weight_gradient_abreast if narrow else kernels.weight_gradient
-    together = stride == (1, 1) and _fit_abreast(dy)
-    input_gradient = kernels.input_gradient_abreast if together else kernels.input_gradient
-    lanes = _join(_groups(x, narrow or together), _lanes(convolution, dy.shape))
-    # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
-    dweights = np.empty_like(weight, shape=(len(lanes), *weight.shape))
-    dbiases = np.empty_like(weight, shape=(len(lanes), weight.shape[-1]))
-
-    def differentiate(lane):
-        images = lanes[lane]
-        weight_gradient(x[images], dy[images], stride, padding, dweights[lane], dbiases[lane])
-        if dx is not None:
-            input_gradient(dy[images], weight, stride, padding, dx[images])
-
-    run_parallel(differentiate, range(len(lanes)))
-    np.sum(dweights, axis=0, out=convolution.grads["weight"])
-    np.sum(dbiases, axis=0, out=convolution.grads["bias"])
+    weight_gradient(x, dy, stride, padding, convolution.grads["weight"], convolution.grads["bias"])
+    if dx is not None:
+        input_gradient = kernels.input_gradient_abreast if together else kernels.input_gradient
+        input_gradient(dy, weight, stride, padding, dx)
 
 
 def _is_narrow(convolution: Conv2d, x: np.ndarray) -> bool:
@@ -83,32 +60,3 @@ def _fit_abreast(pictures: np.ndarray) -> bool:
 def _row_by_row(weight: np.ndarray) -> np.ndarray:
     """The kernels as the compiled loops expect them in memory: somebody may have put a transposed array into params."""
     return np.ascontiguousarray(weight) if isinstance(weight, np.ndarray) else weight
-
-
-def _lanes(convolution: Conv2d, y_shape: Sequence[int]) -> int:
-    """How many parts the work is cut into: fewer where there is little to do."""
-    products = math.prod(y_shape) * convolution.params["weight"][..., 0].size
-    return min(PARTIAL_SUMS, 1 << (products // PART_PRODUCTS).bit_length())
-
-
-def _groups(x: np.ndarray, abreast: bool) -> list[slice]:
-    """The images that are taken at once: as many as go abreast, or each by itself."""
-    size = kernels.pictures_abreast(x.dtype) if abreast else 1
-    return [slice(start, min(start + size, len(x))) for start in range(0, len(x), size)]
-
-
-def _join(groups: list[slice], parts: int) -> list[slice]:
-    """Neighbouring groups as one, so that at most so many parts are left."""
-    return [slice(groups[some.start].start, groups[some.stop - 1].stop) for some in split(len(groups), parts)]
-
-
-def _parts(convolution: Conv2d, groups: list[slice], y_shape: Sequence[int]) -> list[tuple[slice, tuple[int, int]]]:
-    """Cut the forward pass into (images, output rows): of few groups of images, threads take rows each.
-
-    Each part lays out its own copy of the pictures, with their padding: little beside the products.
-    """
-    lanes, height = _lanes(convolution, y_shape), y_shape[1]
-    if len(groups) >= lanes:
-        return [(part, (0, height)) for part in _join(groups, lanes)]
-    rows = split(height, -(-lanes // len(groups)))
-    return [(group, (some.start, some.stop)) for group in groups for some in rows]

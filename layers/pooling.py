@@ -9,7 +9,6 @@ import numpy as np
 
 from nn.kernels import max_pool, max_pool_backward, sum_pool, sum_pool_backward
 from nn.layer import Layer, pair
-from nn.threads import run_parallel, split_images
 
 
 class _Pool2d(Layer):
@@ -81,7 +80,7 @@ class MaxPool2d(_Pool2d):
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
         winners = np.empty_like(x, shape=y.shape, dtype=np.int32)
-        run_parallel(lambda part: max_pool(x[part], *self._window, y[part], winners[part]), split_images(x))
+        max_pool(x, *self._window, y, winners)
         if training:
             self._saved = x.shape, x.dtype, winners
         return y
@@ -92,12 +91,7 @@ class MaxPool2d(_Pool2d):
         if not input_gradient:
             return None
         dx = self._output(out, x_shape, dy)
-
-        def differentiate(part):
-            dx[part] = 0
-            max_pool_backward(dy[part], winners[part], *self._window, dx[part])
-
-        run_parallel(differentiate, split_images(dx))
+        max_pool_backward(dy, winners, *self._window, dx)
         return dx
 
 
@@ -121,13 +115,10 @@ class AvgPool2d(_Pool2d):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
-        share = self._share(x.shape, y)
-
-        def average(part):
-            sum_pool(x[part], *self._window, y[part])
-            y[part] *= share
-
-        run_parallel(average, split_images(x))
+        share, shares = self._shares(x.shape, y)
+        sum_pool(x, *self._window, share, y)
+        if shares is not None:
+            y *= shares
         if training:
             self._saved = x.shape, y.shape, x.dtype
         return y
@@ -138,21 +129,17 @@ class AvgPool2d(_Pool2d):
         if not input_gradient:
             return None
         dx = self._output(out, x_shape, dy)
-        share = self._share(x_shape, dy)
-
-        def differentiate(part):
-            sum_pool_backward(dy[part] * share, *self._window, dx[part])
-
-        run_parallel(differentiate, split_images(dx))
+        share, shares = self._shares(x_shape, dy)
+        sum_pool_backward(dy if shares is None else dy * shares, *self._window, share, dx)
         return dx
 
-    def _share(self, x_shape: Sequence[int], y: np.ndarray) -> np.ndarray | np.floating:
-        """One over the number of elements of each window inside the padded picture: (OH, OW, 1), or the one
-        number where no window runs off."""
+    def _shares(self, x_shape: Sequence[int], y: np.ndarray) -> tuple[float, np.ndarray | None]:
+        """One over the number of elements of each window inside the padded picture: a factor for all windows and, where
+        some run off, factors (OH, OW, 1) besides."""
         lengths = [length + 2 * padding for length, padding in zip(x_shape[1:3], self.padding, strict=True)]
         sizes = list(zip(y.shape[1:3], self.stride, self.kernel_size, lengths, strict=True))
         if all((count - 1) * stride + kernel <= length for count, stride, kernel, length in sizes):
-            return y.dtype.type(1.0 / math.prod(self.kernel_size))
+            return 1.0 / math.prod(self.kernel_size), None
         counts = [np.minimum(kernel, length - stride * np.arange(count)) for count, stride, kernel, length in sizes]
-        share = 1.0 / (counts[0][:, None] * counts[1][None, :])
-        return np.asarray(share[:, :, None].astype(y.dtype), like=y)
+        shares = 1.0 / (counts[0][:, None] * counts[1][None, :])
+        return 1.0, np.asarray(shares[:, :, None].astype(y.dtype), like=y)

@@ -64,13 +64,13 @@ class Subsampling2d(Layer):
         y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
         sums = np.empty_like(y) if training else y
         weight, bias = self.params["weight"], self.params["bias"]
+        sum_pool(x, self.kernel_size, self.kernel_size, (0, 0), 1.0, sums)
 
-        def subsample(part):
-            sum_pool(x[part], self.kernel_size, self.kernel_size, (0, 0), sums[part])
+        def scale(part):
             np.multiply(sums[part], weight, out=y[part])
             y[part] += bias
 
-        run_parallel(subsample, split_images(x))
+        run_parallel(scale, split_images(y))
         if training:
             self._saved = x.shape, sums
         return y
@@ -83,10 +83,5 @@ class Subsampling2d(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, x_shape, dy)
-        weight = self.params["weight"]
-
-        def differentiate(part):
-            sum_pool_backward(dy[part] * weight, self.kernel_size, self.kernel_size, (0, 0), dx[part])
-
-        run_parallel(differentiate, split_images(dx))
+        sum_pool_backward(dy * self.params["weight"], self.kernel_size, self.kernel_size, (0, 0), 1.0, dx)
         return dx

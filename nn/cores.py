@@ -49,6 +49,11 @@ def part(helpers: Sequence[int], lent: set[int]) -> None:
             os.sched_setaffinity(0, {here})
 
 
+def are_parted() -> bool:
+    """Are the helpers bound to cores still?"""
+    return _here is not None
+
+
 def rejoin(lent: set[int]) -> None:
     """After the work: the calling thread may run on all of these again."""
     global _rest_began

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nn.kernels import sgd_paper, sgd_pytorch
-from nn.threads import run_parallel, split
 
 if TYPE_CHECKING:
     from nn.network import Network
-
-PART = 1 << 20  # parameters updated at a time
 
 
 class SGD:
@@ -68,7 +65,6 @@ class SGD:
         """Update every parameter from the gradients of the last backward pass."""
         update = sgd_paper if self.form == "paper" else sgd_pytorch
         params, grads = self.network.params, self.network.grads
-        parts = []
         for name, velocity in self.velocities.items():
             param, grad = params[name], grads[name]
             if param.dtype != velocity.dtype:
@@ -80,17 +76,9 @@ class SGD:
                     f"SGD: {name} or its gradient is not stored row by row, so that it could not be changed in place; "
                     "use numpy.ascontiguousarray"
                 )
-            arrays = param.reshape(-1), velocity.reshape(-1), grad.reshape(-1)
             lr, decay = self.lr * self.lr_multipliers[name], self.weight_decay * self.decay_multipliers[name]
-            numbers = float(lr), float(self.momentum), float(decay)
-            for part in split(velocity.size, -(-velocity.size // PART), like=velocity):
-                parts.append((*(array[part] for array in arrays), *numbers))
-
-        if sum(velocity.size for velocity in self.velocities.values()) <= PART:  # too little to share among threads
-            for part in parts:
-                update(*part)
-        else:
-            run_parallel(lambda part: update(*part), parts, like=parts[0][0])
+            arrays = param.reshape(-1), velocity.reshape(-1), grad.reshape(-1)
+            update(*arrays, float(lr), float(self.momentum), float(decay))
 
 
 def _by_parameter(multipliers: dict[str, float], names: list[str], what: str) -> dict[str, float]:

@@ -4,7 +4,8 @@ BLAS (the library behind every matrix product of NumPy) starts threads of its ow
 do, each waits for cores that the other holds, and a training step takes up to twice as long. Here the cores
 belong to neither: a layer cuts its work into independent parts (some images each), `run_parallel` hands the
 parts to a few Python threads, and inside a part everything, matrix products included, is single-threaded.
-Python threads serve because matrix products and compiled kernels release the interpreter's lock.
+Python threads serve because matrix products and compiled kernels release the interpreter's lock. Compiled loops that
+need no Python at all are shared out by `nn.sharing`, among the same threads: that takes a fiftieth of the time.
 
 The parts depend on the shapes of the arrays alone, never on the number of threads, and sums over parts are
 taken in a fixed order: one thread and two give the same bits.
@@ -22,7 +23,11 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from nn import cores
+from nn import cores, sharing
+
+PART_SIZE = 1 << 13  # numbers that a compiled loop works through in some microseconds: worth a part
+WAKING_SIZE = 1 << 17  # worth waking a thread that sleeps
+PATIENCE = 4000  # so often, for a millisecond or two, a helping thread looks out for work before it sleeps
 
 _lock = threading.RLock()
 _number: int | None = None
@@ -73,12 +78,40 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: An
             cores.part(_helpers, lent)
             for _ in range(helpers):
                 tasks.put(shared.help)
+            sharing.board[sharing.CALLS] += 1  # whoever looks out for compiled work
             shared.work()
         finally:
             shared.close()
             cores.rejoin(lent)
         if shared.errors:
             raise shared.errors[0]
+
+
+def in_parts(units: int, size: int) -> tuple[int, int, int]:
+    """What tells a compiled loop to see to so many units of work, all threads together (`nn.sharing`).
+
+    size: of the whole work, in numbers that are read or written.
+    """
+    helpers = num_threads() - 1
+    parts = min(units, 4 * (helpers + 1), size // PART_SIZE)
+    if helpers < 1 or parts < 2:
+        return 0, units, 0
+    if sharing.board[sharing.LOOKING] < helpers or cores.are_parted():
+        _wake(helpers if size >= WAKING_SIZE else 0)
+    sharing.board[sharing.LIMIT] = helpers
+    return -parts, units, sharing.ADDRESS
+
+
+def _wake(helpers: int) -> None:
+    """Have so many threads look out for compiled work."""
+    tasks = _tasks(helpers)
+    lent: set[int] = set()
+    try:
+        cores.part(_helpers, lent)
+        for _ in range(helpers - int(sharing.board[sharing.LOOKING]) - tasks.qsize()):
+            tasks.put(_look_out)
+    finally:
+        cores.rejoin(lent)
 
 
 class _Shared:
@@ -164,6 +197,7 @@ def _tasks(helpers: int) -> queue.SimpleQueue:
     global _queue
     with _lock:
         if _queue is None:
+            sharing.prepare()
             _queue = queue.SimpleQueue()
             _helpers.clear()
         while len(_helpers) < helpers:
@@ -174,9 +208,20 @@ def _tasks(helpers: int) -> queue.SimpleQueue:
 
 
 def _help(tasks: queue.SimpleQueue) -> None:
-    """What a helping thread does, until the process ends."""
+    """What a helping thread does, until the process ends: look out for compiled work, and sleep when there is none."""
     while True:
-        tasks.get()()
+        calls = int(sharing.board[sharing.CALLS])
+        try:
+            task = tasks.get_nowait()
+        except queue.Empty:
+            if sharing.look_out(sharing.ADDRESS, calls, PATIENCE):
+                continue  # called away: there is a task
+            task = tasks.get()
+        task()
+
+
+def _look_out() -> None:
+    """A task for a helping thread that sleeps: it looks out for compiled work after every task."""
 
 
 class _SingleThreadedBlas(ContextDecorator):
@@ -220,6 +265,7 @@ def _forget_threads() -> None:
     """After a fork the child has none of its parent's threads: start anew."""
     global _queue, _lock
     _queue, _lock = None, threading.RLock()
+    sharing.forget()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

@@ -11,18 +11,10 @@ exception, would need a test at every division and keep the compiler from dividi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 
-import numba
 import numpy as np
-from platformdirs import user_cache_path
-
-if "NUMBA_CACHE_DIR" not in os.environ:
-    # Compiled code is kept from run to run, in the user's cache folder: the source's own folder may be read-only.
-    numba.config.CACHE_DIR = str(Path(user_cache_path("lenet-to-alexnet")) / "compiled")
 
 from nn.kernels import (
     abreast,

@@ -14,7 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.kernels.direct import add_partial_sums, parts_for, slices_for
 from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_products, add_scaled, transpose_block, zeros
+from nn.sharing import share_out
 
 ROWS = 6  # channels at a time: LeNet's
 SIX_ROWS = (0,) * ROWS
@@ -23,6 +25,11 @@ SIX_ROWS = (0,) * ROWS
 def pictures_abreast(dtype) -> int:
     """How many pictures of this dtype go abreast: the lanes of a register."""
     return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+def _groups(pictures):
+    """How many times as many as go abreast."""
+    return -(-len(pictures) // pictures_abreast(pictures.dtype))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -40,12 +47,13 @@ def _turn(source, start, step, count, length, target, at, stride):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _turn_pictures(x, n, count, padding, frame):
-    """Turn `count` pictures from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0 where the padding is."""
+def _turn_pictures(x, n, count, first, last, padding, frame):
+    """Turn the rows [first, last) of `count` pictures from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0
+    where the padding is."""
     _, height, width, channels = x.shape
     lanes = VECTOR_BYTES // x.itemsize
     pixels, row = x.reshape(-1), width * channels
-    for h in range(height):
+    for h in range(first, last):
         at = ((h + padding[0]) * (width + 2 * padding[1]) + padding[1]) * channels * lanes
         _turn(pixels, (n * height + h) * row, height * row, count, row, frame, at, lanes)
 
@@ -73,9 +81,17 @@ def _turn_row_back(row, count, positions, channels, target, at, stride):
             _turn(row, p * broad * lanes, lanes, channels, count, target, at + p * channels, stride)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def convolve_abreast(x, weight, bias, stride, padding, rows, y):
+def convolve_abreast(x, weight, bias, stride, padding, y):
     """For each output position, all its places in the kernel: pixels times weights, six output channels at a time."""
+    slices = slices_for(_groups(x), y.shape[1])
+    part = parts_for(_groups(x) * slices, y.size * weight[..., 0].size)
+    _convolve(part, slices, x, weight, bias, stride, padding, y)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _convolve(part, slices, x, weight, bias, stride, padding, y):
+    if share_out(part):
+        return
     images, height, width, channels = x.shape
     kh, kw, _, outputs = weight.shape
     lanes = VECTOR_BYTES // x.itemsize
@@ -90,10 +106,13 @@ def convolve_abreast(x, weight, bias, stride, padding, rows, y):
     frame = zeros((height + 2 * padding[0]) * span * lanes, x)
     row, results = zeros(y.shape[2] * broad * lanes, x), y.reshape(-1)
     size = y.shape[1] * y.shape[2] * outputs
-    for n in range(0, images, lanes):
+    for unit in range(part[0], part[1]):
+        n, slice = unit // slices * lanes, unit % slices
+        top, bottom = y.shape[1] * slice // slices, y.shape[1] * (slice + 1) // slices
+        first, last = max(0, top * stride[0] - padding[0]), min(height, (bottom - 1) * stride[0] - padding[0] + kh)
         count = min(lanes, images - n)
-        _turn_pictures(x, n, count, padding, frame)
-        for oh in range(rows[0], rows[1]):
+        _turn_pictures(x, n, count, first, last, padding, frame)
+        for oh in range(top, bottom):
             for ow in range(y.shape[2]):
                 at = np.uint64(ow * len(start))
                 for i in range(np.uint64(len(start))):
@@ -108,41 +127,51 @@ def convolve_abreast(x, weight, bias, stride, padding, rows, y):
             _turn_row_back(row, count, y.shape[2], outputs, results, n * size + oh * y.shape[2] * outputs, size)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def weight_gradient_abreast(x, dy, stride, padding, dweight, dbias):
     """For each place in the kernel: pixels times gradients, added up over the positions in a row, then over rows and
     pictures."""
+    add_partial_sums(_weight_gradient, _groups(x), x, dy, stride, padding, dweight, dbias)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases):
+    if share_out(part):
+        return
     images, height, width, channels = x.shape
-    kh, kw, _, outputs = dweight.shape
+    partial_sums, kh, kw, _, outputs = dweights.shape
     lanes = VECTOR_BYTES // x.itemsize
+    groups = -(-images // lanes)
     run, span = kw * channels, (width + 2 * padding[1]) * channels
     broad = -(-outputs // ROWS) * ROWS
     frame = zeros((height + 2 * padding[0]) * span * lanes, x)
     row, gradients = zeros(dy.shape[2] * broad * lanes, x), dy.reshape(-1)
     sums, bias_sums = zeros(kh * run * broad * lanes, x), zeros(broad * lanes, x)
     size, step = dy.shape[1] * dy.shape[2] * outputs, stride[1] * channels * lanes
-    for n in range(0, images, lanes):
-        count = min(lanes, images - n)
-        if count < lanes:  # unused lanes must not hold what earlier pictures left
-            frame[:], row[:] = 0, 0
-        _turn_pictures(x, n, count, padding, frame)
-        for oh in range(dy.shape[1]):
-            _turn_row(gradients, n * size + oh * dy.shape[2] * outputs, size, count, dy.shape[2], outputs, row)
-            for ow in range(dy.shape[2]):
-                at = np.uint64(ow * broad * lanes)
-                for i in range(np.uint64(broad * lanes)):
-                    bias_sums[i] += row[at + i]
-            for i in range(kh):
-                for j in range(run):
-                    corner = ((oh * stride[0] + i) * span + j) * lanes
-                    for o in range(0, outputs, ROWS):
-                        here = ((i * run + j) * broad + o) * lanes
-                        add_products(
-                            *(row, o * lanes, lanes, ZERO, broad * lanes),
-                            *(frame, corner, ZERO, step, ONE, dy.shape[2], sums, here, SIX_ROWS),
-                        )
-    _add_lanes(sums, kh * run, outputs, dweight.reshape(-1))
-    _add_lanes(bias_sums, ONE, outputs, dbias)
+    for number in range(part[0], part[1]):
+        sums[:], bias_sums[:] = 0, 0
+        for group in range(groups * number // partial_sums, groups * (number + 1) // partial_sums):
+            n = group * lanes
+            count = min(lanes, images - n)
+            if count < lanes:  # unused lanes must not hold what earlier pictures left
+                frame[:], row[:] = 0, 0
+            _turn_pictures(x, n, count, ZERO, height, padding, frame)
+            for oh in range(dy.shape[1]):
+                _turn_row(gradients, n * size + oh * dy.shape[2] * outputs, size, count, dy.shape[2], outputs, row)
+                for ow in range(dy.shape[2]):
+                    at = np.uint64(ow * broad * lanes)
+                    for i in range(np.uint64(broad * lanes)):
+                        bias_sums[i] += row[at + i]
+                for i in range(kh):
+                    for j in range(run):
+                        corner = ((oh * stride[0] + i) * span + j) * lanes
+                        for o in range(0, outputs, ROWS):
+                            here = ((i * run + j) * broad + o) * lanes
+                            add_products(
+                                *(row, o * lanes, lanes, ZERO, broad * lanes),
+                                *(frame, corner, ZERO, step, ONE, dy.shape[2], sums, here, SIX_ROWS),
+                            )
+        _add_lanes(sums, kh * run, outputs, dweights[number].reshape(-1))
+        _add_lanes(bias_sums, ONE, outputs, dbiases[number])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -156,9 +185,16 @@ def _add_lanes(sums, places, channels, totals):
             totals[place * channels + c] = sums[at : at + lanes].sum()
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def input_gradient_abreast(dy, weight, stride, padding, dx):
     """For each pixel, all output positions that saw it: gradients times weights, ROWS channels at once. stride is 1."""
+    part = parts_for(_groups(dy), dy.size * weight[..., 0].size)
+    _input_gradient(part, dy, weight, stride, padding, dx)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _input_gradient(part, dy, weight, stride, padding, dx):
+    if share_out(part):
+        return
     images, height, width, channels = dx.shape
     kh, kw, _, outputs = weight.shape
     lanes = VECTOR_BYTES // dy.itemsize
@@ -175,7 +211,7 @@ def input_gradient_abreast(dy, weight, stride, padding, dx):
     size, x_size = oh * ow * outputs, height * width * channels
     turned, results = zeros(size * lanes, dy), dx.reshape(-1)
     row = zeros(width * broad * lanes, dy)
-    for n in range(0, images, lanes):
+    for n in range(part[0] * lanes, min(part[1] * lanes, images), lanes):
         count = min(lanes, images - n)
         _turn(dy.reshape(-1), n * size, size, count, size, turned, ZERO, lanes)
         for h in range(height):

@@ -4,7 +4,7 @@ With one or three channels, writing a patch takes longer than multiplying it by 
 they are, in the picture, and the sums stay in the processor's registers.
 
 Arrays here: x (N, H, W, C), weight (KH, KW, C, O), bias (O,), y (N, OH, OW, O), C-contiguous; stride and padding are
-(height, width) pairs; `rows` is (start, stop), the output rows wanted.
+(height, width) pairs.
 """
 
 from __future__ import annotations
@@ -13,38 +13,65 @@ import numpy as np
 from numba import njit
 
 from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, rows_for, sum_scaled, zeros
+from nn.sharing import share_out
+from nn.threads import in_parts
 
 
-def convolve_plain(x, weight, bias, stride, padding, rows, y):
-    """Write the output rows [rows[0], rows[1]) to y: for each place in the kernel, its pixels times its weights."""
-    y[:, rows[0] : rows[1]] = bias
-    for i, j, pixels in _places(x, weight.shape, stride, padding, rows, y.shape[2]):
-        y[:, rows[0] : rows[1]] += pixels @ weight[i, j]
+def convolve_plain(x, weight, bias, stride, padding, y):
+    """Write the convolution to y: for each place in the kernel, its pixels times its weights."""
+    y[...] = bias
+    for i, j, pixels in _places(x, weight.shape, stride, padding, y.shape):
+        y += pixels @ weight[i, j]
 
 
 def weight_gradient_plain(x, dy, stride, padding, dweight, dbias):
     """Sum over positions: gradients to dbias, and pixels times gradients, for each place in the kernel, to dweight."""
     dbias[...] = dy.sum(axis=(0, 1, 2))
-    for i, j, pixels in _places(x, dweight.shape, stride, padding, (0, dy.shape[1]), dy.shape[2]):
+    for i, j, pixels in _places(x, dweight.shape, stride, padding, dy.shape):
         dweight[i, j] = np.tensordot(pixels, dy, axes=([0, 1, 2], [0, 1, 2]))
 
 
 def input_gradient_plain(dy, weight, stride, padding, dx):
     """Write to dx, for each place in the kernel: gradients times weights, added to the pixels that they came from."""
     framed = np.pad(np.zeros_like(dx), ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
-    for i, j, pixels in _places(framed, weight.shape, stride, (0, 0), (0, dy.shape[1]), dy.shape[2]):
+    for i, j, pixels in _places(framed, weight.shape, stride, (0, 0), dy.shape):
         pixels += dy @ weight[i, j].T
     dx[...] = framed[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
 
 
-def _places(x, weight_shape, stride, padding, rows, width):
-    """Yield every place (i, j) in the kernel, with the pixels that lie there: (N, output rows, OW, C), a view."""
+def _places(x, weight_shape, stride, padding, y_shape):
+    """Yield every place (i, j) in the kernel, with the pixels that lie there: (N, OH, OW, C), a view."""
     if padding != (0, 0):
         x = np.pad(x, ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
     for i in range(weight_shape[0]):
         for j in range(weight_shape[1]):
-            top, bottom = (row * stride[0] + i for row in (rows[0], rows[1] - 1))
-            yield i, j, x[:, top : bottom + 1 : stride[0], j : j + (width - 1) * stride[1] + 1 : stride[1]]
+            rows = slice(i, i + (y_shape[1] - 1) * stride[0] + 1, stride[0])
+            columns = slice(j, j + (y_shape[2] - 1) * stride[1] + 1, stride[1])
+            yield i, j, x[:, rows, columns]
+
+
+# What the threads share out: forward, slices of rows of each picture (of sixteen abreast: of each sixteen), at least
+# UNITS of them; backward, pictures. The weights' gradient is added up in several places at once. How many may depend on
+# the arrays' shapes, but not on the number of threads, which is to change no bit.
+
+UNITS = 8
+PARTIAL_SUMS = 8  # at most
+SUM_PRODUCTS = 1 << 21  # multiplications that are worth a sum of their own
+
+
+def slices_for(groups, height):
+    """How many slices the rows of each group of pictures are cut into."""
+    return min(height, -(-UNITS // max(1, groups)))
+
+
+def partial_sums_for(groups, products):
+    """How many partial sums there are, of some groups of pictures each."""
+    return max(1, min(PARTIAL_SUMS, 1 << (products // SUM_PRODUCTS).bit_length(), groups))
+
+
+def parts_for(units, products):
+    """All units, on all threads; products: how many multiplications they are."""
+    return in_parts(units, products // 16)  # sixteen take as long as to read or write a number
 
 
 # The fast versions rest on `sum_scaled`. Forward, its rows are output positions, its terms the places in the kernel,
@@ -61,14 +88,18 @@ def _copy_rows(source, start, count, length, target, at, step):
             target[there + i] = source[here + i]
 
 
-def convolve_fast(x, weight, bias, stride, padding, rows, y):
+def convolve_fast(x, weight, bias, stride, padding, y):
     """The same, several output positions at a time."""
-    _convolve(x, weight, bias, stride, padding, rows, y, rows_for(y.shape[2]))
+    slices = slices_for(len(x), y.shape[1])
+    part = parts_for(len(x) * slices, y.size * weight[..., 0].size)
+    _convolve(part, slices, x, weight, bias, stride, padding, y, rows_for(y.shape[2]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _convolve(x, weight, bias, stride, padding, rows, y, together):
-    images, height, width, channels = x.shape
+def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
+    if share_out(part):
+        return
+    _, height, width, channels = x.shape
     kh, kw, _, outputs = weight.shape
     lanes = VECTOR_BYTES // x.itemsize
     vectors = -(-outputs // lanes)
@@ -82,10 +113,14 @@ def _convolve(x, weight, bias, stride, padding, rows, y, together):
     frame = np.zeros((height + 2 * padding[0]) * span + len(together) * step, x.dtype)
     sums = zeros(len(together) * lanes, x)
     pixels, results = x.reshape(-1), y.reshape(-1)
-    for n in range(images):
-        start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
-        _copy_rows(pixels, start, height, width * channels, frame, corner, span)
-        for oh in range(rows[0], rows[1]):
+    for unit in range(part[0], part[1]):
+        n, slice = unit // slices, unit % slices
+        top, bottom = y.shape[1] * slice // slices, y.shape[1] * (slice + 1) // slices
+        first = max(0, top * stride[0] - padding[0])  # the rows of the picture that these output rows see
+        count = min(height, (bottom - 1) * stride[0] - padding[0] + kh) - first
+        start, corner = (n * height + first) * width * channels, (padding[0] + first) * span + padding[1] * channels
+        _copy_rows(pixels, start, count, width * channels, frame, corner, span)
+        for oh in range(top, bottom):
             for ow in range(0, y.shape[2], len(together)):
                 a_at = oh * stride[0] * span + ow * step
                 for v in range(vectors):
@@ -94,23 +129,37 @@ def _convolve(x, weight, bias, stride, padding, rows, y, together):
                         *(frame, a_at, step, span, ONE, kernels, b_at, run * broad, broad),
                         *(kh, run, sums, ZERO, together),
                     )
-                    first, count = np.uint64(v * lanes), np.uint64(min(outputs - v * lanes, lanes))
+                    channel, used = np.uint64(v * lanes), np.uint64(min(outputs - v * lanes, lanes))
                     for i in range(min(len(together), y.shape[2] - ow)):
-                        at = np.uint64(((n * y.shape[1] + oh) * y.shape[2] + ow + i) * outputs) + first
+                        at = np.uint64(((n * y.shape[1] + oh) * y.shape[2] + ow + i) * outputs) + channel
                         here = np.uint64(i * lanes)
-                        for o in range(count):
-                            results[at + o] = sums[here + o] + bias[first + o]
+                        for o in range(used):
+                            results[at + o] = sums[here + o] + bias[channel + o]
 
 
 def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
     """The same, several places in the kernel at a time."""
-    _weight_gradient(x, dy, stride, padding, dweight, dbias, rows_for(dweight.shape[1] * dweight.shape[2]))
+    add_partial_sums(
+        _weight_gradient, len(x), x, dy, stride, padding, dweight, dbias, rows_for(dweight[0, ..., 0].size)
+    )
+
+
+def add_partial_sums(weight_gradient, groups, x, dy, stride, padding, dweight, dbias, *more):
+    """The weights' gradient by this function, which is given dweight and dbias several times over, to add up."""
+    products = dy.size * dweight[..., 0].size
+    sums = partial_sums_for(groups, products)
+    dweights, dbiases = (np.zeros_like(array, shape=(sums, *array.shape)) for array in (dweight, dbias))
+    weight_gradient(parts_for(sums, products), x, dy, stride, padding, dweights, dbiases, *more)
+    np.sum(dweights, axis=0, out=dweight)
+    np.sum(dbiases, axis=0, out=dbias)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _weight_gradient(x, dy, stride, padding, dweight, dbias, together):
+def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
+    if share_out(part):
+        return
     images, height, width, channels = x.shape
-    kh, kw, _, outputs = dweight.shape
+    partial_sums, kh, kw, _, outputs = dweights.shape
     lanes = VECTOR_BYTES // x.itemsize
     vectors = -(-outputs // lanes)
     broad = vectors * lanes
@@ -121,44 +170,48 @@ def _weight_gradient(x, dy, stride, padding, dweight, dbias, together):
     frame = np.zeros((height + 2 * padding[0]) * span + len(together), x.dtype)
     gradients = zeros(positions * broad, x)  # dy of one image, in rows of whole vectors
     sums = zeros(len(together) * lanes, x)
-    pixels, dy_all, total = x.reshape(-1), dy.reshape(-1), dweight.reshape(-1)
-    total[:] = 0
-    dbias[:] = 0
+    pixels, dy_all, totals = x.reshape(-1), dy.reshape(-1), dweights.reshape(-1)
     bias_sums = np.zeros(broad, x.dtype)
-    for n in range(images):
-        start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
-        _copy_rows(pixels, start, height, width * channels, frame, corner, span)
-        _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
-        bias_sums[:] = 0  # of one image: sums of sums keep more digits than one long sum
-        for p in range(positions):
-            at = np.uint64(p * broad)
-            for o in range(np.uint64(broad)):
-                bias_sums[o] += gradients[at + o]
-        for o in range(outputs):
-            dbias[o] += bias_sums[o]
-        for i in range(kh):
-            for j in range(0, run, len(together)):
-                a_at = i * span + j
-                for v in range(vectors):
-                    sum_scaled(
-                        *(frame, a_at, ONE, stride[0] * span, step, gradients, v * lanes, dy.shape[2] * broad, broad),
-                        *(dy.shape[1], dy.shape[2], sums, ZERO, together),
-                    )
-                    count = np.uint64(min(outputs - v * lanes, lanes))
-                    for k in range(min(len(together), run - j)):
-                        at, here = np.uint64((i * run + j + k) * outputs + v * lanes), np.uint64(k * lanes)
-                        for o in range(count):
-                            total[at + o] += sums[here + o]
+    for number in range(part[0], part[1]):
+        for n in range(images * number // partial_sums, images * (number + 1) // partial_sums):
+            start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
+            _copy_rows(pixels, start, height, width * channels, frame, corner, span)
+            _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
+            bias_sums[:] = 0  # of one image: sums of sums keep more digits than one long sum
+            for p in range(positions):
+                at = np.uint64(p * broad)
+                for o in range(np.uint64(broad)):
+                    bias_sums[o] += gradients[at + o]
+            for o in range(outputs):
+                dbiases[number, o] += bias_sums[o]
+            for i in range(kh):
+                for j in range(0, run, len(together)):
+                    a_at = i * span + j
+                    for v in range(vectors):
+                        b_at, b_run = v * lanes, dy.shape[2] * broad
+                        sum_scaled(
+                            *(frame, a_at, ONE, stride[0] * span, step, gradients, b_at, b_run, broad),
+                            *(dy.shape[1], dy.shape[2], sums, ZERO, together),
+                        )
+                        count = np.uint64(min(outputs - v * lanes, lanes))
+                        for k in range(min(len(together), run - j)):
+                            place = (number * kh + i) * run + j + k
+                            at, here = np.uint64(place * outputs + v * lanes), np.uint64(k * lanes)
+                            for o in range(count):
+                                totals[at + o] += sums[here + o]
 
 
 def input_gradient_fast(dy, weight, stride, padding, dx):
     """The same, several output positions at a time."""
-    _input_gradient(dy, weight, stride, padding, dx, rows_for(dy.shape[1]))
+    part = parts_for(len(dy), dy.size * weight[..., 0].size)
+    _input_gradient(part, dy, weight, stride, padding, dx, rows_for(dy.shape[1]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _input_gradient(dy, weight, stride, padding, dx, together):
-    images, height, width, channels = dx.shape
+def _input_gradient(part, dy, weight, stride, padding, dx, together):
+    if share_out(part):
+        return
+    _, height, width, channels = dx.shape
     kh, kw, _, outputs = weight.shape
     lanes = VECTOR_BYTES // dy.itemsize
     run = kw * channels
@@ -178,7 +231,7 @@ def _input_gradient(dy, weight, stride, padding, dx, together):
     gradients = np.zeros(size + len(together) * line, dy.dtype)  # dy of one image
     sums = zeros(len(together) * lanes, dy)
     dy_all, results = dy.reshape(-1), dx.reshape(-1)
-    for n in range(images):
+    for n in range(part[0], part[1]):
         frame[:] = 0
         _copy_rows(dy_all, n * size, ONE, size, gradients, ZERO, ZERO)
         # Those taken together lie below each other: what they are added to does not overlap, and no sum waits.

@@ -12,6 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.sharing import share_out
+from nn.threads import in_parts
+
 
 def _windows(x, kernel, stride, padding, y_shape):
     """Yield, for each place (i, j) of the window, its number and that element of every window: (N, OH, OW, C); 0 where
@@ -47,11 +50,17 @@ def _inside(x_shape, kernel, stride, padding, y_shape, place):
     return (rows[:, None] & columns[None, :])[None, :, :, None]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def max_pool_fast(x, kernel, stride, padding, y, winners):
     """The same, window by window, all channels of a pixel at once."""
-    images, x_height, x_width, channels = x.shape
-    for n in range(images):
+    _max_pool(in_parts(len(x), x.size), x, kernel, stride, padding, y, winners)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _max_pool(part, x, kernel, stride, padding, y, winners):
+    if share_out(part):
+        return
+    _, x_height, x_width, channels = x.shape
+    for n in range(part[0], part[1]):
         for oh in range(y.shape[1]):
             top = oh * stride[0] - padding[0]
             for ow in range(y.shape[2]):
@@ -76,7 +85,8 @@ def max_pool_fast(x, kernel, stride, padding, y, winners):
 
 
 def max_pool_backward_plain(dy, winners, kernel, stride, padding, dx):
-    """Add each window's gradient to the one element of `dx` that won it; `dx` must be zero before."""
+    """Write each window's gradient to the one element of `dx` that won it, added to what that has won already."""
+    dx[...] = 0
     _add_by_place(lambda place: np.where(winners == place, dy, 0), dy.shape, kernel, stride, padding, dx)
 
 
@@ -95,18 +105,25 @@ def _add_by_place(gradients, dy_shape, kernel, stride, padding, dx):
     dx += padded[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def max_pool_backward_fast(dy, winners, kernel, stride, padding, dx):
     """The same, window by window."""
+    _max_pool_backward(in_parts(len(dx), dx.size), dy, winners, kernel, stride, padding, dx)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _max_pool_backward(part, dy, winners, kernel, stride, padding, dx):
+    if share_out(part):
+        return
     _, x_height, x_width, channels = dx.shape
-    images, height, width, _ = dy.shape
+    _, height, width, _ = dy.shape
     steps = np.empty(kernel[0] * kernel[1], np.int64)  # in memory, from a window's corner to each of its places
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             steps[i * kernel[1] + j] = (i * x_width + j) * channels
     gradients, places, results = dy.reshape(-1), winners.reshape(-1), dx.reshape(-1)
-    start = np.uint64(0)
-    for n in range(images):
+    start = np.uint64(part[0] * height * width * channels)
+    _clear_rows(results, part[0], part[1], x_height * x_width * channels)
+    for n in range(part[0], part[1]):
         for oh in range(height):
             for ow in range(width):
                 top, left = oh * stride[0] - padding[0], ow * stride[1] - padding[1]
@@ -116,11 +133,12 @@ def max_pool_backward_fast(dy, winners, kernel, stride, padding, dx):
                 start += np.uint64(channels)
 
 
-def sum_pool_plain(x, kernel, stride, padding, y):
-    """Write the sum of each window to `y`; padding counts as 0."""
+def sum_pool_plain(x, kernel, stride, padding, factor, y):
+    """Write the sum of each window, times the factor, to `y`; padding counts as 0."""
     y[...] = 0
     for _, element in _windows(x, kernel, stride, padding, y.shape):
         y += element
+    y *= factor
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -136,17 +154,23 @@ def _beginnings(width, channels, stride):
 # Both fast versions work on whole rows, padding included, in loops that are long whatever the number of channels.
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def sum_pool_fast(x, kernel, stride, padding, y):
+def sum_pool_fast(x, kernel, stride, padding, factor, y):
     """The same: the rows of a window are added up first, then its columns."""
-    images, x_height, x_width, channels = x.shape
+    _sum_pool(in_parts(len(x), x.size), x, kernel, stride, padding, x.dtype.type(factor), y)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum_pool(part, x, kernel, stride, padding, factor, y):
+    if share_out(part):
+        return
+    _, x_height, x_width, channels = x.shape
     pixels, results = x.reshape(-1), y.reshape(-1)
     begins = _beginnings(y.shape[2], channels, stride[1])
     span = max(x_width + padding[1], (y.shape[2] - 1) * stride[1] + kernel[1]) * channels
     line, sums = np.zeros(span, x.dtype), np.empty(span, x.dtype)
     inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
-    target = np.uint64(0)
-    for n in range(images):
+    target = np.uint64(part[0] * y.shape[1] * len(begins))
+    for n in range(part[0], part[1]):
         for oh in range(y.shape[1]):
             top = oh * stride[0] - padding[0]
             first = max(0, top)
@@ -165,32 +189,38 @@ def sum_pool_fast(x, kernel, stride, padding, y):
                 for i in range(np.uint64(span) - right):
                     sums[i] += line[i + right]
             for i in range(np.uint64(len(begins))):
-                results[target + i] = sums[begins[i]]
+                results[target + i] = factor * sums[begins[i]]
             target += np.uint64(len(begins))
 
 
-def sum_pool_backward_plain(dy, kernel, stride, padding, dx):
-    """Write to each element of `dx` the sum of the gradients of the windows that it is in."""
+def sum_pool_backward_plain(dy, kernel, stride, padding, factor, dx):
+    """Write to each element of `dx` the sum of the gradients, times the factor, of the windows that it is in."""
     dx[...] = 0
-    _add_by_place(lambda place: dy, dy.shape, kernel, stride, padding, dx)
+    _add_by_place(lambda place: dy * factor, dy.shape, kernel, stride, padding, dx)
+
+
+def sum_pool_backward_fast(dy, kernel, stride, padding, factor, dx):
+    """The same: a row of windows is spread over its columns first, then over its rows."""
+    _sum_pool_backward(in_parts(len(dx), dx.size), dy, kernel, stride, padding, dy.dtype.type(factor), dx)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sum_pool_backward_fast(dy, kernel, stride, padding, dx):
-    """The same: a row of windows is spread over its columns first, then over its rows."""
+def _sum_pool_backward(part, dy, kernel, stride, padding, factor, dx):
+    if share_out(part):
+        return
     _, x_height, x_width, channels = dx.shape
-    images, height, width, _ = dy.shape
+    _, height, width, _ = dy.shape
     gradients, results = dy.reshape(-1), dx.reshape(-1)
     begins = _beginnings(width, channels, stride[1])
     span = max(x_width + padding[1], (width - 1) * stride[1] + kernel[1]) * channels
     spread, line = np.zeros(span, dx.dtype), np.empty(span, dx.dtype)
     inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
-    start = np.uint64(0)
-    for n in range(images):
+    start = np.uint64(part[0] * height * len(begins))
+    for n in range(part[0], part[1]):
         written = 0  # rows of this picture; windows come from top to bottom
         for oh in range(height):
             for i in range(np.uint64(len(begins))):
-                spread[begins[i]] = gradients[start + i]
+                spread[begins[i]] = factor * gradients[start + i]
             start += np.uint64(len(begins))
             for i in range(np.uint64(span)):
                 line[i] = spread[i]

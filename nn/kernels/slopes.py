@@ -8,6 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.sharing import share_out
+from nn.threads import in_parts
+
 
 def relu_gradient_plain(dy, y, dx):
     """dx = dy where y > 0, else 0."""
@@ -25,27 +28,38 @@ def sigmoid_gradient_plain(dy, y, dx):
 
 def relu_gradient_fast(dy, y, dx):
     """The same."""
-    if dx is not dy:
-        np.copyto(dx, dy)
-    _relu_gradient(y.reshape(-1), dx.reshape(-1))
+    _relu_gradient(in_parts(dx.size, dx.size), dy.reshape(-1), y.reshape(-1), dx.reshape(-1), dx is dy)
 
 
 def sigmoid_gradient_fast(dy, y, dx):
     """The same."""
-    if dx is not dy:
-        np.copyto(dx, dy)
-    _sigmoid_gradient(y.reshape(-1), dx.reshape(-1))
+    _sigmoid_gradient(in_parts(dx.size, dx.size), dy.reshape(-1), y.reshape(-1), dx.reshape(-1), dx is dy)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _relu_gradient(y, dx):
+def copy_part(part, source, target):
+    """Copy the elements from number part[0] to before part[1]."""
+    for i in range(np.uint64(part[0]), np.uint64(part[1])):
+        target[i] = source[i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _relu_gradient(part, dy, y, dx, in_place):
+    if share_out(part):
+        return
+    if not in_place:
+        copy_part(part, dy, dx)
     zero = y.dtype.type(0)
-    for i in range(np.uint64(len(y))):
+    for i in range(np.uint64(part[0]), np.uint64(part[1])):
         dx[i] = dx[i] if y[i] > zero else zero
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sigmoid_gradient(y, dx):
+def _sigmoid_gradient(part, dy, y, dx, in_place):
+    if share_out(part):
+        return
+    if not in_place:
+        copy_part(part, dy, dx)
     one = y.dtype.type(1)
-    for i in range(np.uint64(len(y))):
+    for i in range(np.uint64(part[0]), np.uint64(part[1])):
         dx[i] *= y[i] * (one - y[i])

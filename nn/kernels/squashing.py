@@ -8,6 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.kernels.slopes import copy_part
+from nn.sharing import share_out
+from nn.threads import in_parts
+
 LARGEST = np.float32(87)  # exp of it, and one over that, are float32 numbers of full precision
 LOG2_E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # so short that k * LN2_HIGH is exact
@@ -30,9 +34,7 @@ def sigmoid_fast(x, y):
     if y.dtype == np.float64:
         sigmoid_plain(x, y)
         return
-    if y is not x:  # one array to work on: were there two, the compiler would have to expect them to overlap
-        np.copyto(y, x)
-    _sigmoid(y.reshape(-1))
+    _sigmoid(in_parts(y.size, 2 * y.size), x.reshape(-1), y.reshape(-1), y is x)
 
 
 # The compiler has no exponential that takes many numbers at once, so here is one. With k the whole number nearest to
@@ -41,8 +43,12 @@ def sigmoid_fast(x, y):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _sigmoid(y):
-    for i in range(np.uint64(len(y))):
+def _sigmoid(part, x, y, in_place):
+    if share_out(part):
+        return
+    if not in_place:  # one array to work on: were there two, the compiler would have to expect them to overlap
+        copy_part(part, x, y)
+    for i in range(np.uint64(part[0]), np.uint64(part[1])):
         z = -y[i]
         tiny = z > LARGEST
         z = LARGEST if tiny else z  # compared so that NaN stays what it is

@@ -6,7 +6,11 @@ writing of them, and temporary arrays would triple that. `nn.SGD` explains the t
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
+
+from nn.sharing import share_out
+from nn.threads import in_parts
 
 
 def sgd_paper_plain(w, v, g, lr, momentum, weight_decay):
@@ -21,21 +25,33 @@ def sgd_pytorch_plain(w, v, g, lr, momentum, weight_decay):
     w -= lr * v
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
 def sgd_paper_fast(w, v, g, lr, momentum, weight_decay):
     """The same in one pass."""
+    _sgd_paper(in_parts(len(w), 2 * len(w)), w, v, g, lr, momentum, weight_decay)
+
+
+def sgd_pytorch_fast(w, v, g, lr, momentum, weight_decay):
+    """The same in one pass."""
+    _sgd_pytorch(in_parts(len(w), 2 * len(w)), w, v, g, lr, momentum, weight_decay)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sgd_paper(part, w, v, g, lr, momentum, weight_decay):
+    if share_out(part):
+        return
     number = w.dtype.type
     lr, momentum, weight_decay = number(lr), number(momentum), number(weight_decay)
-    for i in range(len(w)):
+    for i in range(np.uint64(part[0]), np.uint64(part[1])):
         v[i] = momentum * v[i] - lr * (weight_decay * w[i] + g[i])
         w[i] += v[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sgd_pytorch_fast(w, v, g, lr, momentum, weight_decay):
-    """The same in one pass."""
+def _sgd_pytorch(part, w, v, g, lr, momentum, weight_decay):
+    if share_out(part):
+        return
     number = w.dtype.type
     lr, momentum, weight_decay = number(lr), number(momentum), number(weight_decay)
-    for i in range(len(w)):
+    for i in range(np.uint64(part[0]), np.uint64(part[1])):
         v[i] = momentum * v[i] + (g[i] + weight_decay * w[i])
         w[i] -= lr * v[i]

@@ -19,6 +19,7 @@ from tests.checks import assert_close
 from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
 
 GRIDS = st.sampled_from([(3, 2), (1, 1), (2, 5), (1, 7), (40, 8)])  # the last: mostly one element for a thread, or none
+factors = st.sampled_from([1, 0.5, 3])
 MODULES = (patches, pooling, normalisation, slopes, softmax, update, sampling)
 
 
@@ -74,12 +75,12 @@ def max_pool_backward(draw, dtype, rng):
 
 def sum_pool(draw, dtype, rng):
     x, y, window = window_sizes(draw, dtype, rng)
-    return (x, *window, np.full_like(y, 999)), [4]
+    return (x, *window, draw(factors), np.full_like(y, 999)), [5]
 
 
 def sum_pool_backward(draw, dtype, rng):
     x, dy, window = window_sizes(draw, dtype, rng)
-    return (np.abs(dy) + 1, *window, x), [4]
+    return (np.abs(dy) + 1, *window, draw(factors), x), [5]
 
 
 def slope(draw, dtype, rng):

@@ -125,15 +125,15 @@ def max_pool_backward_cuda(dy, winners, kernel, stride, padding, dx):
     _launch("max_pool_backward", dx.size, dy, winners, *dy.shape[1:3], *window, *dx.shape[1:], dx)
 
 
-def sum_pool_cuda(x, kernel, stride, padding, y):
+def sum_pool_cuda(x, kernel, stride, padding, factor, y):
     """As `sum_pool_plain`."""
-    _launch("sum_pool", y.size, x, *x.shape[1:], *kernel, *stride, *padding, *y.shape[1:3], y)
+    _launch("sum_pool", y.size, x, *x.shape[1:], *kernel, *stride, *padding, *y.shape[1:3], float(factor), y)
 
 
-def sum_pool_backward_cuda(dy, kernel, stride, padding, dx):
+def sum_pool_backward_cuda(dy, kernel, stride, padding, factor, dx):
     """As `sum_pool_backward_plain`."""
     window = (*kernel, *stride, *padding)
-    _launch("sum_pool_backward", dx.size, dy, *dy.shape[1:3], *window, *dx.shape[1:], dx)
+    _launch("sum_pool_backward", dx.size, dy, *dy.shape[1:3], *window, *dx.shape[1:], float(factor), dx)
 
 
 def lrn_cuda(x, size, alpha, beta, k, region, y):

@@ -54,7 +54,7 @@ static __device__ long long last_window(long long place, long long stride, long 
 }
 
 
-// dx[n, h, w, c] += sum of dy[n, oh, ow, c] over the windows (oh, ow) that the pixel (h, w) won.
+// dx[n, h, w, c] = sum of dy[n, oh, ow, c] over the windows (oh, ow) that the pixel (h, w) won.
 // A thread computes one element of dx: it asks every window that holds the pixel whether the pixel won.
 extern "C" __global__ void max_pool_backward(
     long long size, const REAL *dy, const int *winners, long long height, long long width, long long kernel_height,
@@ -77,18 +77,18 @@ extern "C" __global__ void max_pool_backward(
                 if (winners[window] == place)
                     sum += dy[window];
             }
-        dx[index] += sum;
+        dx[index] = sum;
     }
 }
 
 
-// y[n, oh, ow, c] = sum over i, j of x[n, oh * stride_height - padding_height + i,
-//                                         ow * stride_width - padding_width + j, c],  0 outside the picture.
+// y[n, oh, ow, c] = factor * sum over i, j of x[n, oh * stride_height - padding_height + i,
+//                                                ow * stride_width - padding_width + j, c],  0 outside the picture.
 // A thread computes one element of y.
 extern "C" __global__ void sum_pool(
     long long size, const REAL *x, long long x_height, long long x_width, long long channels, long long kernel_height,
     long long kernel_width, long long stride_height, long long stride_width, long long padding_height,
-    long long padding_width, long long height, long long width, REAL *y)
+    long long padding_width, long long height, long long width, double factor, REAL *y)
 {
     for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
          index += (long long)gridDim.x * blockDim.x) {
@@ -102,17 +102,18 @@ extern "C" __global__ void sum_pool(
             for (long long w = left; w < left + kernel_width; w++)
                 if (h >= 0 && h < x_height && w >= 0 && w < x_width)
                     sum += x[((n * x_height + h) * x_width + w) * channels + c];
-        y[index] = sum;
+        y[index] = (REAL)factor * sum;
     }
 }
 
 
-// dx[n, h, w, c] += sum of dy[n, oh, ow, c] over the windows (oh, ow) that hold the pixel (h, w).
+// dx[n, h, w, c] = factor * sum of dy[n, oh, ow, c] over the windows (oh, ow) that hold the pixel (h, w).
 // A thread computes one element of dx.
 extern "C" __global__ void sum_pool_backward(
     long long size, const REAL *dy, long long height, long long width, long long kernel_height, long long kernel_width,
     long long stride_height, long long stride_width, long long padding_height, long long padding_width,
-    long long x_height, long long x_width, long long channels, REAL *dx)
+    long long x_height, long long x_width, long long channels, double factor,
+    REAL *dx)
 {
     for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
          index += (long long)gridDim.x * blockDim.x) {
@@ -126,6 +127,6 @@ extern "C" __global__ void sum_pool_backward(
         for (long long oh = first_window(h, kernel_height, stride_height); oh <= last_oh; oh++)
             for (long long ow = first_window(w, kernel_width, stride_width); ow <= last_ow; ow++)
                 sum += dy[((n * height + oh) * width + ow) * channels + c];
-        dx[index] = sum;
+        dx[index] = (REAL)factor * sum;
     }
 }
