@@ -1,6 +1,5 @@
 """The engine: the layer contract, networks, loss, SGD, the training loop, gradient checks, data and plots."""
 
-from nn import cache as _cache  # noqa: F401  (first: it says where compiled code is kept)
 from nn.gradient_check import check_gradients
 from nn.layer import Layer
 from nn.loss import LeNet5Loss, SoftmaxCrossEntropy, softmax

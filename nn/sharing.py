@@ -4,7 +4,7 @@
 takes 50 microseconds on a good day, as long as a whole layer of LeNet. Here the helping threads stay in compiled code
 for a moment after each piece of work and look out for the next: to hand it over takes one microsecond.
 
-    @njit(cache=True, nogil=True, error_model="numpy")
+    @njit(**COMPILED)
     def _double(part, x, y):
         if share_out(part):
             return
@@ -26,11 +26,18 @@ from __future__ import annotations
 import ctypes
 import os
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from nn.compiled import COMPILED
+
+USABLE = (
+    not numba.config.DISABLE_JIT
+)  # NUMBA_DISABLE_JIT=1, for debugging: loops are Python, and each thread on its own
 
 # The places on the board. The work: the compiled loop, its other arguments, how many parts of how many units, how many
 # were begun, how many of them from the back, and what went wrong if something did.
@@ -155,7 +162,7 @@ def share_out(typing, part):
     return types.boolean(part), generate
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILED)
 def _work(board, loop, arguments, parts, units, helping):
     """Take one part after the other, until none is left: who shares out the work from the front, helpers from the back.
     So a core finds what it wrote in the last loop still in its own cache, most of it."""
@@ -192,7 +199,7 @@ def _share(board, loop, arguments, parts, units):
     return error
 
 
-@njit(cache=True, nogil=True)
+@njit(**COMPILED)
 def look_out(board, calls, patience):
     """What a helping thread does: join in whatever is shared out. It returns True when it is called away, and False
     when it has found nothing to do `patience` times in a row. `calls`: how often it had been called before."""

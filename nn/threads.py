@@ -13,9 +13,11 @@ taken in a fixed order: one thread and two give the same bits.
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from typing import Any
@@ -81,8 +83,10 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: An
             sharing.board[sharing.CALLS] += 1  # whoever looks out for compiled work
             shared.work()
         finally:
-            shared.close()
-            cores.rejoin(lent)
+            try:
+                shared.close()
+            finally:  # after an interrupt, too
+                cores.rejoin(lent)
         if shared.errors:
             raise shared.errors[0]
 
@@ -94,10 +98,13 @@ def in_parts(units: int, size: int) -> tuple[int, int, int]:
     """
     helpers = num_threads() - 1
     parts = min(units, 4 * (helpers + 1), size // PART_SIZE)
-    if helpers < 1 or parts < 2:
+    if helpers < 1 or parts < 2 or not sharing.USABLE:
         return 0, units, 0
-    if sharing.board[sharing.LOOKING] < helpers or cores.are_parted():
-        _wake(helpers if size >= WAKING_SIZE else 0)
+    looking, wanted = int(sharing.board[sharing.LOOKING]), helpers if size >= WAKING_SIZE else 0
+    if looking < wanted or cores.are_parted():
+        _wake(wanted)
+    elif not looking:
+        return 0, units, 0
     sharing.board[sharing.LIMIT] = helpers
     return -parts, units, sharing.ADDRESS
 
@@ -197,7 +204,9 @@ def _tasks(helpers: int) -> queue.SimpleQueue:
     global _queue
     with _lock:
         if _queue is None:
-            sharing.prepare()
+            if sharing.USABLE:
+                sharing.prepare()
+                atexit.register(_call_away)
             _queue = queue.SimpleQueue()
             _helpers.clear()
         while len(_helpers) < helpers:
@@ -214,10 +223,19 @@ def _help(tasks: queue.SimpleQueue) -> None:
         try:
             task = tasks.get_nowait()
         except queue.Empty:
-            if sharing.look_out(sharing.ADDRESS, calls, PATIENCE):
+            if sharing.USABLE and sharing.look_out(sharing.ADDRESS, calls, PATIENCE):
                 continue  # called away: there is a task
             task = tasks.get()
         task()
+
+
+def _call_away() -> None:
+    """Before the process ends: nobody may look at a board whose memory is given back."""
+    global PATIENCE
+    PATIENCE = 0
+    sharing.board[sharing.CALLS] += 1
+    while sharing.board[sharing.LOOKING]:
+        time.sleep(0.0001)
 
 
 def _look_out() -> None:

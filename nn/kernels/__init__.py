@@ -4,9 +4,6 @@ exist a third time, for graphics cards (`nn.kernels.cuda`).
 This is the one place that chooses between them, by the array it is given: NumPy arrays go to the fast version, CuPy
 arrays to the CUDA one, any other kind of array to the plain one. The kernels know arrays and nothing else: they check
 no arguments, and they run in the thread that calls them (`nn.threads` says why).
-
-The fast ones are compiled with error_model="numpy": a division by zero gives infinity, as in NumPy. Python's way, an
-exception, would need a test at every division and keep the compiler from dividing eight numbers at a time.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
 from nn.kernels.direct import add_partial_sums, parts_for, slices_for
 from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_products, add_scaled, transpose_block, zeros
 from nn.sharing import share_out
@@ -32,7 +33,7 @@ def _groups(pictures):
     return -(-len(pictures) // pictures_abreast(pictures.dtype))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _turn(source, start, step, count, length, target, at, stride):
     """target[at + e * stride + n] = source[start + n * step + e] for n < count, e < length."""
     lanes = VECTOR_BYTES // source.itemsize
@@ -46,7 +47,7 @@ def _turn(source, start, step, count, length, target, at, stride):
                         target[np.uint64(at + i * stride + k)] = source[np.uint64(start + k * step + i)]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _turn_pictures(x, n, count, first, last, padding, frame):
     """Turn the rows [first, last) of `count` pictures from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0
     where the padding is."""
@@ -58,7 +59,7 @@ def _turn_pictures(x, n, count, first, last, padding, frame):
         _turn(pixels, (n * height + h) * row, height * row, count, row, frame, at, lanes)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _turn_row(source, start, step, count, positions, channels, row):
     """Turn one row of `count` pictures: `row` (positions, broad, lanes)."""
     lanes = VECTOR_BYTES // source.itemsize
@@ -70,7 +71,7 @@ def _turn_row(source, start, step, count, positions, channels, row):
             _turn(source, start + p * channels, step, count, channels, row, p * broad * lanes, lanes)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _turn_row_back(row, count, positions, channels, target, at, stride):
     lanes = VECTOR_BYTES // row.itemsize
     broad = -(-channels // ROWS) * ROWS
@@ -88,7 +89,7 @@ def convolve_abreast(x, weight, bias, stride, padding, y):
     _convolve(part, slices, x, weight, bias, stride, padding, y)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _convolve(part, slices, x, weight, bias, stride, padding, y):
     if share_out(part):
         return
@@ -130,17 +131,18 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
 def weight_gradient_abreast(x, dy, stride, padding, dweight, dbias):
     """For each place in the kernel: pixels times gradients, added up over the positions in a row, then over rows and
     pictures."""
-    add_partial_sums(_weight_gradient, _groups(x), x, dy, stride, padding, dweight, dbias)
+    slices = slices_for(_groups(x), dy.shape[1])
+    add_partial_sums(_weight_gradient, _groups(x) * slices, x, dy, stride, padding, dweight, dbias, slices)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases):
+@njit(**COMPILED)
+def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
     if share_out(part):
         return
     images, height, width, channels = x.shape
     partial_sums, kh, kw, _, outputs = dweights.shape
     lanes = VECTOR_BYTES // x.itemsize
-    groups = -(-images // lanes)
+    units = -(-images // lanes) * slices
     run, span = kw * channels, (width + 2 * padding[1]) * channels
     broad = -(-outputs // ROWS) * ROWS
     frame = zeros((height + 2 * padding[0]) * span * lanes, x)
@@ -149,13 +151,15 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases):
     size, step = dy.shape[1] * dy.shape[2] * outputs, stride[1] * channels * lanes
     for number in range(part[0], part[1]):
         sums[:], bias_sums[:] = 0, 0
-        for group in range(groups * number // partial_sums, groups * (number + 1) // partial_sums):
-            n = group * lanes
+        for unit in range(units * number // partial_sums, units * (number + 1) // partial_sums):
+            n, slice = unit // slices * lanes, unit % slices
+            top, bottom = dy.shape[1] * slice // slices, dy.shape[1] * (slice + 1) // slices
+            first, last = max(0, top * stride[0] - padding[0]), min(height, (bottom - 1) * stride[0] - padding[0] + kh)
             count = min(lanes, images - n)
             if count < lanes:  # unused lanes must not hold what earlier pictures left
                 frame[:], row[:] = 0, 0
-            _turn_pictures(x, n, count, ZERO, height, padding, frame)
-            for oh in range(dy.shape[1]):
+            _turn_pictures(x, n, count, first, last, padding, frame)
+            for oh in range(top, bottom):
                 _turn_row(gradients, n * size + oh * dy.shape[2] * outputs, size, count, dy.shape[2], outputs, row)
                 for ow in range(dy.shape[2]):
                     at = np.uint64(ow * broad * lanes)
@@ -174,7 +178,7 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases):
         _add_lanes(bias_sums, ONE, outputs, dbiases[number])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _add_lanes(sums, places, channels, totals):
     """totals (places, channels): the sum over the lanes of `sums` (places, broad, lanes)."""
     lanes = VECTOR_BYTES // sums.itemsize
@@ -187,12 +191,13 @@ def _add_lanes(sums, places, channels, totals):
 
 def input_gradient_abreast(dy, weight, stride, padding, dx):
     """For each pixel, all output positions that saw it: gradients times weights, ROWS channels at once. stride is 1."""
-    part = parts_for(_groups(dy), dy.size * weight[..., 0].size)
-    _input_gradient(part, dy, weight, stride, padding, dx)
+    slices = slices_for(_groups(dy), dx.shape[1])
+    part = parts_for(_groups(dy) * slices, dy.size * weight[..., 0].size)
+    _input_gradient(part, slices, dy, weight, stride, padding, dx)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _input_gradient(part, dy, weight, stride, padding, dx):
+@njit(**COMPILED)
+def _input_gradient(part, slices, dy, weight, stride, padding, dx):
     if share_out(part):
         return
     images, height, width, channels = dx.shape
@@ -211,10 +216,14 @@ def _input_gradient(part, dy, weight, stride, padding, dx):
     size, x_size = oh * ow * outputs, height * width * channels
     turned, results = zeros(size * lanes, dy), dx.reshape(-1)
     row = zeros(width * broad * lanes, dy)
-    for n in range(part[0] * lanes, min(part[1] * lanes, images), lanes):
+    for unit in range(part[0], part[1]):
+        n, slice = unit // slices * lanes, unit % slices
+        upper, lower = height * slice // slices, height * (slice + 1) // slices
+        # The output rows that see these rows of pixels
+        start, stop = max(0, upper + padding[0] - (kh - 1)) * ow * outputs, min(oh, lower + padding[0]) * ow * outputs
         count = min(lanes, images - n)
-        _turn(dy.reshape(-1), n * size, size, count, size, turned, ZERO, lanes)
-        for h in range(height):
+        _turn(dy.reshape(-1), n * size + start, size, count, stop - start, turned, start * lanes, lanes)
+        for h in range(upper, lower):
             row[:] = 0
             top = h + padding[0] - (kh - 1)  # the first such position's row, perhaps outside
             first, last = max(0, -top), min(kh, oh - top)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
 from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, rows_for, sum_scaled, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
@@ -57,6 +58,7 @@ def _places(x, weight_shape, stride, padding, y_shape):
 UNITS = 8
 PARTIAL_SUMS = 8  # at most
 SUM_PRODUCTS = 1 << 21  # multiplications that are worth a sum of their own
+NUMBER_PRODUCTS = 16  # multiplications that take as long as to read or write a number
 
 
 def slices_for(groups, height):
@@ -71,7 +73,7 @@ def partial_sums_for(groups, products):
 
 def parts_for(units, products):
     """All units, on all threads; products: how many multiplications they are."""
-    return in_parts(units, products // 16)  # sixteen take as long as to read or write a number
+    return in_parts(units, products // NUMBER_PRODUCTS)
 
 
 # The fast versions rest on `sum_scaled`. Forward, its rows are output positions, its terms the places in the kernel,
@@ -79,7 +81,7 @@ def parts_for(units, products):
 # positions. For the input's, rows are positions, terms output channels, and the vector runs along a row of the patch.
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _copy_rows(source, start, count, length, target, at, step):
     """Copy `count` rows of `length` numbers, which lie close together, to places `step` apart."""
     for row in range(count):
@@ -95,7 +97,7 @@ def convolve_fast(x, weight, bias, stride, padding, y):
     _convolve(part, slices, x, weight, bias, stride, padding, y, rows_for(y.shape[2]))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
     if share_out(part):
         return
@@ -154,7 +156,7 @@ def add_partial_sums(weight_gradient, groups, x, dy, stride, padding, dweight, d
     np.sum(dbiases, axis=0, out=dbias)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
     if share_out(part):
         return
@@ -207,7 +209,7 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
     _input_gradient(part, dy, weight, stride, padding, dx, rows_for(dy.shape[1]))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _input_gradient(part, dy, weight, stride, padding, dx, together):
     if share_out(part):
         return

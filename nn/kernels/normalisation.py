@@ -16,6 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
+
 
 def _window_sum(x, size, region):
     """The sum over every element's neighbours, itself included; what lies outside counts as 0."""
@@ -60,7 +62,7 @@ def lrn_backward_fast(dy, x, size, alpha, beta, k, region, dx):
 # s^-0.75, the papers' power, is written with two square roots: seven times faster than a power.
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _inverse_power(s, beta, result):
     """result = s^-beta, element by element."""
     if beta == 0.75:
@@ -77,7 +79,7 @@ def _inverse_power(s, beta, result):
 # so that no window needs clipping and every loop runs over the whole row: what comes out for the zeros is never read.
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _sum_windows(padded, size, total):
     """total[i] = padded[i] + ... + padded[i + size - 1]."""
     total[:] = 0
@@ -87,7 +89,7 @@ def _sum_windows(padded, size, total):
             total[i] += window[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _row_scales(row, size, alpha, k, padded, s):
     """s of a picture row (W, C), with the row's squares left in `padded`."""
     width, channels = row.shape
@@ -102,7 +104,7 @@ def _row_scales(row, size, alpha, k, padded, s):
         s[i] = k + alpha * s[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _lrn_across(x, size, constants, y):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
@@ -120,7 +122,7 @@ def _lrn_across(x, size, constants, y):
                     result[c] = pixel[c] * factor[c]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _lrn_across_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
@@ -149,7 +151,7 @@ def _lrn_across_backward(dy, x, size, constants, dx):
                     result[c] = direct[c] + cross * pixel[c] * others[c]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _add_window(values, size, h, w, total):
     """total = the sum of values (H, W, C) over the size x size pixels around (h, w) that exist."""
     height, width, channels = values.shape
@@ -162,7 +164,7 @@ def _add_window(values, size, h, w, total):
                 total[c] += pixel[c]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _lrn_within(x, size, constants, y):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]
@@ -180,7 +182,7 @@ def _lrn_within(x, size, constants, y):
                     y[n, h, w, c] = x[n, h, w, c] * power[c]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _lrn_within_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
     alpha, beta, k = constants[0], constants[1], constants[2]

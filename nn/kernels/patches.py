@@ -19,6 +19,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
+
 
 def im2col_plain(x, kernel, stride, padding, rows, width, patches):
     """Fill `patches` with the patches of x for the output rows [rows[0], rows[1])."""
@@ -40,7 +42,7 @@ def im2col_fast(x, kernel, stride, padding, rows, width, patches):
     (_im2col_columns if kernel[1] * x.shape[3] < 16 else _im2col_runs)(x, kernel, stride, padding, rows, width, patches)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _copy(source, start, target, at, length):
     """target[at : at + length] = source[start : start + length], both one-dimensional."""
     start, at = np.uint64(start), np.uint64(at)
@@ -48,7 +50,7 @@ def _copy(source, start, target, at, length):
         target[at + i] = source[start + i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _clear(target, at, length):
     """target[at : at + length] = 0."""
     at = np.uint64(at)
@@ -56,7 +58,7 @@ def _clear(target, at, length):
         target[at + i] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _im2col_runs(x, kernel, stride, padding, rows, width, patches):
     images, x_height, x_width, channels = x.shape
     lines = x.reshape(images, x_height, x_width * channels)
@@ -86,7 +88,7 @@ def _im2col_runs(x, kernel, stride, padding, rows, width, patches):
                     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _im2col_columns(x, kernel, stride, padding, rows, width, patches):
     images, x_height, x_width, channels = x.shape
     lines = x.reshape(images, x_height, x_width * channels)
@@ -136,7 +138,7 @@ def col2im_plain(patches, kernel, stride, padding, width, x):
     x += padded[:, ph : ph + x_height, pw : pw + x_width]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def col2im_fast(patches, kernel, stride, padding, width, x):
     """The same, pixel run by pixel run and without a padded copy of x."""
     images, x_height, x_width, channels = x.shape

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -55,7 +56,7 @@ def max_pool_fast(x, kernel, stride, padding, y, winners):
     _max_pool(in_parts(len(x), x.size), x, kernel, stride, padding, y, winners)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _max_pool(part, x, kernel, stride, padding, y, winners):
     if share_out(part):
         return
@@ -110,7 +111,7 @@ def max_pool_backward_fast(dy, winners, kernel, stride, padding, dx):
     _max_pool_backward(in_parts(len(dx), dx.size), dy, winners, kernel, stride, padding, dx)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _max_pool_backward(part, dy, winners, kernel, stride, padding, dx):
     if share_out(part):
         return
@@ -141,7 +142,7 @@ def sum_pool_plain(x, kernel, stride, padding, factor, y):
     y *= factor
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _beginnings(width, channels, stride):
     """Where in a padded row of pixels each element of a row of windows begins."""
     begins = np.empty(width * channels, np.int64)
@@ -159,7 +160,7 @@ def sum_pool_fast(x, kernel, stride, padding, factor, y):
     _sum_pool(in_parts(len(x), x.size), x, kernel, stride, padding, x.dtype.type(factor), y)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _sum_pool(part, x, kernel, stride, padding, factor, y):
     if share_out(part):
         return
@@ -204,7 +205,7 @@ def sum_pool_backward_fast(dy, kernel, stride, padding, factor, dx):
     _sum_pool_backward(in_parts(len(dx), dx.size), dy, kernel, stride, padding, dy.dtype.type(factor), dx)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _sum_pool_backward(part, dy, kernel, stride, padding, factor, dx):
     if share_out(part):
         return
@@ -242,7 +243,7 @@ def _sum_pool_backward(part, dy, kernel, stride, padding, factor, dx):
         _clear_rows(results, n * x_height + written, (n + 1) * x_height, x_width * channels)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _clear_rows(array, first, last, length):
     """The rows [first, last), which no window reaches, become 0."""
     for i in range(np.uint64(first * length), np.uint64(last * length)):

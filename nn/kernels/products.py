@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
 from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_scaled, rows_for, zeros
 
 TERMS = 16  # rows of w at a time: as many streams as a processor foresees
@@ -31,7 +32,7 @@ def few_rows_product_fast(x, w, columns, y):
     _few_rows_product(x, w, whole.start, whole.stop, y, rows_for(len(x)))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _few_rows_product(x, w, first, last, y, rows):
     images, inputs = x.shape
     outputs, lanes, height = w.shape[1], VECTOR_BYTES // x.itemsize, len(rows)

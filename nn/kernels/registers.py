@@ -23,6 +23,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from nn.compiled import COMPILED
+
 VECTOR_BYTES = 64
 ZERO, ONE = np.int64(0), np.int64(1)  # for a bare 0, the compiler would make another version of the function called
 
@@ -55,7 +57,7 @@ def address(typing, array):
     return types.int64(array), generate
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def zeros(size, like):
     """So many zeros, of like's type. The first begins a line of the cache: to read a vector that lies across two lines
     takes twice as long."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
+
 
 def affine_plain(images, maps, fill, out):
     """Write each image, seen through its map, to `out`."""
@@ -30,7 +32,7 @@ def affine_plain(images, maps, fill, out):
         out[n] = upper * (1 - down) + lower * down
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def affine_fast(images, maps, fill, out):
     """The same, pixel by pixel."""
     count, height, width, channels = images.shape

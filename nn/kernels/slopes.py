@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -36,30 +37,27 @@ def sigmoid_gradient_fast(dy, y, dx):
     _sigmoid_gradient(in_parts(dx.size, dx.size), dy.reshape(-1), y.reshape(-1), dx.reshape(-1), dx is dy)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def copy_part(part, source, target):
-    """Copy the elements from number part[0] to before part[1]."""
-    for i in range(np.uint64(part[0]), np.uint64(part[1])):
-        target[i] = source[i]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _relu_gradient(part, dy, y, dx, in_place):
     if share_out(part):
         return
+    first, last = np.uint64(part[0]), np.uint64(part[1])
     if not in_place:
-        copy_part(part, dy, dx)
+        for i in range(first, last):
+            dx[i] = dy[i]
     zero = y.dtype.type(0)
-    for i in range(np.uint64(part[0]), np.uint64(part[1])):
+    for i in range(first, last):
         dx[i] = dx[i] if y[i] > zero else zero
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _sigmoid_gradient(part, dy, y, dx, in_place):
     if share_out(part):
         return
+    first, last = np.uint64(part[0]), np.uint64(part[1])
     if not in_place:
-        copy_part(part, dy, dx)
+        for i in range(first, last):
+            dx[i] = dy[i]
     one = y.dtype.type(1)
-    for i in range(np.uint64(part[0]), np.uint64(part[1])):
+    for i in range(first, last):
         dx[i] *= y[i] * (one - y[i])

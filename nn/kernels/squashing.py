@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nn.kernels.slopes import copy_part
+from nn.compiled import COMPILED
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -42,13 +42,15 @@ def sigmoid_fast(x, y):
 # and 2^k is made by writing k into a number's exponent. "contract": multiply and add may be one instruction.
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@njit(**COMPILED, fastmath={"contract"})
 def _sigmoid(part, x, y, in_place):
     if share_out(part):
         return
+    first, last = np.uint64(part[0]), np.uint64(part[1])
     if not in_place:  # one array to work on: were there two, the compiler would have to expect them to overlap
-        copy_part(part, x, y)
-    for i in range(np.uint64(part[0]), np.uint64(part[1])):
+        for i in range(first, last):
+            y[i] = x[i]
+    for i in range(first, last):
         z = -y[i]
         tiny = z > LARGEST
         z = LARGEST if tiny else z  # compared so that NaN stays what it is

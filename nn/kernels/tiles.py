@@ -18,6 +18,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
+
 TERMS = 8
 
 
@@ -81,7 +83,7 @@ def _factors(matrix, x):
 # So what happens to one tile happens to all tiles of the row in one long loop.
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _combine(factors, terms, source, starts, target, at, length):
     """target[at + i] = sum over k < terms of  factors[k] * source[starts[k] + i],  for i < length.
 
@@ -106,7 +108,7 @@ def _combine(factors, terms, source, starts, target, at, length):
 # if a function in another file changed.
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _copy(source, start, target, at, length):
     """target[at : at + length] = source[start : start + length], both one-dimensional."""
     start, at = np.uint64(start), np.uint64(at)
@@ -114,7 +116,7 @@ def _copy(source, start, target, at, length):
         target[at + i] = source[start + i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _clear(target, at, length):
     """target[at : at + length] = 0."""
     at = np.uint64(at)
@@ -122,7 +124,7 @@ def _clear(target, at, length):
         target[at + i] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _add(source, start, target, at, length):
     """target[at : at + length] += source[start : start + length], both one-dimensional."""
     start, at = np.uint64(start), np.uint64(at)
@@ -130,7 +132,7 @@ def _add(source, start, target, at, length):
         target[at + i] += source[start + i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _places(size, step, across, channels):
     """Where, in a row of pixels in the new order, the columns 0, 1, ... of the row's first tile lie."""
     places = np.empty(size, np.int64)
@@ -139,7 +141,7 @@ def _places(size, step, across, channels):
     return places
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _gather(x, factors, size, step, padding, grid, tiles, first):
     images, height, width, channels = x.shape
     n = len(factors)
@@ -171,7 +173,7 @@ def _gather(x, factors, size, step, padding, grid, tiles, first):
             at += length
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _scatter(tiles, factors, n, step, padding, grid, x, first):
     images, height, width, channels = x.shape
     size = len(factors)

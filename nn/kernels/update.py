@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from nn.compiled import COMPILED
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -35,7 +36,7 @@ def sgd_pytorch_fast(w, v, g, lr, momentum, weight_decay):
     _sgd_pytorch(in_parts(len(w), 2 * len(w)), w, v, g, lr, momentum, weight_decay)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _sgd_paper(part, w, v, g, lr, momentum, weight_decay):
     if share_out(part):
         return
@@ -46,7 +47,7 @@ def _sgd_paper(part, w, v, g, lr, momentum, weight_decay):
         w[i] += v[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(**COMPILED)
 def _sgd_pytorch(part, w, v, g, lr, momentum, weight_decay):
     if share_out(part):
         return

@@ -24,7 +24,10 @@ configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(
 def way(request, monkeypatch):
     """Every test here runs as the layer chooses, and with the work cut into as many parts as that of large pictures."""
     if request.param == "cut":
-        monkeypatch.setattr("layers.direct.PART_PRODUCTS", 1)
+        monkeypatch.setattr("nn.kernels.direct.SUM_PRODUCTS", 1)
+        monkeypatch.setattr("nn.kernels.direct.NUMBER_PRODUCTS", 1)
+        monkeypatch.setattr("nn.threads.PART_SIZE", 1)
+        monkeypatch.setattr("nn.threads.WAKING_SIZE", 1)
 
 
 def build(configuration, dtype):

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn import kernels, threads
+from nn import kernels
 from nn.kernels import (
     abreast,
     direct,
@@ -40,7 +40,6 @@ def registers_without_a_compiler():
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "_number", 1)
         for module in (abreast, direct, pooling, slopes, squashing, update):
             patch.setattr(module, "share_out", lambda part: False)
         patch.setattr(registers, "address", lambda array: array.ctypes.data)
