@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from nn.initialisers import he_normal
-from nn.kernels import few_rows_product
+from nn.kernels import few_rows_product, few_rows_transposed
 from nn.layer import Layer, positive
 from nn.threads import on_cpu, run_parallel, split
 
 BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
 READ_PRODUCTS = 16  # that take as long as to read one weight from memory
 # Up to so many images and from so many bytes of weights on, BLAS takes longer to copy the weights than to use them.
-FEW_IMAGES, LARGE_BYTES = 20, 4 << 20
+FEW_IMAGES, LARGE_BYTES = 40, 4 << 20
 LINE = 16  # numbers that are not taken apart
 BLOCKS = 8  # parts of one matrix product at most; fixed, so that the number of threads changes no bit
 
@@ -66,14 +66,13 @@ class Linear(Layer):
                 lambda n: np.matmul(x[:, blocks[n]], weight[blocks[n]], out=sums[n : n + 1]), range(len(blocks))
             )
             np.add(sums.sum(axis=0), bias, out=y[0])
+        elif self._few(x):
+            few_rows_product(x, weight, y)
+            y += bias
         else:
-            few = on_cpu(x) and len(x) <= FEW_IMAGES and weight.nbytes >= LARGE_BYTES and weight.flags.c_contiguous
 
             def multiply(outputs):
-                if few:
-                    few_rows_product(x, weight, outputs, y)
-                else:
-                    np.matmul(x, weight[:, outputs], out=y[:, outputs])
+                np.matmul(x, weight[:, outputs], out=y[:, outputs])
                 y[:, outputs] += bias[outputs]
 
             run_parallel(multiply, self._blocks(x, self.out_features))
@@ -86,17 +85,25 @@ class Linear(Layer):
         dy = self._check_gradient(dy, (len(x), self.out_features), x.dtype)
         weight, dweight = self.params["weight"], self.grads["weight"]
         dx = self._output(out, x.shape, x) if input_gradient else None
+        few = self._few(x)
 
         def differentiate(inputs):
             # Of one image the product is a column times a row, which NumPy's matmul takes seven times as long for.
             product = np.multiply if len(x) == 1 else np.matmul
             product(x[:, inputs].T, dy, out=dweight[inputs])
-            if input_gradient:
+            if input_gradient and not few:
                 np.matmul(dy, weight[inputs].T, out=dx[:, inputs])
 
         run_parallel(differentiate, self._blocks(x, self.in_features))
+        if input_gradient and few:
+            few_rows_transposed(dy, weight, dx)
         np.sum(dy, axis=0, out=self.grads["bias"])
         return dx
+
+    def _few(self, x: np.ndarray) -> bool:
+        """Are there so few images, and so many weights, that BLAS is not the fastest way?"""
+        weight = self.params["weight"]
+        return on_cpu(x) and len(x) <= FEW_IMAGES and weight.nbytes >= LARGE_BYTES and weight.flags.c_contiguous
 
     def _blocks(self, x: np.ndarray, features: int) -> list[slice]:
         """Cut the matrix product into blocks of features that threads can compute side by side."""

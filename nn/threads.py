@@ -91,13 +91,14 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: An
             raise shared.errors[0]
 
 
-def in_parts(units: int, size: int) -> tuple[int, int, int]:
+def in_parts(units: int, size: int, a_thread: int = 4) -> tuple[int, int, int]:
     """What tells a compiled loop to see to so many units of work, all threads together (`nn.sharing`).
 
-    size: of the whole work, in numbers that are read or written.
+    size: of the whole work, in numbers that are read or written. a_thread: parts for each thread; with more of them,
+    threads that are not equally fast end at the same time.
     """
     helpers = num_threads() - 1
-    parts = min(units, 4 * (helpers + 1), size // PART_SIZE)
+    parts = min(units, a_thread * (helpers + 1), size // PART_SIZE)
     if helpers < 1 or parts < 2 or not sharing.USABLE:
         return 0, units, 0
     looking, wanted = int(sharing.board[sharing.LOOKING]), helpers if size >= WAKING_SIZE else 0

@@ -65,6 +65,7 @@ affine = _dispatch(sampling.affine_fast, sampling.affine_plain, cuda.affine_cuda
 gather_tiles = _dispatch(tiles.gather_tiles_fast, tiles.gather_tiles_plain)
 scatter_tiles = _dispatch(tiles.scatter_tiles_fast, tiles.scatter_tiles_plain)
 few_rows_product = _dispatch(products.few_rows_product_fast, products.few_rows_product_plain)
+few_rows_transposed = _dispatch(products.few_rows_transposed_fast, products.few_rows_transposed_plain)
 sigmoid = _dispatch(squashing.sigmoid_fast, squashing.sigmoid_plain)
 relu_gradient = _dispatch(slopes.relu_gradient_fast, slopes.relu_gradient_plain, cuda.relu_gradient_cuda)
 sigmoid_gradient = _dispatch(slopes.sigmoid_gradient_fast, slopes.sigmoid_gradient_plain, cuda.sigmoid_gradient_cuda)

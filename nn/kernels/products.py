@@ -1,10 +1,10 @@
-"""The product of a few rows with a large matrix, for fully connected layers.
+"""The products of a few rows with a large matrix and with its transpose, for fully connected layers.
 
 A matrix product is fast when each number that comes from memory is used many times. For that, BLAS first copies parts
 of both matrices to where they lie best. With ten rows there are ten uses of a weight: the copy takes longer than the
 product. Here the weights are read once and left where they are.
 
-Arrays here: x (N, I), w (I, O), y (N, O), C-contiguous; `columns` is a slice of the O columns.
+Arrays here: x (N, I), w (I, O), y (N, O), C-contiguous; transposed: dy (N, O), w (I, O), dx (N, I).
 """
 
 from __future__ import annotations
@@ -13,48 +13,101 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_scaled, rows_for, zeros
+from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_scaled, rows_for, transpose_block, zeros
+from nn.sharing import share_out
+from nn.threads import in_parts
 
 TERMS = 16  # rows of w at a time: as many streams as a processor foresees
+TURNED_TERMS = 64  # columns of w at a time, where it is turned
 
 
-def few_rows_product_plain(x, w, columns, y):
-    """y = x w, for some columns."""
-    np.matmul(x, w[:, columns], out=y[:, columns])
+def few_rows_product_plain(x, w, y):
+    """y = x w."""
+    np.matmul(x, w, out=y)
 
 
-def few_rows_product_fast(x, w, columns, y):
+def few_rows_product_fast(x, w, y):
     """The same; columns that do not fill a vector are left to BLAS."""
     lanes = VECTOR_BYTES // x.itemsize
-    whole = slice(columns.start, columns.stop - (columns.stop - columns.start) % lanes)
-    if whole.stop < columns.stop:
-        few_rows_product_plain(x, w, slice(whole.stop, columns.stop), y)
-    _few_rows_product(x, w, whole.start, whole.stop, y, rows_for(len(x)))
+    vectors = y.shape[1] // lanes
+    if vectors * lanes < y.shape[1]:
+        np.matmul(x, w[:, vectors * lanes :], out=y[:, vectors * lanes :])
+    # Two parts a thread: broad strips of the weights, whose rows are read from memory faster than narrow ones.
+    _few_rows_product(in_parts(vectors, w.size, a_thread=2), x, w, y, rows_for(len(x)))
 
 
 @njit(**COMPILED)
-def _few_rows_product(x, w, first, last, y, rows):
+def _few_rows_product(part, x, w, y, rows):
+    if share_out(part):
+        return
     images, inputs = x.shape
     outputs, lanes, height = w.shape[1], VECTOR_BYTES // x.itemsize, len(rows)
-    vectors, groups = (last - first) // lanes, -(-images // height)
-    # The last rows are copied, so that there is something to read where some are missing.
-    full = images // height * height
-    x_rows, rest_rows, weights = x.reshape(-1), np.zeros(height * inputs, x.dtype), w.reshape(-1)
-    for i in range((images - full) * inputs):
-        rest_rows[i] = x_rows[full * inputs + i]
-    sums = zeros(groups * vectors * height * lanes, x)
+    first, vectors = part[0] * lanes, part[1] - part[0]
+    groups = -(-images // height)
+    weights, sums = w.reshape(-1), zeros(vectors * groups * height * lanes, x)
+    turned = np.zeros(TERMS * groups * height, x.dtype)  # some columns of x, each in a row; room for missing images
     for i in range(0, inputs, TERMS):
-        length = min(TERMS, inputs - i)
-        for n in range(0, images, height):
-            source, start = (x_rows, n * inputs + i) if n < full else (rest_rows, i)
-            for v in range(vectors):
-                here = (n // height * vectors + v) * height * lanes
+        terms = min(TERMS, inputs - i)
+        for n in range(images):
+            for k in range(terms):
+                turned[k * groups * height + n] = x[n, i + k]
+        for v in range(vectors):
+            for group in range(groups):
                 add_scaled(
-                    *(source, start, inputs, ZERO, ONE),
-                    *(weights, i * outputs + first + v * lanes, ZERO, outputs, ONE, length, sums, here, rows),
+                    *(turned, group * height, ONE, ZERO, groups * height),
+                    *(weights, i * outputs + first + v * lanes, ZERO, outputs, ONE, terms),
+                    *(sums, (v * groups + group) * height * lanes, rows),
                 )
     for n in range(images):
         for v in range(vectors):
-            here = ((n // height * vectors + v) * height + n % height) * lanes
+            here = ((v * groups + n // height) * height + n % height) * lanes
             for lane in range(lanes):
                 y[n, first + v * lanes + lane] = sums[here + lane]
+
+
+def few_rows_transposed_plain(dy, w, dx):
+    """dx = dy w^T."""
+    np.matmul(dy, w.T, out=dx)
+
+
+def few_rows_transposed_fast(dy, w, dx):
+    """The same; rows of w that do not fill a vector are left to BLAS."""
+    lanes = VECTOR_BYTES // dy.itemsize
+    vectors = dx.shape[1] // lanes
+    if vectors * lanes < dx.shape[1]:
+        np.matmul(dy, w[vectors * lanes :].T, out=dx[:, vectors * lanes :])
+    _few_rows_transposed(in_parts(vectors, w.size), dy, w, dx, rows_for(len(dy)))
+
+
+@njit(**COMPILED)
+def _few_rows_transposed(part, dy, w, dx, rows):
+    if share_out(part):
+        return
+    images, outputs = dy.shape
+    lanes, height = VECTOR_BYTES // dy.itemsize, len(rows)
+    groups = -(-images // height)
+    weights, sums, block = w.reshape(-1), zeros(groups * height * lanes, dy), zeros(TURNED_TERMS * lanes, dy)
+    turned = np.zeros(outputs * groups * height, dy.dtype)  # the columns of dy in rows; room for missing images
+    for n in range(images):
+        for o in range(outputs):
+            turned[o * groups * height + n] = dy[n, o]
+    for v in range(part[0], part[1]):
+        sums[:] = 0
+        for o in range(0, outputs, TURNED_TERMS):
+            terms = min(TURNED_TERMS, outputs - o)
+            for k in range(0, terms, lanes):
+                start = v * lanes * outputs + o + k
+                if k + lanes <= terms:
+                    transpose_block(weights, start, outputs, block, k * lanes, lanes)
+                else:
+                    for lane in range(lanes):
+                        for j in range(terms - k):
+                            block[(k + j) * lanes + lane] = weights[start + lane * outputs + j]
+            for group in range(groups):
+                add_scaled(
+                    *(turned, (o * groups + group) * height, ONE, ZERO, groups * height),
+                    *(block, ZERO, ZERO, lanes, ONE, terms, sums, group * height * lanes, rows),
+                )
+        for n in range(images):
+            for lane in range(lanes):
+                dx[n, v * lanes + lane] = sums[n * lanes + lane]
