@@ -1,9 +1,9 @@
 """Convolution of few channels without patches: what `Conv2d` computes, for 1 to 8 input channels.
 
 A patch of a grey picture has 25 numbers for a 5x5 kernel, and LeNet's first layer multiplies each by no more than six
-weights: to write the patches takes longer than the products. So they are read where they lie, in the picture, and this
-file only shares the work out among threads. The loops are in `nn.kernels.direct`, which takes one picture after the
-other, and `nn.kernels.abreast`, which takes sixteen at once and is faster for layers as narrow as LeNet's.
+weights: to write the patches takes longer than the products. So they are read where they lie, in the picture. This file
+only chooses between two loops that do it: `nn.kernels.direct`, which takes one picture after the other, and
+`nn.kernels.abreast`, which takes sixteen at once and is faster for layers as narrow as LeNet's.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ parts to a few Python threads, and inside a part everything, matrix products inc
 Python threads serve because matrix products and compiled kernels release the interpreter's lock. Compiled loops that
 need no Python at all are shared out by `nn.sharing`, among the same threads: that takes a fiftieth of the time.
 
-The parts depend on the shapes of the arrays alone, never on the number of threads, and sums over parts are
-taken in a fixed order: one thread and two give the same bits.
+Where a sum is cut, its parts depend on the shapes of the arrays alone, never on the number of threads, and are
+added in a fixed order: one thread and two give the same bits.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def in_parts(units: int, size: int, a_thread: int = 4) -> tuple[int, int, int]:
     """
     helpers = num_threads() - 1
     parts = min(units, a_thread * (helpers + 1), size // PART_SIZE)
-    if helpers < 1 or parts < 2 or not sharing.USABLE:
+    if parts < 2 or helpers < 1 or not sharing.USABLE:
         return 0, units, 0
     looking, wanted = int(sharing.board[sharing.LOOKING]), helpers if size >= WAKING_SIZE else 0
     if looking < wanted or cores.are_parted():

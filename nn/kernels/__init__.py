@@ -3,7 +3,8 @@ exist a third time, for graphics cards (`nn.kernels.cuda`).
 
 This is the one place that chooses between them, by the array it is given: NumPy arrays go to the fast version, CuPy
 arrays to the CUDA one, any other kind of array to the plain one. The kernels know arrays and nothing else: they check
-no arguments, and they run in the thread that calls them (`nn.threads` says why).
+no arguments. Those that a layer calls for a whole batch share it out among the threads (`nn.sharing`); the others
+(patches, tiles, normalisation) run in the thread that calls them, for a part that `nn.threads.run_parallel` gave it.
 """
 
 from __future__ import annotations
