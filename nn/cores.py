@@ -1,4 +1,4 @@
-"""Threads that have rested are woken on one core; this file parts them.
+"""How many cores there are for us, and how threads that have rested get one each.
 
 A scheduler likes to wake a thread on the core of the thread that woke it, as long as that core seems to have little to
 do. After a rest every core does. Linux then takes some 50 ms to learn that the threads of `nn.threads` want a core
@@ -14,12 +14,24 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 REST = 0.01  # seconds without work
 LEARNING = 0.1  # seconds of work after which the scheduler knows
 
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # in a container, on Linux
+
 _here: int | None = None  # the calling thread's core, which the helpers are kept from
 _rest_began = _work_began = float("-inf")
+
+
+def available() -> int:
+    """How many cores this process may use: those that it may run on; fewer where a container has less time on them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no such file, or "max"
+        quota, period = map(int, QUOTA.read_text().split())
+        return max(1, min(cores, quota // period))
+    return cores
 
 
 def part(helpers: Sequence[int], lent: set[int]) -> None:
@@ -49,9 +61,9 @@ def part(helpers: Sequence[int], lent: set[int]) -> None:
             os.sched_setaffinity(0, {here})
 
 
-def are_parted() -> bool:
-    """Are the helpers bound to cores still?"""
-    return _here is not None
+def are_parted_too_long() -> bool:
+    """Are the helpers kept from a core still, though the scheduler must have learned?"""
+    return _here is not None and time.perf_counter() - _work_began >= LEARNING
 
 
 def rejoin(lent: set[int]) -> None:

@@ -54,6 +54,8 @@ ADDRESS = -(-_memory.ctypes.data // LINE) * LINE
 _start = (ADDRESS - _memory.ctypes.data) // 8
 board = _memory.reshape(-1)[_start :: LINE // 8]
 
+SHORTLY = 500  # so often one looks for the last helper to leave before anybody else gets the core
+
 NUMBER, CODE = ir.IntType(64), ir.IntType(32)
 LOOP_TYPE = ir.FunctionType(CODE, [NUMBER] * 3)  # (where its arguments are, first unit, last unit) -> error code
 SHARE_TYPE = ir.FunctionType(NUMBER, [NUMBER] * 5)
@@ -192,8 +194,11 @@ def _share(board, loop, arguments, parts, units):
     _write(board, OPEN, 1)
     _work(board, loop, arguments, parts, units, False)
     _write(board, OPEN, 0)
+    waited = 0
     while _read(board, INSIDE):  # whoever comes now finds it closed and leaves
-        _give_way(board)
+        waited += 1
+        if waited > SHORTLY:
+            _give_way(board)
     error = _read(board, ERROR)
     _write(board, BUSY, 0)
     return error

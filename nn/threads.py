@@ -38,14 +38,13 @@ _helpers: list[int] = []  # the system's numbers for the helping threads
 
 
 def num_threads() -> int:
-    """The number of threads in use: the environment's NUM_THREADS, else one for each core of this process."""
+    """The number of threads in use: the environment's NUM_THREADS, else one for each core that is ours."""
     global _number
     if _number is None:
         wish = os.environ.get("NUM_THREADS", "")
         if wish and not (wish.isdigit() and int(wish) > 0):
             raise ValueError(f"NUM_THREADS is {wish!r}, expected a whole number of at least 1")
-        available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-        _number = int(wish) if wish else len(available)
+        _number = int(wish) if wish else cores.available()
     return _number
 
 
@@ -102,7 +101,7 @@ def in_parts(units: int, size: int, a_thread: int = 4) -> tuple[int, int, int]:
     if parts < 2 or helpers < 1 or not sharing.USABLE:
         return 0, units, 0
     looking, wanted = int(sharing.board[sharing.LOOKING]), helpers if size >= WAKING_SIZE else 0
-    if looking < wanted or cores.are_parted():
+    if looking < wanted or cores.are_parted_too_long():
         _wake(wanted)
     elif not looking:
         return 0, units, 0

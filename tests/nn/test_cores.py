@@ -50,6 +50,17 @@ def seen_at_work():
     return seen[0]
 
 
+@pytest.mark.parametrize(
+    "text, number", [("max 100000\n", None), ("150000 100000\n", 1), ("50000 100000\n", 1), ("99900000 100000\n", None)]
+)
+def test_a_container_with_less_time_gets_fewer_threads(text, number, tmp_path, monkeypatch):
+    monkeypatch.setattr(cores, "QUOTA", tmp_path / "cpu.max")
+    everything = len(os.sched_getaffinity(0))
+    assert cores.available() == everything, "where there is no such file"
+    cores.QUOTA.write_text(text)
+    assert cores.available() == (number or everything)
+
+
 def test_after_a_rest_each_has_its_own_for_a_tenth_of_a_second(two_threads, clock):
     everything = os.sched_getaffinity(0)
     mine, helpers = seen_at_work()
