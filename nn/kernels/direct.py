@@ -179,7 +179,8 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
             start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
             _copy_rows(pixels, start, height, width * channels, frame, corner, span)
             _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
-            bias_sums[:] = 0  # of one image: sums of sums keep more digits than one long sum
+            for o in range(np.uint64(broad)):
+                bias_sums[o] = 0  # of one image: sums of sums keep more digits than one long sum
             for p in range(positions):
                 at = np.uint64(p * broad)
                 for o in range(np.uint64(broad)):

@@ -71,9 +71,9 @@ def few_rows_transposed_plain(dy, w, dx):
 
 
 def few_rows_transposed_fast(dy, w, dx):
-    """The same; rows of w that do not fill a vector are left to BLAS."""
+    """The same; rows of w that do not fill a vector, and columns that do not fill vectors, are left to BLAS."""
     lanes = VECTOR_BYTES // dy.itemsize
-    vectors = dx.shape[1] // lanes
+    vectors = dx.shape[1] // lanes if dy.shape[1] % lanes == 0 else 0
     if vectors * lanes < dx.shape[1]:
         np.matmul(dy, w[vectors * lanes :].T, out=dx[:, vectors * lanes :])
     _few_rows_transposed(in_parts(vectors, w.size), dy, w, dx, rows_for(len(dy)))
@@ -92,17 +92,12 @@ def _few_rows_transposed(part, dy, w, dx, rows):
         for o in range(outputs):
             turned[o * groups * height + n] = dy[n, o]
     for v in range(part[0], part[1]):
-        sums[:] = 0
+        for i in range(np.uint64(len(sums))):
+            sums[i] = 0
         for o in range(0, outputs, TURNED_TERMS):
             terms = min(TURNED_TERMS, outputs - o)
             for k in range(0, terms, lanes):
-                start = v * lanes * outputs + o + k
-                if k + lanes <= terms:
-                    transpose_block(weights, start, outputs, block, k * lanes, lanes)
-                else:
-                    for lane in range(lanes):
-                        for j in range(terms - k):
-                            block[(k + j) * lanes + lane] = weights[start + lane * outputs + j]
+                transpose_block(weights, v * lanes * outputs + o + k, outputs, block, k * lanes, lanes)
             for group in range(groups):
                 add_scaled(
                     *(turned, (o * groups + group) * height, ONE, ZERO, groups * height),
