@@ -18,7 +18,7 @@ from nn.layer import Layer
 from nn.threads import run_parallel, split_images
 
 
-def _in_parts(function: Callable[..., None], *arrays: np.ndarray) -> None:
+def _on_all_threads(function: Callable[..., None], *arrays: np.ndarray) -> None:
     """Call function(*arrays) on all threads, for some elements each."""
     flat = [array.reshape(-1) for array in arrays]
     run_parallel(lambda part: function(*(array[part] for array in flat)), split_images(flat[0]))
@@ -73,7 +73,7 @@ class ReLU(_Activation):
     bounds = (0.0, math.inf)
 
     def _function(self, x, y):
-        _in_parts(lambda x, y: np.maximum(x, 0, out=y), x, y)
+        _on_all_threads(lambda x, y: np.maximum(x, 0, out=y), x, y)
 
     def _derivative(self, dy, y, dx):
         relu_gradient(dy, y, dx)
@@ -103,10 +103,10 @@ class Tanh(_Activation):
     bounds = (-1.0, 1.0)
 
     def _function(self, x, y):
-        _in_parts(lambda x, y: np.tanh(x, out=y), x, y)
+        _on_all_threads(lambda x, y: np.tanh(x, out=y), x, y)
 
     def _derivative(self, dy, y, dx):
-        _in_parts(lambda dy, y, dx: np.multiply(dy, 1 - y * y, out=dx), dy, y, dx)
+        _on_all_threads(lambda dy, y, dx: np.multiply(dy, 1 - y * y, out=dx), dy, y, dx)
 
 
 class ScaledTanh(_Activation):
@@ -126,10 +126,10 @@ class ScaledTanh(_Activation):
             np.tanh(y, out=y)
             y *= self.amplitude
 
-        _in_parts(squash, x, y)
+        _on_all_threads(squash, x, y)
 
     def _derivative(self, dy, y, dx):
         def differentiate(dy, y, dx):
             np.multiply(dy, self.slope * (self.amplitude - y * y / self.amplitude), out=dx)
 
-        _in_parts(differentiate, dy, y, dx)
+        _on_all_threads(differentiate, dy, y, dx)

@@ -35,9 +35,7 @@ from numba.extending import intrinsic
 
 from nn.compiled import COMPILED
 
-USABLE = (
-    not numba.config.DISABLE_JIT
-)  # NUMBA_DISABLE_JIT=1, for debugging: loops are Python, and each thread on its own
+USABLE = not numba.config.DISABLE_JIT  # which is for debugging: loops are Python, and nothing is shared out
 
 # The places on the board. The work: the compiled loop, its other arguments, how many parts of how many units, how many
 # were begun, how many of them from the back, and what went wrong if something did.

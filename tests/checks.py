@@ -1,10 +1,15 @@
 """What many tests need: error bounds that are derived, inputs without ties, and what a good error message is."""
 
 import re
+import signal
+import threading
+import time
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+
+from nn.threads import run_parallel
 
 
 def sum_bound(terms, magnitude, dtype):
@@ -55,3 +60,28 @@ def one_sentence(kind, *words):
     for word in words:
         found = re.search(rf"(?<!\d){re.escape(str(word))}(?!\d)", message)
         assert found, f"{word!r} is missing from the message: {message!r}"
+
+
+def interrupt_while_waiting(finished: threading.Event) -> None:
+    """Let Ctrl-C reach the main thread when its own part of the work is done and a helper's, after which `finished` is
+    set, is not. On two threads."""
+    helping, waiting = threading.Event(), threading.Event()
+
+    def work(part):
+        if threading.current_thread() is threading.main_thread():
+            helping.wait(10)
+            waiting.set()
+        else:
+            helping.set()
+            waiting.wait(10)
+            time.sleep(0.1)  # by now the main thread has nothing left to do but wait for this one
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            time.sleep(0.1)
+            finished.set()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_parallel(work, range(2))
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,13 +1,12 @@
 """Threads that have rested are kept on cores of their own for a moment, and then given all of them back."""
 
 import os
-import signal
 import threading
-import time
 
 import pytest
 
 from nn import cores, threads
+from tests.checks import interrupt_while_waiting
 
 pytestmark = pytest.mark.skipif(
     cores._current_core is None or len(os.sched_getaffinity(0)) < 2, reason="needs Linux and two cores"
@@ -92,25 +91,7 @@ def test_an_error_in_the_work_binds_nobody(two_threads, clock):
 
 def test_an_interrupt_while_waiting_for_the_helpers_binds_nobody(two_threads, clock):
     everything = os.sched_getaffinity(0)
-    helping, waiting = threading.Event(), threading.Event()
-
-    def work(part):
-        if threading.current_thread() is threading.main_thread():
-            helping.wait(10)
-            waiting.set()
-        else:
-            helping.set()
-            waiting.wait(10)
-            time.sleep(0.1)  # by now the main thread has nothing left to do but wait for this one
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            time.sleep(0.1)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            threads.run_parallel(work, range(2))
-    finally:
-        signal.signal(signal.SIGINT, before)
+    interrupt_while_waiting(threading.Event())
     assert os.sched_getaffinity(0) == everything
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from layers import AvgPool2d, Conv2d, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid, Subsampling2d
 from nn import threads
-from tests.checks import distinct, one_sentence, randomise
+from tests.checks import distinct, interrupt_while_waiting, one_sentence, randomise
 
 
 @pytest.fixture(autouse=True)
@@ -19,14 +19,6 @@ def restore_number_of_threads():
     before = threads.num_threads()
     yield
     threads.set_num_threads(before)
-
-
-@pytest.fixture
-def default_interrupt():
-    """Ctrl-C raises KeyboardInterrupt, even where the tests run in the background and would ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
@@ -77,24 +69,10 @@ def test_an_error_in_a_helping_thread_comes_out_of_the_calling_one():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot send a signal to a thread")
-def test_an_interrupt_while_waiting_for_the_helpers_comes_out_when_they_are_done(default_interrupt):
+def test_an_interrupt_while_waiting_for_the_helpers_comes_out_when_they_are_done():
     threads.set_num_threads(2)
-    helping, waiting, finished = (threading.Event() for _ in range(3))
-
-    def work(part):
-        if threading.current_thread() is threading.main_thread():
-            helping.wait(10)
-            waiting.set()
-        else:
-            helping.set()
-            waiting.wait(10)
-            time.sleep(0.1)  # by now the main thread has nothing left to do but wait for this one
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-            time.sleep(0.1)
-            finished.set()
-
-    with pytest.raises(KeyboardInterrupt):
-        threads.run_parallel(work, range(2))
+    finished = threading.Event()
+    interrupt_while_waiting(finished)
     assert finished.is_set()
 
 
