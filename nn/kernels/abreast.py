@@ -16,11 +16,22 @@ from numba import njit
 
 from nn.compiled import COMPILED
 from nn.kernels.direct import add_partial_sums, parts_for, slices_for
-from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_products, add_scaled, transpose_block, zeros
+from nn.kernels.registers import (
+    ONE,
+    VECTOR_BYTES,
+    ZERO,
+    add_products,
+    add_scaled,
+    clear,
+    copy,
+    lanes_of,
+    transpose_block,
+    zeros,
+)
 from nn.sharing import share_out
 
 ROWS = 6  # channels at a time: LeNet's
-SIX_ROWS = (0,) * ROWS
+SIX_ROWS = (None,) * ROWS
 
 
 def pictures_abreast(dtype) -> int:
@@ -36,7 +47,7 @@ def _groups(pictures):
 @njit(**COMPILED)
 def _turn(source, start, step, count, length, target, at, stride):
     """target[at + e * stride + n] = source[start + n * step + e] for n < count, e < length."""
-    lanes = VECTOR_BYTES // source.itemsize
+    lanes = lanes_of(source)
     for n in range(0, count, lanes):
         for e in range(0, length, lanes):
             if n + lanes <= count and e + lanes <= length:
@@ -52,7 +63,7 @@ def _turn_pictures(x, n, count, first, last, padding, frame):
     """Turn the rows [first, last) of `count` pictures from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0
     where the padding is."""
     _, height, width, channels = x.shape
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     pixels, row = x.reshape(-1), width * channels
     for h in range(first, last):
         at = ((h + padding[0]) * (width + 2 * padding[1]) + padding[1]) * channels * lanes
@@ -62,7 +73,7 @@ def _turn_pictures(x, n, count, first, last, padding, frame):
 @njit(**COMPILED)
 def _turn_row(source, start, step, count, positions, channels, row):
     """Turn one row of `count` pictures: `row` (positions, broad, lanes)."""
-    lanes = VECTOR_BYTES // source.itemsize
+    lanes = lanes_of(source)
     broad = -(-channels // ROWS) * ROWS
     if broad == channels:  # no gaps: all positions in one go
         _turn(source, start, step, count, positions * channels, row, ZERO, lanes)
@@ -73,7 +84,7 @@ def _turn_row(source, start, step, count, positions, channels, row):
 
 @njit(**COMPILED)
 def _turn_row_back(row, count, positions, channels, target, at, stride):
-    lanes = VECTOR_BYTES // row.itemsize
+    lanes = lanes_of(row)
     broad = -(-channels // ROWS) * ROWS
     if broad == channels:
         _turn(row, ZERO, lanes, positions * channels, count, target, at, stride)
@@ -95,15 +106,15 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
         return
     images, height, width, channels = x.shape
     kh, kw, _, outputs = weight.shape
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     run, span = kw * channels, (width + 2 * padding[1]) * channels
     broad = -(-outputs // ROWS) * ROWS
-    kernels, start = np.zeros((kh * run, broad), x.dtype), np.zeros((broad, lanes), x.dtype)
+    kernels, start, weights = zeros(kh * run * broad, x), zeros(broad * lanes, x), weight.reshape(-1)
     for o in range(outputs):
-        start[o] = bias[o]
+        for lane in range(lanes):
+            start[o * lanes + lane] = bias[o]
         for t in range(kh * run):
-            kernels[t, o] = weight.reshape(-1)[t * outputs + o]
-    start, kernels = start.reshape(-1), kernels.reshape(-1)
+            kernels[t * broad + o] = weights[t * outputs + o]
     frame = zeros((height + 2 * padding[0]) * span * lanes, x)
     row, results = zeros(y.shape[2] * broad * lanes, x), y.reshape(-1)
     size = y.shape[1] * y.shape[2] * outputs
@@ -115,9 +126,7 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
         _turn_pictures(x, n, count, first, last, padding, frame)
         for oh in range(top, bottom):
             for ow in range(y.shape[2]):
-                at = np.uint64(ow * len(start))
-                for i in range(np.uint64(len(start))):
-                    row[at + i] = start[i]
+                copy(start, 0, row, ow * len(start), len(start))
                 corner = (oh * stride[0] * span + ow * stride[1] * channels) * lanes
                 for o in range(0, outputs, ROWS):
                     here = (ow * broad + o) * lanes
@@ -141,7 +150,7 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
         return
     images, height, width, channels = x.shape
     partial_sums, kh, kw, _, outputs = dweights.shape
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     units = -(-images // lanes) * slices
     run, span = kw * channels, (width + 2 * padding[1]) * channels
     broad = -(-outputs // ROWS) * ROWS
@@ -150,14 +159,16 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
     sums, bias_sums = zeros(kh * run * broad * lanes, x), zeros(broad * lanes, x)
     size, step = dy.shape[1] * dy.shape[2] * outputs, stride[1] * channels * lanes
     for number in range(part[0], part[1]):
-        sums[:], bias_sums[:] = 0, 0
+        clear(sums, 0, len(sums))
+        clear(bias_sums, 0, len(bias_sums))
         for unit in range(units * number // partial_sums, units * (number + 1) // partial_sums):
             n, slice = unit // slices * lanes, unit % slices
             top, bottom = dy.shape[1] * slice // slices, dy.shape[1] * (slice + 1) // slices
             first, last = max(0, top * stride[0] - padding[0]), min(height, (bottom - 1) * stride[0] - padding[0] + kh)
             count = min(lanes, images - n)
             if count < lanes:  # unused lanes must not hold what earlier pictures left
-                frame[:], row[:] = 0, 0
+                clear(frame, 0, len(frame))
+                clear(row, 0, len(row))
             _turn_pictures(x, n, count, first, last, padding, frame)
             for oh in range(top, bottom):
                 _turn_row(gradients, n * size + oh * dy.shape[2] * outputs, size, count, dy.shape[2], outputs, row)
@@ -181,12 +192,15 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
 @njit(**COMPILED)
 def _add_lanes(sums, places, channels, totals):
     """totals (places, channels): the sum over the lanes of `sums` (places, broad, lanes)."""
-    lanes = VECTOR_BYTES // sums.itemsize
+    lanes = lanes_of(sums)
     broad = -(-channels // ROWS) * ROWS
     for place in range(places):
         for c in range(channels):
             at = (place * broad + c) * lanes
-            totals[place * channels + c] = sums[at : at + lanes].sum()
+            total = sums[at]
+            for lane in range(1, lanes):
+                total += sums[at + lane]
+            totals[place * channels + c] = total
 
 
 def input_gradient_abreast(dy, weight, stride, padding, dx):
@@ -202,16 +216,16 @@ def _input_gradient(part, slices, dy, weight, stride, padding, dx):
         return
     images, height, width, channels = dx.shape
     kh, kw, _, outputs = weight.shape
-    lanes = VECTOR_BYTES // dy.itemsize
+    lanes = lanes_of(dy)
     broad = -(-channels // ROWS) * ROWS
     # Seen from a pixel, the output position that sees it with the kernel's last row comes first: kernels are flipped.
-    kernels = np.zeros((kh, kw, outputs, broad), dy.dtype)
+    kernels = zeros(kh * kw * outputs * broad, dy)
     for i in range(kh):
         for j in range(kw):
+            flipped = (kh - 1 - i) * kw + kw - 1 - j
             for c in range(channels):
                 for o in range(outputs):
-                    kernels[kh - 1 - i, kw - 1 - j, o, c] = weight[i, j, c, o]
-    kernels = kernels.reshape(-1)
+                    kernels[(flipped * outputs + o) * broad + c] = weight[i, j, c, o]
     oh, ow = dy.shape[1:3]
     size, x_size = oh * ow * outputs, height * width * channels
     turned, results = zeros(size * lanes, dy), dx.reshape(-1)
@@ -224,7 +238,7 @@ def _input_gradient(part, slices, dy, weight, stride, padding, dx):
         count = min(lanes, images - n)
         _turn(dy.reshape(-1), n * size + start, size, count, stop - start, turned, start * lanes, lanes)
         for h in range(upper, lower):
-            row[:] = 0
+            clear(row, 0, len(row))
             top = h + padding[0] - (kh - 1)  # the first such position's row, perhaps outside
             first, last = max(0, -top), min(kh, oh - top)
             for w in range(width):

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, rows_for, sum_scaled, zeros
+from nn.kernels.registers import ONE, ZERO, clear, copy, lanes_of, rows_for, sum_scaled, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -85,9 +85,7 @@ def parts_for(units, products):
 def _copy_rows(source, start, count, length, target, at, step):
     """Copy `count` rows of `length` numbers, which lie close together, to places `step` apart."""
     for row in range(count):
-        here, there = np.uint64(start + row * length), np.uint64(at + row * step)
-        for i in range(np.uint64(length)):
-            target[there + i] = source[here + i]
+        copy(source, start + row * length, target, at + row * step, length)
 
 
 def convolve_fast(x, weight, bias, stride, padding, y):
@@ -103,7 +101,7 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
         return
     _, height, width, channels = x.shape
     kh, kw, _, outputs = weight.shape
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     vectors = -(-outputs // lanes)
     broad = vectors * lanes
     run = kw * channels
@@ -112,7 +110,7 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     # The picture in its padding, and room for positions beyond the last, where fewer are left than are taken together.
-    frame = np.zeros((height + 2 * padding[0]) * span + len(together) * step, x.dtype)
+    frame = zeros((height + 2 * padding[0]) * span + len(together) * step, x)
     sums = zeros(len(together) * lanes, x)
     pixels, results = x.reshape(-1), y.reshape(-1)
     for unit in range(part[0], part[1]):
@@ -162,25 +160,24 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
         return
     images, height, width, channels = x.shape
     partial_sums, kh, kw, _, outputs = dweights.shape
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     vectors = -(-outputs // lanes)
     broad = vectors * lanes
     run = kw * channels
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     positions = dy.shape[1] * dy.shape[2]
-    frame = np.zeros((height + 2 * padding[0]) * span + len(together), x.dtype)
+    frame = zeros((height + 2 * padding[0]) * span + len(together), x)
     gradients = zeros(positions * broad, x)  # dy of one image, in rows of whole vectors
     sums = zeros(len(together) * lanes, x)
     pixels, dy_all, totals = x.reshape(-1), dy.reshape(-1), dweights.reshape(-1)
-    bias_sums = np.zeros(broad, x.dtype)
+    bias_sums = zeros(broad, x)
     for number in range(part[0], part[1]):
         for n in range(images * number // partial_sums, images * (number + 1) // partial_sums):
             start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
             _copy_rows(pixels, start, height, width * channels, frame, corner, span)
             _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
-            for o in range(np.uint64(broad)):
-                bias_sums[o] = 0  # of one image: sums of sums keep more digits than one long sum
+            clear(bias_sums, 0, broad)  # of one image: sums of sums keep more digits than one long sum
             for p in range(positions):
                 at = np.uint64(p * broad)
                 for o in range(np.uint64(broad)):
@@ -216,7 +213,7 @@ def _input_gradient(part, dy, weight, stride, padding, dx, together):
         return
     _, height, width, channels = dx.shape
     kh, kw, _, outputs = weight.shape
-    lanes = VECTOR_BYTES // dy.itemsize
+    lanes = lanes_of(dy)
     run = kw * channels
     vectors = -(-run // lanes)
     broad = vectors * lanes
@@ -228,14 +225,14 @@ def _input_gradient(part, dy, weight, stride, padding, dx, together):
                 kernels[(i * outputs + o) * broad + t] = flat[(i * run + t) * outputs + o]
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
-    frame = np.empty((height + 2 * padding[0]) * span + broad, dy.dtype)
+    frame = zeros((height + 2 * padding[0]) * span + broad, dy)
     size = dy.shape[1] * dy.shape[2] * outputs
     line = dy.shape[2] * outputs
-    gradients = np.zeros(size + len(together) * line, dy.dtype)  # dy of one image
+    gradients = zeros(size + len(together) * line, dy)  # dy of one image
     sums = zeros(len(together) * lanes, dy)
     dy_all, results = dy.reshape(-1), dx.reshape(-1)
     for n in range(part[0], part[1]):
-        frame[:] = 0
+        clear(frame, 0, len(frame))
         _copy_rows(dy_all, n * size, ONE, size, gradients, ZERO, ZERO)
         # Those taken together lie below each other: what they are added to does not overlap, and no sum waits.
         for oh in range(0, dy.shape[1], len(together)):
@@ -263,6 +260,4 @@ def _input_gradient(part, dy, weight, stride, padding, dx, together):
                                 frame[at + lane] += sums[here + lane]
         corner = padding[0] * span + padding[1] * channels
         for h in range(height):
-            here, at = np.uint64(h * span + corner), np.uint64((n * height + h) * width * channels)
-            for i in range(np.uint64(width * channels)):
-                results[at + i] = frame[here + i]
+            copy(frame, h * span + corner, results, (n * height + h) * width * channels, width * channels)

@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
+from nn.kernels.registers import clear, zeros
 
 
 def _window_sum(x, size, region):
@@ -67,12 +68,12 @@ def _inverse_power(s, beta, result):
     """result = s^-beta, element by element."""
     if beta == 0.75:
         one = beta / beta
-        for c in range(len(s)):
-            root = one / np.sqrt(s[c])
-            result[c] = root * np.sqrt(root)
+        for i in range(np.uint64(len(s))):
+            root = one / np.sqrt(s[i])
+            result[i] = root * np.sqrt(root)
     else:
-        for c in range(len(s)):
-            result[c] = s[c] ** -beta
+        for i in range(np.uint64(len(s))):
+            result[i] = s[i] ** -beta
 
 
 # "across" works on a picture row at a time. Its pixels lie side by side with `half` zeros before and after each,
@@ -82,73 +83,63 @@ def _inverse_power(s, beta, result):
 @njit(**COMPILED)
 def _sum_windows(padded, size, total):
     """total[i] = padded[i] + ... + padded[i + size - 1]."""
-    total[:] = 0
-    for shift in range(size):
-        window = padded[shift : shift + len(total)]
-        for i in range(len(total)):
-            total[i] += window[i]
+    clear(total, 0, len(total))
+    for shift in range(np.uint64(size)):
+        for i in range(np.uint64(len(total))):
+            total[i] += padded[i + shift]
 
 
 @njit(**COMPILED)
-def _row_scales(row, size, alpha, k, padded, s):
-    """s of a picture row (W, C), with the row's squares left in `padded`."""
-    width, channels = row.shape
+def _row_scales(pixels, at, width, channels, size, constants, padded, s, power):
+    """s and s^-beta of the picture row (W, C) at pixels[at], with its squares left in `padded`."""
+    alpha, beta, k = constants[0], constants[1], constants[2]
     half = size // 2
-    span = channels + 2 * half
     for w in range(width):
-        pixel, square = row[w], padded[w * span + half : (w + 1) * span - half]
-        for c in range(channels):
-            square[c] = pixel[c] * pixel[c]
+        here, there = np.uint64(at + w * channels), np.uint64(w * (channels + 2 * half) + half)
+        for c in range(np.uint64(channels)):
+            padded[there + c] = pixels[here + c] * pixels[here + c]
     _sum_windows(padded, size, s)
-    for i in range(len(s)):
+    for i in range(np.uint64(len(s))):
         s[i] = k + alpha * s[i]
+    _inverse_power(s, beta, power)
 
 
 @njit(**COMPILED)
 def _lrn_across(x, size, constants, y):
     images, height, width, channels = x.shape
-    alpha, beta, k = constants[0], constants[1], constants[2]
+    pixels, results = x.reshape(-1), y.reshape(-1)
     span = channels + 2 * (size // 2)
-    padded = np.zeros(width * span + span - channels, x.dtype)
-    s = np.empty(width * span, x.dtype)
-    power = np.empty(width * span, x.dtype)
-    for n in range(images):
-        for h in range(height):
-            _row_scales(x[n, h], size, alpha, k, padded, s)
-            _inverse_power(s, beta, power)
-            for w in range(width):
-                pixel, result, factor = x[n, h, w], y[n, h, w], power[w * span : w * span + channels]
-                for c in range(channels):
-                    result[c] = pixel[c] * factor[c]
+    padded, s, power = zeros(width * span + span - channels, x), zeros(width * span, x), zeros(width * span, x)
+    for row in range(images * height):
+        at = row * width * channels
+        _row_scales(pixels, at, width, channels, size, constants, padded, s, power)
+        for w in range(width):
+            here, there = np.uint64(at + w * channels), np.uint64(w * span)
+            for c in range(np.uint64(channels)):
+                results[here + c] = pixels[here + c] * power[there + c]
 
 
 @njit(**COMPILED)
 def _lrn_across_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
-    alpha, beta, k = constants[0], constants[1], constants[2]
-    cross = -(alpha * beta + alpha * beta)
+    gradients, pixels, results = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
+    cross = -(constants[0] * constants[1] + constants[0] * constants[1])  # -2 alpha beta
     half = size // 2
     span = channels + 2 * half
-    padded = np.zeros(width * span + 2 * half, x.dtype)
-    s = np.empty(width * span, x.dtype)
-    power = np.empty(width * span, x.dtype)
-    for n in range(images):
-        for h in range(height):
-            _row_scales(x[n, h], size, alpha, k, padded, s)
-            _inverse_power(s, beta, power)
-            for w in range(width):
-                pixel, gradient = x[n, h, w], dy[n, h, w]
-                middle = padded[w * span + half : (w + 1) * span - half]
-                factor, divisor = power[w * span : w * span + channels], s[w * span : w * span + channels]
-                for c in range(channels):
-                    factor[c] *= gradient[c]
-                    middle[c] = factor[c] * pixel[c] / divisor[c]
-            _sum_windows(padded, size, s)
-            for w in range(width):
-                pixel, result = x[n, h, w], dx[n, h, w]
-                direct, others = power[w * span : w * span + channels], s[w * span : w * span + channels]
-                for c in range(channels):
-                    result[c] = direct[c] + cross * pixel[c] * others[c]
+    padded, s, power = zeros(width * span + 2 * half, x), zeros(width * span, x), zeros(width * span, x)
+    for row in range(images * height):
+        at = row * width * channels
+        _row_scales(pixels, at, width, channels, size, constants, padded, s, power)
+        for w in range(width):
+            here, there, middle = np.uint64(at + w * channels), np.uint64(w * span), np.uint64(w * span + half)
+            for c in range(np.uint64(channels)):
+                power[there + c] *= gradients[here + c]
+                padded[middle + c] = power[there + c] * pixels[here + c] / s[there + c]
+        _sum_windows(padded, size, s)
+        for w in range(width):
+            here, there = np.uint64(at + w * channels), np.uint64(w * span)
+            for c in range(np.uint64(channels)):
+                results[here + c] = power[there + c] + cross * pixels[here + c] * s[there + c]
 
 
 @njit(**COMPILED)

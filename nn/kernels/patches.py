@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
+from nn.kernels.registers import clear, copy
 
 
 def im2col_plain(x, kernel, stride, padding, rows, width, patches):
@@ -43,22 +44,6 @@ def im2col_fast(x, kernel, stride, padding, rows, width, patches):
 
 
 @njit(**COMPILED)
-def _copy(source, start, target, at, length):
-    """target[at : at + length] = source[start : start + length], both one-dimensional."""
-    start, at = np.uint64(start), np.uint64(at)
-    for i in range(np.uint64(length)):
-        target[at + i] = source[start + i]
-
-
-@njit(**COMPILED)
-def _clear(target, at, length):
-    """target[at : at + length] = 0."""
-    at = np.uint64(at)
-    for i in range(np.uint64(length)):
-        target[at + i] = 0
-
-
-@njit(**COMPILED)
 def _im2col_runs(x, kernel, stride, padding, rows, width, patches):
     images, x_height, x_width, channels = x.shape
     lines = x.reshape(images, x_height, x_width * channels)
@@ -75,11 +60,11 @@ def _im2col_runs(x, kernel, stride, padding, rows, width, patches):
                     ih = oh * stride[0] - padding[0] + kh
                     at = kh * run
                     if ih < 0 or ih >= x_height or last <= first:
-                        _clear(patch, at, run)
+                        clear(patch, at, run)
                         continue
                     if last - first < kernel[1]:
-                        _clear(patch, at, run)
-                    _copy(
+                        clear(patch, at, run)
+                    copy(
                         lines[n, ih],
                         (left + first) * channels,
                         patch,

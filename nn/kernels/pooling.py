@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
+from nn.kernels.registers import clear, copy, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -61,28 +62,32 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
     if share_out(part):
         return
     _, x_height, x_width, channels = x.shape
+    _, height, width, _ = y.shape
+    pixels, best, places = x.reshape(-1), y.reshape(-1), winners.reshape(-1)
+    at = np.uint64(part[0] * height * width * channels)
     for n in range(part[0], part[1]):
-        for oh in range(y.shape[1]):
+        for oh in range(height):
             top = oh * stride[0] - padding[0]
-            for ow in range(y.shape[2]):
+            for ow in range(width):
                 left = ow * stride[1] - padding[1]
-                best, place = y[n, oh, ow], winners[n, oh, ow]
                 first = True
                 for ih in range(max(0, top), min(x_height, top + kernel[0])):
                     for iw in range(max(0, left), min(x_width, left + kernel[1])):
-                        pixel = x[n, ih, iw]
+                        pixel = np.uint64(((n * x_height + ih) * x_width + iw) * channels)
                         here = np.int32((ih - top) * kernel[1] + iw - left)
                         if first:
                             first = False
-                            for c in range(channels):
-                                best[c] = pixel[c]
-                                place[c] = here
+                            for c in range(np.uint64(channels)):
+                                best[at + c] = pixels[pixel + c]
+                                places[at + c] = here
                         else:
-                            for c in range(channels):
+                            for c in range(np.uint64(channels)):
+                                leader, other = best[at + c], pixels[pixel + c]
                                 # "not <=" is true for a NaN pixel as well; a NaN that leads already is kept
-                                better = (not pixel[c] <= best[c]) and best[c] == best[c]
-                                best[c] = pixel[c] if better else best[c]
-                                place[c] = here if better else place[c]
+                                better = (not other <= leader) and leader == leader
+                                best[at + c] = other if better else leader
+                                places[at + c] = here if better else places[at + c]
+                at += np.uint64(channels)
 
 
 def max_pool_backward_plain(dy, winners, kernel, stride, padding, dx):
@@ -108,22 +113,22 @@ def _add_by_place(gradients, dy_shape, kernel, stride, padding, dx):
 
 def max_pool_backward_fast(dy, winners, kernel, stride, padding, dx):
     """The same, window by window."""
-    _max_pool_backward(in_parts(len(dx), dx.size), dy, winners, kernel, stride, padding, dx)
+    _, _, x_width, channels = dx.shape
+    rows, columns = np.indices(kernel)
+    steps = ((rows * x_width + columns) * channels).reshape(-1)  # from a window's corner to each of its places
+    _max_pool_backward(in_parts(len(dx), dx.size), dy, winners, steps, stride, padding, dx)
 
 
 @njit(**COMPILED)
-def _max_pool_backward(part, dy, winners, kernel, stride, padding, dx):
+def _max_pool_backward(part, dy, winners, steps, stride, padding, dx):
     if share_out(part):
         return
     _, x_height, x_width, channels = dx.shape
     _, height, width, _ = dy.shape
-    steps = np.empty(kernel[0] * kernel[1], np.int64)  # in memory, from a window's corner to each of its places
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            steps[i * kernel[1] + j] = (i * x_width + j) * channels
     gradients, places, results = dy.reshape(-1), winners.reshape(-1), dx.reshape(-1)
     start = np.uint64(part[0] * height * width * channels)
-    _clear_rows(results, part[0], part[1], x_height * x_width * channels)
+    size = x_height * x_width * channels
+    clear(results, part[0] * size, (part[1] - part[0]) * size)
     for n in range(part[0], part[1]):
         for oh in range(height):
             for ow in range(width):
@@ -142,14 +147,9 @@ def sum_pool_plain(x, kernel, stride, padding, factor, y):
     y *= factor
 
 
-@njit(**COMPILED)
 def _beginnings(width, channels, stride):
     """Where in a padded row of pixels each element of a row of windows begins."""
-    begins = np.empty(width * channels, np.int64)
-    for ow in range(width):
-        for c in range(channels):
-            begins[ow * channels + c] = ow * stride * channels + c
-    return begins
+    return (np.arange(width)[:, None] * (stride * channels) + np.arange(channels)).reshape(-1)
 
 
 # Both fast versions work on whole rows, padding included, in loops that are long whatever the number of channels.
@@ -157,18 +157,18 @@ def _beginnings(width, channels, stride):
 
 def sum_pool_fast(x, kernel, stride, padding, factor, y):
     """The same: the rows of a window are added up first, then its columns."""
-    _sum_pool(in_parts(len(x), x.size), x, kernel, stride, padding, x.dtype.type(factor), y)
+    begins = _beginnings(y.shape[2], x.shape[3], stride[1])
+    _sum_pool(in_parts(len(x), x.size), x, kernel, stride, padding, begins, x.dtype.type(factor), y)
 
 
 @njit(**COMPILED)
-def _sum_pool(part, x, kernel, stride, padding, factor, y):
+def _sum_pool(part, x, kernel, stride, padding, begins, factor, y):
     if share_out(part):
         return
     _, x_height, x_width, channels = x.shape
     pixels, results = x.reshape(-1), y.reshape(-1)
-    begins = _beginnings(y.shape[2], channels, stride[1])
     span = max(x_width + padding[1], (y.shape[2] - 1) * stride[1] + kernel[1]) * channels
-    line, sums = np.zeros(span, x.dtype), np.empty(span, x.dtype)
+    line, sums = zeros(span, x), zeros(span, x)
     inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
     target = np.uint64(part[0] * y.shape[1] * len(begins))
     for n in range(part[0], part[1]):
@@ -178,13 +178,11 @@ def _sum_pool(part, x, kernel, stride, padding, factor, y):
             for ih in range(first, min(x_height, top + kernel[0])):
                 at = np.uint64((n * x_height + ih) * x_width * channels)
                 if ih == first:
-                    for i in range(inside):
-                        line[margin + i] = pixels[at + i]
+                    copy(pixels, at, line, margin, inside)
                 else:
                     for i in range(inside):
                         line[margin + i] += pixels[at + i]
-            for i in range(np.uint64(span)):
-                sums[i] = line[i]
+            copy(line, 0, sums, 0, span)
             for j in range(1, kernel[1]):
                 right = np.uint64(j * channels)
                 for i in range(np.uint64(span) - right):
@@ -202,20 +200,21 @@ def sum_pool_backward_plain(dy, kernel, stride, padding, factor, dx):
 
 def sum_pool_backward_fast(dy, kernel, stride, padding, factor, dx):
     """The same: a row of windows is spread over its columns first, then over its rows."""
-    _sum_pool_backward(in_parts(len(dx), dx.size), dy, kernel, stride, padding, dy.dtype.type(factor), dx)
+    begins = _beginnings(dy.shape[2], dy.shape[3], stride[1])
+    _sum_pool_backward(in_parts(len(dx), dx.size), dy, kernel, stride, padding, begins, dy.dtype.type(factor), dx)
 
 
 @njit(**COMPILED)
-def _sum_pool_backward(part, dy, kernel, stride, padding, factor, dx):
+def _sum_pool_backward(part, dy, kernel, stride, padding, begins, factor, dx):
     if share_out(part):
         return
     _, x_height, x_width, channels = dx.shape
     _, height, width, _ = dy.shape
     gradients, results = dy.reshape(-1), dx.reshape(-1)
-    begins = _beginnings(width, channels, stride[1])
     span = max(x_width + padding[1], (width - 1) * stride[1] + kernel[1]) * channels
-    spread, line = np.zeros(span, dx.dtype), np.empty(span, dx.dtype)
-    inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
+    spread, line = zeros(span, dx), zeros(span, dx)
+    row = x_width * channels
+    inside, margin = np.uint64(row), np.uint64(padding[1] * channels)
     start = np.uint64(part[0] * height * len(begins))
     for n in range(part[0], part[1]):
         written = 0  # rows of this picture; windows come from top to bottom
@@ -223,28 +222,20 @@ def _sum_pool_backward(part, dy, kernel, stride, padding, factor, dx):
             for i in range(np.uint64(len(begins))):
                 spread[begins[i]] = factor * gradients[start + i]
             start += np.uint64(len(begins))
-            for i in range(np.uint64(span)):
-                line[i] = spread[i]
+            copy(spread, 0, line, 0, span)
             for j in range(1, kernel[1]):
                 right = np.uint64(j * channels)
                 for i in range(np.uint64(span) - right):
                     line[i + right] += spread[i]
             top = oh * stride[0] - padding[0]
             for ih in range(max(0, top), min(x_height, top + kernel[0])):
-                at = np.uint64((n * x_height + ih) * x_width * channels)
+                at = np.uint64((n * x_height + ih) * row)
                 if ih < written:
                     for i in range(inside):
                         results[at + i] += line[margin + i]
                     continue
-                _clear_rows(results, n * x_height + written, n * x_height + ih, x_width * channels)
+                # no window reaches the rows between the last that was written and this one
+                clear(results, (n * x_height + written) * row, (ih - written) * row)
                 written = ih + 1
-                for i in range(inside):
-                    results[at + i] = line[margin + i]
-        _clear_rows(results, n * x_height + written, (n + 1) * x_height, x_width * channels)
-
-
-@njit(**COMPILED)
-def _clear_rows(array, first, last, length):
-    """The rows [first, last), which no window reaches, become 0."""
-    for i in range(np.uint64(first * length), np.uint64(last * length)):
-        array[i] = 0
+                copy(line, margin, results, at, inside)
+        clear(results, (n * x_height + written) * row, (x_height - written) * row)

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_scaled, rows_for, transpose_block, zeros
+from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_scaled, clear, lanes_of, rows_for, transpose_block, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -41,11 +41,11 @@ def _few_rows_product(part, x, w, y, rows):
     if share_out(part):
         return
     images, inputs = x.shape
-    outputs, lanes, height = w.shape[1], VECTOR_BYTES // x.itemsize, len(rows)
+    outputs, lanes, height = w.shape[1], lanes_of(x), len(rows)
     first, vectors = part[0] * lanes, part[1] - part[0]
     groups = -(-images // height)
     weights, sums = w.reshape(-1), zeros(vectors * groups * height * lanes, x)
-    turned = np.zeros(TERMS * groups * height, x.dtype)  # some columns of x, each in a row; room for missing images
+    turned = zeros(TERMS * groups * height, x)  # some columns of x, each in a row; room for missing images
     for i in range(0, inputs, TERMS):
         terms = min(TERMS, inputs - i)
         for n in range(images):
@@ -84,16 +84,15 @@ def _few_rows_transposed(part, dy, w, dx, rows):
     if share_out(part):
         return
     images, outputs = dy.shape
-    lanes, height = VECTOR_BYTES // dy.itemsize, len(rows)
+    lanes, height = lanes_of(dy), len(rows)
     groups = -(-images // height)
     weights, sums, block = w.reshape(-1), zeros(groups * height * lanes, dy), zeros(TURNED_TERMS * lanes, dy)
-    turned = np.zeros(outputs * groups * height, dy.dtype)  # the columns of dy in rows; room for missing images
+    turned = zeros(outputs * groups * height, dy)  # the columns of dy in rows; room for missing images
     for n in range(images):
         for o in range(outputs):
             turned[o * groups * height + n] = dy[n, o]
     for v in range(part[0], part[1]):
-        for i in range(np.uint64(len(sums))):
-            sums[i] = 0
+        clear(sums, 0, len(sums))
         for o in range(0, outputs, TURNED_TERMS):
             terms = min(TURNED_TERMS, outputs - o)
             for k in range(0, terms, lanes):

@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
+from nn.kernels.registers import ZERO, clear, copy, zeros
 
 TERMS = 8
 
@@ -63,19 +64,16 @@ def _each(size, step, count):
 
 def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first):
     """The same, a row of tiles at a time: first the rows, then the columns."""
-    _gather(x, _factors(matrix, x), matrix.shape[1], step, padding, grid, tiles, first)
+    size = matrix.shape[1]
+    across, columns = _new_order(x, size, step, padding, grid)
+    _gather(x, _factors(matrix, x), size, _places(range(size)), columns, across, step, padding, grid, tiles, first)
 
 
 def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first):
     """The same, a row of tiles at a time: first the columns, then the rows."""
-    _scatter(tiles, _factors(matrix.T, x), len(matrix), step, padding, grid, x, first)
-
-
-def _factors(matrix, x):
-    """The matrix in x's dtype, its rows filled up with zeros to TERMS."""
-    factors = np.zeros((len(matrix), TERMS), x.dtype)
-    factors[:, : matrix.shape[1]] = matrix
-    return factors
+    n, size = matrix.shape
+    across, columns = _new_order(x, size, step, padding, grid)
+    _scatter(tiles, _factors(matrix.T, x), n, _places(range(n)), columns, across, step, padding, grid, x, first)
 
 
 # Both work on a row of tiles at a time, in which the pixels lie in another order: first, of all tiles, those at the
@@ -83,45 +81,42 @@ def _factors(matrix, x):
 # So what happens to one tile happens to all tiles of the row in one long loop.
 
 
+def _new_order(x, size, step, padding, grid):
+    """How many pixels lie at the same column of a tile, and at which places the columns of the row's first tile are."""
+    across = max(grid[1] + (size - 1) // step, (x.shape[2] + padding - 1) // step + 1)
+    return across, _places([k % step * across + k // step for k in range(size)])
+
+
+def _places(places):
+    """TERMS places: what comes after the last is not wanted, and the last serves for it."""
+    return np.array([places[min(k, len(places) - 1)] for k in range(TERMS)])
+
+
+def _factors(matrix, x):
+    """The rows of the matrix in x's dtype, each filled up with zeros to TERMS."""
+    factors = np.zeros((len(matrix), TERMS), x.dtype)
+    factors[:, : matrix.shape[1]] = matrix
+    return factors
+
+
 @njit(**COMPILED)
-def _combine(factors, terms, source, starts, target, at, length):
-    """target[at + i] = sum over k < terms of  factors[k] * source[starts[k] + i],  for i < length.
+def _combine(factors, row, source, start, places, unit, target, at, length):
+    """target[at + i] = sum over k of  factors[row, k] * source[start + places[k] * unit + i],  for i < length.
 
     One expression for all terms, so that every element is written just once; what is not wanted has the factor 0.
     All arrays are one-dimensional and all counters unsigned: `nn.kernels.patches` says why.
     """
-    f0, f1, f2, f3 = factors[0], factors[1], factors[2], factors[3]
-    f4, f5, f6, f7 = factors[4], factors[5], factors[6], factors[7]
-    last = terms - 1
-    s0, s1 = np.uint64(starts[0]), np.uint64(starts[min(1, last)])
-    s2, s3 = np.uint64(starts[min(2, last)]), np.uint64(starts[min(3, last)])
-    s4, s5 = np.uint64(starts[min(4, last)]), np.uint64(starts[min(5, last)])
-    s6, s7 = np.uint64(starts[min(6, last)]), np.uint64(starts[min(7, last)])
+    f0, f1, f2, f3 = factors[row, 0], factors[row, 1], factors[row, 2], factors[row, 3]
+    f4, f5, f6, f7 = factors[row, 4], factors[row, 5], factors[row, 6], factors[row, 7]
+    s0, s1 = np.uint64(start + places[0] * unit), np.uint64(start + places[1] * unit)
+    s2, s3 = np.uint64(start + places[2] * unit), np.uint64(start + places[3] * unit)
+    s4, s5 = np.uint64(start + places[4] * unit), np.uint64(start + places[5] * unit)
+    s6, s7 = np.uint64(start + places[6] * unit), np.uint64(start + places[7] * unit)
     at = np.uint64(at)
     for i in range(np.uint64(length)):
         target[at + i] = (f0 * source[s0 + i] + f1 * source[s1 + i] + f2 * source[s2 + i] + f3 * source[s3 + i]) + (
             f4 * source[s4 + i] + f5 * source[s5 + i] + f6 * source[s6 + i] + f7 * source[s7 + i]
         )
-
-
-# `_copy` and `_clear` stand in nn.kernels.patches too: the compiled code that is kept from run to run would not notice
-# if a function in another file changed.
-
-
-@njit(**COMPILED)
-def _copy(source, start, target, at, length):
-    """target[at : at + length] = source[start : start + length], both one-dimensional."""
-    start, at = np.uint64(start), np.uint64(at)
-    for i in range(np.uint64(length)):
-        target[at + i] = source[start + i]
-
-
-@njit(**COMPILED)
-def _clear(target, at, length):
-    """target[at : at + length] = 0."""
-    at = np.uint64(at)
-    for i in range(np.uint64(length)):
-        target[at + i] = 0
 
 
 @njit(**COMPILED)
@@ -133,24 +128,13 @@ def _add(source, start, target, at, length):
 
 
 @njit(**COMPILED)
-def _places(size, step, across, channels):
-    """Where, in a row of pixels in the new order, the columns 0, 1, ... of the row's first tile lie."""
-    places = np.empty(size, np.int64)
-    for k in range(size):
-        places[k] = ((k % step) * across + k // step) * channels
-    return places
-
-
-@njit(**COMPILED)
-def _gather(x, factors, size, step, padding, grid, tiles, first):
+def _gather(x, factors, size, rows, columns, across, step, padding, grid, tiles, first):
     images, height, width, channels = x.shape
     n = len(factors)
-    across = max(grid[1] + (size - 1) // step, (width + padding - 1) // step + 1)  # pixels at the same column of a tile
     span = step * across * channels
-    frame = np.zeros(size * span, x.dtype)  # the rows of pixels under a row of tiles
-    lines = np.empty(n * span, x.dtype)  # the same, turned
+    frame = zeros(size * span, x)  # the rows of pixels under a row of tiles
+    lines = zeros(n * span, x)  # the same, turned
     pixels, results = x.reshape(-1), tiles.reshape(-1)
-    rows, columns = np.arange(size) * span, _places(size, step, across, channels)
     length = grid[1] * channels
     plane = tiles.shape[2] * channels  # from tiles[i, j] to tiles[i, j + 1]
     at = first * channels
@@ -161,45 +145,40 @@ def _gather(x, factors, size, step, padding, grid, tiles, first):
                 for w in range(width):
                     place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
                     if 0 <= h < height:
-                        _copy(pixels, ((image * height + h) * width + w) * channels, frame, place, channels)
+                        copy(pixels, ((image * height + h) * width + w) * channels, frame, place, channels)
                     else:
-                        _clear(frame, place, channels)
+                        clear(frame, place, channels)
             for i in range(n):
-                _combine(factors[i], size, frame, rows, lines, i * span, span)
+                _combine(factors, i, frame, ZERO, rows, span, lines, i * span, span)
             for i in range(n):
-                line = lines[i * span : (i + 1) * span]
                 for j in range(n):
-                    _combine(factors[j], size, line, columns, results, (i * n + j) * plane + at, length)
+                    _combine(factors, j, lines, i * span, columns, channels, results, (i * n + j) * plane + at, length)
             at += length
 
 
 @njit(**COMPILED)
-def _scatter(tiles, factors, n, step, padding, grid, x, first):
+def _scatter(tiles, factors, n, rows, columns, across, step, padding, grid, x, first):
     images, height, width, channels = x.shape
     size = len(factors)
-    across = max(grid[1] + (size - 1) // step, (width + padding - 1) // step + 1)
     span = step * across * channels
-    lines = np.empty(n * span, x.dtype)
-    row = np.empty(span, x.dtype)
+    lines = zeros(n * span, x)
+    row = zeros(span, x)
     pixels, source = x.reshape(-1), tiles.reshape(-1)
-    rows, columns = np.arange(n) * span, _places(size, step, across, channels)
     length = grid[1] * channels
     plane = tiles.shape[2] * channels
     at = first * channels
-    start = np.int64(0)
     for image in range(images):
         for a in range(grid[0]):
-            lines[:] = 0
+            clear(lines, 0, len(lines))
             for i in range(n):
-                planes = (i * n + np.arange(n)) * plane + at
                 for k in range(size):
-                    _combine(factors[k], n, source, planes, row, start, length)
-                    _add(row, start, lines, i * span + columns[k], length)
+                    _combine(factors, k, source, i * n * plane + at, rows, plane, row, ZERO, length)
+                    _add(row, ZERO, lines, i * span + columns[k] * channels, length)
             at += length
             for k in range(size):
                 h = a * step + k - padding
                 if 0 <= h < height:
-                    _combine(factors[k], n, lines, rows, row, start, span)
+                    _combine(factors, k, lines, ZERO, rows, span, row, ZERO, span)
                     for w in range(width):
                         place = ((w + padding) % step * across + (w + padding) // step) * channels
                         _add(row, place, pixels, ((image * height + h) * width + w) * channels, channels)
