@@ -38,8 +38,9 @@ lessons: .venv/installed
 microscope: .venv/installed
 	$(BIN)/python -m examples.microscope $(ARGS)
 
+# A process for each core, a file of tests at a time.
 test: .venv/installed-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # Twice: compiled kernels cannot be watched line by line, so their tests run again as plain Python. And once with nothing
 # compiled before, because the kernel that is written in the compiler's own language is only run by compiling it.

@@ -91,7 +91,7 @@ class Layer:
 
     def _add_param(self, name: str, value: np.ndarray) -> None:
         self.params[name] = value
-        self.grads[name] = np.zeros_like(value)
+        self.grads[name] = np.zeros(value.shape, value.dtype, like=value)
 
     def _check_input(self, x: np.ndarray, shape: Sequence[str | int]) -> np.ndarray:
         """Check the input's shape, as ("N", "H", "W", 3) where a word stands for any length, and its dtype."""

@@ -59,7 +59,9 @@ class SGD:
         names = list(network.params)
         self.lr_multipliers = _by_parameter(lr_multipliers or {}, names, "lr_multipliers")
         self.decay_multipliers = _by_parameter(decay_multipliers or {}, names, "decay_multipliers")
-        self.velocities = {name: np.zeros_like(param) for name, param in network.params.items()}
+        self.velocities = {
+            name: np.zeros(param.shape, param.dtype, like=param) for name, param in network.params.items()
+        }
 
     def step(self) -> None:
         """Update every parameter from the gradients of the last backward pass."""

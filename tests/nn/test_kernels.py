@@ -40,16 +40,35 @@ def registers_without_a_compiler():
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        for module in (abreast, direct, pooling, products, slopes, squashing, update):
-            patch.setattr(module, "share_out", lambda part: False)
-        patch.setattr(registers, "address", lambda array: array.ctypes.data)
-        patch.setattr(direct, "sum_scaled", partial(sums_in_python, a_is_vector=False, from_zero=True))
-        patch.setattr(abreast, "add_scaled", partial(sums_in_python, a_is_vector=False, from_zero=False))
-        patch.setattr(products, "add_scaled", partial(sums_in_python, a_is_vector=False, from_zero=False))
-        patch.setattr(abreast, "add_products", partial(sums_in_python, a_is_vector=True, from_zero=False))
-        patch.setattr(abreast, "transpose_block", transpose_in_python)
-        patch.setattr(products, "transpose_block", transpose_in_python)
+        for module in (
+            abreast,
+            direct,
+            normalisation,
+            patches,
+            pooling,
+            products,
+            registers,
+            slopes,
+            squashing,
+            tiles,
+            update,
+        ):
+            for name, function in IN_PYTHON.items():
+                if hasattr(module, name):
+                    patch.setattr(module, name, function)
         yield
+
+
+def copy_in_python(source, start, target, at, count):
+    assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
+        "it would leave the array"
+    )
+    target[int(at) : int(at + count)] = source[int(start) : int(start + count)]
+
+
+def clear_in_python(target, at, count):
+    assert 0 <= at <= at + count <= len(target), "it would leave the array"
+    target[int(at) : int(at + count)] = 0
 
 
 def sums_in_python(
@@ -77,6 +96,19 @@ def transpose_in_python(source, start, step, target, at, stride):
     lanes = registers.VECTOR_BYTES // source.itemsize
     for n, k in np.ndindex(lanes, lanes):
         target[at + k * stride + n] = source[start + n * step + k]
+
+
+IN_PYTHON = {
+    "share_out": lambda part: False,
+    "address": lambda array: array.ctypes.data,
+    "lanes_of": lambda array: registers.VECTOR_BYTES // array.itemsize,
+    "copy": copy_in_python,
+    "clear": clear_in_python,
+    "sum_scaled": partial(sums_in_python, a_is_vector=False, from_zero=True),
+    "add_scaled": partial(sums_in_python, a_is_vector=False, from_zero=False),
+    "add_products": partial(sums_in_python, a_is_vector=True, from_zero=False),
+    "transpose_block": transpose_in_python,
+}
 
 
 @quiet
