@@ -1,4 +1,5 @@
 """The few loops that Python cannot say: sums that stay in the processor's registers, and blocks that are turned there.
+And what takes a second to compile from Python: to copy, to clear, to ask where an array lies.
 
 Written in the compiler's own language (LLVM), as functions that numba puts into the kernels that call them. A vector
 here has as many lanes as numbers fit into VECTOR_BYTES: one register of the largest kind, or two or four smaller ones.
@@ -69,7 +70,7 @@ def lanes_of(typing, array):
 
 @intrinsic
 def copy(typing, source, start, target, at, count):
-    """target[at : at + count] = source[start : start + count], without the seconds that a slice takes to compile."""
+    """target[at : at + count] = source[start : start + count]."""
 
     def generate(context, builder, signature, arguments):
         places = [
