@@ -1,5 +1,6 @@
 """Compiled loops on all threads: every unit once, whoever comes late or calls at once, and errors come through."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numba
 import numpy as np
 import pytest
 from numba import njit
+from numba.core import event
 from numba.core.dispatcher import Dispatcher
 from numba.extending import _Intrinsic
 
@@ -250,3 +252,33 @@ def test_all_files_whose_code_is_compiled_into_others_are_known():
                 home = sys.modules[getattr(function, "py_func", getattr(function, "_defn", None)).__module__]
                 name = Path(home.__file__).relative_to(Path(compiled.__file__).parent).as_posix()
                 assert home is module or name in compiled.PARTS_OF_OTHERS
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_search_for_garbage_pauses_while_loops_are_compiled_and_is_then_as_before(enabled):
+    @njit
+    def inner(x):
+        return x + 1
+
+    @njit
+    def outer(x):
+        return inner(x) + inner(np.float64(x))
+
+    class Watch(event.Listener):
+        seen = []
+
+        def on_start(self, _):
+            self.seen.append(gc.isenabled())
+
+        def on_end(self, _):
+            pass
+
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with event.install_listener("numba:compile", Watch()):
+            assert outer(1) == 4
+        assert Watch.seen == [False] * 3
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
