@@ -315,7 +315,8 @@ def draw(results: dict, path: Path) -> None:
         for rival in rivals:
             value = ratio(case, rival)
             axes.barh(row, min(value, longest), color=colours[rival], height=0.85, label=names[rival])
-            axes.text(min(value, longest) + 0.02, row, f"{value:.2f}", va="center", fontsize=8)
+            ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # over the line at 1
+            axes.text(min(value, longest) + 0.02, row, f"{value:.2f}", va="center", fontsize=8, bbox=ground)
             row += 1
         row += 0.7
     if not ticks:

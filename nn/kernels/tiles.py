@@ -15,6 +15,8 @@ number `first` on. n and size are at most TERMS.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numba import njit
 
@@ -65,15 +67,15 @@ def _each(size, step, count):
 def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first):
     """The same, a row of tiles at a time: first the rows, then the columns."""
     size = matrix.shape[1]
-    across, columns = _new_order(x, size, step, padding, grid)
-    _gather(x, _factors(matrix, x), size, _places(range(size)), columns, across, step, padding, grid, tiles, first)
+    across, columns = _new_order(x.shape[2], size, step, padding, grid[1])
+    _gather(x, _factors(matrix, x), size, _one_by_one(size), columns, across, step, padding, grid, tiles, first)
 
 
 def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first):
     """The same, a row of tiles at a time: first the columns, then the rows."""
     n, size = matrix.shape
-    across, columns = _new_order(x, size, step, padding, grid)
-    _scatter(tiles, _factors(matrix.T, x), n, _places(range(n)), columns, across, step, padding, grid, x, first)
+    across, columns = _new_order(x.shape[2], size, step, padding, grid[1])
+    _scatter(tiles, _factors(matrix.T, x), n, _one_by_one(n), columns, across, step, padding, grid, x, first)
 
 
 # Both work on a row of tiles at a time, in which the pixels lie in another order: first, of all tiles, those at the
@@ -81,15 +83,18 @@ def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first):
 # So what happens to one tile happens to all tiles of the row in one long loop.
 
 
-def _new_order(x, size, step, padding, grid):
+@cache
+def _new_order(width, size, step, padding, tiles):
     """How many pixels lie at the same column of a tile, and at which places the columns of the row's first tile are."""
-    across = max(grid[1] + (size - 1) // step, (x.shape[2] + padding - 1) // step + 1)
-    return across, _places([k % step * across + k // step for k in range(size)])
+    across = max(tiles + (size - 1) // step, (width + padding - 1) // step + 1)
+    columns = _one_by_one(size)
+    return across, columns % step * across + columns // step
 
 
-def _places(places):
-    """TERMS places: what comes after the last is not wanted, and the last serves for it."""
-    return np.array([places[min(k, len(places) - 1)] for k in range(TERMS)])
+@cache
+def _one_by_one(count):
+    """0, 1, ..., count - 1, and the last again up to TERMS places: what is read there is not wanted."""
+    return np.minimum(np.arange(TERMS), count - 1)
 
 
 def _factors(matrix, x):
