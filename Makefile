@@ -38,7 +38,7 @@ lessons: .venv/installed
 microscope: .venv/installed
 	$(BIN)/python -m examples.microscope $(ARGS)
 
-# A process for each core, a file of tests at a time.
+# A process for each core, a file of tests at a time; in one process (for --pdb, say): make test ARGS="-n 0 --pdb".
 test: .venv/installed-test
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 

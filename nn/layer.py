@@ -91,6 +91,7 @@ class Layer:
 
     def _add_param(self, name: str, value: np.ndarray) -> None:
         self.params[name] = value
+        # zeros_like would write its zeros, and so take memory that a network which only classifies does not need
         self.grads[name] = np.zeros(value.shape, value.dtype, like=value)
 
     def _check_input(self, x: np.ndarray, shape: Sequence[str | int]) -> np.ndarray:

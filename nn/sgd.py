@@ -59,6 +59,7 @@ class SGD:
         names = list(network.params)
         self.lr_multipliers = _by_parameter(lr_multipliers or {}, names, "lr_multipliers")
         self.decay_multipliers = _by_parameter(decay_multipliers or {}, names, "decay_multipliers")
+        # np.zeros, as for the gradients: no memory before the first step
         self.velocities = {
             name: np.zeros(param.shape, param.dtype, like=param) for name, param in network.params.items()
         }

@@ -80,7 +80,8 @@ def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first):
 
 # Both work on a row of tiles at a time, in which the pixels lie in another order: first, of all tiles, those at the
 # tile's first column, then those at its second ... (the columns beyond `step` are also a neighbour's first ones).
-# So what happens to one tile happens to all tiles of the row in one long loop.
+# So what happens to one tile happens to all tiles of the row in one long loop. `columns`: where the first tile's
+# columns are in this order, in pixels; `rows`: 0, 1, ..., as rows lie one after the other.
 
 
 @cache

@@ -257,13 +257,16 @@ def test_threads_that_predict_at_the_same_time_get_their_own_answers():
 def test_a_long_batch_takes_no_more_memory_than_a_short_one():
     network = build()
     images = np.random.default_rng(0).normal(size=(10_000, *SHAPE)).astype(np.float32)
-    peaks = []
-    for count in (10_000, 500, 10_000):  # the first makes what is kept: buffers, compiled kernels
-        tracemalloc.start()
-        logits = network.forward(images[:count])
-        peaks.append(tracemalloc.get_traced_memory()[1] - logits.nbytes)
-        tracemalloc.stop()
-    assert peaks[2] < peaks[1] + 100_000, peaks  # ten bytes a picture: Python's lists of slices, not pixels
+    peaks = {500: [], 10_000: []}
+    for turn in range(4):
+        for count in peaks:
+            tracemalloc.start()
+            logits = network.forward(images[:count])
+            if turn > 0:  # the first makes what is kept: buffers, compiled kernels
+                peaks[count].append(tracemalloc.get_traced_memory()[1] - logits.nbytes)
+            tracemalloc.stop()
+    # Threads that happen to hold something at the same time make either a little higher, now and then.
+    assert min(peaks[10_000]) < max(peaks[500]) + 20_000, peaks
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Only Linux tells here how much memory is in use.")
