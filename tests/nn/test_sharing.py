@@ -102,13 +102,15 @@ def test_a_helping_thread_takes_its_share():
     wait_until(helped)
 
 
-def test_a_helping_thread_sleeps_when_there_is_nothing_to_do_and_wakes_for_large_work_only():
+def test_a_helping_thread_sleeps_when_there_is_nothing_to_do_and_wakes_for_large_work_only(monkeypatch):
     threads.set_num_threads(2)
     threads.in_parts(8, SIZE)
     wait_until(lambda: sharing.board[sharing.LOOKING] == 0)
-    threads.in_parts(8, threads.WAKING_SIZE - 1)
-    time.sleep(0.01)
-    assert sharing.board[sharing.LOOKING] == 0
+    woken = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "_wake", woken.append)
+        threads.in_parts(8, threads.WAKING_SIZE - 1)
+    assert not any(woken)
     wait_until(lambda: threads.in_parts(8, SIZE) and sharing.board[sharing.LOOKING] >= 1)
 
 
