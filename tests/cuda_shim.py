@@ -29,7 +29,8 @@ PRELUDE = """
 struct Index { unsigned int x, y, z; };
 extern "C" { Index blockIdx, threadIdx, blockDim, gridDim; }
 """
-SCALARS = {"long long": (np.int64, ctypes.c_longlong), "double": (np.float64, ctypes.c_double)}
+SCALARS = {"INDEX": np.integer, "double": np.float64}  # what is given for them
+C_TYPES = {np.int32: ctypes.c_int, np.int64: ctypes.c_longlong, np.float64: ctypes.c_double}
 ELEMENTS = {"int": np.int32, "long long": np.int64, "double": np.float64}
 
 
@@ -48,11 +49,12 @@ def parameters(source: Path) -> dict[str, list[tuple[str, bool]]]:
 
 
 class Device:
-    """Runs kernels on a grid of `blocks` blocks of `threads` threads; `only`: the numbers of the threads to run."""
+    """Runs kernels on a grid of `blocks` blocks of `threads` threads; `only`: the numbers of the threads to run; `index`:
+    what INDEX is, if not what the library would choose."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.blocks, self.threads, self.only = 3, 2, None
+        self.blocks, self.threads, self.only, self.index = 3, 2, None, None
         self.launched = []  # the names of the kernels, in order
         self._library = cache(self._compile)
         self._turn = threading.Lock()  # there is one blockIdx: of two threads of Python each would change the other's
@@ -65,8 +67,9 @@ class Device:
     def _launch(self, name, size, *arguments):
         self.launched.append(name)
         source, dtype = cuda.source_of(name), arguments[0].dtype
-        library = self._library(source, cuda.REALS[dtype.name])
-        values, declared = cuda.c_arguments(size, arguments), parameters(source)[name]
+        index = self.index or cuda.index_type(size, arguments)
+        library = self._library(source, cuda.REALS[dtype.name], index)
+        values, declared = cuda.c_arguments(size, arguments, index), parameters(source)[name]
         assert len(values) == len(declared), f"{name} takes {len(declared)} arguments, got {len(values)}"
         buffers, converted = {}, []
         for position, (value, (kind, pointer)) in enumerate(zip(values, declared, strict=True)):
@@ -79,8 +82,8 @@ class Device:
                 memory = buffers[value.ctypes.data][1]
                 converted.append(ctypes.c_void_p(memory.ctypes.data + MARGIN * memory.itemsize))
             else:
-                assert type(value) is SCALARS[kind][0], f"argument {position} of {name} is a {kind}, got {value!r}"
-                converted.append(SCALARS[kind][1](value))
+                assert isinstance(value, SCALARS[kind]), f"argument {position} of {name} is a {kind}, got {value!r}"
+                converted.append(C_TYPES[type(value)](value))
         self._run(library, name, converted)
         for value, memory in buffers.values():
             untouched = _with_margins(value)
@@ -98,13 +101,25 @@ class Device:
             variables["blockIdx"].x, variables["threadIdx"].x = divmod(int(thread), self.threads)
             function(*arguments)
 
-    def _compile(self, source, real):
-        code, library = (self.folder / f"{source.stem}_{real}{ending}" for ending in (".cpp", ".so"))
+    def _compile(self, source, real, index):
+        stem = f"{source.stem}_{real}_{index.replace(' ', '_')}"
+        code, library = (self.folder / f"{stem}{ending}" for ending in (".cpp", ".so"))
         code.write_text(PRELUDE + source.read_text(encoding="utf-8"), encoding="utf-8")
         # -ffp-contract=off: as on the page, a product is rounded before it is added, on every processor.
-        flags = ["-O1", "-shared", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", f"-DREAL={real}"]
+        flags = [
+            "-O1",
+            "-shared",
+            "-fPIC",
+            "-ffp-contract=off",
+            "-Wall",
+            "-Wextra",
+            f"-DREAL={real}",
+            f"-DINDEX={index}",
+        ]
         done = subprocess.run([COMPILER, *flags, str(code), "-o", str(library)], capture_output=True, text=True)
-        assert done.returncode == 0 and not done.stderr, f"{source.name} with REAL={real}:\n{done.stderr}"
+        assert done.returncode == 0 and not done.stderr, (
+            f"{source.name} with REAL={real} and INDEX={index}:\n{done.stderr}"
+        )
         return ctypes.CDLL(str(library))
 
 

@@ -19,6 +19,7 @@ from tests.checks import assert_close
 from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
 
 GRIDS = st.sampled_from([(3, 2), (1, 1), (2, 5), (1, 7), (40, 8)])  # the last: mostly one element for a thread, or none
+INDEX_TYPES = st.sampled_from(list(cuda.INDICES))
 factors = st.sampled_from([1, 0.5, 3])
 MODULES = (patches, pooling, normalisation, slopes, softmax, update, sampling)
 
@@ -146,22 +147,33 @@ def test_every_cuda_kernel_is_tested_here():
 
 @pytest.mark.parametrize("name", EXACT)
 @quiet
-@given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
-def test_equals_the_plain_version(device, name, data, dtype, grid, seed):
+@given(data=st.data(), dtype=dtypes, grid=GRIDS, index=INDEX_TYPES, seed=st.integers(0, 999))
+def test_equals_the_plain_version(device, name, data, dtype, grid, index, seed):
     arguments, outputs = EXACT[name](data.draw, dtype, np.random.default_rng(seed))
     device.blocks, device.threads = grid
+    device.index = index
     expected = call(plain_version(name), arguments, outputs)
     for plain, ours in zip(expected, call(getattr(cuda, name + "_cuda"), arguments, outputs), strict=True):
         assert np.array_equal(plain, ours)
+
+
+def tasks(name, arguments, size):
+    """For each element of the output, the number of the task that it belongs to."""
+    if name != "im2col":
+        return np.arange(size)
+    x, (kernel_height, kernel_width), *_ = arguments
+    row = kernel_width * x.shape[3]  # of a patch: all its rows are computed together
+    columns = np.arange(size // kernel_height).reshape(-1, 1, row)
+    return np.repeat(columns, kernel_height, axis=1).reshape(-1)
 
 
 @pytest.mark.parametrize("name", [*EXACT, *ROUNDED])
 @quiet
 @given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
 def test_one_thread_writes_an_element(device, name, data, dtype, grid, seed):
-    """Each thread is run alone. It changes elements of its own number only (and of that number plus the number of
-    threads, and so on), and all threads together change what the plain version changes: everything, but for sums of
-    nothing. So no element is written by two threads, and none is forgotten."""
+    """Each thread is run alone. It sees to tasks of its own number only (and of that number plus the number of threads,
+    and so on), and all threads together change what the plain version changes: everything, but for sums of nothing. So
+    no element is written by two threads, and none is forgotten."""
     arguments, outputs = {**EXACT, **ROUNDED}[name](data.draw, dtype, np.random.default_rng(seed))
     expected = call(plain_version(name), arguments, outputs)
     before = [arguments[position] for position in outputs]
@@ -176,7 +188,7 @@ def test_one_thread_writes_an_element(device, name, data, dtype, grid, seed):
             device.only = None
         for times, old, new in zip(changed, before, after, strict=True):
             here = ~np.equal(old, new).reshape(-1)  # the scratch memory of LRN may hold anything, NaN too
-            assert not np.any(np.delete(here, np.arange(thread, here.size, count))), "an element of another thread"
+            assert np.all(tasks(name, arguments, here.size)[here] % count == thread), "an element of another thread"
             times += here
     for times, old, new in zip(changed, before, expected, strict=True):
         assert np.array_equal(times, (old != new).reshape(-1))
@@ -191,12 +203,12 @@ def lrn_magnitude(dy, x, size, alpha, beta, k, region):
 
 
 def check_lrn(dy, x, constants):
-    """Compare with the plain version in float64. With n neighbours, s is right to n + 3 roundings, each of half
-    float64's epsilon; its power to as many (beta is at most 1) and 4 of its own; each of the terms to 2 (n + 3) + 10;
-    their sum to n more. Both versions may be off by that, and ours is rounded to its dtype at the end."""
+    """Compare with the plain version in float64. With n neighbours, s is right to n + 3 roundings, each of half an
+    epsilon; its power to as many (beta is at most 1) and 4 of its own; each of the terms to 2 (n + 3) + 10; their sum to
+    n more. Both versions may be off by that, each by its own epsilon, and ours is rounded once more at the end."""
     wide, wide_dy, y, dx = x.astype(np.float64), dy.astype(np.float64), np.full_like(x, 99), np.full_like(x, 99)
     n = constants[0] ** (2 if constants[-1] == "within" else 1)
-    relative = (3 * n + 16) * np.finfo(np.float64).eps
+    relative = (3 * n + 16) * (np.finfo(x.dtype).eps + np.finfo(np.float64).eps) / 2
     last, smallest = np.finfo(x.dtype).eps / 2, np.finfo(x.dtype).smallest_subnormal
 
     cuda.lrn_cuda(x, *constants, y)
@@ -211,10 +223,11 @@ def check_lrn(dy, x, constants):
 
 
 @quiet
-@given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))
-def test_lrn_equals_the_plain_version_in_float64(device, data, dtype, grid, seed):
+@given(data=st.data(), dtype=dtypes, grid=GRIDS, index=INDEX_TYPES, seed=st.integers(0, 999))
+def test_lrn_equals_the_plain_version_in_float64(device, data, dtype, grid, index, seed):
     (dy, x, *constants, _), _ = lrn_backward(data.draw, dtype, np.random.default_rng(seed))
     device.blocks, device.threads = grid
+    device.index = index
     check_lrn(dy, x, constants)
 
 

@@ -58,7 +58,7 @@ def test_a_source_is_compiled_once_for_each_type(cupy):
         cuda.relu_gradient_cuda(array, array, array)
         cuda.sigmoid_gradient_cuda(array, array, array)
     source = (FOLDER / "slopes.cu").read_text(encoding="utf-8")
-    assert cupy.modules == [(source, ("-DREAL=float",)), (source, ("-DREAL=double",))]
+    assert cupy.modules == [(source, (f"-DREAL={real}", "-DINDEX=int")) for real in ("float", "double")]
     assert cupy.taken == ["relu_gradient", "sigmoid_gradient"] * 2
     assert [name for name, *_ in cupy.calls] == ["relu_gradient", "sigmoid_gradient"] * 3
 
@@ -71,16 +71,29 @@ def test_there_is_a_thread_for_each_element_up_to_a_limit(cupy, size, blocks):
     cuda._launch("relu_gradient", size, array, array, array)
     ((name, grid, block, arguments),) = cupy.calls
     assert (name, grid, block) == ("relu_gradient", (blocks,), (256,))
-    assert arguments[0] == size and type(arguments[0]) is np.int64
+    assert arguments[0] == size and type(arguments[0]) is np.int32
 
 
-def test_numbers_arrive_with_the_width_that_the_c_function_has(cupy):
+@pytest.mark.parametrize("last, whole", [(70, np.int32), (1 << 40, np.int64)])
+def test_numbers_arrive_with_the_width_that_the_c_function_has(cupy, last, whole):
     array = np.zeros(3, np.float32)
-    cuda._launch("sgd_paper", 3, array, 3, np.int32(4), 0.5, np.float32(0.25), 1 << 40)
+    cuda._launch("sgd_paper", 3, array, 3, np.int64(4), 0.5, np.float32(0.25), last)
     ((_, _, _, arguments),) = cupy.calls
     assert arguments[1] is array
-    assert arguments[2:] == (3, 4, 0.5, 0.25, 1 << 40)
-    assert [type(number) for number in arguments[2:]] == [np.int64, np.int64, np.float64, np.float64, np.int64]
+    assert arguments[2:] == (3, 4, 0.5, 0.25, last)
+    assert [type(number) for number in arguments[2:]] == [whole, whole, np.float64, np.float64, whole]
+
+
+def test_indices_have_32_bits_where_that_is_enough(cupy):
+    """The last element, and what a thread adds to it for its next one, must be numbers of that width."""
+    step = cuda.THREADS * cuda.BLOCKS
+    most = (1 << 31) - 1 - step
+    for size, expected in ((most, "int"), (most + 1, "long long"), (1 << 33, "long long")):
+        large, small = np.broadcast_to(np.float32(0), (size,)), np.zeros(3, np.float32)
+        assert cuda.index_type(size, (small,)) == expected, "many tasks"
+        assert cuda.index_type(3, (small, 2, large, 0.5)) == expected, "a large array"
+        cuda._launch("sgd_paper", size, small, small, small, 0.1, 0.5, 1e300)
+        assert cupy.modules[-1][1] == ("-DREAL=float", f"-DINDEX={expected}")
 
 
 def test_nothing_is_started_for_an_empty_array(cupy):
@@ -137,7 +150,7 @@ def test_every_kernel_has_its_source():
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_kernels_take_the_size_first_and_then_only_known_types(file):
     for name, types in parameters(file).items():
-        assert types[0] == ("long long", False), name
+        assert types[0] == ("INDEX", False), name
         for kind, pointer in types:
             assert kind in ({"REAL", *ELEMENTS} if pointer else SCALARS), f"{name}: {kind}"
 
@@ -147,11 +160,12 @@ def test_no_kernel_depends_on_the_order_of_threads(file):
     source = file.read_text(encoding="utf-8")
     assert not re.findall("__shared__|__sync|atomic|volatile|__restrict__", source)
     loop = (
-        "for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size; "
-        "index += (long long)gridDim.x * blockDim.x)"
+        "for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size; "
+        "index += (INDEX)gridDim.x * blockDim.x)"
     )
     assert " ".join(source.split()).count(loop) == len(parameters(file))
-    assert not re.search(r"\b(float|unsigned|size_t)\b", re.sub("//.*", "", source)), "REAL, and indices of 64 bits"
+    code = re.sub("//.*", "", source).replace("const long long *labels", "")
+    assert not re.search(r"\b(float|unsigned|size_t|long)\b", code), "REAL and INDEX"
     assert max(map(len, source.splitlines())) <= 120
 
 
@@ -162,9 +176,10 @@ def test_the_sources_are_installed_with_the_package():
     assert FILES and all(any(fnmatch(file.name, pattern) for pattern in patterns) for file in FILES)
 
 
+@pytest.mark.parametrize("index", cuda.INDICES)
 @pytest.mark.parametrize("real", ["float", "double"])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_compiler_that_cupy_calls_accepts_it(file, real):
+def test_the_compiler_that_cupy_calls_accepts_it(file, real, index):
     """It needs no graphics card."""
     pytest.importorskip("cupy", reason="There is no CuPy.")
     from cupy_backends.cuda.libs import nvrtc
@@ -174,20 +189,23 @@ def test_the_compiler_that_cupy_calls_accepts_it(file, real):
     except RuntimeError as error:
         pytest.skip(f"CuPy finds no compiler: {error}.")
     try:
-        nvrtc.compileProgram(program, [f"-DREAL={real}", "-arch=compute_75", "-std=c++17"])
+        nvrtc.compileProgram(program, [f"-DREAL={real}", f"-DINDEX={index}", "-arch=compute_75", "-std=c++17"])
     finally:
         assert nvrtc.getProgramLog(program).strip("\0 \n") == ""
 
 
+@pytest.mark.parametrize("index", cuda.INDICES)
 @pytest.mark.parametrize("real", ["float", "double"])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_cuda_compiler_accepts_it(file, real, tmp_path):
+def test_the_cuda_compiler_accepts_it(file, real, index, tmp_path):
     if shutil.which("nvcc") is None:
         pytest.skip("There is no CUDA compiler, nvcc.")
     listed = subprocess.run(["nvcc", "--list-gpu-arch"], capture_output=True, text=True).stdout.split()
     oldest = min(listed, key=lambda name: int(name.removeprefix("compute_")), default="compute_70")
-    options = ["-ptx", f"-DREAL={real}", f"-arch={oldest}", "-Werror=all-warnings", "-o", str(tmp_path / "out.ptx")]
-    done = subprocess.run(["nvcc", *options, str(file)], capture_output=True, text=True)
+    options = ["-ptx", f"-DREAL={real}", f"-DINDEX={index}", f"-arch={oldest}", "-Werror=all-warnings"]
+    done = subprocess.run(
+        ["nvcc", *options, "-o", str(tmp_path / "out.ptx"), str(file)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     ptx = (tmp_path / "out.ptx").read_text()
     assert set(re.findall(r"\.entry (\w+)\(", ptx)) == set(cuda.SOURCES[file.stem])

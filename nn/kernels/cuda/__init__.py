@@ -1,13 +1,16 @@
 """The kernels once more, for graphics cards: the .cu files in this folder are CUDA C, and CuPy compiles and runs them.
 
 Each function here has the signature and the meaning of the plain version of its name: `im2col_cuda` of `im2col_plain`.
-It works out the sizes and starts a thread for each element of the output; of very large outputs, a thread takes several
-elements. Every element is written by one thread, which gathers what it needs. No two threads add to the same place, so
-that results do not depend on which comes first.
+It works out the sizes and starts a thread for each element of the output (im2col: for each column of a patch); of very
+large outputs, a thread takes several elements. Every element is written by one thread, which gathers what it needs. No
+two threads add to the same place, so that results do not depend on which comes first.
 
 The arrays must be CuPy's, on the current device and stored row by row, with one dtype, float32 or float64. The work
 goes to the current stream and is not waited for. Convolutions have im2col only: on a graphics card the matrix product
 is so fast that patches pay for any number of channels.
+
+Each source is compiled for the numbers and for the indices it is called with, REAL and INDEX. Indices have 32 bits
+where that is enough, because cards divide numbers of 64 bits several times more slowly.
 
 CuPy is imported when the first kernel runs, so that the library does not need it.
 """
@@ -39,6 +42,7 @@ SOURCES = {
     "sampling": ("affine",),
 }
 REALS = {"float32": "float", "float64": "double"}
+INDICES = {"int": np.int32, "long long": np.int64}
 
 
 def source_of(name: str) -> Path:
@@ -46,16 +50,22 @@ def source_of(name: str) -> Path:
     return Path(__file__).with_name(next(file for file, names in SOURCES.items() if name in names) + ".cu")
 
 
-def c_arguments(size: int, arguments: tuple) -> tuple:
-    """What the C function is given: `size`, the number of output elements, then the arguments. A whole number becomes a
-    long long and any other number a double. Of an array the C function gets the address alone, which does not say how
-    the elements lie: they must lie row by row."""
-    return tuple(_c_argument(argument) for argument in (size, *arguments))
+def index_type(size: int, arguments: tuple) -> str:
+    """What INDEX is: int where every element of every array can be counted with it, and a thread's next one as well."""
+    lengths = (getattr(argument, "size", argument) for argument in arguments if not isinstance(argument, float))
+    return "int" if max(size, *lengths) + THREADS * BLOCKS < 1 << 31 else "long long"
 
 
-def _c_argument(argument):
+def c_arguments(size: int, arguments: tuple, index: str) -> tuple:
+    """What the C function is given: `size`, the number of threads' tasks, then the arguments. A whole number becomes an
+    INDEX and any other number a double. Of an array the C function gets the address alone, which does not say how the
+    elements lie: they must lie row by row."""
+    return tuple(_c_argument(argument, INDICES[index]) for argument in (size, *arguments))
+
+
+def _c_argument(argument, index):
     if isinstance(argument, int | np.integer):
-        return np.int64(argument)
+        return index(argument)
     if isinstance(argument, float | np.floating):
         return np.float64(argument)
     if not argument.flags.c_contiguous:
@@ -67,21 +77,24 @@ def _c_argument(argument):
 
 
 def _launch(name, size, *arguments):
-    """Run the kernel `name` on `size` output elements. The first argument is an array; REAL is its type."""
+    """Run the kernel `name` with `size` tasks, most often one for each output element. The first argument is an array;
+    REAL is its type."""
     if size == 0:
         return  # CUDA knows no empty grid
-    kernel = _kernel(name, REALS[arguments[0].dtype.name])
-    kernel((min(-(-size // THREADS), BLOCKS),), (THREADS,), c_arguments(size, arguments))
+    index = index_type(size, arguments)
+    kernel = _kernel(name, REALS[arguments[0].dtype.name], index)
+    kernel((min(-(-size // THREADS), BLOCKS),), (THREADS,), c_arguments(size, arguments, index))
 
 
 @cache  # CuPy would make a new one each time, and look its code up again
-def _kernel(name: str, real: str):
-    return _module(source_of(name), real).get_function(name)
+def _kernel(name: str, real: str, index: str):
+    return _module(source_of(name), real, index).get_function(name)
 
 
 @cache
-def _module(source: Path, real: str):
-    return load_cupy().RawModule(code=source.read_text(encoding="utf-8"), options=(f"-DREAL={real}",))
+def _module(source: Path, real: str, index: str):
+    code, options = source.read_text(encoding="utf-8"), (f"-DREAL={real}", f"-DINDEX={index}")
+    return load_cupy().RawModule(code=code, options=options)
 
 
 @cache
@@ -104,8 +117,8 @@ def load_cupy():
 
 def im2col_cuda(x, kernel, stride, padding, rows, width, patches):
     """As `im2col_plain`."""
-    height = rows[1] - rows[0]
-    _launch("im2col", patches.size, x, *x.shape[1:], *kernel, *stride, *padding, rows[0], height, width, patches)
+    height, columns = rows[1] - rows[0], patches.size // kernel[0]
+    _launch("im2col", columns, x, *x.shape[1:], *kernel, *stride, *padding, rows[0], height, width, patches)
 
 
 def col2im_cuda(patches, kernel, stride, padding, width, x):
@@ -137,13 +150,13 @@ def sum_pool_backward_cuda(dy, kernel, stride, padding, factor, dx):
 
 
 def lrn_cuda(x, size, alpha, beta, k, region, y):
-    """As `lrn_plain`, and the squares cannot overflow float32: they are added up as doubles."""
+    """As `lrn_plain`, and the squares cannot overflow float32."""
     sizes, constants = _neighbourhood(x, size, region), (float(alpha), float(beta), float(k))
     _launch(f"lrn_{region}", y.size, x, *sizes, *constants, y)
 
 
 def lrn_backward_cuda(dy, x, size, alpha, beta, k, region, dx):
-    """As `lrn_backward_plain`, and the squares cannot overflow float32: they are added up as doubles."""
+    """As `lrn_backward_plain`, and the squares cannot overflow float32."""
     sizes, constants = _neighbourhood(x, size, region), (float(alpha), float(beta), float(k))
     terms = np.empty_like(x, dtype=np.float64)
     _launch(f"lrn_{region}_terms", terms.size, dy, x, *sizes, *constants, terms)

@@ -8,58 +8,72 @@
 // up to `reach` at the same pixel; "within": the pixels at a distance of up to `reach` along both axes in the same
 // channel.
 //
-// Everything between reading and writing is double, and so is `terms`: the square of a float above 1.8e19 is no float
-// any more, and its s^-beta would come out as 0. Cards made for games compute doubles slowly; they pay for this here.
+// The square of a float above 1.8e19 is no float any more. Where s is none, it is computed once more as a double, with
+// all that follows from it; so rarely that it costs no time. terms are doubles, since they shrink as x grows: the terms
+// of such an x would be 0 as floats.
 
 
-static __device__ double inverse_power(double s, double beta)
+template <typename NUMBER> static __device__ NUMBER inverse_power(NUMBER s, NUMBER beta)
 {
-    if (beta != 0.75)
+    if (beta != (NUMBER)0.75)
         return pow(s, -beta);
-    double root = 1 / sqrt(s);  // s^-0.75, the papers' power, with two square roots: faster than a power
+    NUMBER root = 1 / sqrt(s);  // s^-0.75, the papers' power, with two square roots: faster than a power
     return root * sqrt(root);
 }
 
-static __device__ double square(double number)
+template <typename NUMBER> static __device__ NUMBER square(NUMBER number)
 {
     return number * number;
 }
 
 // s_i of element i = index, across.
-static __device__ double scale_across(
-    const REAL *x, long long index, long long channels, long long reach, double alpha, double k)
+template <typename NUMBER> static __device__ NUMBER scale_across(
+    const REAL *x, INDEX index, INDEX channels, INDEX reach, double alpha, double k)
 {
-    long long c = index % channels;
-    double sum = 0;
-    for (long long step = -reach; step <= reach; step++)
+    INDEX c = index % channels;
+    NUMBER sum = 0;
+    for (INDEX step = -reach; step <= reach; step++)
         if (c + step >= 0 && c + step < channels)
-            sum += square(x[index + step]);
-    return k + alpha * sum;
+            sum += square<NUMBER>(x[index + step]);
+    return (NUMBER)k + (NUMBER)alpha * sum;
 }
 
 // s_i of element i = index, within.
-static __device__ double scale_within(
-    const REAL *x, long long index, long long height, long long width, long long channels, long long reach,
-    double alpha, double k)
+template <typename NUMBER> static __device__ NUMBER scale_within(
+    const REAL *x, INDEX index, INDEX height, INDEX width, INDEX channels, INDEX reach, double alpha, double k)
 {
-    long long w = index / channels % width, h = index / channels / width % height;
-    double sum = 0;
-    for (long long down = -reach; down <= reach; down++)
-        for (long long right = -reach; right <= reach; right++)
+    INDEX w = index / channels % width, h = index / channels / width % height;
+    NUMBER sum = 0;
+    for (INDEX down = -reach; down <= reach; down++)
+        for (INDEX right = -reach; right <= reach; right++)
             if (h + down >= 0 && h + down < height && w + right >= 0 && w + right < width)
-                sum += square(x[index + (down * width + right) * channels]);
-    return k + alpha * sum;
+                sum += square<NUMBER>(x[index + (down * width + right) * channels]);
+    return (NUMBER)k + (NUMBER)alpha * sum;
+}
+
+// y_i from x_i and s_i, and as well dx_i's first part from dy_i and s_i.
+template <typename NUMBER> static __device__ NUMBER divided(REAL x, NUMBER s, double beta)
+{
+    return x * inverse_power(s, (NUMBER)beta);
+}
+
+// terms_j from dy_j, x_j and s_j.
+template <typename NUMBER> static __device__ double term(REAL dy, REAL x, NUMBER s, double beta)
+{
+    return (double)(dy * inverse_power(s, (NUMBER)beta)) * (x / s);
 }
 
 
 // y_i, across. A thread computes one element of y.
 extern "C" __global__ void lrn_across(
-    long long size, const REAL *x, long long channels, long long reach, double alpha, double beta, double k, REAL *y)
+    INDEX size, const REAL *x, INDEX channels, INDEX reach, double alpha, double beta, double k, REAL *y)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        double s = scale_across(x, index, channels, reach, alpha, k);
-        y[index] = (REAL)(x[index] * inverse_power(s, beta));
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        REAL s = scale_across<REAL>(x, index, channels, reach, alpha, k);
+        y[index] = (REAL)(isfinite(s)
+            ? divided(x[index], s, beta)
+            : divided(x[index], scale_across<double>(x, index, channels, reach, alpha, k), beta));
     }
 }
 
@@ -67,31 +81,35 @@ extern "C" __global__ void lrn_across(
 // terms_j, across. A thread computes one element of `terms`. They are stored because every dx_i needs those of all its
 // neighbours: to compute each of them there again would read (2 reach + 1)^2 numbers.
 extern "C" __global__ void lrn_across_terms(
-    long long size, const REAL *dy, const REAL *x, long long channels, long long reach, double alpha, double beta,
-    double k, double *terms)
+    INDEX size, const REAL *dy, const REAL *x, INDEX channels, INDEX reach, double alpha, double beta, double k,
+    double *terms)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        double s = scale_across(x, index, channels, reach, alpha, k);
-        terms[index] = (double)dy[index] * x[index] * inverse_power(s, beta) / s;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        REAL s = scale_across<REAL>(x, index, channels, reach, alpha, k);
+        terms[index] = isfinite(s)
+            ? term(dy[index], x[index], s, beta)
+            : term(dy[index], x[index], scale_across<double>(x, index, channels, reach, alpha, k), beta);
     }
 }
 
 
 // dx_i, across. A thread computes one element of dx.
 extern "C" __global__ void lrn_across_backward(
-    long long size, const REAL *dy, const REAL *x, const double *terms, long long channels, long long reach,
-    double alpha, double beta, double k, REAL *dx)
+    INDEX size, const REAL *dy, const REAL *x, const double *terms, INDEX channels, INDEX reach, double alpha,
+    double beta, double k, REAL *dx)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        long long c = index % channels;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        INDEX c = index % channels;
         double sum = 0;
-        for (long long step = -reach; step <= reach; step++)
+        for (INDEX step = -reach; step <= reach; step++)
             if (c + step >= 0 && c + step < channels)
                 sum += terms[index + step];
-        double s = scale_across(x, index, channels, reach, alpha, k);
-        double direct = dy[index] * inverse_power(s, beta);
+        REAL s = scale_across<REAL>(x, index, channels, reach, alpha, k);
+        double direct = isfinite(s)
+            ? divided(dy[index], s, beta)
+            : divided(dy[index], scale_across<double>(x, index, channels, reach, alpha, k), beta);
         dx[index] = (REAL)(direct - 2 * alpha * beta * x[index] * sum);
     }
 }
@@ -99,45 +117,51 @@ extern "C" __global__ void lrn_across_backward(
 
 // y_i, within. A thread computes one element of y.
 extern "C" __global__ void lrn_within(
-    long long size, const REAL *x, long long height, long long width, long long channels, long long reach,
-    double alpha, double beta, double k, REAL *y)
+    INDEX size, const REAL *x, INDEX height, INDEX width, INDEX channels, INDEX reach, double alpha, double beta,
+    double k, REAL *y)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        double s = scale_within(x, index, height, width, channels, reach, alpha, k);
-        y[index] = (REAL)(x[index] * inverse_power(s, beta));
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        REAL s = scale_within<REAL>(x, index, height, width, channels, reach, alpha, k);
+        y[index] = (REAL)(isfinite(s)
+            ? divided(x[index], s, beta)
+            : divided(x[index], scale_within<double>(x, index, height, width, channels, reach, alpha, k), beta));
     }
 }
 
 
 // terms_j, within. A thread computes one element of `terms`.
 extern "C" __global__ void lrn_within_terms(
-    long long size, const REAL *dy, const REAL *x, long long height, long long width, long long channels,
-    long long reach, double alpha, double beta, double k, double *terms)
+    INDEX size, const REAL *dy, const REAL *x, INDEX height, INDEX width, INDEX channels, INDEX reach, double alpha,
+    double beta, double k, double *terms)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        double s = scale_within(x, index, height, width, channels, reach, alpha, k);
-        terms[index] = (double)dy[index] * x[index] * inverse_power(s, beta) / s;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        REAL s = scale_within<REAL>(x, index, height, width, channels, reach, alpha, k);
+        terms[index] = isfinite(s)
+            ? term(dy[index], x[index], s, beta)
+            : term(dy[index], x[index], scale_within<double>(x, index, height, width, channels, reach, alpha, k), beta);
     }
 }
 
 
 // dx_i, within. A thread computes one element of dx.
 extern "C" __global__ void lrn_within_backward(
-    long long size, const REAL *dy, const REAL *x, const double *terms, long long height, long long width,
-    long long channels, long long reach, double alpha, double beta, double k, REAL *dx)
+    INDEX size, const REAL *dy, const REAL *x, const double *terms, INDEX height, INDEX width, INDEX channels,
+    INDEX reach, double alpha, double beta, double k, REAL *dx)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        long long w = index / channels % width, h = index / channels / width % height;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        INDEX w = index / channels % width, h = index / channels / width % height;
         double sum = 0;
-        for (long long down = -reach; down <= reach; down++)
-            for (long long right = -reach; right <= reach; right++)
+        for (INDEX down = -reach; down <= reach; down++)
+            for (INDEX right = -reach; right <= reach; right++)
                 if (h + down >= 0 && h + down < height && w + right >= 0 && w + right < width)
                     sum += terms[index + (down * width + right) * channels];
-        double s = scale_within(x, index, height, width, channels, reach, alpha, k);
-        double direct = dy[index] * inverse_power(s, beta);
+        REAL s = scale_within<REAL>(x, index, height, width, channels, reach, alpha, k);
+        double direct = isfinite(s)
+            ? divided(dy[index], s, beta)
+            : divided(dy[index], scale_within<double>(x, index, height, width, channels, reach, alpha, k), beta);
         dx[index] = (REAL)(direct - 2 * alpha * beta * x[index] * sum);
     }
 }

@@ -10,22 +10,22 @@
 // The first of equal elements wins, and the first NaN over everything. Every window must hold a pixel.
 // A thread computes one element of y and the same of `winners`.
 extern "C" __global__ void max_pool(
-    long long size, const REAL *x, long long x_height, long long x_width, long long channels, long long kernel_height,
-    long long kernel_width, long long stride_height, long long stride_width, long long padding_height,
-    long long padding_width, long long height, long long width, REAL *y, int *winners)
+    INDEX size, const REAL *x, INDEX x_height, INDEX x_width, INDEX channels, INDEX kernel_height,
+    INDEX kernel_width, INDEX stride_height, INDEX stride_width, INDEX padding_height,
+    INDEX padding_width, INDEX height, INDEX width, REAL *y, int *winners)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        long long c = index % channels;
-        long long left = index / channels % width * stride_width - padding_width;
-        long long top = index / channels / width % height * stride_height - padding_height;
-        long long n = index / channels / width / height;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        INDEX c = index % channels;
+        INDEX left = index / channels % width * stride_width - padding_width;
+        INDEX top = index / channels / width % height * stride_height - padding_height;
+        INDEX n = index / channels / width / height;
 
         REAL best = 0;
         int winner = -1;
-        for (long long i = 0; i < kernel_height; i++)
-            for (long long j = 0; j < kernel_width; j++) {
-                long long h = top + i, w = left + j;
+        for (INDEX i = 0; i < kernel_height; i++)
+            for (INDEX j = 0; j < kernel_width; j++) {
+                INDEX h = top + i, w = left + j;
                 if (h < 0 || h >= x_height || w < 0 || w >= x_width)
                     continue;
                 REAL element = x[((n * x_height + h) * x_width + w) * channels + c];
@@ -43,12 +43,12 @@ extern "C" __global__ void max_pool(
 
 // Along one axis, window o holds the places o * stride to o * stride + kernel - 1 of the padded picture. These are the
 // first window that holds a place and, of `count` windows, the last.
-static __device__ long long first_window(long long place, long long kernel, long long stride)
+static __device__ INDEX first_window(INDEX place, INDEX kernel, INDEX stride)
 {
     return place < kernel ? 0 : (place - kernel) / stride + 1;
 }
 
-static __device__ long long last_window(long long place, long long stride, long long count)
+static __device__ INDEX last_window(INDEX place, INDEX stride, INDEX count)
 {
     return place / stride < count ? place / stride : count - 1;
 }
@@ -57,23 +57,23 @@ static __device__ long long last_window(long long place, long long stride, long 
 // dx[n, h, w, c] = sum of dy[n, oh, ow, c] over the windows (oh, ow) that the pixel (h, w) won.
 // A thread computes one element of dx: it asks every window that holds the pixel whether the pixel won.
 extern "C" __global__ void max_pool_backward(
-    long long size, const REAL *dy, const int *winners, long long height, long long width, long long kernel_height,
-    long long kernel_width, long long stride_height, long long stride_width, long long padding_height,
-    long long padding_width, long long x_height, long long x_width, long long channels, REAL *dx)
+    INDEX size, const REAL *dy, const int *winners, INDEX height, INDEX width, INDEX kernel_height,
+    INDEX kernel_width, INDEX stride_height, INDEX stride_width, INDEX padding_height,
+    INDEX padding_width, INDEX x_height, INDEX x_width, INDEX channels, REAL *dx)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        long long c = index % channels;
-        long long w = index / channels % x_width + padding_width;  // in the padded picture
-        long long h = index / channels / x_width % x_height + padding_height;
-        long long n = index / channels / x_width / x_height;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        INDEX c = index % channels;
+        INDEX w = index / channels % x_width + padding_width;  // in the padded picture
+        INDEX h = index / channels / x_width % x_height + padding_height;
+        INDEX n = index / channels / x_width / x_height;
 
-        long long last_oh = last_window(h, stride_height, height), last_ow = last_window(w, stride_width, width);
+        INDEX last_oh = last_window(h, stride_height, height), last_ow = last_window(w, stride_width, width);
         REAL sum = 0;
-        for (long long oh = first_window(h, kernel_height, stride_height); oh <= last_oh; oh++)
-            for (long long ow = first_window(w, kernel_width, stride_width); ow <= last_ow; ow++) {
-                long long place = (h - oh * stride_height) * kernel_width + w - ow * stride_width;
-                long long window = ((n * height + oh) * width + ow) * channels + c;
+        for (INDEX oh = first_window(h, kernel_height, stride_height); oh <= last_oh; oh++)
+            for (INDEX ow = first_window(w, kernel_width, stride_width); ow <= last_ow; ow++) {
+                INDEX place = (h - oh * stride_height) * kernel_width + w - ow * stride_width;
+                INDEX window = ((n * height + oh) * width + ow) * channels + c;
                 if (winners[window] == place)
                     sum += dy[window];
             }
@@ -86,20 +86,20 @@ extern "C" __global__ void max_pool_backward(
 //                                                ow * stride_width - padding_width + j, c],  0 outside the picture.
 // A thread computes one element of y.
 extern "C" __global__ void sum_pool(
-    long long size, const REAL *x, long long x_height, long long x_width, long long channels, long long kernel_height,
-    long long kernel_width, long long stride_height, long long stride_width, long long padding_height,
-    long long padding_width, long long height, long long width, double factor, REAL *y)
+    INDEX size, const REAL *x, INDEX x_height, INDEX x_width, INDEX channels, INDEX kernel_height,
+    INDEX kernel_width, INDEX stride_height, INDEX stride_width, INDEX padding_height,
+    INDEX padding_width, INDEX height, INDEX width, double factor, REAL *y)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        long long c = index % channels;
-        long long left = index / channels % width * stride_width - padding_width;
-        long long top = index / channels / width % height * stride_height - padding_height;
-        long long n = index / channels / width / height;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        INDEX c = index % channels;
+        INDEX left = index / channels % width * stride_width - padding_width;
+        INDEX top = index / channels / width % height * stride_height - padding_height;
+        INDEX n = index / channels / width / height;
 
         REAL sum = 0;
-        for (long long h = top; h < top + kernel_height; h++)
-            for (long long w = left; w < left + kernel_width; w++)
+        for (INDEX h = top; h < top + kernel_height; h++)
+            for (INDEX w = left; w < left + kernel_width; w++)
                 if (h >= 0 && h < x_height && w >= 0 && w < x_width)
                     sum += x[((n * x_height + h) * x_width + w) * channels + c];
         y[index] = (REAL)factor * sum;
@@ -110,22 +110,22 @@ extern "C" __global__ void sum_pool(
 // dx[n, h, w, c] = factor * sum of dy[n, oh, ow, c] over the windows (oh, ow) that hold the pixel (h, w).
 // A thread computes one element of dx.
 extern "C" __global__ void sum_pool_backward(
-    long long size, const REAL *dy, long long height, long long width, long long kernel_height, long long kernel_width,
-    long long stride_height, long long stride_width, long long padding_height, long long padding_width,
-    long long x_height, long long x_width, long long channels, double factor,
+    INDEX size, const REAL *dy, INDEX height, INDEX width, INDEX kernel_height, INDEX kernel_width,
+    INDEX stride_height, INDEX stride_width, INDEX padding_height, INDEX padding_width,
+    INDEX x_height, INDEX x_width, INDEX channels, double factor,
     REAL *dx)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        long long c = index % channels;
-        long long w = index / channels % x_width + padding_width;  // in the padded picture
-        long long h = index / channels / x_width % x_height + padding_height;
-        long long n = index / channels / x_width / x_height;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        INDEX c = index % channels;
+        INDEX w = index / channels % x_width + padding_width;  // in the padded picture
+        INDEX h = index / channels / x_width % x_height + padding_height;
+        INDEX n = index / channels / x_width / x_height;
 
-        long long last_oh = last_window(h, stride_height, height), last_ow = last_window(w, stride_width, width);
+        INDEX last_oh = last_window(h, stride_height, height), last_ow = last_window(w, stride_width, width);
         REAL sum = 0;
-        for (long long oh = first_window(h, kernel_height, stride_height); oh <= last_oh; oh++)
-            for (long long ow = first_window(w, kernel_width, stride_width); ow <= last_ow; ow++)
+        for (INDEX oh = first_window(h, kernel_height, stride_height); oh <= last_oh; oh++)
+            for (INDEX ow = first_window(w, kernel_width, stride_width); ow <= last_ow; ow++)
                 sum += dy[((n * height + oh) * width + ow) * channels + c];
         dx[index] = (REAL)factor * sum;
     }

@@ -12,15 +12,15 @@ static __device__ double between(double lowest, double number, double highest)
 // Outside the picture is `fill`.
 // A thread computes one element of `out`. Places and shares are double, as the maps are.
 extern "C" __global__ void affine(
-    long long size, const REAL *images, const double *maps, long long height, long long width, long long channels,
+    INDEX size, const REAL *images, const double *maps, INDEX height, INDEX width, INDEX channels,
     double fill, REAL *out)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
-        long long c = index % channels;
-        long long w = index / channels % width;
-        long long h = index / channels / width % height;
-        long long n = index / channels / width / height;
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
+        INDEX c = index % channels;
+        INDEX w = index / channels % width;
+        INDEX h = index / channels / width % height;
+        INDEX n = index / channels / width / height;
 
         const double *m = maps + 6 * n;
         double middle_h = (height - 1) / 2.0, middle_w = (width - 1) / 2.0;
@@ -28,14 +28,14 @@ extern "C" __global__ void affine(
         // Whatever lies further out than one pixel sees `fill`, as that pixel does.
         double source_h = between(-1, m[0] * y + m[1] * x + m[2] + middle_h, (double)height);
         double source_w = between(-1, m[3] * y + m[4] * x + m[5] + middle_w, (double)width);
-        long long top = (long long)floor(source_h), left = (long long)floor(source_w);
+        INDEX top = (INDEX)floor(source_h), left = (INDEX)floor(source_w);
         double down = source_h - top, right = source_w - left;
 
         double sum = 0;
         for (int i = 0; i < 2; i++)
             for (int j = 0; j < 2; j++) {
                 double share = (i ? down : 1 - down) * (j ? right : 1 - right);
-                long long ih = top + i, iw = left + j;
+                INDEX ih = top + i, iw = left + j;
                 bool inside = ih >= 0 && ih < height && iw >= 0 && iw < width;
                 sum += share * (inside ? images[((n * height + ih) * width + iw) * channels + c] : fill);
             }

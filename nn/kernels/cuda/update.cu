@@ -6,10 +6,10 @@
 
 // v <- momentum v - lr (weight_decay w + g);  w <- w + v. A thread computes one element of v and the same of w.
 extern "C" __global__ void sgd_paper(
-    long long size, REAL *w, REAL *v, const REAL *g, double lr, double momentum, double weight_decay)
+    INDEX size, REAL *w, REAL *v, const REAL *g, double lr, double momentum, double weight_decay)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
         v[index] = (REAL)momentum * v[index] - (REAL)lr * ((REAL)weight_decay * w[index] + g[index]);
         w[index] += v[index];
     }
@@ -18,10 +18,10 @@ extern "C" __global__ void sgd_paper(
 
 // v <- momentum v + g + weight_decay w;  w <- w - lr v. A thread computes one element of v and the same of w.
 extern "C" __global__ void sgd_pytorch(
-    long long size, REAL *w, REAL *v, const REAL *g, double lr, double momentum, double weight_decay)
+    INDEX size, REAL *w, REAL *v, const REAL *g, double lr, double momentum, double weight_decay)
 {
-    for (long long index = blockIdx.x * (long long)blockDim.x + threadIdx.x; index < size;
-         index += (long long)gridDim.x * blockDim.x) {
+    for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
+         index += (INDEX)gridDim.x * blockDim.x) {
         v[index] = (REAL)momentum * v[index] + (g[index] + (REAL)weight_decay * w[index]);
         w[index] -= (REAL)lr * v[index];
     }
