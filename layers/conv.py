@@ -9,12 +9,12 @@ import numpy as np
 from layers import direct, winograd
 from nn.initialisers import he_normal
 from nn.kernels import col2im, im2col
-from nn.layer import Layer, pair, positive
+from nn.layer import Layer, pair, positive, row_by_row
 from nn.scratch import scratch
 from nn.threads import on_cpu, run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
-CARD_PATCH_BYTES = 1 << 28  # the same on a graphics card, which is best at large products
+CARD_PATCH_BYTES = 1 << 29  # the same on a graphics card, which is best at large products
 # Up to so many patches and from so many weights on, the weights are the larger matrix: threads take columns of it.
 FEW_PATCHES, MANY_WEIGHTS = 1 << 10, 1 << 16
 FEWEST_CHUNKS = 2  # of a batch; more threads would each get too small a matrix product of a single image
@@ -164,8 +164,11 @@ class Conv2d(Layer):
             result = y[images, rows].reshape(-1, self.out_channels)
             for inputs, outputs in groups:
                 patches = self._patches(x[images, ..., inputs], rows, width)
-                np.matmul(patches, weight[:, outputs], out=result[:, outputs])
-                result[:, outputs] += bias[outputs]
+                product = result[:, outputs]
+                if not (on_cpu(x) or product.flags.c_contiguous):  # CuPy would need another array to write to this one
+                    product = scratch("product", product.shape, like=x)
+                np.matmul(patches, weight[:, outputs], out=product)
+                np.add(product, bias[outputs], out=result[:, outputs])
 
         run_parallel(multiply, parts, like=x)
 
@@ -199,7 +202,8 @@ class Conv2d(Layer):
                 dy_rows = dy[images].reshape(-1, self.out_channels)
                 for inputs, outputs in self.channel_groups():
                     patches = self._patches(x[images, ..., inputs], rows, width)
-                    dweights[lane][:, outputs] += patches.T @ dy_rows[:, outputs]
+                    dweight = dweights[lane][:, outputs]
+                    np.add(dweight, patches.T @ dy_rows[:, outputs], out=dweight)
                     if dx is not None:
                         dpatches = np.matmul(dy_rows[:, outputs], weight[:, outputs].T, out=patches)
                         dx_group = np.zeros_like(dx[images, ..., inputs], order="C")
@@ -225,7 +229,7 @@ class Conv2d(Layer):
 
     def _patches(self, x: np.ndarray, rows: slice, width: int) -> np.ndarray:
         """The patches of x for the output rows `rows`, each as one row of a matrix."""
-        x = np.ascontiguousarray(x, like=x)  # a group's channels, side by side
+        x = row_by_row(x)  # a group's channels, side by side
         patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[3]
         patches = scratch("patches", (len(x) * (rows.stop - rows.start) * width, patch), like=x)
         im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, patches)

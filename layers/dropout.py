@@ -47,24 +47,25 @@ class Dropout(Layer):
             return y
         y = self._output(out, x.shape, x)
         self.mask = self.draw(x.shape)
-        self._apply_mask(x, y)
-        self._saved = x.shape, x.dtype
+        silent = np.asarray(~self.mask, like=x)
+        self._silence(silent, x, y)
+        self._saved = silent, x.dtype
         return y
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
-        dy = self._check_gradient(dy, *self._take_saved())
+        silent, dtype = self._take_saved()
+        dy = self._check_gradient(dy, silent.shape, dtype)
         if not input_gradient:
             return None
         dx = self._output(out, dy.shape, dy)
-        self._apply_mask(dy, dx)
+        self._silence(silent, dy, dx)
         return dx
 
     def draw(self, shape: tuple[int, ...]) -> np.ndarray:
         """A mask of this shape: True with probability 1 - p."""
         return self.rng.random(shape, dtype=np.float32) >= self.p
 
-    def _apply_mask(self, source: np.ndarray, target: np.ndarray) -> None:
-        """target = source * mask / (1 - p)."""
-        mask = np.asarray(self.mask, like=source)
+    def _silence(self, silent: np.ndarray, source: np.ndarray, target: np.ndarray) -> None:
+        """target = source / (1 - p), and 0 where `silent`."""
         np.multiply(source, 1.0 / (1.0 - self.p), out=target)
-        np.copyto(target, 0, where=~mask)  # and not times the mask: infinity times 0 would be NaN
+        np.copyto(target, 0, where=silent)  # and not times the mask: infinity times 0 would be NaN

@@ -72,8 +72,9 @@ class Linear(Layer):
         else:
 
             def multiply(outputs):
-                np.matmul(x, weight[:, outputs], out=y[:, outputs])
-                y[:, outputs] += bias[outputs]
+                block = y[:, outputs]
+                np.matmul(x, weight[:, outputs], out=block)
+                np.add(block, bias[outputs], out=block)
 
             run_parallel(multiply, self._blocks(x, self.out_features))
         if training:

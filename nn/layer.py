@@ -122,7 +122,7 @@ class Layer:
             raise ValueError(
                 f"{self.label} got an empty input of shape {tuple(x.shape)}, expected at least one element"
             )
-        return np.ascontiguousarray(x, like=x)
+        return row_by_row(x)
 
     def _check_image_shape(self, image_shape: Sequence[int], length: int, channels: int | None = None) -> None:
         """Check the shape of one image (without N) that `output_shape` and `multiply_adds` are asked about."""
@@ -141,7 +141,7 @@ class Layer:
             raise TypeError(f"{self.label} expected a {dtype} gradient, got {got}; convert it with astype")
         if tuple(dy.shape) != tuple(shape):
             raise ValueError(f"{self.label} expected a gradient of shape {tuple(shape)}, got {tuple(dy.shape)}")
-        return np.ascontiguousarray(dy, like=dy)
+        return row_by_row(dy)
 
     def _output(self, out: np.ndarray | None, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
         """The array to write the result into: `out` if it fits, a new one if there is none."""
@@ -160,6 +160,11 @@ class Layer:
             raise RuntimeError(f"{self.label}: backward needs a forward(x, training=True) before it, one for each call")
         saved, self._saved = self._saved, None
         return saved
+
+
+def row_by_row(array: np.ndarray) -> np.ndarray:
+    """The array, or a copy of it if it is not stored row by row."""
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array, like=array)
 
 
 def pair(value: int | Sequence[int], what: str, smallest: int) -> tuple[int, int]:

@@ -49,8 +49,10 @@ def parameters(source: Path) -> dict[str, list[tuple[str, bool]]]:
 
 
 class Device:
-    """Runs kernels on a grid of `blocks` blocks of `threads` threads; `only`: the numbers of the threads to run; `index`:
-    what INDEX is, if not what the library would choose."""
+    """Runs kernels on a grid of `blocks` blocks of `threads` threads.
+
+    only: the numbers of the threads to run, if not all. index: what INDEX is, if not what the library would choose.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -117,9 +119,7 @@ class Device:
             f"-DINDEX={index}",
         ]
         done = subprocess.run([COMPILER, *flags, str(code), "-o", str(library)], capture_output=True, text=True)
-        assert done.returncode == 0 and not done.stderr, (
-            f"{source.name} with REAL={real} and INDEX={index}:\n{done.stderr}"
-        )
+        assert done.returncode == 0 and not done.stderr, f"{library.name}:\n{done.stderr}"
         return ctypes.CDLL(str(library))
 
 

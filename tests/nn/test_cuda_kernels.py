@@ -204,8 +204,8 @@ def lrn_magnitude(dy, x, size, alpha, beta, k, region):
 
 def check_lrn(dy, x, constants):
     """Compare with the plain version in float64. With n neighbours, s is right to n + 3 roundings, each of half an
-    epsilon; its power to as many (beta is at most 1) and 4 of its own; each of the terms to 2 (n + 3) + 10; their sum to
-    n more. Both versions may be off by that, each by its own epsilon, and ours is rounded once more at the end."""
+    epsilon; its power to as many (beta is at most 1) and 4 of its own; each of the terms to 2 (n + 3) + 10; their sum
+    to n more. Both versions may be off by that, each by its own epsilon, and ours is rounded once more at the end."""
     wide, wide_dy, y, dx = x.astype(np.float64), dy.astype(np.float64), np.full_like(x, 99), np.full_like(x, 99)
     n = constants[0] ** (2 if constants[-1] == "within" else 1)
     relative = (3 * n + 16) * (np.finfo(x.dtype).eps + np.finfo(np.float64).eps) / 2
