@@ -48,6 +48,7 @@ CASES = [
 CARD_CASES = [
     ("AlexNet", task, batch) for task, batches in (("training", (128, 512)), ("forward", (1, 128))) for batch in batches
 ]
+CARD_KINDS = ("cuda", "cuda-tf32")
 RIVALS = {"torch": "torch", "torch-channels-last": "torch", "onnxruntime": "onnxruntime"}  # engine: package
 TURN_SECONDS = 0.2  # a turn takes as many steps as fill this time
 # Where a process's arrays happen to lie in memory can make small networks half as slow again, as long as it lives. So
@@ -95,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_output(parser, "runs/benchmark")
     options = parser.parse_args(arguments)
     cases = [case for case in CASES if options.only in name_of(case)]
-    if not cases:
+    card_cases = [(case, kind) for kind in card_kinds() for case in CARD_CASES if options.only in name_of(case, kind)]
+    if not (cases or card_cases):
         parser.error(f"--only: no case has {options.only!r} in its name, such as {name_of(CASES[0])!r}")
     try:
         output_folder(options.out, ("results.json", "ratios.png"), options.force)
@@ -115,13 +117,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             engines = ["ours", *(rival for rival in rivals if rival != "onnxruntime" or case[1] == "forward")]
             results["cases"][name_of(case)] = measure(case, engines, options.rounds, threads, results["sgemm"])
             write(results, options.out)
-        for kind in card_kinds():
-            rate = card_rate(kind)
-            results[f"matrix product, {kind}"] = rate
-            for case in (case for case in CARD_CASES if options.only in f"{name_of(case)}, {kind}"):
-                engines = [f"ours-{kind}"] + [f"torch-{kind}"] * ("torch" in rivals and torch_has_card())
-                results["cases"][f"{name_of(case)}, {kind}"] = measure(case, engines, options.rounds, threads, rate)
-                write(results, options.out)
+        if card_cases:
+            results["card"] = {"name": card_name()} | {kind: card_rate(kind) for kind in CARD_KINDS}
+            rival = ["torch"] * ("torch" in rivals and torch_has_card())
+        for case, kind in tqdm(card_cases, desc="card", unit="case", disable=not sys.stderr.isatty()):
+            engines = [f"{engine}-{kind}" for engine in ("ours", *rival)]
+            rate = results["card"][kind]
+            results["cases"][name_of(case, kind)] = measure(case, engines, options.rounds, threads, rate)
+            write(results, options.out)
         if not options.only:
             results["scale"] = scale(threads, options.rounds)
             write(results, options.out)
@@ -139,9 +142,9 @@ def write(results: dict, folder: Path) -> None:
     (folder / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
 
 
-def name_of(case: tuple) -> str:
+def name_of(case: tuple, kind: str = "") -> str:
     network, task, batch = case
-    return f"{network} {task}, {batch}"
+    return f"{network} {task}, {batch}" + (f", {kind}" if kind else "")
 
 
 def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate: float) -> dict:
@@ -245,7 +248,11 @@ def card_kinds() -> list[str]:
         load_cupy()
     except (ImportError, RuntimeError):
         return []
-    return ["cuda", "cuda-tf32"]
+    return list(CARD_KINDS)
+
+
+def card_name() -> str:
+    return load_cupy().cuda.runtime.getDeviceProperties(0)["name"].decode()
 
 
 def torch_has_card() -> bool:
@@ -256,8 +263,9 @@ def torch_has_card() -> bool:
 def card_rate(kind: str) -> float:
     """Floating-point operations a second of the card's own matrix product, in a process that has chosen its digits."""
     program = (
-        "import time, cupy;"
-        "a = cupy.ones((8192, 8192), 'float32'); wait = cupy.cuda.Device().synchronize; a @ a; wait();"
+        "import time, cupy, numpy as np;"
+        "a = cupy.asarray(np.random.default_rng(0).random((8192, 8192), 'float32'));"
+        "wait = cupy.cuda.Device().synchronize; a @ a; wait();"
         "start = time.perf_counter(); [a @ a for _ in range(20)]; wait();"
         "print(20 * 2 * 8192**3 / (time.perf_counter() - start))"
     )
@@ -290,9 +298,12 @@ def make_table(results: dict) -> str:
         f"method, as a share of what the machine's own matrix product does in that time ({results['sgemm'] / 1e9:.0f} "
         "GFLOP/s); above 100% we do with fewer.",
     ]
-    for name, rate in results.items():
-        if name.startswith("matrix product, "):
-            lines.append(f"The card's own {name}: {rate / 1e12:.1f} TFLOP/s.")
+    if "card" in results:
+        rates = (f"{results['card'][kind] / 1e12:.0f} ({kind})" for kind in CARD_KINDS)
+        lines.append(
+            f"cuda: on {results['card']['name']}; of sgemm: of its own matrix product's {' and '.join(rates)} TFLOP/s; "
+            "memory: the card's."
+        )
     for kind, seconds in results.get("cold start", {}).items():
         lines.append(f"Process start to the end of the first AlexNet step, 8 images, {kind} cache: {seconds:.1f} s.")
     if "scale" in results:

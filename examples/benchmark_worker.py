@@ -8,7 +8,7 @@
     FOLDER   receives outputs-ENGINE.npy, what the network answers before any training
 
 A line "N" on standard input is answered by the seconds that N steps took; the end of the input by the most memory that
-the process ever held, in bytes, or 0 where that cannot be known.
+the process ever held, on the card if it works there, in bytes, or 0 where that cannot be known.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
             step()
         wait()
         print(time.perf_counter() - start, flush=True)
-    print(peak_memory(), flush=True)
+    print(card_memory(engine) if "cuda" in engine else peak_memory(), flush=True)
 
 
 def wait_for_card(engine: str) -> Callable[[], None]:
@@ -68,6 +68,15 @@ def wait_for_card(engine: str) -> Callable[[], None]:
     import torch
 
     return torch.cuda.synchronize
+
+
+def card_memory(engine: str) -> int:
+    """What the engine took of the card's memory for arrays; none gives any back before it ends."""
+    if engine.startswith("ours"):
+        return load_cupy().get_default_memory_pool().total_bytes()
+    import torch
+
+    return torch.cuda.max_memory_reserved()
 
 
 def peak_memory() -> int:

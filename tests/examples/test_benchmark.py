@@ -77,6 +77,32 @@ def test_a_step_on_a_card(card, task, tmp_path):
     assert isinstance(after, card.ndarray) and np.array_equal(after.get(), before) == (task == "forward")
 
 
+def test_the_rows_of_a_card_can_be_measured_alone(monkeypatch, tmp_path, capsys):
+    measured = []
+
+    def measure(case, engines, rounds, threads, rate):
+        measured.append((case, engines, rate))
+        times = {"ours": [0.5], "torch": [1.0]}
+        return {"batch": 128, "of the matrix product's rate": 0.5, "seconds": times, "peak bytes": {"ours": 1 << 30}}
+
+    monkeypatch.setattr(benchmark, "measure", measure)
+    monkeypatch.setattr(benchmark, "card_kinds", lambda: ["cuda", "cuda-tf32"])
+    monkeypatch.setattr(benchmark, "card_name", lambda: "a fine card")
+    monkeypatch.setattr(benchmark, "card_rate", {"cuda": 5e13, "cuda-tf32": 4e14}.get)
+    monkeypatch.setattr(benchmark, "torch_has_card", lambda: True)
+    monkeypatch.setattr(benchmark, "installed", lambda package: package in ("torch", "numpy"))
+    arguments = ["--only", "training, 128, cuda", "--out", str(tmp_path / "out")]
+    assert benchmark.main(arguments) == 0
+    assert measured == [
+        (("AlexNet", "training", 128), ["ours-cuda", "torch-cuda"], 5e13),
+        (("AlexNet", "training", 128), ["ours-cuda-tf32", "torch-cuda-tf32"], 4e14),
+    ]
+    out = capsys.readouterr().out
+    row = next(line for line in out.splitlines() if line.startswith("AlexNet training, 128, cuda-tf32"))
+    assert row.split()[4:] == ["500", "256", "0.50", "-", "-", "50%", "1,024", "-"]
+    assert "cuda: on a fine card; of sgemm: of its own matrix product's 50 (cuda) and 400 (cuda-tf32) TFLOP/s" in out
+
+
 def test_the_rows_of_a_card_are_named_by_engine():
     assert benchmark.short({"ours-cuda-tf32": 1, "torch-cuda-tf32": 2}) == {"ours": 1, "torch": 2}
     assert benchmark.short({"ours": 1, "torch-channels-last": 2}) == {"ours": 1, "torch-channels-last": 2}

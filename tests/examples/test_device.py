@@ -38,7 +38,7 @@ def on_both(main, arguments, out):
 @on_a_card
 def test_train(card, few_digits, tmp_path):
     options = ["--model", "alexnet_small", "--data", str(few_digits), "--image-size", "32", "--width", "0.1"]
-    options += ["--epochs", "2", "--batch-size", "25", "--lr", "0.003"]
+    options += ["--epochs", "2", "--batch-size", "25", "--lr", "0.001"]
     options += ["--augment", "crop,mirror"]
     tables = []
     for folder in on_both(train.main, options, tmp_path):
