@@ -6,9 +6,9 @@ fc7 and fc8, and the answers, which the loss compares with each other. On the wa
 other the gradient by what it had sent.
 
 The program trains the halves, then the whole grouped network on the same pictures, and prints both losses: they
-must be the same but for rounding. (With seven digits they may part after some steps: where the input of a ReLU is
-nearly 0, the two may round it to different sides.) The whole network normalises each half of the maps by itself,
-as two cards do.
+must be the same but for rounding. (With seven digits and large steps they part after a while: where the input of a
+ReLU is nearly 0, the two round it to different sides, and each step makes the difference greater.) The whole
+network normalises each half of the maps by itself, as two cards do.
 
     python -m examples.two_gpus                         on two cards, on one, or in two processes: what there is
     python -m examples.two_gpus --float32               with seven digits instead of sixteen, as in 2012
@@ -52,6 +52,8 @@ STAGES = [
 ]
 WHERE = ("cards", "card", "processes")
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4  # section 5 of the paper
+# With seven digits, steps small enough that 20 of them keep a rounding as small as it is. (At 0.001 each doubles it.)
+RATES = {"float64": 0.001, "float32": 0.00003}
 
 PARTED = (
     "two_gpus: the losses part by more than 0.0001; with seven digits they may, once a ReLU's input is so near 0 that "
@@ -315,8 +317,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         where = choose(options.where)
         dtype, device = "float32" if options.float32 else "float64", "cpu" if where == "processes" else "cuda"
-        names = ("data", "full", "width", "seed", "steps", "batch_size", "lr")
-        settings = Settings(*(getattr(options, name) for name in names), dtype, device)
+        names = ("data", "full", "width", "seed", "steps", "batch_size")
+        rate = options.lr or RATES[dtype]
+        settings = Settings(*(getattr(options, name) for name in names), rate, dtype, device)
         whole = make_whole(settings, pictures(settings))
     except (ValueError, TypeError, ImportError, RuntimeError, OSError, MemoryError) as error:
         parser.error(str(error))
@@ -357,9 +360,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=positive_number(4), default=0.25, metavar="SHARE", help="of AlexNet's kernels")
     parser.add_argument("--steps", type=whole_number(1), default=20, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--batch-size", type=whole_number(1), default=32, metavar="N", help="(default: %(default)s)")
-    parser.add_argument(
-        "--lr", type=positive_number(1000), default=0.001, metavar="RATE", help="(default: %(default)s)"
-    )
+    defaults = f"(default: {RATES['float64']}, with --float32 {RATES['float32']:.5f})"
+    parser.add_argument("--lr", type=positive_number(1000), metavar="RATE", help=defaults)
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of weights, order and dropout")
     parser.add_argument("--float32", action="store_true", help="compute with seven digits instead of sixteen")
     parser.add_argument("--where", choices=WHERE, help="(default: the first of these that there is)")

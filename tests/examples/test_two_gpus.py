@@ -46,14 +46,24 @@ def test_two_processes_in_double_precision(capsys, few_digits):
     assert farthest < 1e-10
 
 
-def test_two_processes_in_single_precision(capsys, few_digits):
-    out = run(capsys, "--float32", "--where", "processes", "--data", few_digits).out
+def test_two_processes_in_single_precision(capsys):
+    """As it is run without other arguments: roundings must not grow in 20 steps."""
+    assert two_gpus.main(["--float32", "--where", "processes"]) == 0
+    out = capsys.readouterr().out
     assert "in two processes, float32" in out and "the same within 0.0001" in out
+    assert max(differences(out)) < 1e-4
 
 
 def test_two_threads_on_one_card(shared_card, capsys, few_digits):
     out = run(capsys, "--where", "card", "--data", few_digits, "--steps", 4).out
     assert "on one graphics card" in out and max(differences(out)) < 1e-10
+
+
+@pytest.mark.parametrize("card", [pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
+def test_two_threads_on_one_card_in_single_precision(card, capsys):
+    assert two_gpus.main(["--float32", "--where", "card"]) == 0
+    out = capsys.readouterr().out
+    assert "on one graphics card, float32" in out and max(differences(out)) < 1e-4
 
 
 @pytest.mark.parametrize("card", ["plain"], indirect=True)
