@@ -43,6 +43,7 @@ SOURCES = {
 }
 REALS = {"float32": "float", "float64": "double"}
 INDICES = {"int": np.int32, "long long": np.int64}
+WHOLE, REAL = (int, np.integer), (float, np.floating)  # numbers as Python and NumPy have them
 
 
 def source_of(name: str) -> Path:
@@ -52,7 +53,7 @@ def source_of(name: str) -> Path:
 
 def index_type(size: int, arguments: tuple) -> str:
     """What INDEX is: int where every element of every array can be counted with it, and a thread's next one as well."""
-    lengths = (getattr(argument, "size", argument) for argument in arguments if not isinstance(argument, float))
+    lengths = [getattr(argument, "size", argument) for argument in arguments if not isinstance(argument, REAL)]
     return "int" if max(size, *lengths) + THREADS * BLOCKS < 1 << 31 else "long long"
 
 
@@ -60,13 +61,14 @@ def c_arguments(size: int, arguments: tuple, index: str) -> tuple:
     """What the C function is given: `size`, the number of threads' tasks, then the arguments. A whole number becomes an
     INDEX and any other number a double. Of an array the C function gets the address alone, which does not say how the
     elements lie: they must lie row by row."""
-    return tuple(_c_argument(argument, INDICES[index]) for argument in (size, *arguments))
+    whole = INDICES[index]
+    return tuple([_c_argument(argument, whole) for argument in (size, *arguments)])
 
 
-def _c_argument(argument, index):
-    if isinstance(argument, int | np.integer):
-        return index(argument)
-    if isinstance(argument, float | np.floating):
+def _c_argument(argument, whole):
+    if isinstance(argument, WHOLE):
+        return whole(argument)
+    if isinstance(argument, REAL):
         return np.float64(argument)
     if not argument.flags.c_contiguous:
         raise ValueError(
