@@ -343,7 +343,8 @@ def draw(results: dict, path: Path) -> None:
         *zip(*{label: (bar, label) for bar, label in zip(bars, labels)}.values()), loc="lower right", fontsize=8
     )
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(results["machine"], fontsize=9)
+    card = [results["card"]["name"]] if "card" in results else []
+    axes.set_title(", ".join([results["machine"], *card]), fontsize=9)
     figure.savefig(path, dpi=120)
 
 

@@ -26,7 +26,7 @@ class SGD:
     lr_multipliers={"bias": 2}, decay_multipliers={"bias": 0}.
 
     lr may be set between steps. Velocities start at 0; they are arrays like the parameters, by the same names. Changing
-    the dtype of the network needs a new SGD.
+    the dtype or the device of the network needs a new SGD.
 
     Raises ValueError for a rate or decay below 0, a momentum outside [0, 1), an unknown form; `step` raises it for a
     parameter that is not C-contiguous.
@@ -73,6 +73,11 @@ class SGD:
             if param.dtype != velocity.dtype:
                 raise TypeError(
                     f"SGD: {name} is {param.dtype} but its velocity {velocity.dtype}; make the SGD after astype"
+                )
+            if isinstance(param, np.ndarray) != isinstance(velocity, np.ndarray):
+                here, there = (type(array).__module__ for array in (param, velocity))
+                raise TypeError(
+                    f"SGD: {name} is a {here} array but its velocity a {there} array; make the SGD after network.to"
                 )
             if not (param.flags.c_contiguous and grad.flags.c_contiguous):
                 raise ValueError(

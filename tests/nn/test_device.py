@@ -165,6 +165,16 @@ def test_a_gradient_that_is_lost_names_the_layer(card):
     assert np.isfinite(net.params["conv1.weight"].get()).all(), "the weights are as they were"
 
 
+@pytest.mark.parametrize("first, then", [("cpu", "cuda"), ("cuda", "cpu")])
+def test_velocities_that_lie_elsewhere_are_refused(card, first, then):
+    net = network().to(first)
+    sgd, before = SGD(net, 0.1), net.params["conv1.weight"]
+    net.to(then)
+    with one_sentence(TypeError, "SGD", "conv1.weight", "numpy array", "velocity", "after network.to"):
+        sgd.step()
+    assert np.array_equal(move(net.params["conv1.weight"], "cpu"), move(before, "cpu"))
+
+
 def test_labels_that_name_no_class_are_refused(card):
     net = network().to("cuda")
     logits = net.forward(move(pictures().images, "cuda"), training=True)
