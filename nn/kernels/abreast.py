@@ -24,6 +24,7 @@ from nn.kernels.registers import (
     add_scaled,
     clear,
     copy,
+    flat,
     lanes_of,
     transpose_block,
     zeros,
@@ -64,7 +65,7 @@ def _turn_pictures(x, n, count, first, last, padding, frame):
     where the padding is."""
     _, height, width, channels = x.shape
     lanes = lanes_of(x)
-    pixels, row = x.reshape(-1), width * channels
+    pixels, row = flat(x), width * channels
     for h in range(first, last):
         at = ((h + padding[0]) * (width + 2 * padding[1]) + padding[1]) * channels * lanes
         _turn(pixels, (n * height + h) * row, height * row, count, row, frame, at, lanes)
@@ -109,14 +110,14 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
     lanes = lanes_of(x)
     run, span = kw * channels, (width + 2 * padding[1]) * channels
     broad = -(-outputs // ROWS) * ROWS
-    kernels, start, weights = zeros(kh * run * broad, x), zeros(broad * lanes, x), weight.reshape(-1)
+    kernels, start, weights = zeros(kh * run * broad, x), zeros(broad * lanes, x), flat(weight)
     for o in range(outputs):
         for lane in range(lanes):
             start[o * lanes + lane] = bias[o]
         for t in range(kh * run):
             kernels[t * broad + o] = weights[t * outputs + o]
     frame = zeros((height + 2 * padding[0]) * span * lanes, x)
-    row, results = zeros(y.shape[2] * broad * lanes, x), y.reshape(-1)
+    row, results = zeros(y.shape[2] * broad * lanes, x), flat(y)
     size = y.shape[1] * y.shape[2] * outputs
     for unit in range(part[0], part[1]):
         n, slice = unit // slices * lanes, unit % slices
@@ -155,7 +156,7 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
     run, span = kw * channels, (width + 2 * padding[1]) * channels
     broad = -(-outputs // ROWS) * ROWS
     frame = zeros((height + 2 * padding[0]) * span * lanes, x)
-    row, gradients = zeros(dy.shape[2] * broad * lanes, x), dy.reshape(-1)
+    row, gradients = zeros(dy.shape[2] * broad * lanes, x), flat(dy)
     sums, bias_sums = zeros(kh * run * broad * lanes, x), zeros(broad * lanes, x)
     size, step = dy.shape[1] * dy.shape[2] * outputs, stride[1] * channels * lanes
     for number in range(part[0], part[1]):
@@ -185,7 +186,7 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
                                 *(row, o * lanes, lanes, ZERO, broad * lanes),
                                 *(frame, corner, ZERO, step, ONE, dy.shape[2], sums, here, SIX_ROWS),
                             )
-        _add_lanes(sums, kh * run, outputs, dweights[number].reshape(-1))
+        _add_lanes(sums, kh * run, outputs, flat(dweights[number]))
         _add_lanes(bias_sums, ONE, outputs, dbiases[number])
 
 
@@ -228,7 +229,7 @@ def _input_gradient(part, slices, dy, weight, stride, padding, dx):
                     kernels[(flipped * outputs + o) * broad + c] = weight[i, j, c, o]
     oh, ow = dy.shape[1:3]
     size, x_size = oh * ow * outputs, height * width * channels
-    turned, results = zeros(size * lanes, dy), dx.reshape(-1)
+    turned, results = zeros(size * lanes, dy), flat(dx)
     row = zeros(width * broad * lanes, dy)
     for unit in range(part[0], part[1]):
         n, slice = unit // slices * lanes, unit % slices
@@ -236,7 +237,7 @@ def _input_gradient(part, slices, dy, weight, stride, padding, dx):
         # The output rows that see these rows of pixels
         start, stop = max(0, upper + padding[0] - (kh - 1)) * ow * outputs, min(oh, lower + padding[0]) * ow * outputs
         count = min(lanes, images - n)
-        _turn(dy.reshape(-1), n * size + start, size, count, stop - start, turned, start * lanes, lanes)
+        _turn(flat(dy), n * size + start, size, count, stop - start, turned, start * lanes, lanes)
         for h in range(upper, lower):
             clear(row, 0, len(row))
             top = h + padding[0] - (kh - 1)  # the first such position's row, perhaps outside

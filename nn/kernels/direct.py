@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import ONE, ZERO, clear, copy, lanes_of, rows_for, sum_scaled, zeros
+from nn.kernels.registers import ONE, ZERO, clear, copy, flat, lanes_of, rows_for, sum_scaled, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -106,13 +106,13 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
     broad = vectors * lanes
     run = kw * channels
     kernels = zeros(kh * run * broad, x)  # the weights, in rows of whole vectors
-    _copy_rows(weight.reshape(-1), ZERO, kh * run, outputs, kernels, ZERO, broad)
+    _copy_rows(flat(weight), ZERO, kh * run, outputs, kernels, ZERO, broad)
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     # The picture in its padding, and room for positions beyond the last, where fewer are left than are taken together.
     frame = zeros((height + 2 * padding[0]) * span + len(together) * step, x)
     sums = zeros(len(together) * lanes, x)
-    pixels, results = x.reshape(-1), y.reshape(-1)
+    pixels, results = flat(x), flat(y)
     for unit in range(part[0], part[1]):
         n, slice = unit // slices, unit % slices
         top, bottom = y.shape[1] * slice // slices, y.shape[1] * (slice + 1) // slices
@@ -170,7 +170,7 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
     frame = zeros((height + 2 * padding[0]) * span + len(together), x)
     gradients = zeros(positions * broad, x)  # dy of one image, in rows of whole vectors
     sums = zeros(len(together) * lanes, x)
-    pixels, dy_all, totals = x.reshape(-1), dy.reshape(-1), dweights.reshape(-1)
+    pixels, dy_all, totals = flat(x), flat(dy), flat(dweights)
     bias_sums = zeros(broad, x)
     for number in range(part[0], part[1]):
         for n in range(images * number // partial_sums, images * (number + 1) // partial_sums):
@@ -218,11 +218,11 @@ def _input_gradient(part, dy, weight, stride, padding, dx, together):
     vectors = -(-run // lanes)
     broad = vectors * lanes
     kernels = zeros(kh * outputs * broad, dy)  # for each kernel row and output: a row of the patch
-    flat = weight.reshape(-1)
+    weights = flat(weight)
     for i in range(kh):
         for t in range(run):
             for o in range(outputs):
-                kernels[(i * outputs + o) * broad + t] = flat[(i * run + t) * outputs + o]
+                kernels[(i * outputs + o) * broad + t] = weights[(i * run + t) * outputs + o]
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     frame = zeros((height + 2 * padding[0]) * span + broad, dy)
@@ -230,7 +230,7 @@ def _input_gradient(part, dy, weight, stride, padding, dx, together):
     line = dy.shape[2] * outputs
     gradients = zeros(size + len(together) * line, dy)  # dy of one image
     sums = zeros(len(together) * lanes, dy)
-    dy_all, results = dy.reshape(-1), dx.reshape(-1)
+    dy_all, results = flat(dy), flat(dx)
     for n in range(part[0], part[1]):
         clear(frame, 0, len(frame))
         _copy_rows(dy_all, n * size, ONE, size, gradients, ZERO, ZERO)

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import clear, zeros
+from nn.kernels.registers import clear, flat, zeros
 
 
 def _window_sum(x, size, region):
@@ -107,7 +107,7 @@ def _row_scales(pixels, at, width, channels, size, constants, padded, s, power):
 @njit(**COMPILED)
 def _lrn_across(x, size, constants, y):
     images, height, width, channels = x.shape
-    pixels, results = x.reshape(-1), y.reshape(-1)
+    pixels, results = flat(x), flat(y)
     span = channels + 2 * (size // 2)
     padded, s, power = zeros(width * span + span - channels, x), zeros(width * span, x), zeros(width * span, x)
     for row in range(images * height):
@@ -122,7 +122,7 @@ def _lrn_across(x, size, constants, y):
 @njit(**COMPILED)
 def _lrn_across_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
-    gradients, pixels, results = dy.reshape(-1), x.reshape(-1), dx.reshape(-1)
+    gradients, pixels, results = flat(dy), flat(x), flat(dx)
     cross = -(constants[0] * constants[1] + constants[0] * constants[1])  # -2 alpha beta
     half = size // 2
     span = channels + 2 * half

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import clear, copy, zeros
+from nn.kernels.registers import clear, copy, flat, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -63,7 +63,7 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
         return
     _, x_height, x_width, channels = x.shape
     _, height, width, _ = y.shape
-    pixels, best, places = x.reshape(-1), y.reshape(-1), winners.reshape(-1)
+    pixels, best, places = flat(x), flat(y), flat(winners)
     at = np.uint64(part[0] * height * width * channels)
     for n in range(part[0], part[1]):
         for oh in range(height):
@@ -125,7 +125,7 @@ def _max_pool_backward(part, dy, winners, steps, stride, padding, dx):
         return
     _, x_height, x_width, channels = dx.shape
     _, height, width, _ = dy.shape
-    gradients, places, results = dy.reshape(-1), winners.reshape(-1), dx.reshape(-1)
+    gradients, places, results = flat(dy), flat(winners), flat(dx)
     start = np.uint64(part[0] * height * width * channels)
     size = x_height * x_width * channels
     clear(results, part[0] * size, (part[1] - part[0]) * size)
@@ -166,7 +166,7 @@ def _sum_pool(part, x, kernel, stride, padding, begins, factor, y):
     if share_out(part):
         return
     _, x_height, x_width, channels = x.shape
-    pixels, results = x.reshape(-1), y.reshape(-1)
+    pixels, results = flat(x), flat(y)
     span = max(x_width + padding[1], (y.shape[2] - 1) * stride[1] + kernel[1]) * channels
     line, sums = zeros(span, x), zeros(span, x)
     inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
@@ -210,7 +210,7 @@ def _sum_pool_backward(part, dy, kernel, stride, padding, begins, factor, dx):
         return
     _, x_height, x_width, channels = dx.shape
     _, height, width, _ = dy.shape
-    gradients, results = dy.reshape(-1), dx.reshape(-1)
+    gradients, results = flat(dy), flat(dx)
     span = max(x_width + padding[1], (width - 1) * stride[1] + kernel[1]) * channels
     spread, line = zeros(span, dx), zeros(span, dx)
     row = x_width * channels

@@ -13,7 +13,18 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import ONE, VECTOR_BYTES, ZERO, add_scaled, clear, lanes_of, rows_for, transpose_block, zeros
+from nn.kernels.registers import (
+    ONE,
+    VECTOR_BYTES,
+    ZERO,
+    add_scaled,
+    clear,
+    flat,
+    lanes_of,
+    rows_for,
+    transpose_block,
+    zeros,
+)
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -44,7 +55,7 @@ def _few_rows_product(part, x, w, y, rows):
     outputs, lanes, height = w.shape[1], lanes_of(x), len(rows)
     first, vectors = part[0] * lanes, part[1] - part[0]
     groups = -(-images // height)
-    weights, sums = w.reshape(-1), zeros(vectors * groups * height * lanes, x)
+    weights, sums = flat(w), zeros(vectors * groups * height * lanes, x)
     turned = zeros(TERMS * groups * height, x)  # some columns of x, each in a row; room for missing images
     for i in range(0, inputs, TERMS):
         terms = min(TERMS, inputs - i)
@@ -86,7 +97,7 @@ def _few_rows_transposed(part, dy, w, dx, rows):
     images, outputs = dy.shape
     lanes, height = lanes_of(dy), len(rows)
     groups = -(-images // height)
-    weights, sums, block = w.reshape(-1), zeros(groups * height * lanes, dy), zeros(TURNED_TERMS * lanes, dy)
+    weights, sums, block = flat(w), zeros(groups * height * lanes, dy), zeros(TURNED_TERMS * lanes, dy)
     turned = zeros(outputs * groups * height, dy)  # the columns of dy in rows; room for missing images
     for n in range(images):
         for o in range(outputs):

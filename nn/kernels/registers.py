@@ -22,7 +22,9 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from nn.compiled import COMPILED
 
@@ -94,6 +96,21 @@ def clear(typing, target, at, count):
         return context.get_dummy_value()
 
     return types.none(target, types.int64, types.int64), generate
+
+
+@intrinsic
+def flat(typing, array):
+    """The array, which lies row by row, with one axis. (`array.reshape(-1)`, which takes long to compile.)"""
+    one_axis = types.Array(array.dtype, 1, "C", readonly=not array.mutable)
+
+    def generate(context, builder, signature, arguments):
+        source = context.make_array(array)(context, builder, arguments[0])
+        result = context.make_array(one_axis)(context, builder)
+        item = context.get_constant(types.intp, array.dtype.bitwidth // 8)
+        populate_array(result, source.data, [source.nitems], [item], item, meminfo=source.meminfo, parent=source.parent)
+        return impl_ret_borrowed(context, builder, one_axis, result._getvalue())
+
+    return one_axis(array), generate
 
 
 @njit(**COMPILED)
@@ -185,7 +202,8 @@ def _number(value):
 
 def _data(context, builder, signature, arguments, place):
     """The address of an array's first number."""
-    return context.make_array(signature.args[place])(context, builder, arguments[place]).data
+    field = context.data_model_manager[signature.args[place]].get_field_position("data")
+    return builder.extract_value(arguments[place], field)
 
 
 class _Vectors:

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import ZERO, clear, copy, zeros
+from nn.kernels.registers import ZERO, clear, copy, flat, zeros
 
 TERMS = 8
 
@@ -140,7 +140,7 @@ def _gather(x, factors, size, rows, columns, across, step, padding, grid, tiles,
     span = step * across * channels
     frame = zeros(size * span, x)  # the rows of pixels under a row of tiles
     lines = zeros(n * span, x)  # the same, turned
-    pixels, results = x.reshape(-1), tiles.reshape(-1)
+    pixels, results = flat(x), flat(tiles)
     length = grid[1] * channels
     plane = tiles.shape[2] * channels  # from tiles[i, j] to tiles[i, j + 1]
     at = first * channels
@@ -169,7 +169,7 @@ def _scatter(tiles, factors, n, rows, columns, across, step, padding, grid, x, f
     span = step * across * channels
     lines = zeros(n * span, x)
     row = zeros(span, x)
-    pixels, source = x.reshape(-1), tiles.reshape(-1)
+    pixels, source = flat(x), flat(tiles)
     length = grid[1] * channels
     plane = tiles.shape[2] * channels
     at = first * channels
