@@ -132,9 +132,9 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
                 for o in range(0, outputs, ROWS):
                     here = (ow * broad + o) * lanes
                     add_scaled(
-                        *(kernels, o, ONE, run * broad, broad, frame, corner, span * lanes, lanes),
-                        *(kh, run, row, here, SIX_ROWS),
-                    )
+                        kernels, o, ONE, run * broad, broad, frame, corner, span * lanes, lanes,
+                        kh, run, row, here, SIX_ROWS,
+                    )  # fmt: skip
             _turn_row_back(row, count, y.shape[2], outputs, results, n * size + oh * y.shape[2] * outputs, size)
 
 
@@ -183,9 +183,9 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
                         for o in range(0, outputs, ROWS):
                             here = ((i * run + j) * broad + o) * lanes
                             add_products(
-                                *(row, o * lanes, lanes, ZERO, broad * lanes),
-                                *(frame, corner, ZERO, step, ONE, dy.shape[2], sums, here, SIX_ROWS),
-                            )
+                                row, o * lanes, lanes, ZERO, broad * lanes,
+                                frame, corner, ZERO, step, ONE, dy.shape[2], sums, here, SIX_ROWS,
+                            )  # fmt: skip
         _add_lanes(sums, kh * run, outputs, flat(dweights[number]))
         _add_lanes(bias_sums, ONE, outputs, dbiases[number])
 
@@ -249,8 +249,8 @@ def _input_gradient(part, slices, dy, weight, stride, padding, dx):
                 place = (first * kw + begin) * outputs * broad
                 for c in range(0, channels, ROWS):
                     add_scaled(
-                        *(kernels, place + c, ONE, kw * outputs * broad, broad),
-                        *(turned, corner, ow * outputs * lanes, lanes, last - first, (end - begin) * outputs),
-                        *(row, (w * broad + c) * lanes, SIX_ROWS),
-                    )
+                        kernels, place + c, ONE, kw * outputs * broad, broad,
+                        turned, corner, ow * outputs * lanes, lanes, last - first, (end - begin) * outputs,
+                        row, (w * broad + c) * lanes, SIX_ROWS,
+                    )  # fmt: skip
             _turn_row_back(row, count, width, channels, results, n * x_size + h * width * channels, x_size)

@@ -126,9 +126,9 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
                 for v in range(vectors):
                     b_at = v * lanes
                     sum_scaled(
-                        *(frame, a_at, step, span, ONE, kernels, b_at, run * broad, broad),
-                        *(kh, run, sums, ZERO, together),
-                    )
+                        frame, a_at, step, span, ONE, kernels, b_at, run * broad, broad,
+                        kh, run, sums, ZERO, together,
+                    )  # fmt: skip
                     channel, used = np.uint64(v * lanes), np.uint64(min(outputs - v * lanes, lanes))
                     for i in range(min(len(together), y.shape[2] - ow)):
                         at = np.uint64(((n * y.shape[1] + oh) * y.shape[2] + ow + i) * outputs) + channel
@@ -190,9 +190,9 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
                     for v in range(vectors):
                         b_at, b_run = v * lanes, dy.shape[2] * broad
                         sum_scaled(
-                            *(frame, a_at, ONE, stride[0] * span, step, gradients, b_at, b_run, broad),
-                            *(dy.shape[1], dy.shape[2], sums, ZERO, together),
-                        )
+                            frame, a_at, ONE, stride[0] * span, step, gradients, b_at, b_run, broad,
+                            dy.shape[1], dy.shape[2], sums, ZERO, together,
+                        )  # fmt: skip
                         count = np.uint64(min(outputs - v * lanes, lanes))
                         for k in range(min(len(together), run - j)):
                             place = (number * kh + i) * run + j + k
@@ -240,19 +240,9 @@ def _input_gradient(part, dy, weight, stride, padding, dx, together):
                 for i in range(kh):
                     for v in range(vectors):
                         sum_scaled(
-                            *(gradients, oh * line + ow * outputs, line, ZERO, ONE),
-                            *(
-                                kernels,
-                                i * outputs * broad + v * lanes,
-                                ZERO,
-                                broad,
-                                ONE,
-                                outputs,
-                                sums,
-                                ZERO,
-                                together,
-                            ),
-                        )
+                            gradients, oh * line + ow * outputs, line, ZERO, ONE,
+                            kernels, i * outputs * broad + v * lanes, ZERO, broad, ONE, outputs, sums, ZERO, together,
+                        )  # fmt: skip
                         for k in range(min(len(together), dy.shape[1] - oh)):
                             at = np.uint64(((oh + k) * stride[0] + i) * span + ow * step + v * lanes)
                             here = np.uint64(k * lanes)

@@ -65,10 +65,10 @@ def _few_rows_product(part, x, w, y, rows):
         for v in range(vectors):
             for group in range(groups):
                 add_scaled(
-                    *(turned, group * height, ONE, ZERO, groups * height),
-                    *(weights, i * outputs + first + v * lanes, ZERO, outputs, ONE, terms),
-                    *(sums, (v * groups + group) * height * lanes, rows),
-                )
+                    turned, group * height, ONE, ZERO, groups * height,
+                    weights, i * outputs + first + v * lanes, ZERO, outputs, ONE, terms,
+                    sums, (v * groups + group) * height * lanes, rows,
+                )  # fmt: skip
     for n in range(images):
         for v in range(vectors):
             here = ((v * groups + n // height) * height + n % height) * lanes
@@ -110,9 +110,9 @@ def _few_rows_transposed(part, dy, w, dx, rows):
                 transpose_block(weights, v * lanes * outputs + o + k, outputs, block, k * lanes, lanes)
             for group in range(groups):
                 add_scaled(
-                    *(turned, (o * groups + group) * height, ONE, ZERO, groups * height),
-                    *(block, ZERO, ZERO, lanes, ONE, terms, sums, group * height * lanes, rows),
-                )
+                    turned, (o * groups + group) * height, ONE, ZERO, groups * height,
+                    block, ZERO, ZERO, lanes, ONE, terms, sums, group * height * lanes, rows,
+                )  # fmt: skip
         for n in range(images):
             for lane in range(lanes):
                 dx[n, v * lanes + lane] = sums[n * lanes + lane]
