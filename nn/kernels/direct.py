@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import ONE, ZERO, clear, copy, flat, lanes_of, rows_for, sum_scaled, zeros
+from nn.kernels.registers import ONE, ZERO, add, clear, copy, flat, lanes_of, rows_for, sum_scaled, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -170,7 +170,7 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
     frame = zeros((height + 2 * padding[0]) * span + len(together), x)
     gradients = zeros(positions * broad, x)  # dy of one image, in rows of whole vectors
     sums = zeros(len(together) * lanes, x)
-    pixels, dy_all, totals = flat(x), flat(dy), flat(dweights)
+    pixels, dy_all, totals, bias_totals = flat(x), flat(dy), flat(dweights), flat(dbiases)
     bias_sums = zeros(broad, x)
     for number in range(part[0], part[1]):
         for n in range(images * number // partial_sums, images * (number + 1) // partial_sums):
@@ -179,11 +179,8 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
             _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
             clear(bias_sums, 0, broad)  # of one image: sums of sums keep more digits than one long sum
             for p in range(positions):
-                at = np.uint64(p * broad)
-                for o in range(np.uint64(broad)):
-                    bias_sums[o] += gradients[at + o]
-            for o in range(outputs):
-                dbiases[number, o] += bias_sums[o]
+                add(gradients, p * broad, bias_sums, ZERO, broad)
+            add(bias_sums, ZERO, bias_totals, number * outputs, outputs)
             for i in range(kh):
                 for j in range(0, run, len(together)):
                     a_at = i * span + j
@@ -193,12 +190,10 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
                             frame, a_at, ONE, stride[0] * span, step, gradients, b_at, b_run, broad,
                             dy.shape[1], dy.shape[2], sums, ZERO, together,
                         )  # fmt: skip
-                        count = np.uint64(min(outputs - v * lanes, lanes))
+                        count = min(outputs - v * lanes, lanes)
                         for k in range(min(len(together), run - j)):
                             place = (number * kh + i) * run + j + k
-                            at, here = np.uint64(place * outputs + v * lanes), np.uint64(k * lanes)
-                            for o in range(count):
-                                totals[at + o] += sums[here + o]
+                            add(sums, k * lanes, totals, place * outputs + v * lanes, count)
 
 
 def input_gradient_fast(dy, weight, stride, padding, dx):
@@ -244,10 +239,8 @@ def _input_gradient(part, dy, weight, stride, padding, dx, together):
                             kernels, i * outputs * broad + v * lanes, ZERO, broad, ONE, outputs, sums, ZERO, together,
                         )  # fmt: skip
                         for k in range(min(len(together), dy.shape[1] - oh)):
-                            at = np.uint64(((oh + k) * stride[0] + i) * span + ow * step + v * lanes)
-                            here = np.uint64(k * lanes)
-                            for lane in range(np.uint64(min(lanes, run - v * lanes))):
-                                frame[at + lane] += sums[here + lane]
+                            at = ((oh + k) * stride[0] + i) * span + ow * step + v * lanes
+                            add(sums, k * lanes, frame, at, min(lanes, run - v * lanes))
         corner = padding[0] * span + padding[1] * channels
         for h in range(height):
             copy(frame, h * span + corner, results, (n * height + h) * width * channels, width * channels)

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import clear, flat, zeros
+from nn.kernels.registers import add, clear, flat, zeros
 
 
 def _window_sum(x, size, region):
@@ -84,9 +84,8 @@ def _inverse_power(s, beta, result):
 def _sum_windows(padded, size, total):
     """total[i] = padded[i] + ... + padded[i + size - 1]."""
     clear(total, 0, len(total))
-    for shift in range(np.uint64(size)):
-        for i in range(np.uint64(len(total))):
-            total[i] += padded[i + shift]
+    for shift in range(size):
+        add(padded, shift, total, 0, len(total))
 
 
 @njit(**COMPILED)
@@ -142,59 +141,72 @@ def _lrn_across_backward(dy, x, size, constants, dx):
                 results[here + c] = power[there + c] + cross * pixels[here + c] * s[there + c]
 
 
+# "within" works on a picture row at a time as well: what lies around its pixels is added up row by row first, and then
+# along the row, so that each step is a long loop.
+
+
 @njit(**COMPILED)
-def _add_window(values, size, h, w, total):
-    """total = the sum of values (H, W, C) over the size x size pixels around (h, w) that exist."""
-    height, width, channels = values.shape
+def _sum_around(values, h, height, line, channels, size, padded, total):
+    """total (W, C) = the sums of values (H, W, C) over the size x size pixels around each pixel of row h that exist."""
     half = size // 2
-    total[:] = 0
+    clear(padded, 0, len(padded))
     for i in range(max(0, h - half), min(height, h + half + 1)):
-        for j in range(max(0, w - half), min(width, w + half + 1)):
-            pixel = values[i, j]
-            for c in range(channels):
-                total[c] += pixel[c]
+        add(values, i * line, padded, half * channels, line)
+    clear(total, 0, line)
+    for j in range(size):
+        add(padded, j * channels, total, 0, line)
+
+
+@njit(**COMPILED)
+def _scales_within(squares, h, height, line, channels, size, constants, padded, s, power):
+    """s and s^-beta of a picture's row h, where `squares` (H, W, C) has those of all its numbers."""
+    alpha, beta, k = constants[0], constants[1], constants[2]
+    _sum_around(squares, h, height, line, channels, size, padded, s)
+    for i in range(np.uint64(line)):
+        s[i] = k + alpha * s[i]
+    _inverse_power(s, beta, power)
+
+
+@njit(**COMPILED)
+def _square(pixels, start, squares):
+    """squares[i] = pixels[start + i]^2."""
+    for i in range(np.uint64(len(squares))):
+        squares[i] = pixels[start + i] * pixels[start + i]
 
 
 @njit(**COMPILED)
 def _lrn_within(x, size, constants, y):
     images, height, width, channels = x.shape
-    alpha, beta, k = constants[0], constants[1], constants[2]
-    s = np.empty(channels, x.dtype)
-    power = np.empty(channels, x.dtype)
+    pixels, results, line = flat(x), flat(y), width * channels
+    squares, padded = zeros(height * line, x), zeros(line + (size - 1) * channels, x)
+    s, power = zeros(line, x), zeros(line, x)
     for n in range(images):
-        squares = x[n] * x[n]
+        _square(pixels, np.uint64(n * height * line), squares)
         for h in range(height):
-            for w in range(width):
-                _add_window(squares, size, h, w, s)
-                for c in range(channels):
-                    s[c] = k + alpha * s[c]
-                _inverse_power(s, beta, power)
-                for c in range(channels):
-                    y[n, h, w, c] = x[n, h, w, c] * power[c]
+            _scales_within(squares, h, height, line, channels, size, constants, padded, s, power)
+            at = np.uint64((n * height + h) * line)
+            for i in range(np.uint64(line)):
+                results[at + i] = pixels[at + i] * power[i]
 
 
 @njit(**COMPILED)
 def _lrn_within_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
-    alpha, beta, k = constants[0], constants[1], constants[2]
-    cross = -(alpha * beta + alpha * beta)
-    s = np.empty(channels, x.dtype)
-    power = np.empty(channels, x.dtype)
-    terms = np.empty((height, width, channels), x.dtype)
+    gradients, pixels, results, line = flat(dy), flat(x), flat(dx), width * channels
+    cross = -(constants[0] * constants[1] + constants[0] * constants[1])  # -2 alpha beta
+    squares, terms = zeros(height * line, x), zeros(height * line, x)
+    padded, s, power = zeros(line + (size - 1) * channels, x), zeros(line, x), zeros(line, x)
     for n in range(images):
-        squares = x[n] * x[n]
+        _square(pixels, np.uint64(n * height * line), squares)
         for h in range(height):
-            for w in range(width):
-                _add_window(squares, size, h, w, s)
-                for c in range(channels):
-                    s[c] = k + alpha * s[c]
-                _inverse_power(s, beta, power)
-                for c in range(channels):
-                    direct = dy[n, h, w, c] * power[c]
-                    dx[n, h, w, c] = direct
-                    terms[h, w, c] = direct * x[n, h, w, c] / s[c]
+            _scales_within(squares, h, height, line, channels, size, constants, padded, s, power)
+            here, at = np.uint64(h * line), np.uint64((n * height + h) * line)
+            for i in range(np.uint64(line)):
+                power[i] *= gradients[at + i]
+                terms[here + i] = power[i] * pixels[at + i] / s[i]
+                results[at + i] = power[i]
         for h in range(height):
-            for w in range(width):
-                _add_window(terms, size, h, w, s)
-                for c in range(channels):
-                    dx[n, h, w, c] += cross * x[n, h, w, c] * s[c]
+            _sum_around(terms, h, height, line, channels, size, padded, s)
+            at = np.uint64((n * height + h) * line)
+            for i in range(np.uint64(line)):
+                results[at + i] += cross * pixels[at + i] * s[i]

@@ -77,8 +77,8 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
                         here = np.int32((ih - top) * kernel[1] + iw - left)
                         if first:
                             first = False
+                            copy(pixels, pixel, best, at, channels)
                             for c in range(np.uint64(channels)):
-                                best[at + c] = pixels[pixel + c]
                                 places[at + c] = here
                         else:
                             for c in range(np.uint64(channels)):

@@ -19,6 +19,7 @@ from nn.kernels.registers import (
     ZERO,
     add_scaled,
     clear,
+    copy,
     flat,
     lanes_of,
     rows_for,
@@ -55,7 +56,7 @@ def _few_rows_product(part, x, w, y, rows):
     outputs, lanes, height = w.shape[1], lanes_of(x), len(rows)
     first, vectors = part[0] * lanes, part[1] - part[0]
     groups = -(-images // height)
-    weights, sums = flat(w), zeros(vectors * groups * height * lanes, x)
+    weights, results, sums = flat(w), flat(y), zeros(vectors * groups * height * lanes, x)
     turned = zeros(TERMS * groups * height, x)  # some columns of x, each in a row; room for missing images
     for i in range(0, inputs, TERMS):
         terms = min(TERMS, inputs - i)
@@ -72,8 +73,7 @@ def _few_rows_product(part, x, w, y, rows):
     for n in range(images):
         for v in range(vectors):
             here = ((v * groups + n // height) * height + n % height) * lanes
-            for lane in range(lanes):
-                y[n, first + v * lanes + lane] = sums[here + lane]
+            copy(sums, here, results, n * outputs + first + v * lanes, lanes)
 
 
 def few_rows_transposed_plain(dy, w, dx):
@@ -97,7 +97,8 @@ def _few_rows_transposed(part, dy, w, dx, rows):
     images, outputs = dy.shape
     lanes, height = lanes_of(dy), len(rows)
     groups = -(-images // height)
-    weights, sums, block = flat(w), zeros(groups * height * lanes, dy), zeros(TURNED_TERMS * lanes, dy)
+    weights, results, inputs = flat(w), flat(dx), len(w)
+    sums, block = zeros(groups * height * lanes, dy), zeros(TURNED_TERMS * lanes, dy)
     turned = zeros(outputs * groups * height, dy)  # the columns of dy in rows; room for missing images
     for n in range(images):
         for o in range(outputs):
@@ -114,5 +115,4 @@ def _few_rows_transposed(part, dy, w, dx, rows):
                     block, ZERO, ZERO, lanes, ONE, terms, sums, group * height * lanes, rows,
                 )  # fmt: skip
         for n in range(images):
-            for lane in range(lanes):
-                dx[n, v * lanes + lane] = sums[n * lanes + lane]
+            copy(sums, n * lanes, results, n * inputs + v * lanes, lanes)

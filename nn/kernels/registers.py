@@ -1,5 +1,5 @@
 """The few loops that Python cannot say: sums that stay in the processor's registers, and blocks that are turned there.
-And what takes a second to compile from Python: to copy, to clear, to ask where an array lies.
+And what takes long to compile from Python: to copy, to clear, to add, to make an array.
 
 Written in the compiler's own language (LLVM), as functions that numba puts into the kernels that call them. A vector
 here has as many lanes as numbers fit into VECTOR_BYTES: one register of the largest kind, or two or four smaller ones.
@@ -20,13 +20,11 @@ from __future__ import annotations
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
-from numba.core.imputils import impl_ret_borrowed
+from numba.core.imputils import impl_ret_borrowed, impl_ret_new_ref
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
-
-from nn.compiled import COMPILED
 
 VECTOR_BYTES = 64
 ZERO, ONE = np.int64(0), np.int64(1)  # for a bare 0, the compiler would make another version of the function called
@@ -48,16 +46,6 @@ def rows_for(count: int) -> tuple:
     """The rows that get `count` sums done soonest, by what a step takes: half a cycle for each number that is read, and
     not less than the four that a sum takes to be ready for its next term."""
     return (None,) * min(CHOICES, key=lambda rows: -(-count // rows) * max(4, (rows + 1) / 2))
-
-
-@intrinsic
-def address(typing, array):
-    """Where an array's first number lies in memory. (`array.ctypes.data`, which takes two seconds to compile.)"""
-
-    def generate(context, builder, signature, arguments):
-        return builder.ptrtoint(_data(context, builder, signature, arguments, 0), INDEX)
-
-    return types.int64(array), generate
 
 
 @intrinsic
@@ -113,14 +101,44 @@ def flat(typing, array):
     return one_axis(array), generate
 
 
-@njit(**COMPILED)
-def zeros(size, like):
+@intrinsic
+def zeros(typing, size, like):
     """So many zeros, of like's type. The first begins a line of the cache: to read a vector that lies across two lines
     takes twice as long."""
-    array = np.empty(size + lanes_of(like), like.dtype)
-    clear(array, 0, len(array))
-    start = -address(array) % VECTOR_BYTES * lanes_of(like) // VECTOR_BYTES
-    return array[start : start + size]
+    zeros_type = types.Array(like.dtype, 1, "C")
+
+    def generate(context, builder, signature, arguments):
+        item = _number(like.dtype.bitwidth // 8)
+        size = builder.mul(arguments[0], item)
+        align = context.get_constant(types.uint32, VECTOR_BYTES)
+        memory = context.nrt.meminfo_alloc_aligned(builder, size, align)  # raises MemoryError
+        data = context.nrt.meminfo_data(builder, memory)
+        cgutils.memset(builder, data, size, 0)
+        data = builder.bitcast(data, context.get_data_type(like.dtype).as_pointer())
+        result = context.make_array(zeros_type)(context, builder)
+        populate_array(result, data, [arguments[0]], [item], item, meminfo=memory)
+        return impl_ret_new_ref(context, builder, zeros_type, result._getvalue())
+
+    return zeros_type(types.int64, like), generate
+
+
+@intrinsic
+def add(typing, source, start, target, at, count):
+    """target[at : at + count] += source[start : start + count]."""
+
+    def generate(context, builder, signature, arguments):
+        here, there = (
+            builder.gep(_data(context, builder, signature, arguments, place), [arguments[place + 1]])
+            for place in (2, 0)
+        )
+        with cgutils.for_range(builder, arguments[4], intp=INDEX) as step:
+            place = builder.gep(here, [step.index])
+            summand = builder.load(builder.gep(there, [step.index]))
+            builder.store(builder.fadd(builder.load(place), summand), place)
+        return context.get_dummy_value()
+
+    number = types.int64
+    return types.none(source, number, target, number, number), generate
 
 
 def _sum_of_terms(a_is_vector, from_zero):

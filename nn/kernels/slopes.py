@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
+from nn.kernels.registers import copy
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -43,8 +44,7 @@ def _relu_gradient(part, dy, y, dx, in_place):
         return
     first, last = np.uint64(part[0]), np.uint64(part[1])
     if not in_place:
-        for i in range(first, last):
-            dx[i] = dy[i]
+        copy(dy, first, dx, first, last - first)
     zero = y.dtype.type(0)
     for i in range(first, last):
         dx[i] = dx[i] if y[i] > zero else zero
@@ -56,8 +56,7 @@ def _sigmoid_gradient(part, dy, y, dx, in_place):
         return
     first, last = np.uint64(part[0]), np.uint64(part[1])
     if not in_place:
-        for i in range(first, last):
-            dx[i] = dy[i]
+        copy(dy, first, dx, first, last - first)
     one = y.dtype.type(1)
     for i in range(first, last):
         dx[i] *= y[i] * (one - y[i])

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
+from nn.kernels.registers import copy
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -48,8 +49,7 @@ def _sigmoid(part, x, y, in_place):
         return
     first, last = np.uint64(part[0]), np.uint64(part[1])
     if not in_place:  # one array to work on: were there two, the compiler would have to expect them to overlap
-        for i in range(first, last):
-            y[i] = x[i]
+        copy(x, first, y, first, last - first)
     for i in range(first, last):
         z = -y[i]
         tiny = z > LARGEST

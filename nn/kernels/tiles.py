@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from nn.compiled import COMPILED
-from nn.kernels.registers import ZERO, clear, copy, flat, zeros
+from nn.kernels.registers import ZERO, add, clear, copy, flat, zeros
 
 TERMS = 8
 
@@ -126,14 +126,6 @@ def _combine(factors, row, source, start, places, unit, target, at, length):
 
 
 @njit(**COMPILED)
-def _add(source, start, target, at, length):
-    """target[at : at + length] += source[start : start + length], both one-dimensional."""
-    start, at = np.uint64(start), np.uint64(at)
-    for i in range(np.uint64(length)):
-        target[at + i] += source[start + i]
-
-
-@njit(**COMPILED)
 def _gather(x, factors, size, rows, columns, across, step, padding, grid, tiles, first):
     images, height, width, channels = x.shape
     n = len(factors)
@@ -179,7 +171,7 @@ def _scatter(tiles, factors, n, rows, columns, across, step, padding, grid, x, f
             for i in range(n):
                 for k in range(size):
                     _combine(factors, k, source, i * n * plane + at, rows, plane, row, ZERO, length)
-                    _add(row, ZERO, lines, i * span + columns[k] * channels, length)
+                    add(row, ZERO, lines, i * span + columns[k] * channels, length)
             at += length
             for k in range(size):
                 h = a * step + k - padding
@@ -187,4 +179,4 @@ def _scatter(tiles, factors, n, rows, columns, across, step, padding, grid, x, f
                     _combine(factors, k, lines, ZERO, rows, span, row, ZERO, span)
                     for w in range(width):
                         place = ((w + padding) % step * across + (w + padding) // step) * channels
-                        _add(row, place, pixels, ((image * height + h) * width + w) * channels, channels)
+                        add(row, place, pixels, ((image * height + h) * width + w) * channels, channels)

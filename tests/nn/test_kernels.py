@@ -60,6 +60,18 @@ def clear_in_python(target, at, count):
     target[int(at) : int(at + count)] = 0
 
 
+def add_in_python(source, start, target, at, count):
+    assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
+        "it would leave the array"
+    )
+    target[int(at) : int(at + count)] += source[int(start) : int(start + count)]
+
+
+def flat_in_python(array):
+    assert array.flags.c_contiguous, "it must lie row by row"
+    return array.reshape(-1)
+
+
 def sums_in_python(
     a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows, a_is_vector, from_zero
 ):
@@ -89,10 +101,12 @@ def transpose_in_python(source, start, step, target, at, stride):
 
 IN_PYTHON = {
     "share_out": lambda part: False,
-    "address": lambda array: array.ctypes.data,
     "lanes_of": lambda array: registers.VECTOR_BYTES // array.itemsize,
+    "flat": flat_in_python,
+    "zeros": lambda size, like: np.zeros(size, like.dtype),
     "copy": copy_in_python,
     "clear": clear_in_python,
+    "add": add_in_python,
     "sum_scaled": partial(sums_in_python, a_is_vector=False, from_zero=True),
     "add_scaled": partial(sums_in_python, a_is_vector=False, from_zero=False),
     "add_products": partial(sums_in_python, a_is_vector=True, from_zero=False),
