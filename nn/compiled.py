@@ -27,6 +27,9 @@ from platformdirs import user_cache_path
 # no_cfunc_wrapper: nobody calls them from C, and less is to be compiled.
 COMPILED = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
+# For functions that only compiled loops call: their code goes into that of the loops.
+PART_OF_A_LOOP = COMPILED | {"cache": False, "no_cpython_wrapper": True}
+
 
 class _Sooner(event.Listener):
     """While numba compiles, two things are set so that it takes a quarter less time.

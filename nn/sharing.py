@@ -33,7 +33,7 @@ from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nn.compiled import COMPILED
+from nn.compiled import COMPILED, PART_OF_A_LOOP
 
 USABLE = not numba.config.DISABLE_JIT  # which is for debugging: loops are Python, and nothing is shared out
 
@@ -162,7 +162,7 @@ def share_out(typing, part):
     return types.boolean(part), generate
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _work(board, loop, arguments, parts, units, helping):
     """Take one part after the other, until none is left: who shares out the work from the front, helpers from the back.
     So a core finds what it wrote in the last loop still in its own cache, most of it."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import COMPILED, PART_OF_A_LOOP
 from nn.kernels.direct import add_partial_sums, parts_for, slices_for
 from nn.kernels.registers import (
     ONE,
@@ -45,7 +45,7 @@ def _groups(pictures):
     return -(-len(pictures) // pictures_abreast(pictures.dtype))
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _turn(source, start, step, count, length, target, at, stride):
     """target[at + e * stride + n] = source[start + n * step + e] for n < count, e < length."""
     lanes = lanes_of(source)
@@ -59,7 +59,7 @@ def _turn(source, start, step, count, length, target, at, stride):
                         target[np.uint64(at + i * stride + k)] = source[np.uint64(start + k * step + i)]
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _turn_pictures(x, n, count, first, last, padding, frame):
     """Turn the rows [first, last) of `count` pictures from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0
     where the padding is."""
@@ -71,7 +71,7 @@ def _turn_pictures(x, n, count, first, last, padding, frame):
         _turn(pixels, (n * height + h) * row, height * row, count, row, frame, at, lanes)
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _turn_row(source, start, step, count, positions, channels, row):
     """Turn one row of `count` pictures: `row` (positions, broad, lanes)."""
     lanes = lanes_of(source)
@@ -83,7 +83,7 @@ def _turn_row(source, start, step, count, positions, channels, row):
             _turn(source, start + p * channels, step, count, channels, row, p * broad * lanes, lanes)
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _turn_row_back(row, count, positions, channels, target, at, stride):
     lanes = lanes_of(row)
     broad = -(-channels // ROWS) * ROWS
@@ -190,7 +190,7 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
         _add_lanes(bias_sums, ONE, outputs, dbiases[number])
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _add_lanes(sums, places, channels, totals):
     """totals (places, channels): the sum over the lanes of `sums` (places, broad, lanes)."""
     lanes = lanes_of(sums)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import COMPILED, PART_OF_A_LOOP
 from nn.kernels.registers import ONE, ZERO, add, clear, copy, flat, lanes_of, rows_for, sum_scaled, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
@@ -81,7 +81,7 @@ def parts_for(units, products):
 # positions. For the input's, rows are positions, terms output channels, and the vector runs along a row of the patch.
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _copy_rows(source, start, count, length, target, at, step):
     """Copy `count` rows of `length` numbers, which lie close together, to places `step` apart."""
     for row in range(count):
@@ -170,7 +170,8 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
     frame = zeros((height + 2 * padding[0]) * span + len(together), x)
     gradients = zeros(positions * broad, x)  # dy of one image, in rows of whole vectors
     sums = zeros(len(together) * lanes, x)
-    pixels, dy_all, totals, bias_totals = flat(x), flat(dy), flat(dweights), flat(dbiases)
+    pixels, dy_all = flat(x), flat(dy)
+    totals, bias_totals = flat(dweights), flat(dbiases)
     bias_sums = zeros(broad, x)
     for number in range(part[0], part[1]):
         for n in range(images * number // partial_sums, images * (number + 1) // partial_sums):

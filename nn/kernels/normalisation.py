@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import COMPILED, PART_OF_A_LOOP
 from nn.kernels.registers import add, clear, flat, zeros
 
 
@@ -63,7 +63,7 @@ def lrn_backward_fast(dy, x, size, alpha, beta, k, region, dx):
 # s^-0.75, the papers' power, is written with two square roots: seven times faster than a power.
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _inverse_power(s, beta, result):
     """result = s^-beta, element by element."""
     if beta == 0.75:
@@ -80,7 +80,7 @@ def _inverse_power(s, beta, result):
 # so that no window needs clipping and every loop runs over the whole row: what comes out for the zeros is never read.
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _sum_windows(padded, size, total):
     """total[i] = padded[i] + ... + padded[i + size - 1]."""
     clear(total, 0, len(total))
@@ -88,7 +88,7 @@ def _sum_windows(padded, size, total):
         add(padded, shift, total, 0, len(total))
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _row_scales(pixels, at, width, channels, size, constants, padded, s, power):
     """s and s^-beta of the picture row (W, C) at pixels[at], with its squares left in `padded`."""
     alpha, beta, k = constants[0], constants[1], constants[2]
@@ -145,7 +145,7 @@ def _lrn_across_backward(dy, x, size, constants, dx):
 # along the row, so that each step is a long loop.
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _sum_around(values, h, height, line, channels, size, padded, total):
     """total (W, C) = the sums of values (H, W, C) over the size x size pixels around each pixel of row h that exist."""
     half = size // 2
@@ -157,7 +157,7 @@ def _sum_around(values, h, height, line, channels, size, padded, total):
         add(padded, j * channels, total, 0, line)
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _scales_within(squares, h, height, line, channels, size, constants, padded, s, power):
     """s and s^-beta of a picture's row h, where `squares` (H, W, C) has those of all its numbers."""
     alpha, beta, k = constants[0], constants[1], constants[2]
@@ -167,7 +167,7 @@ def _scales_within(squares, h, height, line, channels, size, constants, padded, 
     _inverse_power(s, beta, power)
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _square(pixels, start, squares):
     """squares[i] = pixels[start + i]^2."""
     for i in range(np.uint64(len(squares))):

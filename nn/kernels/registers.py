@@ -220,8 +220,12 @@ def _number(value):
 
 def _data(context, builder, signature, arguments, place):
     """The address of an array's first number."""
-    field = context.data_model_manager[signature.args[place]].get_field_position("data")
-    return builder.extract_value(arguments[place], field)
+    return _field(context, builder, signature.args[place], arguments[place], "data")
+
+
+def _field(context, builder, array_type, array, name):
+    """What an array consists of: its data, how many numbers that are (nitems), and so on."""
+    return builder.extract_value(array, context.data_model_manager[array_type].get_field_position(name))
 
 
 class _Vectors:

@@ -20,7 +20,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import COMPILED, PART_OF_A_LOOP
 from nn.kernels.registers import ZERO, add, clear, copy, flat, zeros
 
 TERMS = 8
@@ -105,7 +105,7 @@ def _factors(matrix, x):
     return factors
 
 
-@njit(**COMPILED)
+@njit(**PART_OF_A_LOOP)
 def _combine(factors, row, source, start, places, unit, target, at, length):
     """target[at + i] = sum over k of  factors[row, k] * source[start + places[k] * unit + i],  for i < length.
 
