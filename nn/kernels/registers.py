@@ -92,10 +92,11 @@ def flat(typing, array):
     one_axis = types.Array(array.dtype, 1, "C", readonly=not array.mutable)
 
     def generate(context, builder, signature, arguments):
-        source = context.make_array(array)(context, builder, arguments[0])
+        names = "data", "nitems", "meminfo", "parent"
+        data, count, memory, parent = (_field(context, builder, array, arguments[0], name) for name in names)
         result = context.make_array(one_axis)(context, builder)
-        item = context.get_constant(types.intp, array.dtype.bitwidth // 8)
-        populate_array(result, source.data, [source.nitems], [item], item, meminfo=source.meminfo, parent=source.parent)
+        item = _number(array.dtype.bitwidth // 8)
+        populate_array(result, data, [count], [item], item, meminfo=memory, parent=parent)
         return impl_ret_borrowed(context, builder, one_axis, result._getvalue())
 
     return one_axis(array), generate

@@ -284,3 +284,26 @@ def test_the_search_for_garbage_pauses_while_loops_are_compiled_and_is_then_as_b
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.skipif("NUMBA_OPT" in os.environ, reason="The environment has chosen how far loops are optimised.")
+def test_only_our_own_loops_are_compiled_at_the_first_level():
+    class Watch(event.Listener):
+        seen = []
+
+        def on_start(self, _):
+            self.seen.append(int(numba.config.OPT))
+
+        def on_end(self, _):
+            pass
+
+    def plus_one(x):
+        return x + 1
+
+    before = int(numba.config.OPT)
+    with event.install_listener("numba:compile", Watch()):
+        for module in ("nn.kernels.direct", "somebody.elses"):
+            plus_one.__module__ = module
+            assert njit(plus_one)(1) == 2
+            assert int(numba.config.OPT) == before
+    assert Watch.seen == [1, before] and before > 1
