@@ -10,7 +10,7 @@ from layers import direct, winograd
 from nn.initialisers import he_normal
 from nn.kernels import col2im, im2col
 from nn.layer import Layer, pair, positive, row_by_row
-from nn.scratch import scratch
+from nn.scratch import Scratch
 from nn.threads import on_cpu, run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
@@ -162,13 +162,14 @@ class Conv2d(Layer):
         def multiply(part):
             images, rows, groups = part
             result = y[images, rows].reshape(-1, self.out_channels)
-            for inputs, outputs in groups:
-                patches = self._patches(x[images, ..., inputs], rows, width)
-                product = result[:, outputs]
-                if not (on_cpu(x) or product.flags.c_contiguous):  # CuPy would need another array to write to this one
-                    product = scratch("product", product.shape, like=x)
-                np.matmul(patches, weight[:, outputs], out=product)
-                np.add(product, bias[outputs], out=result[:, outputs])
+            with Scratch() as scratch:
+                for inputs, outputs in groups:
+                    patches = self._patches(x[images, ..., inputs], rows, width, scratch)
+                    product = result[:, outputs]
+                    if not (on_cpu(x) or product.flags.c_contiguous):  # CuPy would need another array to write to it
+                        product = scratch("product", product.shape, like=x)
+                    np.matmul(patches, weight[:, outputs], out=product)
+                    np.add(product, bias[outputs], out=result[:, outputs])
 
         run_parallel(multiply, parts, like=x)
 
@@ -198,17 +199,18 @@ class Conv2d(Layer):
         dweights = np.zeros_like(weight, shape=(len(lanes), *weight.shape))
 
         def differentiate(lane):
-            for images, rows in lanes[lane]:
-                dy_rows = dy[images].reshape(-1, self.out_channels)
-                for inputs, outputs in self.channel_groups():
-                    patches = self._patches(x[images, ..., inputs], rows, width)
-                    dweight = dweights[lane][:, outputs]
-                    np.add(dweight, patches.T @ dy_rows[:, outputs], out=dweight)
-                    if dx is not None:
-                        dpatches = np.matmul(dy_rows[:, outputs], weight[:, outputs].T, out=patches)
-                        dx_group = np.zeros_like(dx[images, ..., inputs], order="C")
-                        col2im(dpatches, self.kernel_size, self.stride, self.padding, width, dx_group)
-                        dx[images, ..., inputs] = dx_group
+            with Scratch() as scratch:
+                for images, rows in lanes[lane]:
+                    dy_rows = dy[images].reshape(-1, self.out_channels)
+                    for inputs, outputs in self.channel_groups():
+                        patches = self._patches(x[images, ..., inputs], rows, width, scratch)
+                        dweight = dweights[lane][:, outputs]
+                        np.add(dweight, patches.T @ dy_rows[:, outputs], out=dweight)
+                        if dx is not None:
+                            dpatches = np.matmul(dy_rows[:, outputs], weight[:, outputs].T, out=patches)
+                            dx_group = np.zeros_like(dx[images, ..., inputs], order="C")
+                            col2im(dpatches, self.kernel_size, self.stride, self.padding, width, dx_group)
+                            dx[images, ..., inputs] = dx_group
 
         run_parallel(differentiate, range(len(lanes)), like=x)
         np.sum(dweights, axis=0, out=self.grads["weight"].reshape(weight.shape))
@@ -227,7 +229,7 @@ class Conv2d(Layer):
             (slice(g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs)) for g in range(self.groups)
         ]
 
-    def _patches(self, x: np.ndarray, rows: slice, width: int) -> np.ndarray:
+    def _patches(self, x: np.ndarray, rows: slice, width: int, scratch: Scratch) -> np.ndarray:
         """The patches of x for the output rows `rows`, each as one row of a matrix."""
         x = row_by_row(x)  # a group's channels, side by side
         patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[3]

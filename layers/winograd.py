@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nn.kernels import gather_tiles, scatter_tiles
-from nn.scratch import scratch
+from nn.scratch import Scratch
 from nn.threads import on_cpu, run_parallel, split
 
 if TYPE_CHECKING:
@@ -97,12 +97,13 @@ def matrices(kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
     """Write the convolution of x to y."""
     b_transposed, g, a = matrices(convolution.kernel_size[0])
-    u = _turn_weight(convolution.params["weight"], g)
-    for images in _chunks(convolution, y):
-        v = _gather("v", x[images], b_transposed, convolution.padding[0], y)
-        product = scratch("product", (*v.shape[:2], y.shape[3]), like=y)
-        run_parallel(partial(_multiply, convolution, v, u, product), split(len(v), PARTS))
-        _scatter(product, a, 0, y[images], y, start=convolution.params["bias"])
+    with Scratch() as scratch:
+        u = _turn_weight(convolution.params["weight"], g, scratch)
+        for images in _chunks(convolution, y):
+            v = _gather("v", x[images], b_transposed, convolution.padding[0], y, scratch)
+            product = scratch("product", (*v.shape[:2], y.shape[3]), like=y)
+            run_parallel(partial(_multiply, convolution, v, u, product), split(len(v), PARTS))
+            _scatter(product, a, 0, y[images], y, start=convolution.params["bias"])
 
 
 def _multiply(convolution: Conv2d, v: np.ndarray, u: np.ndarray, product: np.ndarray, some: slice) -> None:
@@ -114,16 +115,17 @@ def _multiply(convolution: Conv2d, v: np.ndarray, u: np.ndarray, product: np.nda
 def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
     """Write the gradient by the weight to `grads`, and that by x to dx unless it is None."""
     b_transposed, g, a = matrices(convolution.kernel_size[0])
-    u = _turn_weight(convolution.params["weight"], g)
-    du = scratch("du", u.shape, like=u)
-    for images in _chunks(convolution, dy):
-        v = _gather("v", x[images], b_transposed, convolution.padding[0], dy)
-        dproduct = _gather("product", dy[images], a, 0, dy)
-        first, dv = images.start == 0, None if dx is None else v  # dV takes the place of V, when V has served
-        run_parallel(partial(_differentiate, convolution, v, u, dproduct, du, first, dv), split(len(v), PARTS))
-        if dx is not None:
-            _scatter(dv, b_transposed, convolution.padding[0], dx[images], dy, start=0)
-    _turn_weight_back(du, g, convolution.grads["weight"])
+    with Scratch() as scratch:
+        u = _turn_weight(convolution.params["weight"], g, scratch)
+        du = scratch("du", u.shape, like=u)
+        for images in _chunks(convolution, dy):
+            v = _gather("v", x[images], b_transposed, convolution.padding[0], dy, scratch)
+            dproduct = _gather("product", dy[images], a, 0, dy, scratch)
+            first, dv = images.start == 0, None if dx is None else v  # dV takes the place of V, when V has served
+            run_parallel(partial(_differentiate, convolution, v, u, dproduct, du, first, dv), split(len(v), PARTS))
+            if dx is not None:
+                _scatter(dv, b_transposed, convolution.padding[0], dx[images], dy, start=0)
+        _turn_weight_back(du, g, convolution.grads["weight"])
 
 
 def _differentiate(convolution: Conv2d, v, u, dproduct, du, first: bool, dv, some: slice) -> None:
@@ -149,7 +151,7 @@ def _chunks(convolution: Conv2d, y: np.ndarray) -> list[slice]:
     return split(len(y), -(-len(y) * _image_bytes(convolution, rows * columns) // CHUNK_BYTES))
 
 
-def _gather(name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray) -> np.ndarray:
+def _gather(name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray, scratch: Scratch) -> np.ndarray:
     """The tiles of x, turned by the matrix: (n^2, tiles, C)."""
     grid = _grid(y)
     count = grid[0] * grid[1]
@@ -174,7 +176,7 @@ def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray,
     run_parallel(turn_back, split(len(x), PARTS))
 
 
-def _turn_weight(weight: np.ndarray, g: np.ndarray) -> np.ndarray:
+def _turn_weight(weight: np.ndarray, g: np.ndarray, scratch: Scratch) -> np.ndarray:
     """U = G w G^T for all channels, (n^2, C_in/groups, C_out): as one matrix product, with the two G's made one."""
     u = scratch("u", (len(g) ** 2, *weight.shape[2:]), like=weight)
     both = np.kron(g, g).astype(weight.dtype)

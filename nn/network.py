@@ -75,6 +75,7 @@ class Network:
         self._buffers: dict = {}
         self._spare_buffers: list[dict] = []
         self._trained: list | None = None
+        self._training_pass: object = None  # the one that began last
         self._shapes: tuple = ()  # the last pass's: layers, an image's shape, and that with the layers' output shapes
 
     @property
@@ -161,7 +162,10 @@ class Network:
         self._check_input(x)
         if training:
             self._trained = None  # what the last pass left is overwritten now; a backward pass must not use it
-            y, self._trained = self._run(x, True, self._buffers)
+            self._training_pass = this = object()
+            y, shapes = self._run(x, True, self._buffers)
+            self._check_alone(this)
+            self._trained = shapes
             return y
         # Without training nothing is kept, so a long batch can stream through in short ones.
         try:
@@ -183,7 +187,7 @@ class Network:
         """From the gradient by the outputs: write `grads`, and return the gradient by the images unless not wanted."""
         if self._trained is None:
             raise RuntimeError(f"{self.name}: backward needs a forward(x, training=True) before it, one for each call")
-        shapes, self._trained = self._trained, None
+        shapes, self._trained, this = self._trained, None, self._training_pass
         layers = list(self.layers.values())
         gradient = dy
         for index in reversed(range(len(layers))):
@@ -200,7 +204,16 @@ class Network:
                 if np.may_share_memory(out, gradient):
                     out = self._buffer(self._buffers, ("gradient", 1 - index % 2), shapes[index], dy)
                 gradient = layer.backward(gradient, out=out)
+        self._check_alone(this)
         return self._own(gradient, dy, *self._buffers.values()) if input_gradient else None
+
+    def _check_alone(self, training_pass: object) -> None:
+        """Raise where another training pass, of another thread or a signal handler, began before this one had ended."""
+        if self._training_pass is not training_pass:
+            raise RuntimeError(
+                f"{self.name}: another training pass began before this one had ended, and both are spoilt; train a "
+                "network in one place at a time, or copies of it (copy.deepcopy)"
+            )
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Probabilities (N, classes) for the images x (N, H, W, C): NumPy's for NumPy's, wherever the network lies."""
@@ -264,4 +277,10 @@ class Network:
 
     def __getstate__(self) -> dict:
         """Copies of a network (copy.deepcopy) share no buffers and carry no unfinished step."""
-        return self.__dict__ | {"_buffers": {}, "_spare_buffers": [], "_trained": None, "_shapes": ()}
+        return self.__dict__ | {
+            "_buffers": {},
+            "_spare_buffers": [],
+            "_trained": None,
+            "_training_pass": None,
+            "_shapes": (),
+        }

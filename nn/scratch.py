@@ -2,6 +2,9 @@
 
 A fresh large array costs more than its arithmetic: the system hands it out in pages of 4 KB, each cleared when it is
 first touched. So what a function needs only while it runs lies in memory that its thread keeps.
+
+    with Scratch() as scratch:
+        patches = scratch("patches", (rows, columns), like=x)
 """
 
 from __future__ import annotations
@@ -12,18 +15,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_memory = threading.local()
+_thread = threading.local()
 
 
-def scratch(name: str, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
-    """An array of this shape, of the kind, dtype and device of `like`, with anything in it.
+class Scratch:
+    """The thread's memory, lent until the end of the `with`.
 
-    It is the thread's own, and good until the thread asks for the same name again: no result that outlives a layer's
-    forward or backward may lie in it. The memory only grows; it is given back when the thread ends.
+    Meanwhile the thread does not have it. Whoever else runs in the thread before that end, which only a signal handler
+    or an object's finaliser can do between two steps of a function, gets other memory. An interrupt at the worst moment
+    costs the thread its memory, never anybody's results.
     """
-    size, key = math.prod(shape), (name, type(like), like.dtype, str(getattr(like, "device", "")))
-    kept = _memory.__dict__
-    if key not in kept or kept[key].size < size:
-        kept.pop(key, None)  # let go of the smaller one first
-        kept[key] = np.empty_like(like, shape=(size,))
-    return kept[key][:size].reshape(shape)
+
+    def __enter__(self) -> Scratch:
+        self._kept = _thread.__dict__.pop("kept", None) or {}
+        return self
+
+    def __exit__(self, *error) -> None:
+        _thread.kept = self._kept
+
+    def __call__(self, name: str, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
+        """An array of this shape, of the kind, dtype and device of `like`, with anything in it.
+
+        It is good until the end of the `with`, or until the same name is asked for again. The memory only grows; it is
+        given back when the thread ends.
+        """
+        size, key = math.prod(shape), (name, type(like), like.dtype, str(getattr(like, "device", "")))
+        kept = self._kept
+        if key not in kept or kept[key].size < size:
+            kept.pop(key, None)  # let go of the smaller one first
+            kept[key] = np.empty_like(like, shape=(size,))
+        return kept[key][:size].reshape(shape)

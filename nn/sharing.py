@@ -47,7 +47,8 @@ BUSY, OPEN, LIMIT, INSIDE, LOOKING, CALLS = range(7, 13)
 SHARE, YIELD = range(13, 15)
 
 LINE = 64  # bytes. Each number has a line of the cache to itself: who reads one waits for nobody who writes another
-_memory = np.zeros((YIELD + 2, LINE // 8), np.int64)
+if "_memory" not in globals():  # who reloads this module finds threads at work on the board that was there before
+    _memory = np.zeros((YIELD + 2, LINE // 8), np.int64)
 ADDRESS = -(-_memory.ctypes.data // LINE) * LINE
 _start = (ADDRESS - _memory.ctypes.data) // 8
 board = _memory.reshape(-1)[_start :: LINE // 8]

@@ -18,23 +18,28 @@ import os
 import queue
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable, Iterable
-from contextlib import ContextDecorator
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from nn import cores, sharing
+from nn import sharing
 
 PART_SIZE = 1 << 13  # numbers that a compiled loop works through in some microseconds: worth a part
 WAKING_SIZE = 1 << 17  # worth waking a thread that sleeps
 PATIENCE = 4000  # so often, for a millisecond or two, a helping thread looks out for work before it sleeps
 
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # in a container, on Linux
+
 _lock = threading.RLock()
 _number: int | None = None
 _queue: queue.SimpleQueue | None = None
-_helpers: list[int] = []  # the system's numbers for the helping threads
+_helpers = 0  # threads that take work from the queue
 
 
 def num_threads() -> int:
@@ -44,8 +49,17 @@ def num_threads() -> int:
         wish = os.environ.get("NUM_THREADS", "")
         if wish and not (wish.isdigit() and int(wish) > 0):
             raise ValueError(f"NUM_THREADS is {wish!r}, expected a whole number of at least 1")
-        _number = int(wish) if wish else cores.available()
+        _number = int(wish) if wish else available_cores()
     return _number
+
+
+def available_cores() -> int:
+    """How many cores this process may use: those that it may run on; fewer where a container has less time on them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no such file, or "max"
+        quota, period = map(int, QUOTA.read_text().split())
+        return max(1, min(cores, quota // period))
+    return cores
 
 
 def set_num_threads(number: int) -> None:
@@ -56,6 +70,30 @@ def set_num_threads(number: int) -> None:
     _number = number
 
 
+def single_threaded_blas(function: Callable) -> Callable:
+    """A decorator: BLAS is held to one thread while the function runs, in whichever threads it runs.
+
+    `run_parallel` is such a function; so is a whole pass of a network, which spares each layer the switching.
+    """
+
+    @wraps(function)
+    def held(*arguments, **named):
+        user = threading.get_ident(), object()
+        try:
+            _blas.hold(user)
+            result = function(*arguments, **named)
+        finally:
+            try:
+                _blas.leave(user)
+            except BaseException:  # an interrupt, perhaps before anything was done
+                _blas.leave(user)
+                raise
+        return result
+
+    return held
+
+
+@single_threaded_blas
 def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: Any = None) -> None:
     """Call `function(part)` once for every part, on all threads; return when all are done.
 
@@ -63,31 +101,30 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: An
     starts the work.
 
     The parts must be independent: no two may write to the same memory. The calling thread takes its share.
-    After an exception in any part no other is begun; it is raised here when those under way are done.
+    After an exception in any part, or an interrupt at any moment, no other part is begun; it is raised here when those
+    under way are done.
     """
     parts = list(parts)
     helpers = min(num_threads(), len(parts)) - 1 if on_cpu(like) else 0
-    with single_threaded_blas:
-        if helpers < 1:
-            for part in parts:
-                function(part)
-            return
-        shared = _Shared(function, parts)
+    if helpers < 1:
+        for part in parts:
+            function(part)
+        return
+    shared = _Shared(function, parts)
+    try:
         tasks = _tasks(helpers)
-        lent: set[int] = set()
+        for _ in range(helpers):
+            tasks.put(shared.help)
+        sharing.board[sharing.CALLS] += 1  # whoever looks out for compiled work
+        shared.work()
+    finally:
         try:
-            cores.part(_helpers, lent)
-            for _ in range(helpers):
-                tasks.put(shared.help)
-            sharing.board[sharing.CALLS] += 1  # whoever looks out for compiled work
-            shared.work()
-        finally:
-            try:
-                shared.close()
-            finally:  # after an interrupt, too
-                cores.rejoin(lent)
-        if shared.errors:
-            raise shared.errors[0]
+            shared.close()
+        except BaseException:  # an interrupt, perhaps before anything was done
+            shared.close()
+            raise
+    if shared.errors:
+        raise shared.errors[0]
 
 
 def in_parts(units: int, size: int, a_thread: int = 4) -> tuple[int, int, int]:
@@ -100,9 +137,9 @@ def in_parts(units: int, size: int, a_thread: int = 4) -> tuple[int, int, int]:
     parts = min(units, a_thread * (helpers + 1), size // PART_SIZE)
     if parts < 2 or helpers < 1 or not sharing.USABLE:
         return 0, units, 0
-    looking, wanted = int(sharing.board[sharing.LOOKING]), helpers if size >= WAKING_SIZE else 0
-    if looking < wanted or cores.are_parted_too_long():
-        _wake(wanted)
+    looking = int(sharing.board[sharing.LOOKING])
+    if size >= WAKING_SIZE and looking < helpers:
+        _wake(helpers)
     elif not looking:
         return 0, units, 0
     sharing.board[sharing.LIMIT] = helpers
@@ -112,13 +149,8 @@ def in_parts(units: int, size: int, a_thread: int = 4) -> tuple[int, int, int]:
 def _wake(helpers: int) -> None:
     """Have so many threads look out for compiled work."""
     tasks = _tasks(helpers)
-    lent: set[int] = set()
-    try:
-        cores.part(_helpers, lent)
-        for _ in range(helpers - int(sharing.board[sharing.LOOKING]) - tasks.qsize()):
-            tasks.put(_look_out)
-    finally:
-        cores.rejoin(lent)
+    for _ in range(helpers - int(sharing.board[sharing.LOOKING]) - tasks.qsize()):
+        tasks.put(_look_out)
 
 
 class _Shared:
@@ -136,7 +168,7 @@ class _Shared:
 
     def work(self) -> None:
         nothing = object()
-        while not self.errors:
+        while not (self.errors or self._closed):
             with self._lock:
                 part = next(self._remaining, nothing)
             if part is nothing:
@@ -159,16 +191,21 @@ class _Shared:
                 self._left.release()
 
     def close(self) -> None:
-        """Wait for the helpers that have begun: nothing may be written when run_parallel has returned."""
-        with self._lock:
-            self._closed = True
-            waiting = self._helping > 0
+        """Wait for the helpers that have begun: nothing may be written when run_parallel has returned.
+
+        An interrupt can come between any two steps, also when the lock has been acquired already. So whether to wait
+        (again) depends on how many helpers there are, never on what was waited for before.
+        """
         interrupt = None
-        while waiting:
+        helping = True
+        while helping:
             try:
-                self._left.acquire()
-                waiting = False
-            except KeyboardInterrupt as error:
+                with self._lock:
+                    self._closed = True
+                    helping = self._helping > 0
+                if helping:
+                    self._left.acquire()
+            except BaseException as error:
                 interrupt = error
         self.function, self._remaining = None, iter(())  # a helper that comes too late keeps no arrays alive
         if interrupt is not None:
@@ -201,18 +238,18 @@ def on_cpu(array: Any) -> bool:
 
 def _tasks(helpers: int) -> queue.SimpleQueue:
     """The queue from which so many helping threads, at least, take what they do."""
-    global _queue
+    global _queue, _helpers
     with _lock:
         if _queue is None:
             if sharing.USABLE:
                 sharing.prepare()
                 atexit.register(_call_away)
-            _queue = queue.SimpleQueue()
-            _helpers.clear()
-        while len(_helpers) < helpers:
-            helper = threading.Thread(target=_help, args=(_queue,), name=f"layers-{len(_helpers)}", daemon=True)
-            helper.start()
-            _helpers.append(helper.native_id)
+            _queue, _helpers = queue.SimpleQueue(), 0
+        while _helpers < helpers:
+            # threading.Thread's start is many steps long, and an interrupt between two of them is lost or makes an
+            # error of another kind. This is one step. (An interrupt right after it leaves one thread more: it sleeps.)
+            start_new_thread(_help, (_queue,))
+            _helpers += 1
         return _queue
 
 
@@ -242,49 +279,70 @@ def _look_out() -> None:
     """A task for a helping thread that sleeps: it looks out for compiled work after every task."""
 
 
-class _SingleThreadedBlas(ContextDecorator):
-    """Hold BLAS to one thread while anybody is inside; the last to leave restores what was set before.
+class _Blas:
+    """The number of BLAS's threads: one while anybody is inside; the last to leave restores what was set before.
 
-    The count of users is what makes this safe when several Python threads use networks at once. `run_parallel` enters
-    here by itself; a network does so for a whole pass, which spares each layer the switching.
+    Python can stop between any two steps here, to raise KeyboardInterrupt or to call somebody's signal handler, which
+    may run a network itself. So each user is entered by name, not counted, and both functions can be repeated: they
+    bring things to where they should be from wherever they are.
     """
 
     def __init__(self) -> None:
         self._libraries: list | None = None
-        self._users = 0
-        self._before: list[int] = []
+        self._users: set[tuple[int, object]] = set()  # a thread's number, and an object for each call of `held` in it
+        self._before: list[int] | None = None  # the numbers to restore; None: nothing is to be restored
+        self._is_held = False
 
-    def __enter__(self) -> None:
+    def hold(self, user: tuple[int, object]) -> None:
         with _lock:
-            if self._users == 0:
-                self._hold()
-            self._users += 1
+            self._users.add(user)
+            if not self._is_held:
+                if self._libraries is None:
+                    found = ThreadpoolController().lib_controllers
+                    self._libraries = [library for library in found if library.user_api == "blas"]
+                before = [library.get_num_threads() for library in self._libraries]
+                if self._before is None:  # nor did a signal handler's network set it meanwhile, and the number to one
+                    self._before = before
+                self._set([1] * len(self._libraries))
+                self._is_held = True
 
-    def __exit__(self, *error) -> None:
+    def leave(self, user: tuple[int, object]) -> None:
         with _lock:
-            self._users -= 1
-            if self._users == 0:
-                for library, before in zip(self._libraries, self._before, strict=True):
-                    library.set_num_threads(before)
+            self._users.discard(user)
+            before = self._before
+            if not self._users and before is not None:
+                self._is_held = False
+                self._set(before)
+                self._before = None
 
-    def _hold(self) -> None:
-        if self._libraries is None:
-            found = ThreadpoolController().lib_controllers
-            self._libraries = [library for library in found if library.user_api == "blas"]
-        self._before = [library.get_num_threads() for library in self._libraries]
-        for library in self._libraries:
-            library.set_num_threads(1)
+    def after_fork(self) -> None:
+        """In the child there is one thread only: who was inside in others will never leave."""
+        self._users = {user for user in self._users if user[0] == threading.get_ident()}
+        self.leave((0, None))
+
+    def _set(self, numbers: list[int]) -> None:
+        for library, number in zip(self._libraries, numbers, strict=True):
+            # Since 3.8 threadpoolctl ignores whoever is not the first thread that ever set a number, until this:
+            getattr(library, "clear_controlling_thread", _nothing)(force=True)
+            library.set_num_threads(number)
 
 
-single_threaded_blas = _SingleThreadedBlas()
+def _nothing(**_) -> None:
+    """What older versions of threadpoolctl need."""
 
 
-def _forget_threads() -> None:
-    """After a fork the child has none of its parent's threads: start anew."""
-    global _queue, _lock
-    _queue, _lock = None, threading.RLock()
+_blas = _Blas()
+
+
+def _start_anew() -> None:
+    """After a fork the child has none of its parent's threads."""
+    global _queue
+    _queue = None
     sharing.forget()
+    _lock.release()
+    _blas.after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_forget_threads)
+    # Nobody is in the middle of starting threads or of setting BLAS's number when the process is doubled.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_start_anew)

@@ -5,33 +5,57 @@ import threading
 import numpy as np
 import pytest
 
-from nn.scratch import scratch
+from nn.scratch import Scratch
+
+LIKE = np.empty(0, np.float32)
 
 
 def test_the_same_memory_comes_back_and_grows():
-    like = np.empty(0, np.float32)
-    first = scratch("test", (3, 4), like)
-    assert first.shape == (3, 4) and first.dtype == np.float32
-    again = scratch("test", (2, 5), like)
-    assert again.shape == (2, 5) and np.shares_memory(first, again)
-    larger = scratch("test", (5, 5), like)
-    assert larger.shape == (5, 5) and not np.shares_memory(first, larger)
+    with Scratch() as scratch:
+        first = scratch("test", (3, 4), LIKE)
+        assert first.shape == (3, 4) and first.dtype == np.float32
+    with Scratch() as scratch:
+        again = scratch("test", (2, 5), LIKE)
+        assert again.shape == (2, 5) and np.shares_memory(first, again)
+        larger = scratch("test", (5, 5), LIKE)
+        assert larger.shape == (5, 5) and not np.shares_memory(first, larger)
 
 
 def test_it_survives_a_request_too_large():
-    like = np.empty(0, np.float32)
-    scratch("test", (4,), like)
-    with pytest.raises((MemoryError, ValueError)):
-        scratch("test", (1 << 60,), like)
-    assert scratch("test", (4,), like).shape == (4,)
+    with Scratch() as scratch:
+        scratch("test", (4,), LIKE)
+        with pytest.raises((MemoryError, ValueError)):
+            scratch("test", (1 << 60,), LIKE)
+        assert scratch("test", (4,), LIKE).shape == (4,)
 
 
 def test_other_names_dtypes_and_threads_have_other_memory():
-    like = np.empty(0, np.float32)
-    mine = scratch("test", (8,), like)
-    others = [scratch("another", (8,), like), scratch("test", (8,), np.empty(0, np.float64))]
-    thread = threading.Thread(target=lambda: others.append(scratch("test", (8,), like)))
-    thread.start()
-    thread.join()
+    def in_a_thread():
+        with Scratch() as scratch:
+            others.append(scratch("test", (8,), LIKE))
+
+    with Scratch() as scratch:
+        mine = scratch("test", (8,), LIKE)
+        others = [scratch("another", (8,), LIKE), scratch("test", (8,), np.empty(0, np.float64))]
+        thread = threading.Thread(target=in_a_thread)
+        thread.start()
+        thread.join()
     assert len(others) == 3 and others[1].dtype == np.float64
     assert not any(np.shares_memory(mine, other) for other in others)
+
+
+def test_whoever_comes_in_between_gets_other_memory():
+    with Scratch() as scratch:
+        mine = scratch("test", (8,), LIKE)
+        with Scratch() as another:
+            theirs = another("test", (8,), LIKE)
+        assert not np.shares_memory(mine, theirs)
+        assert np.shares_memory(mine, scratch("test", (8,), LIKE))
+
+
+def test_an_error_gives_the_memory_back():
+    with pytest.raises(ValueError, match="wrong"), Scratch() as scratch:
+        mine = scratch("test", (8,), LIKE)
+        raise ValueError("wrong")
+    with Scratch() as scratch:
+        assert np.shares_memory(mine, scratch("test", (8,), LIKE))

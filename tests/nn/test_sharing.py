@@ -16,7 +16,7 @@ from numba.core import event
 from numba.core.dispatcher import Dispatcher
 from numba.extending import _Intrinsic
 
-from nn import compiled, cores, sharing, threads
+from nn import compiled, sharing, threads
 from nn.compiled import COMPILED
 from nn.sharing import share_out
 
@@ -190,25 +190,6 @@ def test_a_forked_process_shares_its_work_among_threads_of_its_own():
         time.sleep(0.01)
     assert done[0] == child, "the child waits for threads that it does not have"
     assert os.waitstatus_to_exitcode(done[1]) == 0
-
-
-@pytest.mark.skipif(cores._current_core is None, reason="needs Linux")
-def test_the_threads_are_parted_when_a_helping_one_is_woken_and_free_later(monkeypatch):
-    if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("There is one core only.")
-    threads.set_num_threads(2)
-    wait_until(lambda: sharing.board[sharing.LOOKING] == 0)
-    now = [1e6]
-    monkeypatch.setattr(cores.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(cores, "_rest_began", -1e9)
-    monkeypatch.setattr(cores, "_work_began", -1e9)
-    threads.in_parts(8, SIZE)
-    everything = os.sched_getaffinity(0)
-    assert all(len(os.sched_getaffinity(helper)) < len(everything) for helper in threads._helpers)
-    for _ in range(30):
-        now[0] += cores.REST / 2
-        threads.in_parts(8, SIZE)
-    assert all(os.sched_getaffinity(helper) == everything for helper in threads._helpers)
 
 
 def test_nobody_looks_out_when_the_process_ends():

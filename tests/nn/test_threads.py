@@ -195,3 +195,13 @@ def test_bad_numbers_in_the_environment(wish, monkeypatch):
     monkeypatch.setattr(threads, "_number", None)
     with one_sentence(ValueError, "NUM_THREADS", repr(wish), "at least 1"):
         threads.num_threads()
+
+
+@pytest.mark.parametrize(
+    "text, number", [("max 100000\n", None), ("150000 100000\n", 1), ("50000 100000\n", 1), ("99900000 100000\n", None)]
+)
+def test_a_container_with_less_time_gets_fewer_threads(text, number, tmp_path, monkeypatch):
+    monkeypatch.setattr(threads, "QUOTA", tmp_path / "cpu.max")
+    everything = threads.available_cores()  # where there is no such file
+    threads.QUOTA.write_text(text)
+    assert threads.available_cores() == (number or everything)

@@ -1,0 +1,367 @@
+"""Ctrl-C at any moment: nothing hangs, no helper goes on, and everything is as it was.
+
+CPython looks for signals after calls, at the start of a function and at jumps backwards. The first tests raise
+KeyboardInterrupt at each of these points in turn, in all that shares out work; the last sends real signals.
+"""
+
+import copy
+import dis
+import faulthandler
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nn import threads
+from tests.nn.test_blas import BLAS, numbers
+from tests.nn.test_sharing import SIZE, count
+
+ROOT = Path(__file__).parents[2]
+SHARING = ("nn/threads.py", "nn/sharing.py", "threadpoolctl.py")
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = threads.num_threads()
+    threads.set_num_threads(2)
+    faulthandler.dump_traceback_later(240, exit=True)  # a test that hangs says where
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    threads.set_num_threads(before)
+
+
+@cache
+def instructions(code) -> dict[int, str]:
+    return {instruction.offset: instruction.opname for instruction in dis.get_instructions(code)}
+
+
+def looks_for_signals(name: str) -> bool:
+    return name.startswith(("CALL", "RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE", "POP_JUMP_BACKWARD"))
+
+
+class Interrupt:
+    """`with Interrupt(number):` raises KeyboardInterrupt at the point of that number; `.points` counts them."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.points, self.last = number, 0, {}
+        self.where = None
+
+    def __enter__(self):
+        self.before = sys.gettrace()
+        sys.settrace(self.trace)
+        return self
+
+    def __exit__(self, *error):
+        sys.settrace(self.before)
+
+    def trace(self, frame, event, _):
+        if not frame.f_code.co_filename.replace(os.sep, "/").endswith(SHARING):
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            before = self.last.get(frame)
+            self.last[frame] = instructions(frame.f_code)[frame.f_lasti]
+            if before is None or looks_for_signals(before):
+                self.points += 1
+                if self.points == self.number:
+                    self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+                    self.last.clear()
+                    raise KeyboardInterrupt
+        return self.trace
+
+
+class Work:
+    """Parts of which a helper has one under way when the calling thread has nothing left to do."""
+
+    def __init__(self) -> None:
+        self.caller = threading.get_ident()
+        self.begun, self.ended = 0, 0  # by helpers
+
+    def __call__(self, part: int) -> None:
+        if threading.get_ident() == self.caller:
+            time.sleep(0.002)
+        else:  # there is one
+            self.begun += 1
+            time.sleep(0.004)
+            self.ended += 1
+
+
+def interrupt_everywhere(do, check) -> int:
+    """Interrupt `do(...)` at each of its points; `check` what it leaves. The number of points."""
+    number = interrupted = 0
+    while True:
+        number += 1
+        before = numbers()
+        with Interrupt(number) as interrupt:
+            try:
+                do()
+            except KeyboardInterrupt:
+                interrupted += 1
+        if interrupt.where is None:
+            return interrupted
+        assert numbers() == before, f"BLAS has another number of threads after {interrupt.where}"
+        assert not threads._blas._users, f"BLAS is held after {interrupt.where}"
+        check(interrupt.where)
+
+
+def test_at_every_point_of_run_parallel():
+    work = Work()
+    threads.run_parallel(work, range(6))
+
+    def check(where):
+        assert work.begun == work.ended, f"a helper is at work after {where}"
+        assert sys.platform != "linux" or os.sched_getaffinity(0) == cores
+
+    cores = os.sched_getaffinity(0) if sys.platform == "linux" else None
+    assert interrupt_everywhere(lambda: threads.run_parallel(work, range(3)), check) > 40
+    done = []
+    threads.run_parallel(done.append, range(50))
+    assert sorted(done) == list(range(50))
+
+
+def test_at_every_point_of_run_parallel_when_threads_must_be_started(monkeypatch):
+    work = Work()
+
+    def anew():
+        monkeypatch.setattr(threads, "_queue", None)
+        threads.run_parallel(work, range(3))
+
+    def check(where):
+        assert work.begun == work.ended, f"a helper is at work after {where}"
+        done = []
+        threads.run_parallel(done.append, range(9))
+        assert sorted(done) == list(range(9))
+
+    assert interrupt_everywhere(anew, check) > 60
+    monkeypatch.undo()
+
+
+def test_at_every_point_of_a_compiled_loop_that_is_shared_out():
+    counts = np.zeros((8, 3), np.int64)
+    count(threads.in_parts(8, SIZE), counts, 10)
+
+    def work():
+        while threads.sharing.board[threads.sharing.LOOKING]:  # so that somebody must be woken
+            time.sleep(0.001)
+        count(threads.in_parts(8, SIZE), counts, 1000)
+
+    def check(where):
+        before = counts.copy()
+        time.sleep(0.001)
+        assert np.array_equal(before, counts), f"a helper is at work after {where}"
+        again = np.zeros((8, 3), np.int64)
+        count(threads.in_parts(8, SIZE), again, 10)
+        assert np.all(again[:, 0] == 1)
+
+    assert interrupt_everywhere(work, check) > 8
+
+
+def test_at_every_point_of_the_hold_of_blas():
+    if not BLAS:
+        pytest.skip("NumPy's BLAS cannot be told how many threads to use.")
+
+    def check(where):
+        assert threads.single_threaded_blas(numbers)() == [1] * len(BLAS), where
+
+    assert interrupt_everywhere(threads.single_threaded_blas(lambda: None), check) > 10
+
+
+def test_a_second_interrupt_while_waiting_for_a_helper():
+    """Whoever presses Ctrl-C once more is not heard sooner, and nothing hangs."""
+    shared = threads._Shared(lambda part: None, [])
+
+    class Lock:
+        """Interrupts whoever acquires it, when it is theirs already."""
+
+        def __init__(self, lock):
+            self.lock, self.left = lock, 3
+
+        def acquire(self):
+            assert self.lock.acquire(timeout=10), "waits for a lock that nobody releases any more"
+            self.left -= 1
+            if self.left:
+                self.lock.release()
+            raise KeyboardInterrupt
+
+        def release(self):
+            self.lock.release()
+
+    shared._left = Lock(shared._left)
+    shared._helping = 1
+
+    def leave():
+        time.sleep(0.05)
+        with shared._lock:
+            shared._helping -= 1
+            shared._left.release()
+
+    helper = threading.Thread(target=leave)
+    helper.start()
+    with pytest.raises(KeyboardInterrupt):
+        shared.close()
+    helper.join()
+
+
+REAL = """
+import signal, sys, threading, time, os, copy
+import numpy as np
+import models
+from nn import SGD, SoftmaxCrossEntropy, threads
+from tests.nn.test_blas import numbers
+
+wanted = int(sys.argv[1])
+threads.set_num_threads(2)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+rng = np.random.default_rng(0)
+images, labels = rng.random((16, 28, 28, 1), np.float32), rng.integers(0, 10, 16)
+networks = [models.lenet(rng=0), models.alexnet_small(10, (28, 28, 1), width=0.1, rng=0)]
+
+def step(network):
+    for name in network.layers:
+        if hasattr(network.layers[name], "rng"):
+            network.layers[name].rng = np.random.default_rng(1)
+    loss = SoftmaxCrossEntropy()
+    value = loss.forward(network.forward(images, training=True), labels)
+    network.backward(loss.backward())
+    return [value, *(gradient.tobytes() for gradient in network.grads.values())]
+
+expected = [step(network) for network in networks]
+cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+before, caught, stop = numbers(), 0, threading.Event()
+
+def interrupt():
+    # Moments from nothing to a bit more than a step; every fifth time twice.
+    moments = np.random.default_rng(2)
+    while not stop.is_set():
+        time.sleep(moments.uniform(0, 0.006))
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        if moments.random() < 0.2:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+storm = threading.Thread(target=interrupt, daemon=True)
+storm.start()
+wrong = finished = turn = 0
+while caught < wanted:
+    try:
+        turn += 1
+        result = step(networks[turn % 2])
+        finished += 1
+        wrong += result != expected[turn % 2]
+    except KeyboardInterrupt:
+        caught += 1
+    except RuntimeError:  # a loop of the test itself was interrupted between its own steps
+        raise
+stopped = False
+while not stopped:
+    try:
+        stop.set()
+        storm.join()
+        stopped = True
+    except KeyboardInterrupt:
+        pass
+wrong += sum(step(network) != right for network, right in zip(networks, expected))
+left = len(threads._blas._users)
+same = numbers() == before and (cores is None or os.sched_getaffinity(0) == cores)
+print(caught >= wanted, wrong, left, same, finished > 0)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows cannot send a signal to a thread")
+def test_five_hundred_real_ones():
+    assert real_interrupts(500) == "True 0 0 True True"
+
+
+def real_interrupts(wanted: int) -> str:
+    """Steps of two networks under a storm of SIGINT: what the process says in the end."""
+    program = [sys.executable, "-X", "faulthandler", "-c", REAL, str(wanted)]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60 + wanted // 10)
+    return done.stdout.strip() or done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no such timer on Windows")
+def test_a_signal_handler_that_runs_a_network_in_the_middle_of_anothers_pass():
+    import models
+
+    images = np.random.default_rng(0).random((16, 28, 28, 1), np.float32)
+    network = models.alexnet_small(10, (28, 28, 1), width=0.2, rng=0)
+    other = models.alexnet_small(10, (28, 28, 1), width=0.2, rng=1)
+
+    def step():
+        for name in ("dropout6", "dropout7"):
+            network.layers[name].rng = np.random.default_rng(1)
+        y = network.forward(images, training=True)
+        network.backward(y)
+        return [y, *map(np.copy, network.grads.values())]
+
+    expected, answer = step(), other.predict(images[:5])
+    mine = network.predict(images[:5])
+    right, answers = [], 0
+
+    def handle(*_):
+        nonlocal answers
+        answers += 1
+        right.append(np.array_equal(other.predict(images[:5]), answer))
+        right.append(np.array_equal(network.predict(images[:5]), mine))  # of the very network that is being trained
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        end = time.perf_counter() + 60
+        moments = np.random.default_rng(2)
+        while answers < 60 and time.perf_counter() < end:
+            signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0001, 0.01))
+            assert all(np.array_equal(*pair) for pair in zip(step(), expected, strict=True))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert answers >= 60 and all(right)
+
+
+def test_two_training_passes_of_one_network_at_once_are_refused():
+    """Whether a signal handler begins the second or another thread does."""
+    import models
+    from layers import Flatten
+
+    class Meanwhile(Flatten):
+        """Does something in the middle of a pass."""
+
+        def forward(self, x, training=False, out=None):
+            then()
+            return super().forward(x, training)
+
+        def backward(self, dy, input_gradient=True, out=None):
+            then_backwards()
+            return super().backward(dy, input_gradient)
+
+    def nothing():
+        pass
+
+    then = then_backwards = nothing
+    network = models.lenet(rng=0)
+    layers = [(name, Meanwhile() if isinstance(layer, Flatten) else layer) for name, layer in network.layers.items()]
+    network = type(network)(layers)
+    images = np.zeros((2, 28, 28, 1), np.float32)
+    dy = np.ones((2, 10), np.float32)
+
+    def another():
+        nonlocal then
+        then = nothing
+        network.forward(images, training=True)
+
+    then = another
+    with pytest.raises(RuntimeError, match="another training pass began"):
+        network.forward(images, training=True)
+    network.forward(images, training=True)
+    then_backwards = another
+    with pytest.raises(RuntimeError, match="another training pass began"):
+        network.backward(dy)
+    then_backwards = nothing
+    network.forward(images, training=True)
+    network.backward(dy)
+    assert copy.deepcopy(network)._training_pass is None
