@@ -111,6 +111,23 @@ def test_nothing_is_written_any_more_when_an_interrupt_comes_out():
     assert finished.is_set()
 
 
+def test_no_part_is_begun_after_an_interrupt_of_the_calling_thread():
+    threads.set_num_threads(2)
+    begun, helping = [], threading.Event()
+
+    def work(part):
+        if threading.current_thread() is threading.main_thread():
+            helping.wait(10)
+            raise KeyboardInterrupt
+        begun.append(part)
+        helping.set()
+        time.sleep(0.02)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_parallel(work, range(50))
+    assert len(begun) == 1
+
+
 def test_no_part_is_begun_after_an_error():
     for number in (1, 2):
         threads.set_num_threads(number)
