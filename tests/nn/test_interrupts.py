@@ -89,7 +89,7 @@ class Work:
             time.sleep(0.002)
         else:  # there is one
             self.begun += 1
-            time.sleep(0.004)
+            time.sleep(0.015)
             self.ended += 1
 
 
@@ -178,16 +178,15 @@ def test_a_second_interrupt_while_waiting_for_a_helper():
     shared = threads._Shared(lambda part: None, [])
 
     class Lock:
-        """Interrupts whoever acquires it, when it is theirs already."""
+        """Interrupts whoever acquires it: twice before, then when the lock is theirs already."""
 
         def __init__(self, lock):
-            self.lock, self.left = lock, 3
+            self.lock, self.calls = lock, 0
 
         def acquire(self):
-            assert self.lock.acquire(timeout=10), "waits for a lock that nobody releases any more"
-            self.left -= 1
-            if self.left:
-                self.lock.release()
+            self.calls += 1
+            if self.calls > 2:
+                assert self.lock.acquire(timeout=10), "waits for a lock that nobody releases any more"
             raise KeyboardInterrupt
 
         def release(self):
@@ -206,6 +205,7 @@ def test_a_second_interrupt_while_waiting_for_a_helper():
     helper.start()
     with pytest.raises(KeyboardInterrupt):
         shared.close()
+    assert shared._helping == 0
     helper.join()
 
 
