@@ -19,7 +19,7 @@ help:
 	@echo 'make test         run the tests'
 	@echo 'make test-cuda    run the tests that need a graphics card (installs CuPy and the libraries of CUDA 12)'
 	@echo 'make coverage     run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
-	@echo 'make reliability  kill trainings, damage files, train for long: six minutes of what make test does shortly'
+	@echo 'make reliability  kill and interrupt trainings, damage files, train for long: eight minutes of what make test does in short'
 	@echo 'make mutants      make one small mistake at a time in layers and kernels, and see that a test notices (25 minutes)'
 	@echo 'make bench        measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
 	@echo 'make lint         check style and formatting with ruff'

@@ -279,6 +279,11 @@ def _look_out() -> None:
     """A task for a helping thread that sleeps: it looks out for compiled work after every task."""
 
 
+def blas_libraries() -> list:
+    """The BLAS libraries of this process, as threadpoolctl controls them."""
+    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
+
+
 class _Blas:
     """The number of BLAS's threads: one while anybody is inside; the last to leave restores what was set before.
 
@@ -298,8 +303,7 @@ class _Blas:
             self._users.add(user)
             if not self._is_held:
                 if self._libraries is None:
-                    found = ThreadpoolController().lib_controllers
-                    self._libraries = [library for library in found if library.user_api == "blas"]
+                    self._libraries = blas_libraries()
                 before = [library.get_num_threads() for library in self._libraries]
                 if self._before is None:  # nor did a signal handler's network set it meanwhile, and the number to one
                     self._before = before

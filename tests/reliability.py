@@ -1,6 +1,6 @@
 """Try for a long time to make the library lose work, break on bad input, forget memory or give other bits.
 
-    python -m tests.reliability                   everything, about six minutes on two cores
+    python -m tests.reliability                   everything, about eight minutes on two cores
     python -m tests.reliability --only files      one part of it
 
 Ends with a table: a line for each promise, how often it was tried and how often it was kept. The test suite does the
@@ -29,7 +29,7 @@ import models
 from nn import SGD, Network
 from nn.data import Dataset, digits
 from nn.training import History, train
-from tests import fuzz, invocations
+from tests import fuzz, invocations, storm
 
 MOST_GROWTH = 0.02
 
@@ -259,12 +259,22 @@ def trainings() -> list[Line]:
         return side_by_side(runs) + kills(50, runs)
 
 
+def interrupts(count: int) -> list[Line]:
+    """Ctrl-C again and again, at any moment of a training step."""
+    if os.name != "posix":
+        return []
+    said = storm.run(count)
+    kept = count if said == storm.KEPT else 0
+    return [Line("interrupts leave threads, BLAS and the next steps as they were", count, kept, said)]
+
+
 PARTS: dict[str, Callable[[], list[Line]]] = {
     "trainings": trainings,
     "files": lambda: damaged_files(20_000),
     "commands": bad_invocations,
     "memory": lambda: soak("LeNet", 20_000) + soak("AlexNet", 300),
     "threads": lambda: predicting(100),
+    "interrupts": lambda: interrupts(10_000),
 }
 
 

@@ -9,7 +9,6 @@ import dis
 import faulthandler
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,10 +19,10 @@ import numpy as np
 import pytest
 
 from nn import threads
+from tests import storm
 from tests.nn.test_blas import BLAS, numbers
 from tests.nn.test_sharing import SIZE, count
 
-ROOT = Path(__file__).parents[2]
 SHARING = ("nn/threads.py", "nn/sharing.py", "threadpoolctl.py")
 
 
@@ -209,80 +208,9 @@ def test_a_second_interrupt_while_waiting_for_a_helper():
     helper.join()
 
 
-REAL = """
-import signal, sys, threading, time, os, copy
-import numpy as np
-import models
-from nn import SGD, SoftmaxCrossEntropy, threads
-from tests.nn.test_blas import numbers
-
-wanted = int(sys.argv[1])
-threads.set_num_threads(2)
-signal.signal(signal.SIGINT, signal.default_int_handler)
-rng = np.random.default_rng(0)
-images, labels = rng.random((16, 28, 28, 1), np.float32), rng.integers(0, 10, 16)
-networks = [models.lenet(rng=0), models.alexnet_small(10, (28, 28, 1), width=0.1, rng=0)]
-
-def step(network):
-    for name in network.layers:
-        if hasattr(network.layers[name], "rng"):
-            network.layers[name].rng = np.random.default_rng(1)
-    loss = SoftmaxCrossEntropy()
-    value = loss.forward(network.forward(images, training=True), labels)
-    network.backward(loss.backward())
-    return [value, *(gradient.tobytes() for gradient in network.grads.values())]
-
-expected = [step(network) for network in networks]
-cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-before, caught, stop = numbers(), 0, threading.Event()
-
-def interrupt():
-    # Moments from nothing to a bit more than a step; every fifth time twice.
-    moments = np.random.default_rng(2)
-    while not stop.is_set():
-        time.sleep(moments.uniform(0, 0.006))
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        if moments.random() < 0.2:
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-storm = threading.Thread(target=interrupt, daemon=True)
-storm.start()
-wrong = finished = turn = 0
-while caught < wanted:
-    try:
-        turn += 1
-        result = step(networks[turn % 2])
-        finished += 1
-        wrong += result != expected[turn % 2]
-    except KeyboardInterrupt:
-        caught += 1
-    except RuntimeError:  # a loop of the test itself was interrupted between its own steps
-        raise
-stopped = False
-while not stopped:
-    try:
-        stop.set()
-        storm.join()
-        stopped = True
-    except KeyboardInterrupt:
-        pass
-wrong += sum(step(network) != right for network, right in zip(networks, expected))
-left = len(threads._blas._users)
-same = numbers() == before and (cores is None or os.sched_getaffinity(0) == cores)
-print(caught >= wanted, wrong, left, same, finished > 0)
-"""
-
-
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot send a signal to a thread")
 def test_five_hundred_real_ones():
-    assert real_interrupts(500) == "True 0 0 True True"
-
-
-def real_interrupts(wanted: int) -> str:
-    """Steps of two networks under a storm of SIGINT: what the process says in the end."""
-    program = [sys.executable, "-X", "faulthandler", "-c", REAL, str(wanted)]
-    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60 + wanted // 10)
-    return done.stdout.strip() or done.stderr
+    assert storm.run(500) == storm.KEPT
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there is no such timer on Windows")

@@ -214,6 +214,25 @@ def test_bad_numbers_in_the_environment(wish, monkeypatch):
         threads.num_threads()
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not bind threads to cores")
+def test_who_binds_a_thread_to_a_core_during_a_pass_is_obeyed():
+    threads.set_num_threads(2)
+    main, everything = threading.get_native_id(), os.sched_getaffinity(0)
+
+    def work(part):
+        if part == 5:
+            os.sched_setaffinity(main, {min(everything)})
+        time.sleep(0.001)
+
+    try:
+        threads.run_parallel(work, range(10))
+        assert os.sched_getaffinity(0) == {min(everything)}
+        threads.run_parallel(work, range(3))
+        assert os.sched_getaffinity(0) == {min(everything)}
+    finally:
+        os.sched_setaffinity(0, everything)
+
+
 @pytest.mark.parametrize(
     "text, number", [("max 100000\n", None), ("150000 100000\n", 1), ("50000 100000\n", 1), ("99900000 100000\n", None)]
 )
