@@ -51,6 +51,9 @@ class _Activation(Layer):
         self._derivative(dy, saved, dx)
         return dx
 
+    def kept_outputs(self) -> np.ndarray | None:
+        return self._saved
+
     def _keep(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return y.copy()
 

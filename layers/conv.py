@@ -91,6 +91,9 @@ class Conv2d(Layer):
         self._add_param("weight", weight)
         self._add_param("bias", np.zeros(out_channels, np.float32))
 
+    def present(self, name: str) -> np.ndarray | None:
+        return self.connected if name == "weight" else None
+
     def _connected(self, connections: Sequence[Sequence[int]]) -> np.ndarray:
         """The table as booleans (C_in, C_out)."""
         if self.groups != 1:

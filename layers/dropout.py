@@ -36,6 +36,9 @@ class Dropout(Layer):
         self.rng = np.random.default_rng(rng)
         self.mask: np.ndarray | None = None
 
+    def without_noise(self) -> None:
+        self.p = 0.0
+
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
         if not training:

@@ -61,11 +61,8 @@ def kept_outputs(network: Network) -> dict[str, np.ndarray]:
 
     Of a ReLU it may be its input, which is above 0 exactly where the output is.
     """
-    return {
-        name: layer._saved
-        for name, layer in network.layers.items()
-        if hasattr(layer, "bounds") and hasattr(layer._saved, "dtype")
-    }
+    kept = {name: layer.kept_outputs() for name, layer in network.layers.items()}
+    return {name: outputs for name, outputs in kept.items() if outputs is not None}
 
 
 def layer_called(network: Network, name: str) -> Layer:
@@ -85,6 +82,5 @@ def twin(layer: Layer) -> Layer:
     known |= {id(grad): np.empty_like(grad) for grad in layer.grads.values()}
     known[id(layer._saved)] = None
     twin = copy.deepcopy(layer, known)
-    if hasattr(twin, "p"):  # the share of units that dropout silences
-        twin.p = 0.0
+    twin.without_noise()
     return twin

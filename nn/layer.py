@@ -87,6 +87,23 @@ class Layer:
         self._saved = None
         return self
 
+    # What others want to know of a layer or ask of it, beside passes. A layer to which it applies says so here.
+
+    def without_noise(self) -> None:
+        """Draw no random numbers any more, as outside training. Called on a copy, by who looks into a network."""
+
+    def kept_outputs(self) -> np.ndarray | None:
+        """The outputs (or what is above 0 where they are) that forward(training=True) keeps until the backward pass.
+
+        For who watches training: an activation, which has `bounds` between which its outputs lie. None: keeps others.
+        """
+        return None
+
+    def present(self, name: str) -> np.ndarray | None:
+        """Which elements of the parameter `name` there are: an array of truths that can be broadcast to its shape, or
+        None for all of them. The others are 0 and stay so."""
+        return None
+
     # What follows spares each layer the same few lines.
 
     def _add_param(self, name: str, value: np.ndarray) -> None:

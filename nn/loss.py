@@ -108,6 +108,17 @@ def _mean(losses: np.ndarray, dtype: np.dtype) -> np.floating:
     return np.where(mean < np.inf, np.minimum(mean, np.finfo(dtype).max), mean).astype(dtype)[()]
 
 
+def as_labels(labels, who: str) -> np.ndarray:
+    """The labels as a NumPy array, whatever holds them: a list, a pandas Series, ..."""
+    try:
+        return np.asarray(labels)
+    except Exception as error:  # what is converted decides which
+        raise TypeError(
+            f"{who} cannot make an array of the labels, which are a {type(labels).__name__}; expected a NumPy array of "
+            "whole numbers"
+        ) from error
+
+
 def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray:
     """Check that there is one label for each row of the logits and that each names a class; return them as an array.
 
@@ -118,7 +129,7 @@ def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray
         raise TypeError(f"{who} expected float32 or float64 logits, got {got}")
     if logits.ndim != 2 or 0 in logits.shape:
         raise ValueError(f"{who} expected logits of shape (N, classes), got {tuple(logits.shape)}")
-    labels = np.asarray(labels) if not hasattr(labels, "dtype") else labels
+    labels = labels if type(labels) is type(logits) else as_labels(labels, who)
     if not np.issubdtype(labels.dtype, np.integer):
         raise TypeError(f"{who} expected whole numbers as labels, got {labels.dtype}")
     if tuple(labels.shape) != (len(logits),):

@@ -68,8 +68,15 @@ class SGD:
         """Update every parameter from the gradients of the last backward pass."""
         update = sgd_paper if self.form == "paper" else sgd_pytorch
         params, grads = self.network.params, self.network.grads
+        if params.keys() != self.velocities.keys():
+            raise ValueError("SGD: the network has other layers or parameters than before; make a new SGD")
         for name, velocity in self.velocities.items():
             param, grad = params[name], grads[name]
+            if not param.shape == grad.shape == velocity.shape:
+                raise ValueError(
+                    f"SGD: {name} has the shape {tuple(param.shape)}, its gradient {tuple(grad.shape)} and its "
+                    f"velocity {tuple(velocity.shape)}, expected the same; make a new SGD when parameters are replaced"
+                )
             if param.dtype != velocity.dtype:
                 raise TypeError(
                     f"SGD: {name} is {param.dtype} but its velocity {velocity.dtype}; make the SGD after astype"

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from nn.data import Dataset, batches
 from nn.device import move
 from nn.diagnosis import diagnose, measure, not_finite
-from nn.loss import SoftmaxCrossEntropy
+from nn.loss import SoftmaxCrossEntropy, as_labels
 from nn.network import Network
 from nn.schedules import Plateau
 from nn.sgd import SGD
@@ -95,6 +95,11 @@ def train(
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
     if len(train_set) == 0:
         raise ValueError("train got no images, expected at least one")
+    if optimizer.network is not network:
+        raise ValueError(
+            f"train got an optimizer that was made for another network and would leave {network.name} as it is; make "
+            "one with SGD(network, ...)"
+        )
     loss = SoftmaxCrossEntropy() if loss is None else loss
     history = History() if history is None else history
     steps_per_epoch = -(-len(train_set) // batch_size)
@@ -213,6 +218,7 @@ def evaluate(
     if len(images) != len(labels):
         raise ValueError(f"evaluate expected one label for each image, got {len(images)} images, {len(labels)} labels")
     loss = SoftmaxCrossEntropy() if loss is None else loss
+    labels = as_labels(labels, "evaluate")
     loss_sum, predictions = 0.0, []
     for start in range(0, len(images), batch_size):
         part, right = images[start : start + batch_size], labels[start : start + batch_size]

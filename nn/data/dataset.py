@@ -26,7 +26,7 @@ class Dataset:
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        images, labels = np.asarray(self.images), np.asarray(self.labels)
+        images, labels = _array(self.images, "images"), _array(self.labels, "labels")
         if isinstance(self.class_names, str):
             raise TypeError(f"Dataset: class_names must be a tuple of names, got one string {self.class_names!r}.")
         class_names = tuple(str(name) for name in self.class_names)
@@ -134,3 +134,12 @@ def fair_order(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         (where,) = np.nonzero(labels == label)
         places[where] = (rng.permutation(len(where)) + rng.random()) / len(where)
     return np.argsort(places, kind="stable")
+
+
+def _array(values, what: str) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except Exception as error:  # what is converted decides which
+        raise TypeError(
+            f"Dataset: cannot make an array of the {what}, which are a {type(values).__name__}; expected a NumPy array."
+        ) from error

@@ -16,7 +16,12 @@ from nn.plots.style import INK, picture, plain
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
     """Counts (num_classes, num_classes): row = true class, column = predicted class."""
     counts = np.zeros((num_classes, num_classes), dtype=np.int64)
-    np.add.at(counts, (np.asarray(labels), np.asarray(predictions)), 1)
+    pair = np.asarray(labels), np.asarray(predictions)
+    for what, classes in zip(("label", "prediction"), pair, strict=True):
+        outside = classes[(classes < 0) | (classes >= num_classes)]
+        if outside.size:  # NumPy would count -1 as the last class
+            raise ValueError(f"confusion_matrix got the {what} {outside[0]}, expected 0 to {num_classes - 1}")
+    np.add.at(counts, pair, 1)
     return counts
 
 

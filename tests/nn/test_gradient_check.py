@@ -3,6 +3,8 @@
 A check that cannot fail proves nothing, so most of this file breaks a backward on purpose.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -303,3 +305,84 @@ def test_bad_input():
         check_gradients(linear(), vectors(), max_elements=0)
     with one_sentence(ValueError, "step", 0):
         check_gradients(linear(), vectors(), step=0.0)
+
+
+class Standardise(Layer):
+    """y = (x - mean) / standard deviation, over the batch: whatever is added to x before makes no difference."""
+
+    def forward(self, x, training=False, out=None):
+        x = self._check_input(x, ("N", "features"))
+        self._saved = (x - x.mean(axis=0)) / x.std(axis=0), x.std(axis=0)
+        return self._saved[0].copy()
+
+    def backward(self, dy, input_gradient=True, out=None):
+        y, deviation = self._take_saved()
+        return (dy - dy.mean(axis=0) - y * (dy * y).mean(axis=0)) / deviation
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_gradient_that_is_zero(seed, scale):
+    """The bias before a normalisation changes nothing. x is drawn as the checker might draw its weights."""
+    x = scale * np.random.default_rng(seed).standard_normal((20, 4))
+    network = Network([("linear", Linear(4, 3, rng=1)), ("standardise", Standardise())])
+    report = check_gradients(network, x, seed=seed)
+    assert report.max_error < 1e-6, str(report)
+    assert check_gradients(Standardise(), x[:, :3], seed=seed).max_error < 1e-6
+
+
+def test_a_wrong_gradient_where_it_is_zero():
+    class Wrong(Standardise):
+        def backward(self, dy, input_gradient=True, out=None):
+            return super().backward(dy) + 1e-5
+
+    network = Network([("linear", Linear(4, 3, rng=1)), ("standardise", Wrong())])
+    report = check_gradients(network, np.random.default_rng(0).standard_normal((20, 4)))
+    assert report.arguments["linear.bias"].error > 0.9
+
+
+def wrong_at(index, argument, shape=(3, 30, 20, 4)):
+    """A layer whose backward pass is wrong in one element."""
+
+    class Wrong(Layer):
+        def __init__(self):
+            super().__init__()
+            self._add_param("weight", np.ones(shape[1:], np.float32))
+
+        def forward(self, x, training=False, out=None):
+            self._saved = x
+            return x * self.params["weight"]
+
+        def backward(self, dy, input_gradient=True, out=None):
+            x = self._take_saved()
+            self.grads["weight"][...] = (dy * x).sum(axis=0)
+            dx = dy * self.params["weight"]
+            (dx if argument == "x" else self.grads["weight"])[index] += 1.0
+            return dx
+
+    return check_gradients(Wrong(), np.random.default_rng(3).standard_normal(shape), seed=4)
+
+
+@pytest.mark.parametrize("index", list(itertools.product((0, -1), (0, -1), (0, -1), (0, -1))))
+def test_a_mistake_in_one_corner_is_noticed(index):
+    assert wrong_at(index, "x").arguments["x"].error > 0.1
+    assert wrong_at(index[1:], "weight").arguments["weight"].error > 0.1
+
+
+@pytest.mark.parametrize("axis", range(4))
+@pytest.mark.parametrize("end", [0, -1])
+def test_a_mistake_on_one_face_is_noticed(axis, end):
+    index = [slice(None)] * 4
+    index[axis] = end
+    assert wrong_at(tuple(index), "x").arguments["x"].error > 0.1
+
+
+def test_the_report_says_how_many_of_how_many_were_looked_at():
+    report = wrong_at((0, 0, 0, 0), "x")
+    assert report.arguments["x"].checked == 200 and report.arguments["x"].elements == 7200
+    assert "200 of 7200" in str(report) and "200 of 2400" in str(report)
+
+
+def test_all_elements_are_looked_at_where_there_are_few():
+    report = check_gradients(Linear(10, 20, rng=0), np.random.default_rng(0).standard_normal((20, 10)))
+    assert all(check.checked == check.elements for check in report.arguments.values())

@@ -8,8 +8,9 @@ import pytest
 
 import models
 from layers import Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
-from nn import Network, SoftmaxCrossEntropy
-from nn.inspection import activations, gradients, layer_called
+from nn import Network, SoftmaxCrossEntropy, check_gradients
+from nn.inspection import activations, gradients, kept_outputs, layer_called
+from nn.layer import Layer
 
 
 def small_network(dtype=np.float64):
@@ -160,3 +161,33 @@ def test_what_cannot_be_done_is_said_in_one_sentence():
         activations(network, np.zeros((1, 8, 8, 3)))
     with pytest.raises(ValueError, match="a layer called 'input'"):
         gradients(Network([("input", Linear(2, 2))]), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32))
+
+
+class Power(Layer):
+    """y = |x|^p: its `p`, `bounds` and `connected` are not what dropout, activations and convolutions call so."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.p, self.bounds, self.connected = p, "none", True
+        self._add_param("weight", np.full(1, 2.0, np.float32))
+
+    def forward(self, x, training=False, out=None):
+        x = self._check_input(x, ("N", "features"))
+        if training:
+            self._saved = x
+        return self.params["weight"] * np.abs(x) ** self.p
+
+    def backward(self, dy, input_gradient=True, out=None):
+        x = self._take_saved()
+        self.grads["weight"][...] = np.sum(dy * np.abs(x) ** self.p)
+        return self.params["weight"] * dy * self.p * np.abs(x) ** (self.p - 1) * np.sign(x)
+
+
+def test_a_layer_whose_attributes_are_called_as_those_of_others():
+    network = Network([("power", Power(2.0)), ("square", Power(3.0))])
+    x = np.array([[1.0, 2.0, -3.0]], np.float32)
+    dy = np.ones_like(x)
+    network.forward(x, training=True)
+    assert kept_outputs(network) == {}
+    assert np.array_equal(gradients(network, x, dy)["input"], network.backward(dy))
+    assert check_gradients(network, x).max_error < 1e-6

@@ -126,3 +126,15 @@ def test_a_network_converted_behind_its_back_is_refused():
     with one_sentence(TypeError, "SGD", "first.weight", "float64", "float32", "after astype"):
         optimizer.step()
     np.testing.assert_array_equal(network.params["first.weight"], before)
+
+
+def test_parameters_that_are_replaced_by_others_are_refused():
+    network = Network([("fc1", Linear(4, 3, rng=0))])
+    optimizer = SGD(network, lr=0.1)
+    layer = network.layers["fc1"]
+    layer.params["bias"], layer.grads["bias"] = np.zeros(5, np.float32), np.zeros(5, np.float32)
+    with one_sentence(ValueError, "fc1.bias", "(5,)", "(3,)"):
+        optimizer.step()
+    layer.params["another"] = np.zeros(3, np.float32)
+    with one_sentence(ValueError, "new SGD"):
+        optimizer.step()
