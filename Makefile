@@ -9,7 +9,7 @@ INTERPRETED := tests/nn/test_kernels.py tests/nn/data/test_augmentation.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons microscope test test-cuda coverage reliability mutants bench lint clean
+.PHONY: help demo crops lessons microscope test test-cuda coverage reliability mutants planted bench lint clean
 
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
@@ -21,6 +21,7 @@ help:
 	@echo 'make coverage     run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
 	@echo 'make reliability  kill and interrupt trainings, damage files, train for long: eight minutes of what make test does in short'
 	@echo 'make mutants      make one small mistake at a time in layers and kernels, and see that a test notices (25 minutes)'
+	@echo 'make planted      make wrong pictures, programs and recipes, one mistake at a time, and see that a test notices (10 minutes)'
 	@echo 'make bench        measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
 	@echo 'make lint         check style and formatting with ruff'
 	@echo 'make clean        remove .venv and everything else that can be made again (runs/ stays)'
@@ -55,6 +56,9 @@ reliability: .venv/installed-test
 
 mutants: .venv/installed-test
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+planted: .venv/installed-test
+	$(BIN)/python -m tests.planted $(ARGS)
 
 test-cuda: .venv/installed-test .venv/installed-cuda
 	$(BIN)/python -m pytest -m cuda $(ARGS)
