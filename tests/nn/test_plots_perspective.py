@@ -260,9 +260,7 @@ def test_the_title_counts_what_the_network_has(tmp_path, monkeypatch):
     parameters = 3 * 7 * 3 * 5 + 5 + 5 * 2 * 5 * 8 + 8 + 168 * 12 + 12 + 12 * 4 + 4
     multiply_adds = 22 * 18 * 5 * 63 + 7 * 3 * 8 * 50 + 168 * 12 + 12 * 4
     words = drawn[0].words()
-    assert f"mixed: {parameters:,} parameters, " in words
-    told = int(words.split(" parameters, ")[1].split(" multiply-adds")[0].replace(",", ""))
-    assert told - multiply_adds in (0, 11 * 6 * 5 * 6), "with or without those of pooling"
+    assert f"mixed: {parameters:,} parameters, {multiply_adds:,} multiply-adds" in words
 
 
 def test_what_made_each_block():

@@ -1,12 +1,13 @@
 """The page: one file, nothing outside it, everything escaped."""
 
 import base64
+import re
 from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
 
-from nn.report import Picture, write_report
+from nn.report import STYLE, Picture, write_report
 
 
 class Reader(HTMLParser):
@@ -17,6 +18,7 @@ class Reader(HTMLParser):
     def __init__(self):
         super().__init__()
         self.tags, self.open, self.text = [], [], ""
+        self.pieces = []  # (tag, its text), in the order of the page
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
@@ -28,6 +30,8 @@ class Reader(HTMLParser):
 
     def handle_data(self, data):
         self.text += data
+        if data.strip():
+            self.pieces.append((self.open[-1], data))
 
 
 @pytest.fixture
@@ -77,3 +81,63 @@ def test_the_page_needs_nothing_from_outside(page):
     assert 'charset="utf-8"' in page
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
+
+
+def test_everything_stands_in_its_place(tmp_path):
+    for colour in ("red", "blue"):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / f"{colour}.png")
+    write_report(
+        tmp_path / "report.html",
+        title="the title",
+        lead="the lead",
+        table=[["", "A", "B"], ["score", "1", "2"], ["time", "3", "4"]],
+        pictures=[Picture(tmp_path / f"{c}.png", f"{c} heading", f"{c} words", f"{c} alt") for c in ("red", "blue")],
+        summaries={"A": "conv of A", "B": "conv of B"},
+        facts={"Command": "python -m x", "Seed": "7"},
+    )
+    reader = Reader()
+    reader.feed((tmp_path / "report.html").read_text(encoding="utf-8"))
+    pieces = [piece for piece in reader.pieces if piece[0] not in ("style", "figcaption")]
+    assert pieces == [
+        ("title", "the title"),
+        ("h1", "the title"),
+        ("p", "the lead"),
+        *[("th", "A"), ("th", "B")],
+        *[("th", "score"), ("td", "1"), ("td", "2")],
+        *[("th", "time"), ("td", "3"), ("td", "4")],
+        *[("h2", "red heading"), ("p", "red words"), ("h2", "blue heading"), ("p", "blue words")],
+        ("h2", "The networks, layer by layer"),
+        *[("h3", "A"), ("pre", "conv of A"), ("h3", "B"), ("pre", "conv of B")],
+        ("h2", "How this page was made"),
+        *[("th", "Command"), ("td", "python -m x"), ("th", "Seed"), ("td", "7")],
+    ]
+    # Which headings a cell belongs to is told to those who listen: one for its column, one for its row.
+    scopes = [attributes.get("scope") for tag, attributes in reader.tags if tag == "th"]
+    assert scopes == ["col"] * 3 + ["row"] * 4
+    images = [attributes for tag, attributes in reader.tags if tag == "img"]
+    for image, colour in zip(images, ("red", "blue"), strict=True):
+        assert image["alt"] == f"{colour} alt"
+        assert base64.b64decode(image["src"].split(",")[1]) == (tmp_path / f"{colour}.png").read_bytes()
+    labels = [attributes["aria-label"] for _, attributes in reader.tags if "aria-label" in attributes]
+    assert labels == ["Results", "red heading", "blue heading", "Summary of A", "Summary of B"]
+    boxes = [attributes for _, attributes in reader.tags if attributes.get("role") == "region"]
+    assert len(boxes) == 5 and all(box["tabindex"] == "0" and "wide" in box["class"] for box in boxes)
+
+
+def contrast(one, other):
+    """Of two colours, as the WCAG defines it: from 1 to 21."""
+    bright = []
+    for colour in (one, other):
+        shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in shares]
+        bright.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(bright) + 0.05) / (min(bright) + 0.05)
+
+
+def test_text_can_be_read_by_day_and_by_night():
+    day, night = STYLE.split("prefers-color-scheme: dark")
+    for sheet in (day, night):
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", sheet))
+        for ink in ("ink", "quiet"):
+            for paper in ("paper", "box"):
+                assert contrast(colours[ink], colours[paper]) >= 4.5
