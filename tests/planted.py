@@ -24,8 +24,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from tqdm import tqdm
-
 from tests import planted_plots, planted_programs
 from tests.mutants import FOLDERS
 from tests.planted_mistake import ROOT, Mistake
@@ -97,8 +95,11 @@ def run(mistakes: list[Mistake], workers: int) -> dict[Mistake, str | None]:
         if failed := list(filter(None, before)):
             raise RuntimeError(f"the tests fail before anything is planted: {', '.join(failed)}")
         noticed = pool.map(in_a_copy, [lambda copy, one=one: copy.notices(one) for one in mistakes])
-        bar = tqdm(zip(mistakes, noticed), total=len(mistakes), unit="mistake", disable=not sys.stderr.isatty())
-        return dict(bar)
+        found = {}
+        for mistake, test in zip(mistakes, noticed):
+            found[mistake] = test
+            print(f"{len(found):3} of {len(mistakes)}  {mistake}\n            {test or 'SURVIVED'}", flush=True)
+        return found
 
 
 def main() -> int:
@@ -116,9 +117,6 @@ def main() -> int:
     start = time.monotonic()
     noticed = run(mistakes, options.workers)
     survivors = [mistake for mistake, test in noticed.items() if test is None]
-    for mistake, test in noticed.items():
-        if test is not None:
-            print(f"{mistake}\n    {test}")
     print(f"\n{'file':<36} {'planted':>8} {'survived':>9}")
     for file in dict.fromkeys(mistake.file for mistake in mistakes):
         planted, survived = (sum(mistake.file == file for mistake in some) for some in (mistakes, survivors))
