@@ -96,9 +96,12 @@ def run(mistakes: list[Mistake], workers: int) -> dict[Mistake, str | None]:
             raise RuntimeError(f"the tests fail before anything is planted: {', '.join(failed)}")
         noticed = pool.map(in_a_copy, [lambda copy, one=one: copy.notices(one) for one in mistakes])
         found = {}
-        for mistake, test in zip(mistakes, noticed):
-            found[mistake] = test
-            print(f"{len(found):3} of {len(mistakes)}  {mistake}\n            {test or 'SURVIVED'}", flush=True)
+        try:
+            for mistake, test in zip(mistakes, noticed):
+                found[mistake] = test
+                print(f"{len(found):3} of {len(mistakes)}  {mistake}\n            {test or 'SURVIVED'}", flush=True)
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C: those that wait do not begin
         return found
 
 
