@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 # A picture made to fill the memory has few bytes and many pixels. While it is decoded and converted, a pixel takes up
 # to 20 bytes (WebP with transparency), one of a JPEG up to 10: these limits keep that below 500 MB or at it.
@@ -14,17 +15,7 @@ MOST_JPEG_PIXELS = 8192 * 6144  # the photographs of the largest common cameras
 FIRST_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
 PAPER = (255, 255, 255)
 
-# The value of the EXIF tag, and what puts the picture upright.
-ORIENTATION = 0x0112
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+BITS_A_SAMPLE = 258  # the tag of a TIFF
 
 
 def formats() -> tuple[str, ...]:
@@ -47,8 +38,8 @@ def read_picture(
                 image_size; a picture that has this size already keeps its pixels. None: every picture as it is
     among       the formats to try, as `formats()` gives them
 
-    Turned as its EXIF orientation says. What is transparent shows white paper. 16-bit grey keeps its upper half.
-    Colours are taken as they are stored: colour profiles are not applied.
+    Turned as its EXIF orientation says. What is transparent shows white paper. 16-bit grey keeps its upper half, 12-bit
+    grey its upper eight bits. Colours are taken as they are stored: colour profiles are not applied.
 
     Raises whatever Pillow raises, and ValueError for pictures that are too large or have no fixed range of values.
     """
@@ -61,7 +52,8 @@ def read_picture(
             # Twice the wanted size is left, so that the resizing below still decides how it looks.
             image.draft(None, (2 * image_size, 2 * image_size))
         image.load()
-        picture = _convert(_turn_upright(image), "RGB" if channels == 3 else "L")
+        _turn_upright(image)
+        picture = _convert(image, "RGB" if channels == 3 else "L")
     if image_size is not None:
         picture = fit(picture, image_size)
     return to_array(picture)
@@ -81,28 +73,15 @@ def fit(picture: Image.Image, image_size: int | tuple[int, int]) -> Image.Image:
     """The largest square in the middle of the picture, image_size x image_size; or, for (height, width), the largest
     part of that shape."""
     high, wide = (image_size, image_size) if isinstance(image_size, int) else image_size
-    width, height = picture.size
-    if (height, width) == (high, wide):
-        return picture
-    # The side that limits is taken as it is: computed, it could come out a rounding error too long.
-    if width * high <= height * wide:
-        part_width, part_height = width, width * high / wide
-    else:
-        part_width, part_height = height * wide / high, height
-    left, top = (width - part_width) / 2, (height - part_height) / 2
-    # Both steps in one: a picture of 1 x 100,000 never becomes one of 224 x 22,400,000 in between.
-    box = (left, top, left + part_width, top + part_height)
-    return picture.resize((wide, high), Image.Resampling.BICUBIC, box=box)
+    # It cuts and resizes in one step: a picture of 1 x 100,000 never becomes one of 224 x 22,400,000 in between.
+    return ImageOps.fit(picture, (wide, high), Image.Resampling.BICUBIC)
 
 
-def _turn_upright(image: Image.Image) -> Image.Image:
+def _turn_upright(image: Image.Image) -> None:
     if image.format == "TIFF":  # Pillow has turned it while it was loaded, and older versions forget to say so
-        return image
-    try:
-        orientation = image.getexif().get(ORIENTATION)
-    except Exception:  # EXIF data is often broken, in many ways; the picture beside it is good
-        return image
-    return image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+        return
+    with contextlib.suppress(Exception):  # EXIF data is often broken, in many ways; the picture beside it is good
+        ImageOps.exif_transpose(image, in_place=True)  # in place: a copy of a large photograph takes 150 MB
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:
@@ -111,17 +90,27 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
         image = _from_16_bits(image)
     elif image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, which have no fixed white")
-    elif image.mode in ("La", "RGBa"):  # colours already multiplied by their opacity
-        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
-    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+    elif image.mode == "La":  # grey already multiplied by its opacity; to RGBA there is no direct way
+        image = image.convert("LA")
+    elif image.mode == "LAB":  # and from this none to grey
+        image = image.convert("RGB")
+    # The colours of a palette may have opacities of their own, which nothing but the conversion looks at.
+    if image.mode in ("LA", "P", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (*PAPER, 255)), image)
     return image if image.mode == mode else image.convert(mode)
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
-    """0..65535 to 0..255; `convert` would cut off at 255, so that nearly everything became white."""
+    """0..65535 to 0..255; `convert` would cut off at 255, so that nearly everything became white.
+
+    It also compares the one transparent value that a PNG can name with a pixel's lower half, or with nothing.
+    """
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise ValueError("its pixels are 32-bit integers, which have no fixed white")
-    return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    white = 4095 if image.format == "TIFF" and image.tag_v2.get(BITS_A_SAMPLE) == (12,) else 65535
+    grey = ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    if "transparency" in image.info:
+        grey[values == image.info["transparency"]] = PAPER[0]
+    return Image.fromarray(grey)
