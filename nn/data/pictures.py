@@ -5,13 +5,15 @@
         dog/    ...
 
 A zip holds the same, and neither needs the outermost folder. With folders `train` and `test` (or `val`) that hold such
-class folders each, the division into two sets is kept.
+class folders each, the division into two sets is kept, however they are spelled: `Training`, `test_set`, `val2017`.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
+import stat
 import warnings
 import zipfile
 from collections.abc import Iterable
@@ -28,8 +30,14 @@ from nn.data.pixels import formats, read_picture
 MOST_BYTES = 2**28  # of one file in a zip, unpacked
 MANY = 1000  # pictures, from which on a bar shows the progress
 SHOWN = 5  # left-out files that a warning names
-TRAIN_FOLDERS = ("train", "training")
-TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
+# What folders that divide a data set are called, apart from digits, capitals and the words that say nothing.
+TRAIN_WORDS = ("train", "training", "trn", "trainval")
+VALIDATION_WORDS = ("val", "valid", "validation", "dev")
+TEST_WORDS = ("test", "testing", "tst", "eval", "evaluation", "holdout", "heldout", *VALIDATION_WORDS)  # first is best
+OTHER_WORDS = ("sample", "samples", "example", "examples", "demo", "extra", "unlabeled", "unlabelled", "unseen", "pred",
+               "predict", "prediction", "predictions", "query", "inference", "submission")  # fmt: skip
+FILL_WORDS = {"set", "data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos",
+              "folder", "split", "part", "seg"}  # fmt: skip
 NOT_PICTURES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave in folders; hidden files come to it
 
 Parts = tuple[str, ...]  # a path within the folder or zip, taken apart
@@ -60,7 +68,8 @@ def picture_sets(
 ) -> tuple[Dataset, Dataset | None, Skipped]:
     """As `pictures`, but folders `train` and `test` become two sets: (training, test or None, left out).
 
-    Where there is `val` as well as `test`, `test` is taken, and `val` is not looked at.
+    Where there is `val` as well as `test`, `test` is taken, and `val` is not looked at. Other pictures beside the two
+    are left out, as listed.
     """
     return _load(Path(path), image_size, channels, divided=True)
 
@@ -75,22 +84,30 @@ def _load(path: Path, image_size: int | None, channels: int, divided: bool) -> t
         # Pillow's remarks on single files: what matters of them ends up in `skipped`.
         warnings.filterwarnings("ignore", module="PIL")
         files, folders = source.contents(skipped)
+        _note_folders_called_pictures(files, folders, skipped)
         files, folders = _without_top(files, folders)
-        train_name, test_name = _divisions(files) if divided else (None, None)
-        if train_name is None:
+        divisions = _divisions(files, folders)
+        if divisions and not divided:
+            warnings.warn(f"{path}: {_list(divisions)} look like divisions of one set and become classes", stacklevel=3)
+        if not divisions or not divided:
             train_set = _read_set(path, source, files, folders, image_size, channels, skipped)
             test_set = None
         else:
-            train_set = _read_set(path, source, *_inside(train_name, files, folders), image_size, channels, skipped)
-            test_set = _read_set(
-                path, source, *_inside(test_name, files, folders), image_size, channels, skipped, train_set.class_names
-            )
+            train_name, test_name = _train_and_test(path, divisions)
+            _note_undivided_pictures(train_name, test_name, files, skipped)
+            inside = _inside_division(train_name, files, folders)
+            train_set = _read_set(path, source, *inside, image_size, channels, skipped)
+            test_set = None
+            if test_name is not None:
+                inside = _inside_division(test_name, files, folders)
+                test_set = _read_set(path, source, *inside, image_size, channels, skipped, train_set.class_names)
     if test_set is not None and test_set.image_shape != train_set.image_shape:
         raise _sizes_differ(path, train_set.image_shape, test_set.image_shape, test_name)
     if skipped:
         named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:SHOWN])
         more = f"; and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
-        warnings.warn(f"{path}: {len(skipped):,} of {len(files):,} files were left out: {named}{more}", stacklevel=3)
+        total = len({"/".join(file) for file in files.values()} | {name for name, _ in skipped})
+        warnings.warn(f"{path}: {len(skipped):,} of {total:,} files were left out: {named}{more}", stacklevel=3)
     return train_set, test_set, skipped
 
 
@@ -161,15 +178,39 @@ def _sizes_differ(path: Path, one: Parts, other: Parts, other_name: str, one_nam
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format that is read"
+    if isinstance(error, OSError) and error.strerror:  # without the path, which is named already
+        return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _note_loose_pictures(files: Files, skipped: Skipped) -> None:
     """Pictures beside the class folders belong to no class; a README there is nobody's mistake."""
-    Image.init()
     for parts in sorted(files):
-        if len(parts) == 1 and os.path.splitext(parts[0])[1].lower() in Image.EXTENSION:
+        if len(parts) == 1 and _is_called_picture(parts):
             skipped.append(("/".join(files[parts]), "it lies in no class's folder"))
+
+
+def _note_undivided_pictures(train_name: str, test_name: str | None, files: Files, skipped: Skipped) -> None:
+    """Pictures beside the folders to train and to test with; those to validate with are left alone knowingly."""
+    where = f"not in {train_name!r}" if test_name is None else f"neither in {train_name!r} nor in {test_name!r}"
+    for parts in sorted(files):
+        known = parts[0] in (train_name, test_name) or (len(parts) > 1 and _division(parts[0]) in VALIDATION_WORDS)
+        if not known and _is_called_picture(parts):
+            skipped.append(("/".join(files[parts]), f"it lies {where}"))
+
+
+def _note_folders_called_pictures(files: Files, folders: set[Parts], skipped: Skipped) -> None:
+    """An empty folder called 1.png is meant to be a picture, and no class."""
+    everything = sorted({*files, *folders})
+    for parts, after in zip(everything, [*everything[1:], ()]):  # what lies in a folder comes right after it
+        if parts in folders and after[: len(parts)] != parts and _is_called_picture(parts):
+            folders.discard(parts)
+            skipped.append(("/".join(parts), "it is a folder"))
+
+
+def _is_called_picture(parts: Parts) -> bool:
+    Image.init()
+    return os.path.splitext(parts[-1])[1].lower() in Image.EXTENSION
 
 
 def _list(names: Iterable[str]) -> str:
@@ -201,14 +242,45 @@ def _inside(name: str, files: Files, folders: set[Parts]) -> tuple[Files, set[Pa
     )
 
 
-def _divisions(files: Files) -> tuple[str | None, str | None]:
-    """The names of the folders to train and to test with, where everything lies in such folders; else None twice."""
-    tops = {parts[0].lower(): parts[0] for parts in files if len(parts) > 1}
-    train_name = next((tops[name] for name in TRAIN_FOLDERS if name in tops), None)
-    test_name = next((tops[name] for name in TEST_FOLDERS if name in tops), None)
-    if train_name is None or test_name is None or not set(tops) <= {*TRAIN_FOLDERS, *TEST_FOLDERS}:
-        return None, None
-    return train_name, test_name
+def _divisions(files: Files, folders: set[Parts]) -> list[str]:
+    """The outermost folders that divide the set, the plainest name first; none where all of them are classes.
+
+    A class may be called "train" too. So at least two folders must be called like divisions; and they must be all that
+    there is, or have sub-folders of the same names, as divisions into the same classes do.
+    """
+    inside: dict[str, set[str]] = {parts[0]: set() for parts in files if len(parts) > 1}
+    for parts, least in [*((parts, 3) for parts in files), *((parts, 2) for parts in folders)]:
+        if len(parts) >= least and parts[0] in inside:
+            inside[parts[0]].add(parts[1])
+    divisions = sorted((name for name in inside if _division(name)), key=lambda name: (len(name), name))
+    words = {_division(name) for name in divisions}
+    are_all = len(divisions) == len(inside) and bool(words & {*TRAIN_WORDS}) and bool(words & {*TEST_WORDS})
+    repeated = sum(len(inside[name]) for name in divisions) > len(set().union(*(inside[name] for name in divisions)))
+    return divisions if are_all or repeated else []
+
+
+def _train_and_test(path: Path, divisions: list[str]) -> tuple[str, str | None]:
+    train = [name for name in divisions if _division(name) in TRAIN_WORDS]
+    test = [name for word in TEST_WORDS for name in divisions if _division(name) == word]
+    if not train:
+        raise ValueError(f"{path}: expected a folder to train with, such as train, beside {_list(divisions)}, got none")
+    return train[0], test[0] if test else None
+
+
+def _division(name: str) -> str:
+    """The word for a division that a folder's name comes down to: "val" for "images_val2017"; "" where it has none."""
+    words = [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)]
+    word = "".join(word for word in words if word not in FILL_WORDS).removesuffix("set")
+    return word if word in (*TRAIN_WORDS, *TEST_WORDS, *OTHER_WORDS) else ""
+
+
+def _inside_division(name: str, files: Files, folders: set[Parts]) -> tuple[Files, set[Parts]]:
+    """As `_inside`, and on into a single folder that says the same again: `train/train/cat/1.png`."""
+    tops = {name}
+    while len(tops) == 1 and _division(*tops) == _division(name):
+        files, folders = _inside(tops.pop(), files, folders)
+        tops = {parts[0] for parts in files if len(parts) > 1} | {parts[0] for parts in folders}
+    return files, folders
 
 
 def _is_hidden(name: str) -> bool:
@@ -251,13 +323,20 @@ class _Folder:
                 if _is_hidden(entry.name):
                     continue
                 parts = (*inside, entry.name)
-                if entry.is_dir():
+                try:
+                    kind = os.stat(entry.path).st_mode  # of what a link leads to, which may be nothing
+                except OSError as error:
+                    skipped.append(("/".join(parts), _reason(error)))
+                    continue
+                if stat.S_ISDIR(kind):
                     real = os.path.realpath(entry.path)
                     if real not in above:
                         folders.add(parts)
                         walk(parts, above | {real})
-                elif entry.is_file():
+                elif stat.S_ISREG(kind):
                     files[parts] = parts
+                else:
+                    skipped.append(("/".join(parts), "it is a pipe or a device"))
 
         walk((), frozenset([os.path.realpath(self.path)]))
         return files, folders

@@ -231,8 +231,9 @@ def test_folders_to_train_and_to_test_with(place, name):
     assert (len(train_set), len(test_set)) == (6, 3)
     assert test_set.labels.tolist() == [0, 1, 1]
     assert skipped == []
-    # Asked for one set, these are the classes.
-    assert set(pictures(path)[0].class_names) == {"train", name}
+    # Asked for one set, these are the classes; but it is said.
+    with pytest.warns(UserWarning, match=r"animals(\.zip)?: '\w+', '\w+' look like divisions of one set"):
+        assert set(pictures(path)[0].class_names) == {"train", name}
 
 
 def test_without_such_folders_there_is_no_test_set(place):
@@ -255,6 +256,102 @@ def test_two_sets_of_different_sizes(place):
         picture_sets(place(contents))
 
 
+def divided(**folders):
+    """The animals once more in each of these folders: name -> how many files of them."""
+    return {
+        f"{top}/{file}": content for top, count in folders.items() for file, content in list(ANIMALS.items())[:count]
+    }
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"),
+        ("TRAIN", "VAL"),
+        ("training_set", "test_set"),
+        ("trainset", "testset"),
+        ("train-data", "validation data"),
+        ("images.train", "images.val"),
+        ("seg_train", "seg_test"),
+        ("01_train", "02_test"),
+        ("train2017", "val2017"),
+        ("trn", "tst"),
+        ("train", "dev"),
+        ("train", "holdout"),
+        ("train_images", "evaluation_images"),
+    ],
+)
+def test_divisions_have_many_spellings(place, train, test):
+    train_set, test_set, skipped = picture_sets(place(divided(**{train: 6, test: 3})))
+    check_animals(train_set)
+    check_animals(test_set)
+    assert (len(train_set), len(test_set), skipped) == (6, 3, [])
+
+
+@pytest.mark.parametrize("extra", ["samples", "Extra", "unlabelled", "my own"])
+def test_what_lies_beside_the_divisions_is_left_out_and_named(place, extra):
+    path = place(divided(train=6, test=3) | divided(**{extra: 4}) | {"notes/a.txt": b"no picture"})
+    with pytest.warns(UserWarning, match=f"4 of 14 files were left out: .*{extra}/cat/0.png: .* 'train' nor in 'test'"):
+        train_set, test_set, skipped = picture_sets(path)
+    check_animals(train_set)
+    check_animals(test_set)
+    assert (len(train_set), len(test_set)) == (6, 3)
+    assert {name.split("/")[0] for name, _ in skipped} == {extra} and len(skipped) == 4
+
+
+def test_samples_beside_pictures_to_train_with_are_no_class(place):
+    with pytest.warns(UserWarning, match="6 of 12 files were left out: samples/cat/0.png: it lies not in 'train'"):
+        train_set, test_set, _ = picture_sets(place(divided(train=6, samples=6)))
+    check_animals(train_set)
+    assert len(train_set) == 6 and test_set is None
+
+
+def test_two_folders_to_train_with(place):
+    """The plainest name is taken, whichever comes first by the alphabet."""
+    with pytest.warns(UserWarning, match=r"4 of 13 files were left out: TRAIN2/cat/0\.png"):
+        train_set, test_set, _ = picture_sets(place(divided(TRAIN2=4, train=6, test=3)))
+    assert (len(train_set), len(test_set)) == (6, 3)
+
+
+def test_nothing_to_train_with(place):
+    with pytest.raises(ValueError, match="expected a folder to train with, .* beside 'samples', 'test', got none"):
+        picture_sets(place(divided(test=6, samples=6)))
+
+
+def test_validation_beside_test_is_not_looked_at(place):
+    train_set, test_set, skipped = picture_sets(place(divided(train=6, test=3, val=5)))
+    assert (len(train_set), len(test_set), skipped) == (6, 3, [])
+
+
+def test_a_division_in_itself(place):
+    contents = {f"{top}/{file}": content for file, content in ANIMALS.items() for top in ("seg_train/seg_train",
+                "seg_test/seg_test")}  # fmt: skip
+    train_set, test_set, _ = picture_sets(place(contents))
+    check_animals(train_set)
+    check_animals(test_set)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["train/0.png", "plane/0.png", "bus/0.png"],
+        ["train/steam/0.png", "train/diesel/0.png", "plane/jet/0.png"],
+        ["train/day/0.png", "train/night/0.png", "plane/day/0.png", "plane/night/0.png"],
+        ["training/0.png", "testing/0.png", "rest/0.png"],
+        ["train/freight/0.png", "test/crash/0.png", "plane/0.png"],
+    ],
+)
+def test_a_class_that_is_truly_called_train(place, files):
+    train_set, test_set, skipped = picture_sets(place({file: png((1, 2, 3)) for file in files}))
+    assert set(train_set.class_names) == {file.split("/")[0] for file in files}
+    assert (len(train_set), test_set, skipped) == (len(files), None, [])
+
+
+def test_folders_that_all_have_the_same_folders_and_no_divisions_name_are_classes(place):
+    train_set, test_set, _ = picture_sets(place(divided(summer=6, winter=6)))
+    assert train_set.class_names == ("summer", "winter") and test_set is None
+
+
 # ------------------------------------------------------------------------------------------------ only in folders
 needs_links = pytest.mark.skipif(os.name != "posix", reason="making links needs permission elsewhere")
 
@@ -275,7 +372,87 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
 def test_a_pipe_is_not_waited_for(tmp_path):
     write(tmp_path, ANIMALS)
     os.mkfifo(tmp_path / "cat" / "pipe.png")
-    check_animals(pictures(tmp_path)[0])
+    with pytest.warns(UserWarning, match=r"1 of 7 files were left out: cat/pipe\.png"):
+        check_animals(pictures(tmp_path)[0])
+
+
+@needs_links
+def test_whatever_cannot_be_opened_is_counted_and_named(tmp_path, monkeypatch):
+    write(tmp_path, ANIMALS)
+    (tmp_path / "cat" / "dangling.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "cat" / "itself.png").symlink_to(tmp_path / "cat" / "itself.png")
+    (tmp_path / "cat" / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "dog" / "pipe.png")
+    for name in ("locked.png", "bomb.png", "syntax.png", "memory.png"):
+        (tmp_path / "eel" / name).write_bytes(png((1, 1, 1)))
+    (tmp_path / "eel" / "broken.jpg").write_bytes(photograph()[:700])
+
+    opened, real_open = [], open
+    read_picture = module.read_picture
+    errors = {
+        "bomb.png": Image.DecompressionBombError("Image size exceeds limit"),
+        "syntax.png": SyntaxError("not a TIFF file"),
+        "memory.png": MemoryError(),
+    }
+
+    def guarded(path, *arguments, **options):
+        opened.append(os.path.basename(path))
+        if opened[-1] == "locked.png":  # whoever runs the tests as root may read everything
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_open(path, *arguments, **options)
+
+    def failing(*arguments):
+        if opened[-1] in errors:
+            raise errors[opened[-1]]
+        return read_picture(*arguments)
+
+    monkeypatch.setattr(module, "open", guarded, raising=False)
+    monkeypatch.setattr(module, "read_picture", failing)
+    with pytest.warns(UserWarning, match="9 of 15 files were left out"):
+        dataset, skipped = pictures(tmp_path)
+    check_animals(dataset)
+    reasons = dict(skipped)
+    assert len(skipped) == 9 and "pipe.png" not in opened
+    assert "No such file" in reasons.pop("cat/dangling.png")
+    assert "symbolic links" in reasons.pop("cat/itself.png")
+    assert "a folder" in reasons.pop("cat/folder.png")
+    assert "pipe or a device" in reasons.pop("dog/pipe.png")
+    assert "Permission denied" in reasons.pop("eel/locked.png")
+    assert "exceeds limit" in reasons.pop("eel/bomb.png")
+    assert "not a TIFF file" in reasons.pop("eel/syntax.png")
+    assert "MemoryError" in reasons.pop("eel/memory.png")
+    assert reasons.popitem()[0] == "eel/broken.jpg"
+
+
+def test_a_folder_with_a_pictures_name_and_pictures_in_it_is_a_folder(place):
+    contents = ANIMALS | {"cat/more.png/2.png": png(COLOURS["cat"]), "cat/more.png/deeper/3.png": png(COLOURS["cat"])}
+    dataset, skipped = pictures(place(contents))
+    check_animals(dataset)
+    assert len(dataset) == 8 and skipped == []
+
+
+@pytest.mark.parametrize("top", ["", "top/"])
+def test_a_folder_in_a_zip_with_a_pictures_name(tmp_path, top):
+    contents = {top + name: content for name, content in (ANIMALS | {"cat/folder.png/": b""}).items()}
+    with pytest.warns(UserWarning, match=f"1 of 7 files were left out: {top}cat/folder.png: it is a folder"):
+        check_animals(pictures(zipped(tmp_path, contents))[0])
+
+
+@needs_links
+def test_a_link_to_what_may_not_be_seen_is_left_out(tmp_path, monkeypatch):
+    """`os.DirEntry` asks the system where a link leads, and passes on every answer but that there is nothing."""
+    write(tmp_path, ANIMALS)
+    (tmp_path / "cat" / "link.png").symlink_to(tmp_path / "cat" / "0.png")
+    real_stat = os.stat
+
+    def guarded(path, *arguments, **options):
+        if str(path).endswith("link.png"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", guarded)
+    with pytest.warns(UserWarning, match=r"1 of 7 files were left out: cat/link\.png: .*Permission denied"):
+        check_animals(pictures(tmp_path)[0])
 
 
 @pytest.mark.skipif(os.name != "posix" or os.uname().sysname == "Darwin", reason="names must be text elsewhere")
