@@ -23,6 +23,8 @@ LARGEST_FILE = 4 << 30  # bytes; AlexNet's weights take 0.25 GB
 LARGEST_PTH_PICKLE = 16 << 20  # AlexNet's takes 3 KB: the numbers are not in it
 MOST_TENSORS = 5_000
 MOST_AXES = 32  # NumPy 1's limit
+LONGEST_NAME = 200
+WRAPPERS = ("module", "_orig_mod")  # what DataParallel and torch.compile put before the names of what they wrap
 
 # PyTorch's names of the element types. NumPy has no bfloat16: it is the upper half of a float32.
 STORAGES = {
@@ -65,6 +67,9 @@ def read_pth(path: str | Path) -> dict[str, np.ndarray]:
     The file is a zip: NAME/data.pkl, a pickle of the dict with each tensor's shape, strides and place; NAME/data/0,
     NAME/data/1, ... the numbers; NAME/byteorder.
 
+    Where DataParallel or torch.compile wrapped the network or a part of it, the names are those without the wrapping:
+    "module.features.0.weight" and "features.module.0.weight" are both "features.0.weight".
+
     The arrays are read-only views of what was read, in PyTorch's layout, bfloat16 as float32. Tensors alone: a file
     with anything else where the weights should be is refused (beside a "state_dict", plain values may lie).
     """
@@ -102,7 +107,7 @@ def _read_pth_zip(archive: zipfile.ZipFile, file_size: int) -> dict[str, np.ndar
         if order is None:
             raise ValueError("its byteorder is neither little nor big; the file is damaged")
 
-    state = _find_state_dict(_read_torch_pickle(archive.read(pickles[0])))
+    state = _unwrapped(_find_state_dict(_read_torch_pickle(archive.read(pickles[0]))))
     storages: dict[_Storage, np.ndarray] = {}
     arrays = {}
     for name, tensor in state.items():
@@ -186,6 +191,25 @@ def _find_state_dict(value: Any) -> dict[str, _Tensor]:
     if len(state) > MOST_TENSORS:
         raise ValueError(f"it holds more than {MOST_TENSORS:,} tensors")
     return state
+
+
+def _unwrapped(state: dict[str, _Tensor]) -> dict[str, _Tensor]:
+    """The same without wrappers: parts of names called like one, beside which there is nothing else."""
+    if max(map(len, state)) > LONGEST_NAME:
+        return state
+    names = {name: name.split(".") for name in state}
+    beside: dict[tuple[str, ...], set[str]] = {}
+    for parts in names.values():
+        for place, part in enumerate(parts):
+            beside.setdefault(tuple(parts[:place]), set()).add(part)
+
+    def is_wrapper(parts: list[str], place: int) -> bool:
+        return parts[place] in WRAPPERS and len(beside[tuple(parts[:place])]) == 1 and place < len(parts) - 1
+
+    return {
+        ".".join(part for place, part in enumerate(parts) if not is_wrapper(parts, place)): state[name]
+        for name, parts in names.items()
+    }
 
 
 def _read_storage(

@@ -313,3 +313,50 @@ class TestWithPyTorch:
         # And the advice is good:
         torch.save(torch.load(pth, weights_only=True), pth)
         assert len(read_pth(pth)) == 9
+
+
+# What wraps a network in PyTorch: torch.nn.DataParallel keeps it as `module`, torch.compile as `_orig_mod`, and both
+# may wrap a part of it (the best known example of training AlexNet does so with `features`).
+
+PLAIN = ("features.0.weight", "features.0.bias", "features.3.weight", "classifier.1.weight")
+WRAPPED = {
+    "DataParallel": ("module.{0}", "module.{0}"),
+    "torch.compile": ("_orig_mod.{0}", "_orig_mod.{0}"),
+    "both": ("_orig_mod.module.{0}", "_orig_mod.module.{0}"),
+    "both, the other way": ("module._orig_mod.{0}", "module._orig_mod.{0}"),
+    "one part": ("features.module.{1}", "{0}"),
+    "each part": ("features.module.{1}", "classifier._orig_mod.{1}"),
+    "a part and all": ("module.features._orig_mod.{1}", "module.{0}"),
+}
+
+
+def numbered(names):
+    return {name: np.full(3, number, np.float32) for number, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("form", WRAPPED)
+def test_names_lose_what_wrapped_the_network(tmp_path, form):
+    first, second = WRAPPED[form]
+    names = [(first if name.startswith("features") else second).format(name, name.split(".", 1)[1]) for name in PLAIN]
+    pickled, storages = state_dict(numbered(names))
+    for value in (pickled, {"state_dict": pickled, "epoch": 3}):
+        arrays = read_pth(write_pth(tmp_path / "a.pth", value, storages))
+        assert list(arrays) == list(PLAIN)
+        assert [array[0] for array in arrays.values()] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("module.weight", "head.weight"),  # a layer of that name beside others
+        ("module", "module2"),
+        ("module",),
+        ("a.module", "a._orig_mod"),
+        ("modules.0.weight", "modules.0.bias"),
+        ("x.module.weight", "x.weight"),
+        ("module." * 100_000 + "weight",),  # no name, and nothing to spend time on
+    ],
+)
+def test_names_that_only_look_wrapped_stay(tmp_path, names):
+    pickled, storages = state_dict(numbered(names))
+    assert tuple(read_pth(write_pth(tmp_path / "a.pth", pickled, storages))) == names
