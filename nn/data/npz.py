@@ -5,7 +5,8 @@ Made with one line of NumPy:
     np.savez_compressed("pictures.npz", images=images, labels=labels)
 
 images                     uint8, (N, H, W) for grey or (N, H, W, 3) for colour pictures
-labels                     integers, (N,): the class of each picture, counted from 0
+labels                     integers, (N,): the class of each picture, counted from 0; or from 1, then the first class
+                           becomes class 0 and is still called "1"
 test_images, test_labels   the same, to test with; they may be missing
 class_names                what to call the classes; without it they are called 0, 1, ...
 """
@@ -32,7 +33,7 @@ def npz(path: str | Path) -> tuple[Dataset, Dataset | None]:
     path = Path(path)
     arrays = _read(path)
     images, labels = _check_pair(path, arrays, "images", "labels")
-    num_classes = int(labels.max()) + 1
+    all_labels = [labels]
     test_images = test_labels = None
     if "test_images" in arrays or "test_labels" in arrays:
         test_images, test_labels = _check_pair(path, arrays, "test_images", "test_labels")
@@ -40,10 +41,17 @@ def npz(path: str | Path) -> tuple[Dataset, Dataset | None]:
             raise ValueError(
                 f"{path}: test_images must have the size of images, {images.shape[1:]}, got {test_images.shape[1:]}"
             )
-        num_classes = max(num_classes, int(test_labels.max()) + 1)
+        all_labels.append(test_labels)
+    num_classes = max(int(each.max()) for each in all_labels) + 1
     if num_classes < 2:
         raise ValueError(f"{path}: expected at least two classes (labels 0 and 1), got label 0 alone")
 
+    starts_at_1 = min(each.min() for each in all_labels) == 1 and num_classes > 2
+    if starts_at_1 and ("class_names" not in arrays or arrays["class_names"].size == num_classes - 1):  # none for 0
+        arrays.setdefault("class_names", np.arange(1, num_classes))
+        num_classes -= 1
+        for each in all_labels:
+            each -= 1
     class_names = _class_names(path, arrays, num_classes)
     test_set = None if test_images is None else Dataset(test_images, test_labels, class_names)
     return Dataset(images, labels, class_names), test_set
@@ -96,7 +104,7 @@ def _check_pair(path: Path, arrays: dict, images_name: str, labels_name: str) ->
             f"{path}: {labels_name} must be {len(images)} integers, one a picture, "
             f"got {labels.dtype} of shape {labels.shape}"
         )
-    if labels.min() < 0 or labels.max() >= MOST_CLASSES:
+    if labels.min() < 0 or labels.max() >= MOST_CLASSES + (labels.min() == 1):
         raise ValueError(
             f"{path}: {labels_name} must lie in 0..{MOST_CLASSES - 1}, got {labels.min()} to {labels.max()}"
         )

@@ -56,6 +56,40 @@ def test_colour_and_class_names(tmp_path):
     assert train_set.class_names == tuple("abcde")
 
 
+def test_labels_that_start_at_1_are_counted_from_0_and_keep_their_names(tmp_path):
+    """As in files from MATLAB; 1 to 10, where 10 may be the digit 0, are ten classes and not eleven."""
+    train_set, test_set = npz(
+        save(tmp_path, images=IMAGES, labels=LABELS + 1, test_images=IMAGES[:9], test_labels=LABELS[:9] + 1)
+    )
+    np.testing.assert_array_equal(train_set.labels, LABELS)
+    np.testing.assert_array_equal(test_set.labels, LABELS[:9])
+    assert train_set.class_names == test_set.class_names == ("1", "2", "3", "4", "5")
+    for labels in ((LABELS + 1).astype(np.uint8), (LABELS + 1).astype(">i4")):
+        named, _ = npz(save(tmp_path, images=IMAGES, labels=labels, class_names=list("abcde")))
+        np.testing.assert_array_equal(named.labels, LABELS)
+        assert named.class_names == tuple("abcde")
+    thousand = np.append(np.arange(1, 50), 1000)
+    assert npz(save(tmp_path, images=IMAGES, labels=thousand))[0].num_classes == 1000
+    for train_set in load_npz(save(tmp_path, images=IMAGES, labels=LABELS + 1)):
+        assert set(train_set.labels) == {0, 1, 2, 3, 4} and train_set.class_names[0] == "1"
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"labels": LABELS + 1, "class_names": list("abcdef")},  # there is a name for label 0
+        {"labels": LABELS + 1, "test_images": IMAGES, "test_labels": LABELS},  # and here pictures
+        {"labels": LABELS, "test_images": IMAGES, "test_labels": LABELS + 1},
+        {"labels": LABELS + 2},  # whatever the first two are, they are not called 1 and 2
+    ],
+)
+def test_labels_that_start_elsewhere_stay_as_they_are(tmp_path, arrays):
+    train_set, test_set = npz(save(tmp_path, images=IMAGES, **arrays))
+    np.testing.assert_array_equal(train_set.labels, arrays["labels"])
+    if test_set is not None:
+        np.testing.assert_array_equal(test_set.labels, arrays["test_labels"])
+
+
 @pytest.mark.parametrize(
     ("arrays", "complaint"),
     [
@@ -75,6 +109,7 @@ def test_colour_and_class_names(tmp_path):
         ({"images": IMAGES, "labels": LABELS, "test_images": IMAGES}, "no array called 'test_labels'"),
         ({"images": IMAGES, "labels": LABELS, "test_images": IMAGES[:, 1:], "test_labels": LABELS}, "size of images"),
         ({"images": IMAGES, "labels": LABELS, "class_names": ["one"]}, "must be 5 names"),
+        ({"images": IMAGES, "labels": LABELS + 1, "class_names": "one"}, "must be 6 names"),
         # 0x110000 is one more than the last character.
         ({"images": IMAGES, "labels": LABELS, "class_names": np.full(5, 0x110000, "u4").view("U1")}, "must be text"),
         ({"images": np.array([None] * 50), "labels": LABELS}, "cannot be read"),
