@@ -13,7 +13,7 @@ from PIL import Image
 from nn.data.cifar10 import cifar10, is_cifar10_folder
 from nn.data.dataset import Dataset
 from nn.data.digits import digits
-from nn.data.mnist import fashion_mnist, is_idx_folder, mnist
+from nn.data.mnist import fashion_mnist, is_idx_file, is_idx_folder, mnist
 from nn.data.npz import npz
 from nn.data.objects import objects
 from nn.data.pictures import picture_sets
@@ -40,7 +40,7 @@ def load(
 
         a .npz file                   see nn.data.npz
         a folder or zip of pictures   one sub-folder a class; see nn.data.pictures
-        the MNIST files               their folder; see nn.data.mnist
+        the MNIST files               their folder, or one of them; also EMNIST's and QMNIST's; see nn.data.mnist
         cifar-10-binary.tar.gz        or the folder it lies in or was unpacked into
 
     A name comes before a file of the same name: for the file write "./mnist".
@@ -87,12 +87,17 @@ def _reader(path: Path, names: str) -> Callable:
         )
     if path.suffix.lower() == ".npz":
         return npz
+    if is_idx_file(path.name):
+        return mnist
     if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
-                return npz if any(name.endswith(".npy") for name in archive.namelist()) else picture_sets
+                names = archive.namelist()
         except (zipfile.BadZipFile, ValueError, NotImplementedError):
             return picture_sets  # which says what is wrong with it
+        if any(is_idx_file(name.rsplit("/", 1)[-1]) for name in names):
+            raise ValueError(f"{path}: expected a folder with these files of MNIST's kind, got a zip: unpack it first")
+        return npz if any(name.endswith(".npy") for name in names) else picture_sets
     with open(path, "rb") as file:
         if file.read(2) == b"\x1f\x8b":
             return cifar10
