@@ -83,9 +83,9 @@ class _Machine:
             if code not in STEPS:
                 step = pickletools.code2op.get(code.decode("latin-1"))
                 name = f"the step {step.name}" if step else f"an unknown step {code!r}"
-                raise ValueError(f"its pickle uses {name}, which weights do not need")
+                raise ValueError(f"its pickle uses {name}, which plain data do not need")
             STEPS[code](self)
-        raise ValueError(f"its pickle has more than {MOST_STEPS:,} steps, which no weights need")
+        raise ValueError(f"its pickle has more than {MOST_STEPS:,} steps, which no such file needs")
 
     # Reading the program.
 
@@ -187,7 +187,8 @@ class _Machine:
         full = f"{as_text(module)}.{as_text(name)}"
         if full not in self.functions:
             raise ValueError(
-                f"its pickle asks for {full[:200]!r}, which weights do not need: it may be malicious; nothing was run"
+                f"its pickle asks for {full[:200]!r}, which plain data do not need: "
+                "it may be malicious; nothing was run"
             )
         self.push(Named(full))
 
@@ -200,7 +201,7 @@ class _Machine:
         stand_in = self.functions[function.name] if isinstance(function, Named) else None
         if stand_in is None or not isinstance(arguments, tuple):
             what = function.name if isinstance(function, Named) else f"a {type(function).__name__}"
-            raise ValueError(f"its pickle calls {what}, which weights do not need")
+            raise ValueError(f"its pickle calls {what}, which plain data do not need")
         self.push(stand_in(arguments))
 
     def build(self) -> None:
@@ -208,7 +209,7 @@ class _Machine:
         if isinstance(target, Unbuilt):
             target.build(state)
         elif not isinstance(target, dict):
-            raise ValueError(f"its pickle sets attributes of a {type(target).__name__}, which weights do not need")
+            raise ValueError(f"its pickle sets attributes of a {type(target).__name__}, which plain data do not need")
 
     def look_up(self) -> None:
         if self.persistent is None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nn.data.cifar10 import cifar10, is_cifar10_folder
+from nn.data.cifar10 import cifar10, first_member, is_cifar10_folder
+from nn.data.cifar100 import cifar100, is_cifar100
 from nn.data.dataset import Dataset
 from nn.data.digits import digits
 from nn.data.mnist import fashion_mnist, is_idx_file, is_idx_folder, mnist
@@ -20,6 +21,7 @@ from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 
 BORDER = 8  # pixels that grey pictures may lack to the wanted size and get as a border
+CIFAR100_PYTHON = "cifar-100-python"
 OBJECTS_SIZE = 64  # of rendered pictures when no size is asked for
 
 
@@ -41,7 +43,8 @@ def load(
         a .npz file                   see nn.data.npz
         a folder or zip of pictures   one sub-folder a class; see nn.data.pictures
         the MNIST files               their folder, or one of them; also EMNIST's and QMNIST's; see nn.data.mnist
-        cifar-10-binary.tar.gz        or the folder it lies in or was unpacked into
+        cifar-10-binary.tar.gz        or cifar-10-python.tar.gz or cifar-100-binary.tar.gz, or the folder that it lies
+                                      in or was unpacked into
 
     A name comes before a file of the same name: for the file write "./mnist".
 
@@ -80,7 +83,13 @@ def load(
 def _reader(path: Path, names: str) -> Callable:
     """The function that reads this path: decided by what is in it rather than by what it is called."""
     if path.is_dir():
-        return mnist if is_idx_folder(path) else cifar10 if is_cifar10_folder(path) else picture_sets
+        if is_idx_folder(path):
+            return mnist
+        if is_cifar100(path):
+            return cifar100
+        if path.name == CIFAR100_PYTHON and (path / "meta").is_file():
+            raise _not_read(path)
+        return cifar10 if is_cifar10_folder(path) else picture_sets
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} is neither a data set ({names}) nor an existing .npz file, .zip, archive or folder"
@@ -100,10 +109,16 @@ def _reader(path: Path, names: str) -> Callable:
         return npz if any(name.endswith(".npy") for name in names) else picture_sets
     with open(path, "rb") as file:
         if file.read(2) == b"\x1f\x8b":
-            return cifar10
+            if first_member(path).split("/")[0] == CIFAR100_PYTHON:
+                raise _not_read(path)
+            return cifar100 if is_cifar100(path) else cifar10
     raise ValueError(
         f"{path}: expected a .npz file, a zip of pictures, or cifar-10-binary.tar.gz, and it is none of them"
     )
+
+
+def _not_read(path: Path) -> ValueError:
+    return ValueError(f"{path}: expected CIFAR-100's binary version, cifar-100-binary.tar.gz, got the Python version")
 
 
 def _digits() -> tuple[Dataset, Dataset]:
