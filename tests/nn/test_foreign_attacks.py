@@ -1,9 +1,13 @@
 """Files that mean harm: nothing in them runs, and little is wasted on them."""
 
+import concurrent.futures
 import io
 import os
 import pickle
 import struct
+import subprocess
+import sys
+import threading
 import tracemalloc
 import warnings
 
@@ -164,10 +168,37 @@ def test_waste_is_limited(tmp_path, name):
     assert peak < 200e6
 
 
+NESTED = b")" + b"\x85" * 30_000  # a tuple in a tuple in a tuple ...
+SMALL_STACK = 2**19  # bytes
+
+
+def on_a_small_stack(work):
+    """work() in a thread with a sixteenth of the usual stack of 8 MB: what overflows that needs a sixteenth as long."""
+    before = threading.stack_size(SMALL_STACK)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            return pool.submit(work).result()
+    finally:
+        threading.stack_size(before)
+
+
 @pytest.mark.parametrize("key", [False, True])
 def test_deep_nesting(tmp_path, key):
-    """A tuple in a tuple in a tuple ...: as the key of a dict it makes Python crash."""
-    nested = b")" + b"\x85" * 290_000
-    program = b"\x80\x02" + (b"}" + nested + b"Ns" if key else nested) + b"."
-    refuses(read_pth, write_pth(tmp_path / "a.pth", program, {}))
-    refuses(read_caffe_npy, write_npy(tmp_path / "a.npy", program))
+    """As the key of a dict it makes Python crash."""
+    program = b"\x80\x02" + (b"}" + NESTED + b"Ns" if key else NESTED) + b"."
+    on_a_small_stack(lambda: refuses(read_pth, write_pth(tmp_path / "a.pth", program, {})))
+    on_a_small_stack(lambda: refuses(read_caffe_npy, write_npy(tmp_path / "a.npy", program)))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a crash may open a window")
+def test_deep_nesting_is_an_attack():
+    """Python's own reader crashes, with the same stack and the same tuples; else the test above would prove nothing."""
+    script = f"""
+import pickle, resource, threading
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+threading.stack_size({SMALL_STACK})
+thread = threading.Thread(target=pickle.loads, args=[{b"}" + NESTED + b"Ns."!r}])
+thread.start()
+thread.join()
+"""
+    assert subprocess.run([sys.executable, "-"], input=script, text=True, capture_output=True).returncode < 0
