@@ -5,7 +5,7 @@ MNIST: 70,000 handwritten digits. LeCun, Cortes, Burges; described in LeCun, Bot
 Fashion-MNIST: 70,000 pictures of clothes in the same form. Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST: a novel image
 dataset for benchmarking machine learning algorithms". Licence MIT.
 EMNIST: letters and digits, in six divisions. Cohen, Afshar, Tapson, van Schaik 2017, "EMNIST: an extension of MNIST to
-handwritten letters"; on the NIST's page. Every picture lies transposed in its files.
+handwritten letters"; from NIST. Every picture lies transposed in its files.
 QMNIST: MNIST made anew, with 60,000 digits to test with. Yadav, Bottou 2019, "Cold case: the lost MNIST digits"; the
 files are described on github.com/facebookresearch/qmnist.
 """
