@@ -21,7 +21,15 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from examples.command_line import Parser, add_device, add_output, output_folder, run_program, whole_number
+from examples.command_line import (
+    Parser,
+    add_device,
+    add_output,
+    carry_out,
+    output_folder,
+    run_program,
+    whole_number,
+)
 from examples.recipes import make_preparation, make_prepare, recipe_for
 from layers import AvgPool2d, LocalResponseNorm, MaxPool2d, ReLU, Tanh
 from models import alexnet_cifar10
@@ -35,6 +43,7 @@ CROP = 28
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = Parser(
         prog="python -m examples.ablations",
         description=__doc__,
@@ -50,30 +59,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_device(parser)
     add_output(parser, "runs/ablations")
     options = parser.parse_args(arguments)
-    try:
+
+    def make() -> tuple[Dataset, Dataset]:
         pictures = load(options.data)[0]
         if pictures.image_shape != (32, 32, 3) or pictures.num_classes != 10:
             raise ValueError(
                 f"--data: expected colour pictures of 32x32 in ten classes, got {pictures.num_classes} classes "
                 f"of {pictures.image_shape}"
             )
-        train_set, test_set = split(pictures, options.held_out, seed=0)
+        sets = split(pictures, options.held_out, seed=0)
         output_folder(options.out, ("results.json", "ablations.png"), options.force)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    errors: dict[str, list[float]] = {}
-    for seed in range(options.seeds):
-        for name in ("as published", "without LRN", "without overlap", "tanh for ReLU"):
-            errors.setdefault(name, []).append(run(name, train_set, test_set, options, seed))
+        return sets
+
+    def work(sets: tuple[Dataset, Dataset]) -> None:
+        errors: dict[str, list[float]] = {}
+        for seed in range(options.seeds):
+            for name in ("as published", "without LRN", "without overlap", "tanh for ReLU"):
+                errors.setdefault(name, []).append(run(name, *sets, options, seed))
+                write(options, errors)
+            centre, ten = run_crops(*sets, options, seed)
+            errors.setdefault("crops, centre", []).append(centre)
+            errors.setdefault("crops, ten", []).append(ten)
             write(options, errors)
-        centre, ten = run_crops(train_set, test_set, options, seed)
-        errors.setdefault("crops, centre", []).append(centre)
-        errors.setdefault("crops, ten", []).append(ten)
-        write(options, errors)
-    for name, values in errors.items():
-        print(f"{name:<16} {np.mean(values):6.2%}  +- {spread(values):.2%}")
-    print(f"Results are in {options.out}.")
-    return 0
+        for name, values in errors.items():
+            print(f"{name:<16} {np.mean(values):6.2%}  +- {spread(values):.2%}")
+        print(f"Results are in {options.out}.")
+
+    stopped = f"stopped by Ctrl-C; what was measured until now is in {options.out}"
+    return carry_out(parser, make, work, stopped=stopped)
 
 
 def changed(network: Network, change: str) -> Network:

@@ -14,6 +14,7 @@ Close other programs meanwhile: two processes that want the same cores measure e
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.util
 import json
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 
@@ -34,7 +36,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from examples.benchmark_worker import NETWORKS
-from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
+from examples.command_line import Parser, add_output, carry_out, output_folder, run_program, whole_number
 from nn.kernels.cuda import load_cupy
 from nn.threads import num_threads
 
@@ -54,6 +56,7 @@ TURN_SECONDS = 0.2  # a turn takes as many steps as fill this time
 # Where a process's arrays happen to lie in memory can make small networks half as slow again, as long as it lives. So
 # those with fewer parameters than this get new processes in every round.
 SMALL = 1_000_000
+ALONE = {"start_new_session": True}  # Ctrl-C at a terminal reaches this process only, which ends the others
 REST_SECONDS = 0.2  # between turns: threads that wait for more work by spinning have given up by then
 
 
@@ -62,11 +65,22 @@ class Worker:
 
     def __init__(self, engine: str, case: tuple, folder: str, environment: dict) -> None:
         command = [sys.executable, "-m", "examples.benchmark_worker", engine, *map(str, case), folder]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
         self.name = f"{engine} ({name_of(case)})"
-        self._read()  # "ready"
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, **ALONE
+        )
+        try:
+            self._read()  # "ready"
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
 
     def seconds(self, steps: int) -> float:
         """What one step takes, in a turn of so many."""
@@ -77,9 +91,8 @@ class Worker:
     def finish(self) -> int:
         """End the process; the most memory it held, in bytes."""
         self.process.stdin.close()
-        peak = int(self._read())
-        self.process.wait()
-        return peak
+        self.process.stdin = None  # or `communicate` would flush it
+        return int(self._read())
 
     def _read(self) -> str:
         line = self.process.stdout.readline().strip()
@@ -89,52 +102,57 @@ class Worker:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Exit status: 0; 1 an engine failed, or results could not be written; 2 bad input; 130 stopped
+    by Ctrl-C."""
     parser = Parser(prog="python -m examples.benchmark", description=__doc__)
     parser.add_argument("--rounds", type=whole_number(1), default=5, metavar="N", help="turns of each engine")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name, as 'training, 128'")
     parser.add_argument("--without-rivals", action="store_true", help="measure ours alone")
     add_output(parser, "runs/benchmark")
     options = parser.parse_args(arguments)
-    cases = [case for case in CASES if options.only in name_of(case)]
-    card_cases = [(case, kind) for kind in card_kinds() for case in CARD_CASES if options.only in name_of(case, kind)]
-    if not (cases or card_cases):
-        parser.error(f"--only: no case has {options.only!r} in its name, such as {name_of(CASES[0])!r}")
-    try:
+
+    def make() -> tuple[list, list]:
+        cases = [case for case in CASES if options.only in name_of(case)]
+        on_card = [(case, kind) for kind in card_kinds() for case in CARD_CASES if options.only in name_of(case, kind)]
+        if not (cases or on_card):
+            raise ValueError(f"--only: no case has {options.only!r} in its name, such as {name_of(CASES[0])!r}")
         output_folder(options.out, ("results.json", "ratios.png"), options.force)
-        threads = num_threads()
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
+        return cases, on_card
+
+    stopped = f"stopped by Ctrl-C; the cases that were measured until then are in {options.out / 'results.json'}"
+    failures = (RuntimeError, subprocess.CalledProcessError)
+    return carry_out(parser, make, lambda made: run(*made, options), stopped=stopped, failures=failures)
+
+
+def run(cases: Sequence[tuple], card_cases: Sequence[tuple], options: argparse.Namespace) -> None:
+    """Measure all cases, say and draw what came out."""
+    threads = num_threads()
     rivals = [] if options.without_rivals else [name for name, package in RIVALS.items() if installed(package)]
     print(f"{machine()}; {threads} threads; rivals: {', '.join(rivals) or 'none'}", flush=True)
     results = {"machine": machine(), "threads": threads, "date": str(datetime.date.today()), "cases": {}}
     packages = ("numpy", "numba", "torch", "onnxruntime")
     results["versions"] = {name: metadata.version(name) for name in packages if installed(name)}
     results["sgemm"] = sgemm_rate(threads)
-    try:
-        if not options.only:
-            results["cold start"] = {kind: cold_start(kind) for kind in ("empty", "warm")}
-        for case in tqdm(cases, desc="benchmark", unit="case", disable=not sys.stderr.isatty()):
-            engines = ["ours", *(rival for rival in rivals if rival != "onnxruntime" or case[1] == "forward")]
-            results["cases"][name_of(case)] = measure(case, engines, options.rounds, threads, results["sgemm"])
-            write(results, options.out)
-        if card_cases:
-            results["card"] = {"name": card_name()} | {kind: card_rate(kind) for kind in CARD_KINDS}
-            rival = ["torch"] * ("torch" in rivals and torch_has_card())
-        for case, kind in tqdm(card_cases, desc="card", unit="case", disable=not sys.stderr.isatty()):
-            engines = [f"{engine}-{kind}" for engine in ("ours", *rival)]
-            rate = results["card"][kind]
-            results["cases"][name_of(case, kind)] = measure(case, engines, options.rounds, threads, rate)
-            write(results, options.out)
-        if not options.only:
-            results["scale"] = scale(threads, options.rounds)
-            write(results, options.out)
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        print(f"benchmark: {error}", file=sys.stderr)
-        return 1
+    if not options.only:
+        results["cold start"] = {kind: cold_start(kind) for kind in ("empty", "warm")}
+    for case in tqdm(cases, desc="benchmark", unit="case", disable=not sys.stderr.isatty()):
+        engines = ["ours", *(rival for rival in rivals if rival != "onnxruntime" or case[1] == "forward")]
+        results["cases"][name_of(case)] = measure(case, engines, options.rounds, threads, results["sgemm"])
+        write(results, options.out)
+    if card_cases:
+        results["card"] = {"name": card_name()} | {kind: card_rate(kind) for kind in CARD_KINDS}
+        rival = ["torch"] * ("torch" in rivals and torch_has_card())
+    for case, kind in tqdm(card_cases, desc="card", unit="case", disable=not sys.stderr.isatty()):
+        engines = [f"{engine}-{kind}" for engine in ("ours", *rival)]
+        rate = results["card"][kind]
+        results["cases"][name_of(case, kind)] = measure(case, engines, options.rounds, threads, rate)
+        write(results, options.out)
+    if not options.only:
+        results["scale"] = scale(threads, options.rounds)
+        write(results, options.out)
     print(make_table(results))
     draw(results, options.out / "ratios.png")
     print(f"Results are in {options.out}.")
-    return 0
 
 
 def write(results: dict, folder: Path) -> None:
@@ -164,14 +182,18 @@ def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate
     steps, turns, peaks = 0, {engine: [] for engine in engines}, dict.fromkeys(engines, 0)
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(lives):
-            workers = {engine: Worker(engine, case, folder, environment(threads, engine)) for engine in engines}
-            outputs = {engine: np.load(Path(folder) / f"outputs-{engine}.npy") for engine in engines}
-            steps = steps or max(1, round(TURN_SECONDS / workers[mine].seconds(1)))
-            for _ in range(rounds // lives):
-                for engine, worker in workers.items():
-                    time.sleep(REST_SECONDS)
-                    turns[engine].append(worker.seconds(steps))
-            peaks = {engine: max(peaks[engine], worker.finish()) for engine, worker in workers.items()}
+            with ExitStack() as ends:
+                workers = {
+                    engine: ends.enter_context(Worker(engine, case, folder, environment(threads, engine)))
+                    for engine in engines
+                }
+                outputs = {engine: np.load(Path(folder) / f"outputs-{engine}.npy") for engine in engines}
+                steps = steps or max(1, round(TURN_SECONDS / workers[mine].seconds(1)))
+                for _ in range(rounds // lives):
+                    for engine, worker in workers.items():
+                        time.sleep(REST_SECONDS)
+                        turns[engine].append(worker.seconds(steps))
+                peaks = {engine: max(peaks[engine], worker.finish()) for engine, worker in workers.items()}
     size = np.abs(outputs[mine]).max()
     differences = {engine: float(np.abs(output - outputs[mine]).max() / size) for engine, output in outputs.items()}
     if not max(differences.values()) < (1e-2 if mine.endswith("tf32") else 1e-3):
@@ -197,19 +219,22 @@ def scale(threads: int, rounds: int) -> dict:
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
         for task, batches in (("forward", (16, 64, 256)), ("training", (16, 64, 256))):
-            workers = {
-                batch: Worker("ours", ("AlexNet", task, batch), folder, environment(threads)) for batch in batches
-            }
+            kinds = {str(batch): (batch, threads) for batch in batches}
             if threads > 1:
-                workers["64, one thread"] = Worker("ours", ("AlexNet", task, 64), folder, environment(1))
-            turns = {batch: [] for batch in workers}
-            for _ in range(rounds):
-                for batch, worker in workers.items():
-                    time.sleep(REST_SECONDS)
-                    images = int(str(batch).split(",")[0])
-                    turns[batch].append(worker.seconds(max(1, 128 // images)) / images)
-            for worker in workers.values():
-                worker.finish()
+                kinds["64, one thread"] = (64, 1)
+            turns = {kind: [] for kind in kinds}
+            with ExitStack() as ends:
+                workers = {
+                    kind: ends.enter_context(Worker("ours", ("AlexNet", task, images), folder, environment(count)))
+                    for kind, (images, count) in kinds.items()
+                }
+                for _ in range(rounds):
+                    for kind, worker in workers.items():
+                        time.sleep(REST_SECONDS)
+                        images = kinds[kind][0]
+                        turns[kind].append(worker.seconds(max(1, 128 // images)) / images)
+                for worker in workers.values():
+                    worker.finish()
             seconds |= {f"{task}, {batch}": statistics.median(values) for batch, values in turns.items()}
     return seconds
 
@@ -226,7 +251,9 @@ def cold_start(kind: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(1 if kind == "empty" else 2):  # the first fills the cache for the second
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"NUMBA_CACHE_DIR": folder})
+            subprocess.run(
+                [sys.executable, "-c", program], check=True, env=os.environ | {"NUMBA_CACHE_DIR": folder}, **ALONE
+            )
         return time.perf_counter() - start
 
 
@@ -257,7 +284,7 @@ def card_name() -> str:
 
 def torch_has_card() -> bool:
     program = "import sys, torch; sys.exit(not torch.cuda.is_available())"
-    return subprocess.run([sys.executable, "-c", program]).returncode == 0
+    return subprocess.run([sys.executable, "-c", program], **ALONE).returncode == 0
 
 
 def card_rate(kind: str) -> float:
@@ -270,7 +297,7 @@ def card_rate(kind: str) -> float:
         "print(20 * 2 * 8192**3 / (time.perf_counter() - start))"
     )
     command = [sys.executable, "-c", program]
-    return float(subprocess.run(command, check=True, capture_output=True, env=environment(1, kind)).stdout)
+    return float(subprocess.run(command, check=True, capture_output=True, env=environment(1, kind), **ALONE).stdout)
 
 
 def ratio(case: dict, rival: str) -> float:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.command_line import Parser, add_device, add_output, output_folder, run_program
+from examples.command_line import Parser, add_device, add_output, carry_out, output_folder, run_program
 from examples.picture_files import PictureFiles, bring_to, printable
 from models import Classifier, load_classifier, shipped
 from nn.data.objects import CLASS_NAMES
@@ -55,36 +55,31 @@ class Answer:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    try:
+    options = parser.parse_args(arguments)
+
+    def make() -> tuple:
         classifier = load_classifier(options.weights)
         classifier.network.to(options.device)
         files = PictureFiles(options.pictures, classifier.preparation.channels)
         pages = page_names(len(files.files), options.look)
         if not options.json:
             output_folder(options.out, [name for page in pages for name in page], options.force)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    try:
+        return classifier, files, pages
+
+    def work(made: tuple) -> None:
+        classifier, files, pages = made
         answered = [] if options.json else run(classifier, files, pages, options)
         if options.json:
             answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
-    except KeyboardInterrupt:
-        print("\nclassify: stopped by Ctrl-C", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        print(f"classify: the results could not be written: {error}", file=sys.stderr)
-        return 1
-    if not answered:
-        parser.error(files.complaint() or f"there are no pictures in {', '.join(options.pictures)}")
-    if options.json:
-        left_out = [{"file": name, "reason": reason} for name, reason in files.left_out]
-        print(json.dumps({"weights": options.weights, "pictures": answered, "left_out": left_out}, indent=2))
-    elif files.left_out:
-        print(f"classify: {files.complaint()}", file=sys.stderr)
-    return 0
+        if not answered:
+            parser.error(files.complaint() or f"there are no pictures in {', '.join(options.pictures)}")
+        if options.json:
+            left_out = [{"file": name, "reason": reason} for name, reason in files.left_out]
+            print(json.dumps({"weights": options.weights, "pictures": answered, "left_out": left_out}, indent=2))
+        elif files.left_out:
+            print(f"classify: {files.complaint()}", file=sys.stderr)
+
+    return carry_out(parser, make, work)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -6,15 +6,21 @@ import argparse
 import io
 import math
 import os
+import signal
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from nn.device import DEVICES, check_device
 from nn.threads import num_threads
+
+Made = TypeVar("Made")
+BAD_INPUT = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,9 +37,13 @@ class Parser(argparse.ArgumentParser):
             self.error(str(error))
         return options
 
+    @property
+    def name(self) -> str:
+        """The program's, as its sentences begin."""
+        return self.prog.split(".")[-1]
+
     def error(self, message: str) -> None:
-        name = self.prog.split(".")[-1]
-        self.exit(2, f"{name}: {' '.join(message.split())}; --help explains the options\n")
+        self.exit(2, f"{self.name}: {' '.join(message.split())}; --help explains the options\n")
 
 
 def whole_number(smallest: int) -> Callable[[str], int]:
@@ -101,6 +111,72 @@ def plain_warnings(program: str) -> Iterator[None]:
         yield
 
 
+def carry_out(
+    parser: Parser,
+    make: Callable[[], Made],
+    work: Callable[[Made], int | None],
+    *,
+    stopped: str = "stopped by Ctrl-C",
+    unwritten: str = "the results could not be written: {reason}",
+    failures: tuple[type[Exception], ...] = (),
+) -> int:
+    """What a program does once it has its options: make everything that it needs, then work with it.
+
+    The exit status: what `work` returns (None is 0); 1 where something could not be written, or one of `failures` says
+    in its message what else went wrong; 2 where `make` finds that the input is bad; 130 after Ctrl-C. Each but the
+    first with one sentence on stderr. A BrokenPipeError is left to `run_program`.
+    """
+    with _noting_interrupts() as interrupts:
+        try:
+            try:
+                made = make()
+            except BrokenPipeError:
+                raise
+            except BAD_INPUT as error:
+                if interrupts:
+                    raise
+                parser.error(str(error))
+            return work(made) or 0
+        except BrokenPipeError:
+            raise
+        except (KeyboardInterrupt, Exception) as error:
+            if interrupts or isinstance(error, KeyboardInterrupt):
+                print(f"\n{parser.name}: {stopped}", file=sys.stderr)
+                return 130
+            if isinstance(error, failures):
+                print(f"{parser.name}: {error}", file=sys.stderr)
+                return 1
+            if isinstance(error, OSError):
+                print(f"{parser.name}: {unwritten.replace('{reason}', str(error))}", file=sys.stderr)
+                return 1
+            raise
+
+
+@contextmanager
+def _noting_interrupts() -> Iterator[list[int]]:
+    """A list that Ctrl-C makes longer, beside raising KeyboardInterrupt as ever.
+
+    Where Python is called back by C, as numba's compiler does, an exception is dropped; what comes of that is another
+    one, soon after, which says nothing of the interrupt.
+    """
+    noted: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    # Where Ctrl-C is ignored, as behind nohup, or does something else, it stays so. Only the main thread has a say.
+    ours = threading.current_thread() is threading.main_thread()
+    ours = ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def run_program(main: Callable[[], int]) -> None:
     """Run a program and end with its status; quietly where nobody reads its output any more, as behind `| head`."""
     for stream in (sys.stdout, sys.stderr):
@@ -109,6 +185,9 @@ def run_program(main: Callable[[], int]) -> None:
     try:
         status = main()
         sys.stdout.flush()
+    except KeyboardInterrupt:  # before `carry_out` begins, or once it has ended
+        print(f"\n{Path(sys.argv[0]).stem}: stopped by Ctrl-C", file=sys.stderr)
+        status = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
         status = 0

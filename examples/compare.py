@@ -31,6 +31,7 @@ from examples.command_line import (
     Parser,
     add_device,
     add_output,
+    carry_out,
     output_folder,
     plain_warnings,
     positive_number,
@@ -85,16 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser()
     options = parser.parse_args(arguments)
-    try:
+
+    def make() -> tuple:
         # Everything that can be wrong is found out here, before minutes of training.
-        try:
-            with plain_warnings("compare"):
-                train_set, test_set = load_pictures(options)
-            mean, std = pixel_statistics(train_set)
-            contestants = make_contestants(options, train_set)
-            output_folder(options.out, RESULT_FILES, options.force)
-        except (ValueError, TypeError, OSError, MemoryError) as error:
-            parser.error(str(error))
+        with plain_warnings("compare"):
+            train_set, test_set = load_pictures(options)
+        contestants = make_contestants(options, train_set)
+        output_folder(options.out, RESULT_FILES, options.force)
+        return train_set, test_set, contestants
+
+    def work(made: tuple) -> None:
+        train_set, test_set, contestants = made
+        mean, std = pixel_statistics(train_set)
         print(
             f"Data: {data_name(options)}, {len(train_set):,} pictures to train and "
             f"{len(test_set):,} to test, {train_set.num_classes} classes",
@@ -115,16 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             probabilities,
             networks={contestant.name: contestant.network for contestant in contestants},
         )
-    except KeyboardInterrupt:
-        print("\ncompare: stopped by Ctrl-C before the comparison was complete", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        print(f"compare: the results could not be written: {error}", file=sys.stderr)
-        return 1
-    print(f"Results are in {options.out}; open {options.out / 'report.html'} in a browser.")
-    return 0
+        print(f"Results are in {options.out}; open {options.out / 'report.html'} in a browser.")
+
+    return carry_out(parser, make, work, stopped="stopped by Ctrl-C before the comparison was complete")
 
 
 # ---------------------------------------------------------------------------------------------- command line

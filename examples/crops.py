@@ -29,7 +29,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import Parser, add_device, add_output, output_folder, run_program, whole_number
+from examples.command_line import (
+    Parser,
+    add_device,
+    add_output,
+    carry_out,
+    output_folder,
+    run_program,
+    whole_number,
+)
 from examples.crop_windows import PLACES, PORTIONS, Window, windows
 from examples.named_classifiers import named_classifiers
 from examples.picture_files import PictureFiles, printable
@@ -85,8 +93,9 @@ class Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    try:
+    options = parser.parse_args(arguments)
+
+    def make() -> tuple:
         classifiers = load_classifiers(options)
         label = label_number(options.label, classifiers)
         files = None
@@ -94,9 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             files = PictureFiles(options.pictures, next(iter(classifiers.values())).preparation.channels)
         figures = figure_names(files, options.count)
         output_folder(options.out, [*RESULTS, *figures], options.force, STALE)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    try:
+        return classifiers, label, files, figures
+
+    def work(made: tuple) -> None:
+        classifiers, label, files, figures = made
         if files is None:
             cases = rendered(figures)
         else:
@@ -105,17 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not outcomes:
             parser.error(files.complaint() or f"there are no pictures in {', '.join(options.pictures)}")
         finish(outcomes, classifiers, options)
-    except KeyboardInterrupt:
-        print("\ncrops: stopped by Ctrl-C", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        print(f"crops: the results could not be written: {error}", file=sys.stderr)
-        return 1
-    if files is not None and files.left_out:
-        print(f"crops: {files.complaint()}", file=sys.stderr)
-    return 0
+        if files is not None and files.left_out:
+            print(f"crops: {files.complaint()}", file=sys.stderr)
+
+    return carry_out(parser, make, work)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -269,9 +272,9 @@ def finish(outcomes: list[Outcome], classifiers: Mapping[str, Classifier], optio
     facts = {"pictures": len(outcomes), "with_known_class": len(known), "seed": options.seed, "networks": results}
     (options.out / "results.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
     if known:
+        print(table(results), flush=True)
         num_classes = len(next(iter(classifiers.values())).class_names)
         plots.crop_curves(options.out / "curves.png", results, len(known), num_classes)
-        print(table(results))
     print(f"\nResults are in {options.out}.")
 
 

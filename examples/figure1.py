@@ -23,7 +23,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import Parser, add_output, output_folder, positive_number, run_program, whole_number
+from examples.command_line import (
+    Parser,
+    add_output,
+    carry_out,
+    output_folder,
+    positive_number,
+    run_program,
+    whole_number,
+)
 from layers import LocalResponseNorm, ReLU, Tanh
 from models import alexnet_cifar10
 from nn import SGD, Network, SoftmaxCrossEntropy
@@ -149,18 +157,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="figure1", help="of the two files (default: figure1)")
     parser.add_argument("--resume", action="store_true", help="go on where a run in --out stopped")
     options = parser.parse_args(arguments)
-    try:
+
+    def make() -> tuple[Dataset, list[dict]]:
         if Path(options.name).name != options.name:
             raise ValueError(f"--name: {options.name!r} must be a name without folders")
         pictures = load(options.data)[0]
         if pictures.images.dtype != np.uint8 or pictures.image_shape[2] != 3:
             raise ValueError(f"--data: expected colour pictures, got {pictures!r}")
         output_folder(options.out, [f"{options.name}.png", f"{options.name}.json"], options.force or options.resume)
-        runs = finished(options) if options.resume else []
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    steps_per_epoch = -(-len(pictures) // BATCH)
-    try:
+        return pictures, finished(options) if options.resume else []
+
+    def work(made: tuple[Dataset, list[dict]]) -> None:
+        pictures, runs = made
+        steps_per_epoch = -(-len(pictures) // BATCH)
         for seed in range(options.seeds):
             for activation in ACTIVATIONS:
                 chosen = best(runs, activation, 0)
@@ -171,22 +180,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     most_steps = quickest["steps"] if quickest else options.epochs * steps_per_epoch
                     runs.append(run(activation, rate, seed, pictures, most_steps))
                     write(options, runs, steps_per_epoch)
-    except KeyboardInterrupt:
-        sentence = f"stopped by Ctrl-C; the runs until now are in {options.out}, and --resume does the others"
-        print(f"\nfigure1: {sentence}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        print(f"figure1: the results could not be written: {error}", file=sys.stderr)
-        return 1
-    for name, steps in summary(runs).items():
-        print(f"{name}: {steps} steps, a number for each seed that got there in {options.epochs} passes")
-    relu, tanh = summary(runs).values()
-    if len(relu) == len(tanh) == options.seeds:  # else the mean would leave out the slowest
-        print(f"ReLU is {np.mean(tanh) / np.mean(relu):.1f} times as fast as tanh (the paper: six times).")
-    print(f"Results are in {options.out}.")
-    return 0
+        for name, steps in summary(runs).items():
+            print(f"{name}: {steps} steps, a number for each seed that got there in {options.epochs} passes")
+        relu, tanh = summary(runs).values()
+        if len(relu) == len(tanh) == options.seeds:  # else the mean would leave out the slowest
+            print(f"ReLU is {np.mean(tanh) / np.mean(relu):.1f} times as fast as tanh (the paper: six times).")
+        print(f"Results are in {options.out}.")
+
+    stopped = f"stopped by Ctrl-C; the runs until now are in {options.out}, and --resume does the others"
+    return carry_out(parser, make, work, stopped=stopped)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ Other networks read other pictures: of those that see photographs, a frame on th
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from examples.classify import remark
-from examples.command_line import Parser, add_output, output_folder, run_program, whole_number
+from examples.command_line import Parser, add_output, carry_out, output_folder, run_program, whole_number
 from examples.microscope_data import describe, in_base64
 from examples.microscope_page import page
 from examples.microscope_server import make_server
@@ -54,8 +53,9 @@ LAST_PORT = 65535
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 the page could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    try:
+    options = parser.parse_args(arguments)
+
+    def make() -> tuple:
         if not options.serve and (options.port is not None or not options.browse):
             raise ValueError("--port and --no-browser are for a page that is served, expected --serve beside them")
         if options.port is not None and options.port > LAST_PORT:
@@ -63,25 +63,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         classifiers = find_classifiers(options.weights, options.model, options.seed)
         text = make_page(classifiers, options)
         if options.serve:
-            server = start_server(text, classifiers, options.port)
+            return classifiers, text, start_server(text, classifiers, options.port)
+        check_size(len(text))
+        name = "_and_".join(classifiers).replace("/", "_")[:100] + ".html"
+        output_folder(options.out, [name], options.force)
+        return classifiers, text, options.out / name
+
+    def work(made: tuple) -> None:
+        classifiers, text, target = made
+        if options.picture is not None:
+            for sentence in dict.fromkeys(filter(None, map(remark, classifiers.values()))):
+                print(sentence)
+        if options.serve:
+            serve(target, options.browse)
         else:
-            check_size(len(text))
-            name = "_and_".join(classifiers).replace("/", "_")[:100] + ".html"
-            output_folder(options.out, [name], options.force)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    if options.picture is not None:
-        for sentence in dict.fromkeys(filter(None, map(remark, classifiers.values()))):
-            print(sentence)
-    if options.serve:
-        return serve(server, options.browse)
-    try:
-        (options.out / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        print(f"microscope: the page could not be written: {error}", file=sys.stderr)
-        return 1
-    print(f"The page is {options.out / name}, {len(text) / 1e6:.1f} MB; open it in a browser.")
-    return 0
+            target.write_text(text, encoding="utf-8")
+            print(f"The page is {target}, {len(text) / 1e6:.1f} MB; open it in a browser.")
+
+    return carry_out(parser, make, work, unwritten="the page could not be written: {reason}")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -168,7 +167,7 @@ def source(picture: np.ndarray) -> dict:
     return {"shape": list(picture.shape), "levels": in_base64(picture.tobytes())}
 
 
-def serve(server: ThreadingHTTPServer, browse: bool) -> int:
+def serve(server: ThreadingHTTPServer, browse: bool) -> None:
     """Until Ctrl-C."""
     address = "http://{}:{}/".format(*server.server_address)
     print(f"The microscope is at {address}; Ctrl-C ends it.", flush=True)
@@ -176,9 +175,6 @@ def serve(server: ThreadingHTTPServer, browse: bool) -> int:
         if browse:  # beside the server, because some browsers return only when they are closed
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.serve_forever()
-    except KeyboardInterrupt:
-        print("\nmicroscope: stopped by Ctrl-C", file=sys.stderr)
-        return 130
     finally:
         server.server_close()
 

@@ -11,14 +11,13 @@ The same numbers give the same pictures. They are drawings, not photographs: wha
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from examples.command_line import Parser, output_folder, run_program, whole_number
+from examples.command_line import Parser, carry_out, output_folder, run_program, whole_number
 from nn.data import Dataset
 from nn.data.objects import objects
 
@@ -34,8 +33,9 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 pictures could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    try:
+    options = parser.parse_args(arguments)
+
+    def make() -> tuple:
         target = options.out
         if not options.folder and target.suffix != ".npz":
             target = target.with_name(f"{target.name}.npz")
@@ -44,21 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"--out: {target} is not empty; add --force to replace its pictures, or name another folder"
             )
         output_folder(target.parent, [] if options.folder else [target.name], options.force)
-        sets = objects(options.image_size, options.train, options.test, options.seed, progress=True)
-    except (ValueError, OSError, MemoryError) as error:
-        parser.error(str(error))
-    except KeyboardInterrupt:
-        print("\nrender: stopped by Ctrl-C, nothing was written", file=sys.stderr)
-        return 130
-    try:
+        return target, objects(options.image_size, options.train, options.test, options.seed, progress=True)
+
+    def work(made: tuple) -> None:
+        target, sets = made
         (write_folder if options.folder else write_npz)(target, *sets)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        print(f"render: the pictures could not be written: {error}", file=sys.stderr)
-        return 1
-    print(f"{options.train:,} pictures to train and {options.test:,} to test are in {target}.")
-    return 0
+        print(f"{options.train:,} pictures to train and {options.test:,} to test are in {target}.")
+
+    stopped = "stopped by Ctrl-C before all pictures were written"
+    return carry_out(parser, make, work, stopped=stopped, unwritten="the pictures could not be written: {reason}")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.command_line import Parser, output_folder, run_program, whole_number
+from examples.command_line import Parser, carry_out, output_folder, run_program, whole_number
 from examples.explain import backward_terms, checked, formulas, forward_terms
 from examples.explanation import in_brackets, in_lines
 from examples.step_pages import Page, Visit, pages, settings, volume, walk
@@ -47,15 +47,15 @@ SHOWN = 6  # terms at the beginning and at the end of a long sum
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 a drawing could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    try:
+    options = parser.parse_args(arguments)
+
+    def make() -> tuple[list[str], list[Page], str]:
         check_together(options)
         subject = find_subject(options.model, options.weights, options.picture, options.label, options.seed)
         if options.layer is not None:
             layer_called(subject.classifier.network, options.layer)
         if options.at is not None:
-            lines = take_apart(subject, options)
-            return print_all(lines)
+            return take_apart(subject, options), [], ""
         visits, loss_value, label = walk(
             subject.classifier.network, subject.image, subject.label, subject.loss, options.training, times=3
         )
@@ -63,30 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stops = pages(subject.classifier.network, visits, subject.picture, names, subject.loss, (loss_value, label))
         if options.pictures:
             output_folder(options.out, [name for page in stops for name in page.drawings], options.force)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    except KeyboardInterrupt:
-        return stopped()
-    try:
-        step(stops, options, subject.in_words(label))
-    except KeyboardInterrupt:
-        return stopped()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        print(f"step_through: a drawing could not be written: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return [], stops, subject.in_words(label)
 
+    def work(made: tuple[list[str], list[Page], str]) -> None:
+        lines, stops, first_line = made
+        if lines:
+            print("\n".join(lines), flush=True)
+        else:
+            step(stops, options, first_line)
 
-def print_all(lines: Sequence[str]) -> int:
-    print("\n".join(lines), flush=True)
-    return 0
-
-
-def stopped() -> int:
-    print("\nstep_through: stopped by Ctrl-C", file=sys.stderr)
-    return 130
+    return carry_out(parser, make, work, unwritten="a drawing could not be written: {reason}")
 
 
 def make_parser() -> argparse.ArgumentParser:

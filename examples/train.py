@@ -23,6 +23,7 @@ import csv
 import shlex
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ import models
 from examples.command_line import (
     Parser,
     add_device,
+    carry_out,
     output_folder,
     plain_warnings,
     positive_number,
@@ -64,7 +66,8 @@ pictures with one sub-folder a class, a .npz file with images and labels, a fold
 cifar-10-binary.tar.gz.
 
 --augment changes the training pictures at random, anew in every epoch: crop cuts out a window of seven eighths of
-the side (the network reads windows of that size); portion cuts out anything from a sixteenth of the area to all of
+the side (the network reads windows of that size; alexnet, alexnet_caffe and alexnet_torchvision read 227 or 224
+pixels of larger pictures, such as --image-size 256); portion cuts out anything from a sixteenth of the area to all of
 it, brought to half of --image-size, which the network reads; mirror turns left and right; colour adds the paper's
 colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 """
@@ -101,33 +104,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out = options.out or Path("runs/train") / options.model
     command = shlex.join(argument for argument in arguments if argument not in ("--resume", "--force"))
     resume = f"python -m examples.train {command} --resume"
-    stop = StopSignals()
-    try:
-        try:
-            with plain_warnings("train"):
-                run = make_run(options, command)
-        except (ValueError, TypeError, OSError, MemoryError) as error:
-            parser.error(str(error))
+
+    def make() -> Run:
+        with plain_warnings("train"):
+            return make_run(options, command)
+
+    def work(run: Run) -> int:
+        stop = StopSignals()
         tested = "none held out" if run.test_set is None else f"{len(run.test_set):,} held out"
         about = f"{run.network.num_parameters:,} parameters; {len(run.train_set):,} pictures, {tested}"
         print(f"{run.network.name}: {about}", flush=True)
         with stop:
             history = fit(run, options, command, stop)
-    except KeyboardInterrupt:  # before training, or a second Ctrl-C
-        print(
-            f"\ntrain: stopped by Ctrl-C; from the last checkpoint, if there is one, goes on: {resume}", file=sys.stderr
-        )
-        return 130
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        reason = error.strerror or error
-        print(
-            f"train: the results could not be written to {options.out}: {reason}; when they can be, from the last "
-            f"checkpoint goes on: {resume}",
-            file=sys.stderr,
-        )
-        return 1
+        return report(run, options, history, stop, resume)
+
+    return carry_out(
+        parser,
+        make,
+        work,
+        stopped=f"stopped by Ctrl-C; from the last checkpoint, if there is one, goes on: {resume}",
+        unwritten=f"the results could not be written to {options.out}: {{reason}}; when they can be, from the last "
+        f"checkpoint goes on: {resume}",
+    )
+
+
+def report(run: Run, options: argparse.Namespace, history: History, stop: StopSignals, resume: str) -> int:
+    """Say how it went; the exit status."""
     if history.failure:
         kept = "; the last checkpoint is as it was" if (options.out / CHECKPOINT).is_file() else ""
         print(f"train: {history.failure}{kept}", file=sys.stderr)
@@ -153,6 +155,7 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     network = make_network(options, recipe, train_set)
     preparation = make_preparation(recipe, train_set, network.image_shape)
     network.forward(preparation(train_set.images[:1]))  # pictures of a wrong size are found out here
+    check_crop(options, recipe, preparation)
     network.to(options.device)
     multipliers = recipe.lr_multipliers, recipe.decay_multipliers
     optimizer = SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, options.form, *multipliers)
@@ -191,6 +194,8 @@ def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) 
     def after_epoch(history: History) -> bool:
         write_progress(options.out, run.network, history, about, dtype)
         save(history)
+        if len(history.epochs) < run.recipe.epochs:
+            draw(options.out, run.network, history)
         return bool(stop.asked) and len(history.epochs) < run.recipe.epochs
 
     history = train(
@@ -211,6 +216,7 @@ def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) 
     if len(history.epochs) == run.recipe.epochs and not history.failure:
         stop.asked = ""  # it came too late to stop anything
         run.network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
+        draw(options.out, run.network, history)
     return history
 
 
@@ -318,16 +324,33 @@ def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset
     return getattr(models, options.model)(classes, rng=seed)
 
 
+def check_crop(options: argparse.Namespace, recipe: Recipe, preparation: Preparation) -> None:
+    """Where pictures are as large as the window that the network reads, a crop has no room: warn that it does nothing,
+    or raise ValueError if it was asked for."""
+    if "crop" not in recipe.augment or preparation.size != preparation.window:
+        return
+    size, room = "x".join(map(str, preparation.window)), -(-max(preparation.window) * 9 // 8)  # 256 for 227
+    reason = f"{options.model} reads {size} pixels and the pictures have no more, so crop does nothing"
+    remedy = f"add --image-size {room} to leave room for it"
+    if options.augment is not None:
+        raise ValueError(f"--augment: {reason}; {remedy}, or leave it out")
+    warnings.warn(f"{reason}; {remedy}", stacklevel=2)
+
+
 def write_progress(folder: Path, network: Network, history: History, about: dict, dtype=None) -> None:
-    """metrics.csv, curves.png and, if this epoch is the best so far, the weights."""
+    """The weights, if this epoch is the best so far, and metrics.csv."""
+    if min(history.epochs, key=_error) is history.epochs[-1]:
+        network.save(folder / "best.safetensors", about | {"epoch": len(history.epochs)}, dtype)
     with open(folder / "metrics.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, history.epochs[0].keys())
         writer.writeheader()
         writer.writerows(history.epochs)
+
+
+def draw(folder: Path, network: Network, history: History) -> None:
+    """curves.png, after all that would be missed more: of a long run it takes a while, and a drawing may fail."""
     curves = {"steps": history.steps, "epochs": history.epochs}
     plots.learning_curves(folder / "curves.png", {network.name: curves})
-    if min(history.epochs, key=_error) is history.epochs[-1]:
-        network.save(folder / "best.safetensors", about | {"epoch": len(history.epochs)}, dtype)
 
 
 def _error(row: dict) -> float:

@@ -22,6 +22,7 @@ import copy
 import itertools
 import multiprocessing
 import queue
+import signal
 import sys
 import threading
 import time
@@ -32,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import Parser, positive_number, run_program, whole_number
+from examples.command_line import Parser, carry_out, positive_number, run_program, whole_number
 from layers import Conv2d, Dropout, Linear, LocalResponseNorm
 from models import alexnet, alexnet_small
 from nn import SGD, Layer, Network, SoftmaxCrossEntropy
@@ -272,7 +273,13 @@ def in_processes(settings: Settings, where: str) -> tuple:
     other = multiprocessing.get_context("spawn").Process(
         target=second_process, args=(settings, there, max(1, threads // 2)), daemon=True
     )
-    other.start()
+    # Ctrl-C at a terminal would be for both. This process has the say, and ends the other; which inherits that it is
+    # ignored, since it may come before it could be dealt with there.
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        other.start()
+    finally:
+        signal.signal(signal.SIGINT, ours)
     there.close()
     sent = 0
 
@@ -313,39 +320,42 @@ def second_process(settings: Settings, pipe, threads: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 not the same, or a half failed; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    try:
-        where = choose(options.where)
+    options = parser.parse_args(arguments)
+
+    def make() -> tuple[Settings, str, int]:
+        try:
+            where = choose(options.where)
+        except RuntimeError as error:  # there is no card
+            raise ValueError(str(error)) from None
         dtype, device = "float32" if options.float32 else "float64", "cpu" if where == "processes" else "cuda"
         names = ("data", "full", "width", "seed", "steps", "batch_size")
         rate = options.lr or RATES[dtype]
         settings = Settings(*(getattr(options, name) for name in names), rate, dtype, device)
-        whole = make_whole(settings, pictures(settings))
-    except (ValueError, TypeError, ImportError, RuntimeError, OSError, MemoryError) as error:
-        parser.error(str(error))
+        return settings, where, make_whole(settings, pictures(settings)).num_parameters
+
+    failures = RuntimeError, MemoryError
+    return carry_out(parser, make, lambda made: run(*made), unwritten="{reason}", failures=failures)
+
+
+def run(settings: Settings, where: str, num_parameters: int) -> int:
+    """Train halves and whole, and compare them: 0 if they are the same, else 1."""
     places = {"cards": "on two graphics cards", "card": "on one graphics card", "processes": "in two processes"}
-    print(f"{whole.num_parameters:,} parameters in two halves, {places[where]}, {dtype}", flush=True)
-    try:
-        start = time.perf_counter()
-        losses, weights, sent = train_halves(settings, where)
-        seconds = time.perf_counter() - start
-        expected, whole_weights = train_whole(settings)
-    except KeyboardInterrupt:
-        print("\ntwo_gpus: stopped by Ctrl-C", file=sys.stderr)
-        return 130
-    except (RuntimeError, MemoryError) as error:
-        print(f"two_gpus: {error}", file=sys.stderr)
-        return 1
+    print(f"{num_parameters:,} parameters in two halves, {places[where]}, {settings.dtype}", flush=True)
+    start = time.perf_counter()
+    losses, weights, sent = train_halves(settings, where)
+    seconds = time.perf_counter() - start
+    expected, whole_weights = train_whole(settings)
     print(make_table(losses, expected))
     farthest = max(np.abs(weights[name] - param).max() / np.abs(param).max() for name, param in whole_weights.items())
     megabytes, seconds = sent / settings.steps / 2**20, seconds / settings.steps
     print(f"Each half sent the other {megabytes:.2f} MB a step; a step took {seconds:.3f} s.")
     print(f"Weights after {settings.steps} steps differ by at most {farthest:.1e} of a layer's largest.")
-    room = 1e-4 if options.float32 else 1e-10
+    in_single = settings.dtype == "float32"
+    room = 1e-4 if in_single else 1e-10
     same = np.allclose(losses, expected, rtol=room, atol=room)
     if same:
         print(f"The losses are the same within {room:g}.")
-    elif options.float32:
+    elif in_single:
         print(PARTED, file=sys.stderr)
         return 0
     else:

@@ -10,7 +10,7 @@ editor that knows `# %%` cells (VS Code, Spyder, PyCharm) and run it cell by cel
     python -m examples.lessons.solutions.solution_01
 
 Each draws its figures into runs/lessons/. Here each runs in a process of its own, of whose text nothing is shown
-unless it fails. One that takes more than 120 seconds is stopped and has failed.
+unless it fails. One that has not ended after --limit seconds is stopped and has failed.
 """
 
 from __future__ import annotations
@@ -22,38 +22,39 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from examples.command_line import Parser, whole_number
+from examples.command_line import Parser, carry_out, positive_number, run_program, whole_number
 
 FOLDER = Path(__file__).parent
 PATTERNS = ("lesson_*.py", "appendix*.py", "solutions/solution_*.py")
-SECONDS = 120
+LIMIT = 1800  # seconds: none takes a minute on a laptop, and only what hangs should be stopped on a slow machine
 FIGURES = Path("runs/lessons")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program. Exit status: 0; 1 a lesson failed; 2 bad input; 130 stopped by Ctrl-C or a closed pipe."""
+    """Run the program. Exit status: 0; 1 a lesson failed; 2 bad input; 130 stopped by Ctrl-C."""
     parser = Parser(prog="python -m examples.lessons", description=__doc__)
     parser.add_argument("lesson", nargs="*", type=whole_number(1), help="numbers of lessons; without any, all")
-    wanted = parser.parse_args(arguments).lesson
-    modules = find_modules()
-    missing = sorted(set(wanted) - {number(module) for module in modules})
-    if missing:
-        parser.error(f"there is no lesson {missing[0]}, expected numbers from 1 to {max(map(number, modules))}")
-    modules = [module for module in modules if not wanted or number(module) in wanted]
-    try:
-        return run_all(modules)
-    except KeyboardInterrupt:
-        print("\nlessons: stopped", file=sys.stderr)
-    except BrokenPipeError:  # whoever reads our output has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python does not complain when it ends
-        print("lessons: stopped, as nobody reads what they say", file=sys.stderr)
-    return 130
+    parser.add_argument(
+        "--limit", type=positive_number(1e6), default=LIMIT, metavar="SECONDS", help="for each (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    wanted = options.lesson
+
+    def make() -> list[str]:
+        modules = find_modules()
+        missing = sorted(set(wanted) - {number(module) for module in modules})
+        if missing:
+            last = max(map(number, modules))
+            raise ValueError(f"there is no lesson {missing[0]}, expected numbers from 1 to {last}")
+        return [module for module in modules if not wanted or number(module) in wanted]
+
+    return carry_out(parser, make, lambda modules: run_all(modules, options.limit), unwritten="{reason}")
 
 
-def run_all(modules: Sequence[str]) -> int:
+def run_all(modules: Sequence[str], limit: float) -> int:
     """Run them one after the other and say how it went; return 1 if one failed, else 0."""
     begun = time.perf_counter()
-    failed = sum(not run(module) for module in modules)
+    failed = sum(not run(module, limit) for module in modules)
     seconds = time.perf_counter() - begun
     verdict = f"{failed} failed" if failed else "all ok"
     figures = f"; figures in {FIGURES.as_posix()}/" if os.access(FIGURES, os.W_OK) else ""
@@ -73,19 +74,20 @@ def number(module: str) -> int:
     return next((int(word) for word in module.split("_") if word.isdigit()), 0)
 
 
-def run(module: str) -> bool:
-    """Run one module, print its line (and, if it failed, all that it said), and return whether it went well."""
+def run(module: str, limit: float) -> bool:
+    """Run one module for at most so many seconds, print its line (and, if it failed, all that it said), and return
+    whether it went well."""
     print(f"{module:40}", end="", flush=True)
     command = [sys.executable, "-m", f"examples.lessons.{module}"]
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     start = time.perf_counter()
     try:
         result = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SECONDS
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit
         )
         text, verdict = result.stdout, "failed" if result.returncode else "ok"
     except subprocess.TimeoutExpired as error:
-        text, verdict = error.stdout or b"", f"failed: stopped after {SECONDS} s"
+        text, verdict = error.stdout or b"", f"failed: stopped after {limit:g} s, --limit allows more"
     print(f"{time.perf_counter() - start:6.1f} s  {verdict}", flush=True)
     if verdict != "ok":
         print(text.decode("utf-8", "replace"), flush=True)
@@ -93,4 +95,4 @@ def run(module: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main)

@@ -8,6 +8,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from examples import train
+from models import alexnet_small
 from models.pretrained import load as load_model
 from nn.data import load, split
 from nn.training import evaluate
@@ -37,7 +38,8 @@ def timeless(folder):
 
 def arrays(path):
     with safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        # What lies there as JSON says how long each epoch took.
+        return {name: file.get_tensor(name) for name in file.keys() if name != "history/others"}  # noqa: SIM118
 
 
 def assert_same_arrays(one, other):
@@ -272,6 +274,33 @@ def test_a_forced_run_resumes_without_force(few_digits, tmp_path, interrupt):
     assert len(rows(folder)) == 2
 
 
+class NoRoomForPictures(Exception):
+    pass
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_what_is_precious_is_saved_before_anything_is_drawn(few_digits, tmp_path, monkeypatch, epoch):
+    drawn = []
+
+    def draw(path, curves, *_):
+        drawn.append(path)
+        if len(drawn) == epoch:
+            raise NoRoomForPictures
+
+    monkeypatch.setattr(train.plots, "learning_curves", draw)
+    with pytest.raises(NoRoomForPictures):
+        run(few_digits, tmp_path / "out", "--epochs", 3)
+    assert [row["epoch"] for row in rows(tmp_path / "out")] == [str(number) for number in range(1, epoch + 1)]
+    assert (tmp_path / "out" / "best.safetensors").is_file()
+    assert (tmp_path / "out" / "last.safetensors").is_file() == (epoch == 3)
+    monkeypatch.undo()
+    whole = run(few_digits, tmp_path / "whole", "--epochs", 3)
+    resumed = run(few_digits, tmp_path / "out", "--epochs", 3, "--resume")
+    for name in ("best.safetensors", "last.safetensors"):
+        assert_same_arrays(arrays(resumed / name), arrays(whole / name))
+    assert (resumed / "curves.png").is_file()
+
+
 def test_help_teaches(capsys):
     with pytest.raises(SystemExit) as exit_:
         train.main(["--help"])
@@ -279,3 +308,31 @@ def test_help_teaches(capsys):
     out = capsys.readouterr().out
     for text in (*FILES, "examples:", "--resume", "lenet5_1998", "models.load(path)", "--held-out", "--augment"):
         assert text in out
+
+
+# ------------------------------------------------------------------------- crops where there is no room for them
+@pytest.fixture
+def little_alexnet(monkeypatch):
+    """The full-size AlexNet reads 227x227 pixels; here one of 32x32 stands for it."""
+    monkeypatch.setattr(train.models, "alexnet", lambda classes, _, rng: alexnet_small(classes, (32, 32, 3), 0.05, rng))
+    return ("--epochs", 1, "--batch-size", 32)
+
+
+def test_it_is_said_where_the_recipes_crop_has_no_room(little_alexnet, colours, tmp_path, capsys):
+    run(colours, tmp_path / "out", *little_alexnet, model="alexnet")
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train: ")]
+    assert "32x32" in said and "crop" in said and "--image-size 36" in said
+
+
+@pytest.mark.parametrize("options", [("--image-size", 36), ("--image-size", 40), ("--augment", "mirror")])
+def test_nothing_is_said_where_it_has_or_nobody_wants_it(options, little_alexnet, colours, tmp_path, capsys):
+    run(colours, tmp_path / "out", *little_alexnet, *options, model="alexnet")
+    assert "train: " not in capsys.readouterr().err
+
+
+def test_a_crop_that_was_asked_for_and_has_no_room_is_refused(little_alexnet, colours, tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        run(colours, tmp_path / "out", *little_alexnet, "--augment", "crop,mirror", model="alexnet")
+    assert exit_.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "--augment" in said and "--image-size 36" in said

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -13,12 +12,13 @@ from safetensors import safe_open
 from examples import train
 from nn.data import digits
 
+PATIENCE = 600  # seconds, after which a process must have hung
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """2,000 digits: with batches of 4 an epoch takes some seconds, so that there is time to stop it."""
+    """2,000 digits: 32 steps a pass."""
     train_set, _ = digits()
     path = tmp_path_factory.mktemp("data") / "digits.npz"
     np.savez(
@@ -38,10 +38,38 @@ def command(data, out, *more):
         "--epochs",
         "2",
         "--batch-size",
-        "4",
+        "64",
         *more,
     ]
     return [sys.executable, "-m", "examples.train", *arguments]
+
+
+# The program, but after the seventh step it says so and waits for the signal: it cannot have ended before that comes.
+WAITING = """
+import sys, time
+from examples import train
+from examples.command_line import run_program
+
+class Noted(train.StopSignals):
+    def __enter__(self):
+        global stop
+        stop = self
+        return super().__enter__()
+
+def waiting(*arguments, after_step, **options):
+    def wait(history):
+        if len(history.steps) == 7:
+            print("seven steps", flush=True)
+            while not stop.asked:
+                time.sleep(0.01)
+        return after_step(history)
+
+    return loop(*arguments, after_step=wait, **options)
+
+loop = train.train
+train.StopSignals, train.train = Noted, waiting
+run_program(train.main)
+"""
 
 
 def arrays(path):
@@ -56,12 +84,14 @@ def expected(data, tmp_path_factory):
     return arrays(out / "last.safetensors")
 
 
-def started(data, out, **options):
-    """The program, running, once it says that it has begun; and some steps into the epoch."""
-    process = subprocess.Popen(command(data, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-    assert "parameters" in process.stdout.readline()
-    time.sleep(1)
-    assert process.poll() is None, "it ended too soon to be stopped"
+def started(data, out):
+    """The program, running, some steps into its first epoch."""
+    arguments = command(data, out)[3:]
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while (line := process.stdout.readline()) != "seven steps\n":
+        assert line, process.communicate()[1]
     return process
 
 
@@ -71,14 +101,14 @@ def test_a_signal_finishes_the_step_and_saves(data, expected, tmp_path, name, st
     out = tmp_path / "out"
     process = started(data, out)
     process.send_signal(getattr(signal, name))
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == status
     assert "Traceback" not in err and "saved; to go on" in err and "--resume" in err
-    assert ("Ctrl-C" if name == "SIGINT" else name) in err
+    assert ("Ctrl-C" if name == "SIGINT" else name) in err and "in epoch 1, after 7 batches of it" in err
     assert (out / "checkpoint.safetensors").is_file() and not (out / "last.safetensors").exists()
     # What the sentence says to type is what goes on.
     typed = err.strip().splitlines()[-1].split("to go on: python ")[1].split(" ")
-    assert subprocess.run([sys.executable, *typed], timeout=120).returncode == 0
+    assert subprocess.run([sys.executable, *typed], timeout=PATIENCE).returncode == 0
     assert arrays(out / "last.safetensors") == expected
 
 
@@ -95,7 +125,7 @@ def test_a_disk_that_takes_no_more_keeps_the_last_good_checkpoint(data, tmp_path
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     result = subprocess.run(
-        command(data, out, "--force"), preexec_fn=limit, capture_output=True, text=True, timeout=120
+        command(data, out, "--force"), preexec_fn=limit, capture_output=True, text=True, timeout=PATIENCE
     )
     assert result.returncode == 1
     assert result.stderr.count("could not be written") == 1 and "Traceback" not in result.stderr
