@@ -19,6 +19,8 @@ from nn.sgd import SGD
 from nn.training import History
 from nn.weights import assign, write_beside
 
+STEPS, OTHERS = "history/steps", "history/others"  # the loss of every step; all else in the history, as JSON
+
 
 def save_checkpoint(
     path: str | Path, network: Network, optimizer: SGD, history: History, schedule=None, command: str = ""
@@ -30,10 +32,13 @@ def save_checkpoint(
     """
     arrays = {f"param/{name}": move(array, "cpu") for name, array in network.params.items()}
     arrays |= {f"velocity/{name}": move(array, "cpu") for name, array in optimizer.velocities.items()}
+    # The history grows with the run, and the format allows a header of 100 million bytes: so it lies in arrays.
+    others = {key: value for key, value in asdict(history).items() if key != "steps"}
+    arrays[STEPS] = np.array(history.steps, np.float64)
+    arrays[OTHERS] = np.frombuffer(json.dumps(others).encode(), np.uint8)
     state = {
         "command": command,
         "lr": optimizer.lr,
-        "history": asdict(history),
         "generators": {name: generator.bit_generator.state for name, generator in _generators(network).items()},
         "plateau": vars(schedule) if isinstance(schedule, Plateau) else None,
     }
@@ -101,11 +106,23 @@ def _read(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from None
-    if not isinstance(state, dict) or not state.keys() >= {"command", "lr", "history", "generators", "plateau"}:
+    if not isinstance(state, dict) or not state.keys() >= {"command", "lr", "generators", "plateau"}:
         raise ValueError(f"{path} is no checkpoint of a training run; expected a file that train.py wrote")
     if digest != _digest(text, arrays):
         raise ValueError(f"{path} is damaged: its contents are not those that were written (SHA-256)")
+    if "history" not in state:  # it lay in the state until runs became too long for that
+        state["history"] = _read_history(path, arrays)
     return state, arrays
+
+
+def _read_history(path: str | Path, arrays: dict[str, np.ndarray]) -> dict:
+    try:
+        steps, others = arrays[STEPS], json.loads(arrays[OTHERS].tobytes())
+        if steps.dtype != np.float64 or steps.ndim != 1 or not isinstance(others["epochs"], list):
+            raise ValueError("it holds something else")
+        return {"steps": steps.tolist(), **others}
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} has no history of a training run: {' '.join(str(error).split())}") from None
 
 
 def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:

@@ -14,9 +14,19 @@ from nn.plots.style import COLOURS, GREY, MARKERS, picture
 def smooth(values: Sequence[float], window: int) -> np.ndarray:
     """Centred moving average; near the ends it averages the values that are there."""
     values = np.asarray(values, dtype=np.float64)
-    window = max(1, min(window, len(values)))
-    ones = np.ones(window)
-    return np.convolve(values, ones, mode="same") / np.convolve(np.ones(len(values)), ones, mode="same")
+    count = len(values)
+    window = max(1, min(window, count))
+    before, behind = window // 2, (window - 1) // 2  # the window's places on both sides of its middle
+    # Cut into blocks as long as the window, a window is the end of one and the beginning of the next. So a few
+    # additions a value do, however long it is; and no long sums are subtracted, which would lose small losses.
+    padding = before, behind + (-(count + before + behind)) % window
+    blocks = np.pad(values, padding).reshape(-1, window)
+    ends = np.cumsum(blocks[:, ::-1], axis=1)[:, ::-1].ravel()
+    beginnings = np.cumsum(blocks, axis=1)
+    beginnings[:, -1] = 0  # a window that is a whole block has no part in the next one
+    sums = ends[:count] + beginnings.ravel()[window - 1 : window - 1 + count]
+    middles = np.arange(count)
+    return sums / (np.minimum(count, middles + behind + 1) - np.maximum(0, middles - before))
 
 
 def learning_curves(path: str | Path, histories: Mapping[str, Mapping], num_classes: int | None = None) -> None:

@@ -14,7 +14,7 @@ from nn.checkpoint import _digest, load_checkpoint, previous, save_checkpoint
 from nn.data import Dataset
 from nn.data.augmentation import mirror
 from nn.schedules import Plateau, one_cycle, stairs
-from nn.training import train
+from nn.training import History, train
 from tests.checks import one_sentence
 
 EPOCHS = 6
@@ -229,7 +229,7 @@ def test_metadata_that_is_not_ours(saved, text, tmp_path):
     refuse(path, "checkpoint")
 
 
-@pytest.mark.parametrize("missing", ["command", "lr", "history", "generators", "plateau"])
+@pytest.mark.parametrize("missing", ["command", "lr", "generators", "plateau"])
 def test_metadata_with_something_missing(saved, missing, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     state = {key: value for key, value in saved[1].items() if key != missing}
@@ -246,12 +246,27 @@ def test_the_checkpoint_of_a_run_with_another_schedule(saved, memory, tmp_path):
     assert (vars(run.schedule), run.network.layers["drop1"].rng.bit_generator.state) == before
 
 
-@pytest.mark.parametrize("missing", ["param/fc1.weight", "velocity/fc1.weight", "velocity/fc3.bias"])
+@pytest.mark.parametrize(
+    "missing", ["param/fc1.weight", "velocity/fc1.weight", "velocity/fc3.bias", "history/steps", "history/others"]
+)
 def test_a_missing_array(saved, missing, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     arrays = {name: array for name, array in saved[2].items() if name != missing}
     write(path, saved[1], arrays)
-    refuse(path, missing.split("/")[1])
+    refuse(path, "history" if "history" in missing else missing.split("/")[1])
+
+
+@pytest.mark.parametrize("name", ["history/steps", "history/others"])
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros(0, np.uint8), np.frombuffer(b"{}", np.uint8), np.frombuffer(b'"\xff', np.uint8), np.zeros((2, 2))]
+    + [np.frombuffer(b'{"failure": "", "steps": []}', np.uint8), np.frombuffer(b"[" * 100_000, np.uint8)],
+    ids=["empty", "of nothing", "no text", "a matrix", "of another kind", "deep"],
+)
+def test_a_history_that_is_none(saved, name, array, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    write(path, saved[1], saved[2] | {name: array})
+    refuse(path, "history")
 
 
 def test_a_velocity_of_another_shape(saved, tmp_path):
@@ -261,7 +276,7 @@ def test_a_velocity_of_another_shape(saved, tmp_path):
     refuse(path, "fc1.weight")
 
 
-@pytest.mark.parametrize("name", ["param/fc1.weight", "velocity/fc3.bias"])
+@pytest.mark.parametrize("name", ["param/fc1.weight", "velocity/fc3.bias", "history/steps", "history/others"])
 def test_an_edited_number(saved, name, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     arrays = {key: array.copy() for key, array in saved[2].items()}
@@ -333,3 +348,51 @@ def test_the_same_arguments_are_taken(saved, tmp_path):
     history = run.load(path, "--model this --lr 0.1")
     assert [row["epoch"] for row in history.epochs] == [1, 2]
     assert vars(run.schedule) == saved[1]["plateau"]
+
+
+# ----------------------------------------------------------------------------------------------- very long runs
+def header_length(path):
+    """A safetensors file begins with the length of its header, which may have 100 million bytes at most."""
+    return int.from_bytes(path.read_bytes()[:8], "little")
+
+
+def long_history(steps, epochs):
+    rows = [{"epoch": epoch, "train_loss": 0.1, "test_accuracy": float("nan")} for epoch in range(1, epochs + 1)]
+    return History([1 / (step + 1) for step in range(steps)], rows, [{"fc1": {"zeros": 0.25}}] * epochs)
+
+
+def test_the_header_does_not_grow_with_the_run(tmp_path):
+    lengths = []
+    for steps, epochs in ((1, 1), (30_000, 600)):
+        Run().save(tmp_path / "checkpoint.safetensors", long_history(steps, epochs))
+        lengths.append(header_length(tmp_path / "checkpoint.safetensors"))
+    assert lengths[1] - lengths[0] < 200, "only the places and shapes of the arrays get more digits"
+
+
+def test_a_checkpoint_after_six_million_steps(tmp_path):
+    """As numbers in the header they would take more than the format allows."""
+    path, run = tmp_path / "checkpoint.safetensors", Run()
+    history = long_history(1000, 2)
+    history.steps = history.steps * 6_000
+    run.save(path, history)
+    found = run.load(path)
+    assert found.steps == history.steps and found.statistics == history.statistics
+    assert repr(found.epochs) == repr(history.epochs)
+
+
+def test_a_checkpoint_of_an_earlier_release_goes_on(saved, tmp_path):
+    """Its history lies in the header."""
+    path, run = tmp_path / "checkpoint.safetensors", Run("plateau")
+    arrays = {name: array for name, array in saved[2].items() if not name.startswith("history/")}
+    others = json.loads(saved[2]["history/others"].tobytes())
+    history = {"steps": saved[2]["history/steps"].tolist(), **others}
+    write(path, saved[1] | {"history": history}, arrays)
+    found = run.load(path, "--model this --lr 0.1")
+    assert (found.steps, found.epochs) == (history["steps"], history["epochs"]) and len(found.epochs) == 2
+    expected = Run("plateau", seed=100)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / path.name).write_bytes(saved[0])
+    assert figures(run.train(history=found)) == figures(
+        expected.train(history=expected.load(tmp_path / "other" / path.name, "--model this --lr 0.1"))
+    )
+    assert_same_bits(run, expected)

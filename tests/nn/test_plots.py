@@ -1,7 +1,9 @@
 """The pictures: real PNG files, every panel filled, nothing cut off at the edges, no global state touched."""
 
+import math
 import subprocess
 import sys
+import time
 
 import matplotlib
 import numpy as np
@@ -53,6 +55,43 @@ def test_smooth_is_a_moving_average_that_keeps_its_length():
     np.testing.assert_allclose(plots.smooth([0.0, 3.0, 6.0, 9.0], 3), [1.5, 3, 6, 7.5])
     assert plots.smooth([4.0], 31).tolist() == [4]
     assert len(plots.smooth(range(10), 100)) == 10
+
+
+def windowed_means(values, window):
+    """The same with a plain loop: the window of an even length has one more before its middle than behind."""
+    window = max(1, min(window, len(values)))
+    means = []
+    for middle in range(len(values)):
+        part = values[max(0, middle - window // 2) : middle + (window - 1) // 2 + 1]
+        means.append(math.fsum(part) / len(part))
+    return means
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 24, 25, 26, 100])
+@pytest.mark.parametrize("window", [1, 2, 3, 5, 8, 25, 50, 99, 1000])
+def test_smooth_is_what_a_plain_loop_gives(count, window):
+    values = np.random.default_rng(count).exponential(size=count) * 10.0 ** np.linspace(8, -8, count)
+    # Sums of positive numbers in any order: at most a rounding an addition, whatever lies outside the window.
+    most = 2 * window * np.finfo(float).eps
+    np.testing.assert_allclose(plots.smooth(values, window), windowed_means(values.tolist(), window), rtol=most)
+
+
+@pytest.mark.parametrize("lost", [np.nan, np.inf, 1e300])
+def test_a_loss_that_ran_away_spoils_its_own_window_only(lost):
+    values = np.ones(40)
+    values[17] = lost
+    spoilt = np.flatnonzero(plots.smooth(values, 6) != 1)
+    assert spoilt.tolist() == list(range(15, 21))
+
+
+def test_smoothing_takes_time_in_proportion_to_the_steps():
+    """At 1.2 million steps and a long window: a few hundredths of a second of the processor. An addition for each of a
+    window's values would be 10^11 of them, which takes every machine of today more than ten seconds."""
+    values = np.arange(1_200_000.0)
+    start = time.process_time()
+    means = plots.smooth(values, 100_001)
+    assert time.process_time() - start < 10
+    assert means[600_000] == 600_000 and means[0] == 25_000
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 16])
