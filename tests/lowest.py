@@ -22,7 +22,7 @@ def lowest(extras: Iterable[str] = (), setup: Path = SETUP) -> list[str]:
     lists = [parser["options"]["install_requires"], *(parser["options.extras_require"][extra] for extra in extras)]
     pins = []
     for requirement in (line for lines in lists for line in lines.split("\n") if line.strip()):
-        found = re.fullmatch(r"\s*([A-Za-z0-9._-]+(?:\[[a-z,]+\])?)\s*(?:>=|==)\s*([0-9.]+)\s*", requirement)
+        found = re.fullmatch(r"\s*([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?\s*(?:>=|==)\s*([0-9.]+)\s*", requirement)
         if not found:
             raise ValueError(f"setup.cfg: {requirement.strip()!r} has no lowest version, expected such as numpy>=1.26")
         pins.append("==".join(found.groups()))
