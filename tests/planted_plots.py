@@ -27,7 +27,12 @@ MISTAKES: list[Mistake] = [
     Mistake(CURVES, "values[-1]:.2f} %", "values[0]:.2f} %", COMPARED),
     # Confusion matrices
     Mistake(CONFUSION, "np.where(off_diagonal, matrix, np.nan)", "np.where(off_diagonal, matrix.T, np.nan)", COMPARED),
-    Mistake(CONFUSION, "(np.asarray(labels), np.asarray(predictions))", "(predictions, labels)", COMPARED),
+    Mistake(
+        CONFUSION,
+        "np.asarray(labels), np.asarray(predictions)",
+        "np.asarray(predictions), np.asarray(labels)",
+        COMPARED,
+    ),
     Mistake(CONFUSION, "ndenumerate(matrix)", "ndenumerate(matrix.T)", COMPARED),
     Mistake(
         CONFUSION,

@@ -1,5 +1,66 @@
-"""Mistakes in the programs and recipes, for `python -m tests.planted`."""
+"""Mistakes in the programs, for `python -m tests.planted`."""
 
 from tests.planted_mistake import Mistake
 
-MISTAKES: list[Mistake] = []
+CLASSIFY, CROPS, WINDOWS = "examples/classify.py", "examples/crops.py", "examples/crop_windows.py"
+EXPLAIN, SUBJECT, RENDER = "examples/explain.py", "examples/step_subject.py", "examples/render.py"
+BENCHMARK, NAMED, ANSWERS = "examples/benchmark.py", "examples/named_classifiers.py", "examples/microscope_answers.py"
+
+CLASSIFIED = ("examples/test_classify.py",)
+CROPPED = ("examples/test_crops.py", "examples/test_crop_windows.py")
+EXPLAINED = ("examples/test_explain.py",)
+STEPPED = ("examples/test_step_through.py", "examples/test_step_subject.py")
+MEASURED = ("examples/test_benchmark.py",)
+ASKED = ("examples/test_microscope_server.py",)
+
+MISTAKES: list[Mistake] = [
+    # What a network says of pictures
+    Mistake(CLASSIFY, "label = int(answer.probabilities.argmax())", "label = 0", CLASSIFIED),
+    Mistake(CLASSIFY, "np.argsort(-probabilities", "np.argsort(probabilities", CLASSIFIED),
+    Mistake(CLASSIFY, "np.argsort(-answer.probabilities", "np.argsort(answer.probabilities", CLASSIFIED),
+    Mistake(CLASSIFY, "{100 * probability:5.1f}", "{100 - 100 * probability:5.1f}", CLASSIFIED),
+    Mistake(CLASSIFY, "classifier.probabilities(sized, ten_crop)", "classifier.probabilities(sized)", CLASSIFIED),
+    Mistake(CLASSIFY, "picture = classifier.as_learned(picture)", "picture = picture", CLASSIFIED),
+    Mistake(CLASSIFY, "classifier.preparation.seen(sized)[0],", "sized[0],", CLASSIFIED),
+    Mistake(
+        CLASSIFY,
+        "(occlusion(classifier.network, answer.x, label), saliency(classifier.network, answer.x, label))",
+        "(saliency(classifier.network, answer.x, label), occlusion(classifier.network, answer.x, label))",
+        CLASSIFIED,
+    ),
+    # Crops
+    Mistake(WINDOWS, 'Window("centre", portion, room / 2, room / 2)', 'Window("centre", portion, 0, 0)', CROPPED),
+    Mistake(WINDOWS, "return self.portion**0.5", "return self.portion", CROPPED),
+    Mistake(WINDOWS, "((0, 0), (0, room), (room, 0), (room, room))", "((0, 0), (0, 0), (0, 0), (0, 0))", CROPPED),
+    Mistake(WINDOWS, "rng.random(2) * room", "rng.random(2) * 0", CROPPED),
+    Mistake(CROPS, "argmax(axis=1) == outcome.label", "argmin(axis=1) == outcome.label", CROPPED),
+    Mistake(CROPS, "[:, outcome.label].astype", "[:, 0].astype", CROPPED),
+    Mistake(CROPS, "means.std(ddof=1) / np.sqrt(len(means))", "means.std(ddof=1)", CROPPED),
+    Mistake(CROPS, "row['accuracy']['mean']:>8.1f", "row['confidence']['mean']:>8.1f", CROPPED),
+    Mistake(CROPS, "[window.share_of(case.box) for window in cut]", "[window.portion for window in cut]", CROPPED),
+    Mistake(CROPS, "default_rng([options.seed, len(outcomes) + n])", "default_rng([0, len(outcomes) + n])", CROPPED),
+    Mistake(CROPS, "label = int(probabilities[0].argmax())", "label = int(probabilities[-1].argmax())", CROPPED),
+    # One number taken apart, step by step
+    Mistake(EXPLAIN, "lambda layer, x, y: y * (1 - y)", "lambda layer, x, y: y", EXPLAINED),
+    Mistake(EXPLAIN, "(1.0 / (1.0 - layer.p)) if kept", "1.0 if kept", EXPLAINED),
+    Mistake(EXPLAIN, "-2 * float(dy[c]) * (float(x[j]) - w)", "-2 * float(dy[c]) * (float(x[j]) + w)", EXPLAINED),
+    Mistake(SUBJECT, "classifier.probabilities(images).max(axis=1).argmin()", "0", STEPPED),
+    Mistake(SUBJECT, "int(sure.argmin())", "int(sure.argmax())", STEPPED),
+    Mistake(SUBJECT, "class_number(label, classifier.class_names) if", "0 if", STEPPED),
+    # Pictures to learn from, networks by name
+    Mistake(
+        RENDER, '"test_labels": test_set.labels}', '"test_labels": test_set.labels[::-1]}', ("examples/test_render.py",)
+    ),
+    Mistake(RENDER, "dataset.class_names[label] /", "dataset.class_names[0] /", ("examples/test_render.py",)),
+    Mistake(NAMED, "load_classifier(path)", "load_classifier(wanted[0])", ("examples/test_named_classifiers.py",)),
+    # How fast it is
+    Mistake(BENCHMARK, "statistics.median(mine / theirs for", "statistics.median(theirs / mine for", MEASURED),
+    Mistake(BENCHMARK, "float(self._read()) / steps", "float(self._read())", MEASURED),
+    Mistake(BENCHMARK, "case['batch'] / seconds:,.0f", "1 / seconds:,.0f", MEASURED),
+    Mistake(BENCHMARK, "flops = 2 * batch * model.multiply_adds()", "flops = batch * model.multiply_adds()", MEASURED),
+    Mistake(BENCHMARK, "flops / statistics.median(turns[mine]) / rate", "flops / max(turns[mine]) / rate", MEASURED),
+    Mistake(BENCHMARK, "seconds(max(1, 128 // images)) / images", "seconds(max(1, 128 // images))", MEASURED),
+    # The microscope's answers
+    Mistake(ANSWERS, "gradient.argmax() if target is None", "0 if target is None", ASKED),
+    Mistake(ANSWERS, "dy = self._without_silenced(dy)", "dy = dy", ASKED),
+]
