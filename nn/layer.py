@@ -21,7 +21,8 @@ class Layer:
     `y`; `backward` returns the derivative by `x` and writes those by the parameters into `grads`.
 
     params, grads: dicts by name, in a fixed order. The arrays in `params` are the live ones: writing into them takes
-    effect. `backward` overwrites `grads`, it never adds to them.
+    effect, and so does another array in the place of one, which must have its shape and the dtype and device of the
+    others; every pass looks. `backward` overwrites `grads`, it never adds to them.
 
     With `out=` the result is written into that array, which is returned. Without it the result is a new array, the
     caller's own. No layer changes `x` or `dy`, unless the caller passes the very same array as `out` to an
@@ -44,6 +45,7 @@ class Layer:
         self.name = type(self).__name__
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
+        self._param_shapes: dict[str, tuple[int, ...]] = {}  # what compiled loops, which look at no bound, rely on
         self._saved = None  # what the backward pass needs of the forward pass
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
@@ -87,6 +89,10 @@ class Layer:
         self._saved = None
         return self
 
+    def __getstate__(self) -> dict:
+        """Copies and pickles of a layer carry no unfinished pass."""
+        return self.__dict__ | {"_saved": None}
+
     # What others want to know of a layer or ask of it, beside passes. A layer to which it applies says so here.
 
     def without_noise(self) -> None:
@@ -108,6 +114,7 @@ class Layer:
 
     def _add_param(self, name: str, value: np.ndarray) -> None:
         self.params[name] = value
+        self._param_shapes[name] = tuple(value.shape)
         # zeros_like would write its zeros, and so take memory that a network which only classifies does not need
         self.grads[name] = np.zeros(value.shape, value.dtype, like=value)
 
@@ -117,18 +124,7 @@ class Layer:
             raise TypeError(f"{self.label} expected an array, got {type(x).__name__}; numpy.asarray makes one")
         if x.dtype not in FLOATS:
             raise TypeError(f"{self.label} expected a float32 or float64 input, got {x.dtype}; convert it with astype")
-        for param in self.params.values():
-            if x.dtype != param.dtype:
-                raise TypeError(
-                    f"{self.label} has {param.dtype} parameters but got a {x.dtype} input; convert either with astype"
-                )
-            if isinstance(x, np.ndarray) != isinstance(param, np.ndarray):
-                places = [f"a {type(array).__module__} array" for array in (x, param)]
-                raise TypeError(
-                    f"{self.label} got {places[0]}, but its parameters are {places[1]}; network.to moves the "
-                    "parameters, nn.device.move an input"
-                )
-            break
+        self._check_params(x)
         fits = len(x.shape) == len(shape)
         for want, got in zip(shape, x.shape, strict=False):
             fits = fits and (want == got or isinstance(want, str))
@@ -158,7 +154,56 @@ class Layer:
             raise TypeError(f"{self.label} expected a {dtype} gradient, got {got}; convert it with astype")
         if tuple(dy.shape) != tuple(shape):
             raise ValueError(f"{self.label} expected a gradient of shape {tuple(shape)}, got {tuple(dy.shape)}")
+        self._check_params(dy)
+        for name, shape in self._param_shapes.items():
+            grad = self.grads.get(name)
+            writeable = _fits(grad, shape, dy) and getattr(grad.flags, "writeable", True)  # CuPy's have no such flag
+            if not (writeable and grad.flags.c_contiguous):
+                raise ValueError(
+                    f"{self.label} writes its gradients into the arrays in grads, and that of {name} is {_word(grad)}, "
+                    f"expected a contiguous, writeable one of {dy.dtype} {shape}; numpy.empty makes one"
+                )
         return row_by_row(dy)
+
+    def _check_params(self, x: np.ndarray) -> None:
+        """Check every parameter, as anybody may have put another array into `params`: its shape, and that dtype and
+        device are those of x, an input or a gradient. Every pass does this, so it takes less than a microsecond."""
+        shapes = self._param_shapes
+        for name, param in self.params.items():
+            shape = shapes.get(name)
+            if shape is None and not shapes and hasattr(param, "shape"):
+                shape = param.shape  # a layer that has filled params in its own way
+            if not _fits(param, shape, x):
+                raise self._misfit(name, param, shape, x)
+        if len(shapes) > len(self.params):
+            missing = next(name for name in shapes if name not in self.params)
+            raise ValueError(f"{self.label} has lost its parameter {missing}, expected {', '.join(shapes)} in params")
+
+    def _misfit(self, name: str, param, shape: tuple[int, ...] | None, x: np.ndarray) -> Exception:
+        """What is wrong with a parameter that does not fit."""
+        if shape is None:
+            names = ", ".join(self._param_shapes)
+            return ValueError(f"{self.label} has no parameter {name!r}, expected {names}; take it out of params")
+        if not hasattr(param, "dtype") or not hasattr(param, "shape"):
+            return TypeError(
+                f"{self.label} expected an array of shape {shape} as its {name}, got {type(param).__name__}; "
+                "numpy.asarray makes one"
+            )
+        if param.dtype != x.dtype:
+            return TypeError(
+                f"{self.label} has {param.dtype} parameters ({name}) but got a {x.dtype} input; "
+                "convert either with astype"
+            )
+        if tuple(param.shape) != shape:
+            return ValueError(
+                f"{self.label} expected its {name} to have the shape {shape}, got {tuple(param.shape)}; transpose the "
+                "array if its axes are in another order, or make a new layer of that size"
+            )
+        places = [f"a {type(array).__module__} array" for array in (x, param)]
+        return TypeError(
+            f"{self.label} got {places[0]}, but its parameters are {places[1]}; network.to moves the parameters, "
+            "nn.device.move an input"
+        )
 
     def _output(self, out: np.ndarray | None, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
         """The array to write the result into: `out` if it fits, a new one if there is none."""
@@ -177,6 +222,21 @@ class Layer:
             raise RuntimeError(f"{self.label}: backward needs a forward(x, training=True) before it, one for each call")
         saved, self._saved = self._saved, None
         return saved
+
+
+def _fits(array, shape: tuple[int, ...] | None, x: np.ndarray) -> bool:
+    """Is it an array of this shape with x's dtype, on x's device?"""
+    if isinstance(array, np.ndarray) is not isinstance(x, np.ndarray) or not hasattr(array, "dtype"):
+        return False
+    return array.shape == shape and array.dtype == x.dtype
+
+
+def _word(array) -> str:
+    """An array in a few words, for error messages."""
+    if not hasattr(array, "dtype") or not hasattr(array, "flags"):
+        return "missing" if array is None else f"a {type(array).__name__}"
+    how = "" if array.flags.c_contiguous else "not contiguous, "
+    return f"{how}{array.dtype} {tuple(array.shape)} of {type(array).__module__}"
 
 
 def row_by_row(array: np.ndarray) -> np.ndarray:

@@ -17,6 +17,48 @@ from nn.threads import single_threaded_blas
 STREAM = 64  # images that go through the layers together when nothing is learned: memory stays constant
 
 
+class ArraysByName(dict):
+    """What `network.params` and `network.grads` are: dicts that are made anew each time, so that putting an array into
+    one could not take effect, and raises. Copies of it are ordinary dicts."""
+
+    def __init__(self, layers: dict[str, Layer], what: str) -> None:
+        super().__init__(
+            (f"{name}.{key}", array) for name, layer in layers.items() for key, array in getattr(layer, what).items()
+        )
+        self._what = what
+
+    def __setitem__(self, name: str, array) -> None:
+        if self.get(name) is not array:  # params[name] *= 2 has changed the array already and puts it back
+            self._refuse(name)
+
+    def __delitem__(self, name: str) -> None:
+        self._refuse(name)
+
+    def __ior__(self, other):
+        self._refuse(*list(other)[:1])
+
+    def _refuse(self, *names):
+        """Where the methods that change a dict end."""
+        name = names[0] if names and names[0] in self else next(iter(self), "conv1.weight")
+        layer, _, key = name.rpartition(".")
+        raise TypeError(
+            f"network.{self._what} is made anew each time, so that a change of it would have no effect: write "
+            f"network.{self._what}[{name!r}][...] = a to change the numbers, or network.layers[{layer!r}].{self._what}"
+            f"[{key!r}] = a for another array of the same shape"
+        )
+
+    def update(self, *others, **more):
+        self._refuse()
+
+    def setdefault(self, name, array=None):
+        return self[name] if name in self else self._refuse()
+
+    pop = popitem = clear = _refuse
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
 class Network:
     """Layers in a row: the output of each is the input of the next.
 
@@ -25,7 +67,8 @@ class Network:
         network.backward(dlogits)
 
     layers: a dict of the layers by name, in order.
-    params, grads: dicts of all arrays, "conv1.weight" -> array, in the layers' order. They are the live ones.
+    params, grads: dicts of all arrays, "conv1.weight" -> array, in the layers' order. They are the live ones:
+        network.params["conv1.weight"][...] = a takes effect, and network.params["conv1.weight"] = a raises TypeError.
     image_shape: the shape of one input without N, if the network is meant for one; checked if given.
     device: "cpu" or "cuda", where the parameters lie and inputs must; `to` changes it.
     name: what tables and files call it. arguments: those of the function in `models` of that name which makes such a
@@ -80,11 +123,11 @@ class Network:
 
     @property
     def params(self) -> dict[str, np.ndarray]:
-        return {f"{name}.{key}": array for name, layer in self.layers.items() for key, array in layer.params.items()}
+        return ArraysByName(self.layers, "params")
 
     @property
     def grads(self) -> dict[str, np.ndarray]:
-        return {f"{name}.{key}": array for name, layer in self.layers.items() for key, array in layer.grads.items()}
+        return ArraysByName(self.layers, "grads")
 
     @property
     def num_parameters(self) -> int:

@@ -72,11 +72,6 @@ class SGD:
             raise ValueError("SGD: the network has other layers or parameters than before; make a new SGD")
         for name, velocity in self.velocities.items():
             param, grad = params[name], grads[name]
-            if not param.shape == grad.shape == velocity.shape:
-                raise ValueError(
-                    f"SGD: {name} has the shape {tuple(param.shape)}, its gradient {tuple(grad.shape)} and its "
-                    f"velocity {tuple(velocity.shape)}, expected the same; make a new SGD when parameters are replaced"
-                )
             if param.dtype != velocity.dtype:
                 raise TypeError(
                     f"SGD: {name} is {param.dtype} but its velocity {velocity.dtype}; make the SGD after astype"
@@ -85,6 +80,16 @@ class SGD:
                 here, there = (type(array).__module__ for array in (param, velocity))
                 raise TypeError(
                     f"SGD: {name} is a {here} array but its velocity a {there} array; make the SGD after network.to"
+                )
+            if not param.shape == grad.shape == velocity.shape:
+                raise ValueError(
+                    f"SGD: {name} has the shape {tuple(param.shape)}, its gradient {tuple(grad.shape)} and its "
+                    f"velocity {tuple(velocity.shape)}; make the SGD anew for other parameters"
+                )
+            if grad.dtype != param.dtype or not getattr(param.flags, "writeable", True):
+                raise TypeError(
+                    f"SGD: {name} is a read-only array or its gradient ({grad.dtype}) has another dtype than it "
+                    f"({param.dtype}); copy makes an array that can be changed, astype one of another dtype"
                 )
             if not (param.flags.c_contiguous and grad.flags.c_contiguous):
                 raise ValueError(
