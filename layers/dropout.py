@@ -64,6 +64,10 @@ class Dropout(Layer):
         self._silence(silent, dy, dx)
         return dx
 
+    def __getstate__(self) -> dict:
+        """A copy has drawn no mask yet."""
+        return super().__getstate__() | {"mask": None}
+
     def draw(self, shape: tuple[int, ...]) -> np.ndarray:
         """A mask of this shape: True with probability 1 - p."""
         return self.rng.random(shape, dtype=np.float32) >= self.p

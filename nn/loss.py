@@ -8,7 +8,15 @@ from nn.kernels import softmax_gradient
 from nn.layer import FLOATS
 
 
-class SoftmaxCrossEntropy:
+class _Loss:
+    """What the losses share."""
+
+    def __getstate__(self) -> dict:
+        """Copies and pickles carry no unfinished pass."""
+        return self.__dict__ | {"_saved": None}
+
+
+class SoftmaxCrossEntropy(_Loss):
     """Softmax turns the outputs z into probabilities p; the loss is minus the log of the right class's, on average.
 
         p[n, c] = exp(z[n, c]) / sum over d of exp(z[n, d])
@@ -47,7 +55,7 @@ class SoftmaxCrossEntropy:
         return dlogits
 
 
-class LeNet5Loss:
+class LeNet5Loss(_Loss):
     """The loss that LeNet-5 was trained with: near the right prototype, and not near any other.
 
         E  = 1/N sum over n of  ( d[n, label[n]] + log( exp(-j) + sum over i of exp(-d[n, i]) ) )
