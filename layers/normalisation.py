@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
 from nn.kernels import lrn, lrn_backward
 from nn.layer import Layer, positive
 from nn.threads import on_cpu, run_parallel, split_images
+
+SMALL_GRADIENT = 1e-8  # elements of dy down to here are to keep all their digits
 
 
 class LocalResponseNorm(Layer):
@@ -59,7 +63,7 @@ class LocalResponseNorm(Layer):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, x.shape, x)
-        self._run(lrn, [x], y)
+        self._run(lrn, [x], y, self.beta)
         if training:
             self._saved = x
         return y
@@ -70,25 +74,34 @@ class LocalResponseNorm(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, x.shape, x)
-        self._run(lrn_backward, [dy, x], dx)
+        # The cross term has s^-beta, x_j / s_j (at least s^-1/2, where it counts) and 2 alpha x_i as factors.
+        self._run(lrn_backward, [dy, x], dx, self.beta + 0.5, spare=math.sqrt(self.alpha) / SMALL_GRADIENT)
         return dx
 
-    def _run(self, kernel: Callable, arrays: Sequence[np.ndarray], result: np.ndarray) -> None:
-        """Share the pictures out to the threads. x is the last of `arrays`; where the squares of its numbers would
-        overflow float32, they are taken in float64. (On a graphics card the kernel always adds in float64, and asking
-        for the sum would make us wait for the card.)"""
+    def _run(self, kernel: Callable, arrays: Sequence[np.ndarray], result: np.ndarray, power: float, spare: float = 1):
+        """Share the pictures out to the threads. x is the last of `arrays`. A picture (or row) in which squares might
+        overflow float32, or s^-power / spare leave the numbers that have all their digits, is worked on in float64.
+        Each decides by itself, so that neither the number of threads nor the other pictures change a bit. (On a
+        graphics card the kernel always adds in float64, and asking for the sum would make us wait for the card.)"""
         sources, results = [self._pictures(array) for array in arrays], self._pictures(result)
-        largest = np.finfo(result.dtype).max / max(self.alpha, 1)
+        largest = _largest_sum(result.dtype, self.alpha, self.k, power, spare)
 
         def run_part(part):
-            *gradients, x = (array[part] for array in sources)
-            # The sum of all squares, as no sum of a few of them is greater.
-            if not on_cpu(x) or np.vdot(x, x) < largest:
-                kernel(*gradients, x, *self._constants, results[part])
-            else:
-                wide = np.empty(x.shape, np.float64)
-                kernel(*(array[part].astype(np.float64) for array in sources), *self._constants, wide)
-                results[part] = wide
+            # The sum of all squares, as no sum of a few of them is greater. If it is well below the limit, so is that of
+            # every picture, however it is rounded; otherwise each is asked.
+            x = sources[-1][part]
+            if not on_cpu(x) or np.vdot(x, x) < largest / 4:
+                kernel(*(array[part] for array in sources), *self._constants, results[part])
+                return
+            for n in range(part.start, part.stop):
+                picture = slice(n, n + 1)
+                x, out = sources[-1][picture], results[picture]
+                if np.vdot(x, x) < largest:
+                    kernel(*(array[picture] for array in sources), *self._constants, out)
+                else:
+                    wide = np.empty(x.shape, np.float64)
+                    kernel(*(array[picture].astype(np.float64) for array in sources), *self._constants, wide)
+                    out[...] = wide
 
         run_parallel(run_part, split_images(results))
 
@@ -99,3 +112,19 @@ class LocalResponseNorm(Layer):
     @property
     def _constants(self) -> tuple:
         return self.size, self.alpha, self.beta, self.k, self.region
+
+
+@cache
+def _largest_sum(dtype: np.dtype, alpha: float, k: float, power: float, spare: float) -> float:
+    """The sum of squares S from which on numbers of this dtype do not do: k + alpha S, the largest possible s, must be
+    one of them, and s^power * spare so small that its inverse, to eight digits, is one."""
+    numbers = np.finfo(dtype)
+    most = float(numbers.max)
+    if max(alpha, k) > most:
+        return 0.0
+    largest = most / max(alpha, 1)
+    if power == 0 or alpha == 0:
+        return largest
+    exponent = (math.log(most * float(numbers.eps)) - math.log(spare)) / power  # the logarithm of the largest s
+    s = math.exp(min(exponent, math.log(most) - 1))
+    return max(0.0, min(largest, (s - k) / alpha))

@@ -44,7 +44,8 @@ def lrn_plain(x, size, alpha, beta, k, region, y):
 def lrn_backward_plain(dy, x, size, alpha, beta, k, region, dx):
     """Write the gradient by x to `dx`."""
     s = k + alpha * _window_sum(x * x, size, region)
-    dx[...] = dy * s**-beta - (2 * alpha * beta) * x * _window_sum(dy * x * s ** (-beta - 1), size, region)
+    # x / s, and not x * s^(-beta - 1), which is 0 in float32 long before the product is
+    dx[...] = dy * s**-beta - (2 * alpha * beta) * x * _window_sum(dy * s**-beta * (x / s), size, region)
 
 
 def lrn_fast(x, size, alpha, beta, k, region, y):
