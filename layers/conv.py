@@ -142,9 +142,7 @@ class Conv2d(Layer):
         y = self._output(out, (len(x), height, width, self.out_channels), x)
         if direct.pays(self):
             direct.forward(self, x, y)
-        elif winograd.pays(self, y.shape):
-            winograd.forward(self, x, y)
-        else:
+        elif not (winograd.pays(self, y.shape) and winograd.forward(self, x, y)):
             self._forward(x, y)
         if training:
             self._saved = x, y.shape
@@ -182,11 +180,9 @@ class Conv2d(Layer):
         dx = self._output(out, x.shape, x) if input_gradient else None
         if direct.pays(self):
             direct.backward(self, x, dy, dx)
-        elif winograd.pays(self, y_shape):
-            winograd.backward(self, x, dy, dx)
-            self._add_up(dy)
         else:
-            self._backward(x, dy, dx)
+            if not (winograd.pays(self, y_shape) and winograd.backward(self, x, dy, dx)):
+                self._backward(x, dy, dx)
             self._add_up(dy)
         if self.connected is not None:
             self.grads["weight"] *= np.asarray(self.connected, like=x)

@@ -87,8 +87,8 @@ class LocalResponseNorm(Layer):
         largest = _largest_sum(result.dtype, self.alpha, self.k, power, spare)
 
         def run_part(part):
-            # The sum of all squares, as no sum of a few of them is greater. If it is well below the limit, so is that of
-            # every picture, however it is rounded; otherwise each is asked.
+            # The sum of all squares, as no sum of a few of them is greater. If it is well below the limit, so is that
+            # of every picture, however it is rounded; otherwise each is asked.
             x = sources[-1][part]
             if not on_cpu(x) or np.vdot(x, x) < largest / 4:
                 kernel(*(array[part] for array in sources), *self._constants, results[part])

@@ -25,7 +25,9 @@ matrix product (tiles, C_in) (C_in, C_out). Let V = B^T x B for every tile and c
     dP = A dy A^T,    dU = V^T dP,    dw = G^T dU G,    dV = dP U^T,    dx = B dV B^T, added up where tiles overlap
 
 Here M = 4 always: tiles of 6x6 for kernels of 3x3 and of 8x8 for 5x5. The price is a few roundings more: in float32 the
-results are right to about 1e-5 of the largest instead of 1e-6. And an infinite pixel makes its whole tile NaN.
+results are right to about 1e-5 of the largest instead of 1e-6. And a number of x, w or dy above 1e14, or infinite,
+could overflow in V, U or P where the sums themselves do not: then `forward` and `backward` return False, and the
+ordinary way must be taken. They find out as they read the numbers.
 
 Sources: Winograd 1980, "Arithmetic complexity of computations"; Lavin, Gray 2016, "Fast algorithms for convolutional
 neural networks", section 4. The matrices for any points: Toom 1963, Cook 1966.
@@ -51,6 +53,7 @@ OUTPUTS = 4  # M
 POINTS = {3: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2), 5: (0, 1, -1, 1 / 2, -1 / 2, 2, -2)}
 CHUNK_BYTES = 48 << 20  # of V and P at a time; larger pictures go through patches
 PARTS = 12  # that threads may work on side by side
+ROOM = 1e10  # B, G and A make numbers a million times larger at most, and thousands of parts are added up
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
 FEWEST_TILES = 96  # below, turning the weights takes longer than is saved
 
@@ -94,16 +97,19 @@ def matrices(kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return b_transposed, g, a
 
 
-def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> None:
-    """Write the convolution of x to y."""
+def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> bool:
+    """Write the convolution of x to y; or return False where the numbers are too large for that."""
     b_transposed, g, a = matrices(convolution.kernel_size[0])
     with Scratch() as scratch:
-        u = _turn_weight(convolution.params["weight"], g, scratch)
+        u, weight_fits = _turn_weight(convolution.params["weight"], g, scratch)
         for images in _chunks(convolution, y):
-            v = _gather("v", x[images], b_transposed, convolution.padding[0], y, scratch)
+            v, x_fits = _gather("v", x[images], b_transposed, convolution.padding[0], y, scratch)
+            if not (x_fits and weight_fits):
+                return False
             product = scratch("product", (*v.shape[:2], y.shape[3]), like=y)
             run_parallel(partial(_multiply, convolution, v, u, product), split(len(v), PARTS))
             _scatter(product, a, 0, y[images], y, start=convolution.params["bias"])
+    return True
 
 
 def _multiply(convolution: Conv2d, v: np.ndarray, u: np.ndarray, product: np.ndarray, some: slice) -> None:
@@ -112,20 +118,30 @@ def _multiply(convolution: Conv2d, v: np.ndarray, u: np.ndarray, product: np.nda
         np.matmul(v[some, :, inputs], u[some, :, outputs], out=product[some, :, outputs])
 
 
-def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
-    """Write the gradient by the weight to `grads`, and that by x to dx unless it is None."""
+def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> bool:
+    """Write the gradient by the weight to `grads`, and that by x to dx unless it is None; or return False."""
     b_transposed, g, a = matrices(convolution.kernel_size[0])
     with Scratch() as scratch:
-        u = _turn_weight(convolution.params["weight"], g, scratch)
+        u, weight_fits = _turn_weight(convolution.params["weight"], g, scratch)
         du = scratch("du", u.shape, like=u)
         for images in _chunks(convolution, dy):
-            v = _gather("v", x[images], b_transposed, convolution.padding[0], dy, scratch)
-            dproduct = _gather("product", dy[images], a, 0, dy, scratch)
+            v, x_fits = _gather("v", x[images], b_transposed, convolution.padding[0], dy, scratch)
+            dproduct, dy_fits = _gather("product", dy[images], a, 0, dy, scratch)
+            if not (x_fits and dy_fits and weight_fits):
+                return False
             first, dv = images.start == 0, None if dx is None else v  # dV takes the place of V, when V has served
             run_parallel(partial(_differentiate, convolution, v, u, dproduct, du, first, dv), split(len(v), PARTS))
             if dx is not None:
                 _scatter(dv, b_transposed, convolution.padding[0], dx[images], dy, start=0)
         _turn_weight_back(du, g, convolution.grads["weight"])
+    return True
+
+
+def _fits(array: np.ndarray) -> bool:
+    """Are the numbers so small that nothing overflows? All sums of products here are below the root of the product of
+    two arrays' sums of squares, times what the matrices and adding up the parts make of it. (NaN fits, and stays.)"""
+    flat = array.reshape(-1)
+    return not np.vdot(flat, flat) >= np.finfo(array.dtype).max / ROOM
 
 
 def _differentiate(convolution: Conv2d, v, u, dproduct, du, first: bool, dv, some: slice) -> None:
@@ -151,17 +167,22 @@ def _chunks(convolution: Conv2d, y: np.ndarray) -> list[slice]:
     return split(len(y), -(-len(y) * _image_bytes(convolution, rows * columns) // CHUNK_BYTES))
 
 
-def _gather(name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray, scratch: Scratch) -> np.ndarray:
-    """The tiles of x, turned by the matrix: (n^2, tiles, C)."""
+def _gather(
+    name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray, scratch: Scratch
+) -> tuple[np.ndarray, bool]:
+    """The tiles of x, turned by the matrix: (n^2, tiles, C); and whether the numbers of x fit."""
     grid = _grid(y)
     count = grid[0] * grid[1]
     tiles = scratch(name, (len(matrix), len(matrix), len(x) * count, x.shape[3]), like=x)
 
+    fit = []
+
     def turn(some):
+        fit.append(_fits(x[some]))  # which brings x to the cache, where gather_tiles finds it
         gather_tiles(x[some], matrix, OUTPUTS, padding, grid, tiles, some.start * count)
 
     run_parallel(turn, split(len(x), PARTS))
-    return tiles.reshape(-1, *tiles.shape[2:])
+    return tiles.reshape(-1, *tiles.shape[2:]), all(fit)
 
 
 def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray, y: np.ndarray, start) -> None:
@@ -176,12 +197,14 @@ def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray,
     run_parallel(turn_back, split(len(x), PARTS))
 
 
-def _turn_weight(weight: np.ndarray, g: np.ndarray, scratch: Scratch) -> np.ndarray:
-    """U = G w G^T for all channels, (n^2, C_in/groups, C_out): as one matrix product, with the two G's made one."""
+def _turn_weight(weight: np.ndarray, g: np.ndarray, scratch: Scratch) -> tuple[np.ndarray, bool]:
+    """U = G w G^T for all channels, (n^2, C_in/groups, C_out): as one matrix product, with the two G's made one. And
+    whether the weights fit."""
+    fits = _fits(weight)
     u = scratch("u", (len(g) ** 2, *weight.shape[2:]), like=weight)
     both = np.kron(g, g).astype(weight.dtype)
     _in_parts(lambda w, u: np.matmul(both, w, out=u), weight, u)
-    return u
+    return u, fits
 
 
 def _turn_weight_back(du: np.ndarray, g: np.ndarray, dweight: np.ndarray) -> None:

@@ -154,3 +154,50 @@ def test_very_large_pictures_go_through_patches():
 )
 def test_where_it_does_not_apply(layer):
     assert not winograd.pays(layer, (100, 20, 20, layer.out_channels))
+
+
+def by_definition(x, w, dy):
+    """dx and dw of a convolution whose outputs are as many as its inputs: for each place in the kernel its products."""
+    (_, H, W, _), half = x.shape, len(w) // 2
+    x = np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for i, j in np.ndindex(w.shape[:2]):
+        dw[i, j] = np.einsum("nhwc,nhwo->co", x[:, i : i + H, j : j + W], dy)
+        dx[:, i : i + H, j : j + W] += np.einsum("nhwo,co->nhwc", dy, w[i, j])
+    return dx[:, half : half + H, half : half + W], dw
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("large", ["x", "weight", "dy", "all"])
+def test_nothing_overflows_that_the_convolution_can_hold(kernel, large):
+    """Against loops in float64, with numbers near the largest of float32."""
+    rng = np.random.default_rng(0)
+    layer = Conv2d(16, 16, kernel, padding=kernel // 2, rng=0)
+    x, dy = (rng.uniform(-1, 1, (2, 8, 8, 16)).astype(np.float32) for _ in range(2))
+    arrays = {"x": x, "weight": layer.params["weight"], "dy": dy}
+    layer.params["weight"][...] = rng.uniform(-1, 1, layer.params["weight"].shape)
+    scale = {"x": 2e36, "weight": 2e36, "dy": 1e36, "all": 1e17}[large]  # dw and dx add up to 400 products of y
+    for name, array in arrays.items():
+        if large in (name, "all"):
+            array *= np.float32(scale)
+    assert winograd.pays(layer, dy.shape)
+    y = layer.forward(x, training=True)
+    expected = oracles.conv2d(x.astype(float), *layer.params.values(), 1, layer.padding)
+    assert np.abs(expected).max() < np.finfo(np.float32).max
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    dx = layer.backward(dy)
+    dx_expected, dw_expected = by_definition(x.astype(float), layer.params["weight"].astype(float), dy.astype(float))
+    np.testing.assert_allclose(dx, dx_expected, rtol=0, atol=1e-5 * np.abs(dx_expected).max())
+    np.testing.assert_allclose(layer.grads["weight"], dw_expected, rtol=0, atol=1e-5 * np.abs(dw_expected).max())
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_nan_changes_nothing_in_other_images():
+    layer, x, dy = build(CONFIGURATIONS["conv4, two groups"], np.float32)
+    expected = layer.forward(x)
+    x = x.copy()
+    x[2, 3, 3, 3] = np.nan
+    y = layer.forward(x)
+    assert np.isnan(y[2]).any()
+    assert np.array_equal(y[[0, 1, 3]], expected[[0, 1, 3]])

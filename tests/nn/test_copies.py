@@ -13,7 +13,9 @@ from tests.checks import one_sentence
 from tests.layers.test_contract import build, every_layer
 
 ways = pytest.mark.parametrize(
-    "way", [copy.deepcopy, copy.copy, lambda thing: pickle.loads(pickle.dumps(thing))], ids=["deepcopy", "copy", "pickle"]
+    "way",
+    [copy.deepcopy, copy.copy, lambda thing: pickle.loads(pickle.dumps(thing))],
+    ids=["deepcopy", "copy", "pickle"],
 )
 
 
