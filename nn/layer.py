@@ -168,9 +168,11 @@ class Layer:
     def _check_params(self, x: np.ndarray) -> None:
         """Check every parameter, as anybody may have put another array into `params`: its shape, and that dtype and
         device are those of x, an input or a gradient. Every pass does this, so it takes less than a microsecond."""
-        shapes = self._param_shapes
+        shapes, kind, dtype = self._param_shapes, type(x), x.dtype
         for name, param in self.params.items():
             shape = shapes.get(name)
+            if type(param) is kind and param.dtype == dtype and param.shape == shape:
+                continue  # as nearly always: the rest takes longer
             if shape is None and not shapes and hasattr(param, "shape"):
                 shape = param.shape  # a layer that has filled params in its own way
             if not _fits(param, shape, x):
