@@ -26,7 +26,7 @@ def mixed():
 
 
 def eight_groups():
-    return Network([("c1", Conv2d(3, 8, 3)), ("c2", Conv2d(8, 16, 3, groups=8))], (16, 16, 3))
+    return Network([("c1", Conv2d(3, 8, 3)), ("c2", Conv2d(8, 16, 3, groups=8))], (16, 16, 3), name="eight groups")
 
 
 MODELS = {
@@ -242,6 +242,12 @@ def test_texts_stand_at_their_block(paper):
         above = column[: 1 + len(parts)]
         assert max(above)[0] < -max(towers[0].top[:, 1]), "above the block"
         assert all(-y < min(towers[-1].front[:, 1]) for y, _ in column[1 + len(parts) :]), "below it"
+
+
+def test_two_towers_where_two_groups_keep_the_halves_apart(paper):
+    """AlexNet's from conv1, whose halves conv2's groups read, to pool5; eight groups are too many to be drawn apart."""
+    halves = {"alexnet": range(1, 9)}.get(paper.network.name, [])
+    assert [len(towers) for towers in paper.blocks] == [1 + (n in halves) for n in range(len(paper.blocks))]
 
 
 def test_the_upper_tower_comes_first_and_towers_do_not_touch(paper):

@@ -124,6 +124,23 @@ def test_everything_stands_in_its_place(tmp_path):
     assert len(boxes) == 5 and all(box["tabindex"] == "0" and "wide" in box["class"] for box in boxes)
 
 
+def test_nothing_that_is_written_becomes_markup(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    told = [f'{number} <b>&lt;</b> "quoted"' for number in range(12)]
+    title, lead, corner, column, row, cell, heading, words, alt, name, summary, key = told
+    value = f"{key} too"
+    picture = Picture(tmp_path / "a.png", heading, words, alt)
+    table = [[corner, column], [row, cell]]
+    write_report(tmp_path / "a.html", title, lead, table, [picture], {name: summary}, {key: value})
+    reader = Reader()
+    reader.feed((tmp_path / "a.html").read_text(encoding="utf-8"))
+    attributes = {text for _, given in reader.tags for text in given.values()}
+    assert "b" not in {tag for tag, _ in reader.tags}
+    said = [text for _, text in reader.pieces]
+    for text in (*told, value):
+        assert text in (attributes if text is alt else said)
+
+
 def contrast(one, other):
     """Of two colours, as the WCAG defines it: from 1 to 21."""
     bright = []
