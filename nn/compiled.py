@@ -1,76 +1,156 @@
 """How the loops of `nn.kernels` are compiled, and where compiled code is kept from run to run.
 
-    @njit(**COMPILED)
+    @compiled_loop
     def double(x, y):
         for i in range(len(x)):
             y[i] = 2 * x[i]
 
-It is kept in the user's cache folder, as the source's own may be read-only. numba compiles a loop anew when the file
-that the loop is in has changed, but knows nothing of other files whose code went into it: so each version of those has
-a folder of its own.
+numba can keep compiled code too, but then in one folder for all that a process compiles, ours or not; it knows nothing
+of other files whose code went into a loop; and what it cannot read or write ends the program. Here that means only that
+a loop is compiled anew.
 """
 
 from __future__ import annotations
 
-import gc
+import functools
+import hashlib
 import os
-import zlib
+import pickle
+import sys
+import uuid
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import llvmlite
 import numba
-from numba.core import event
-from numba.core.registry import cpu_target
+import numpy as np
+from numba import njit
+from numba.core.caching import NullCache
+from numba.core.ccallback import CFunc
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+from numba.core.sigutils import normalize_signature
 from platformdirs import user_cache_path
 
 # nogil: other Python threads run meanwhile. error_model: a division by zero gives infinity, as in NumPy; Python's way,
 # an exception, would need a test at every division and keep the compiler from dividing eight numbers at a time.
 # no_cfunc_wrapper: nobody calls them from C, and less is to be compiled.
-COMPILED = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
-
-# For functions that only compiled loops call: their code goes into that of the loops.
-PART_OF_A_LOOP = COMPILED | {"cache": False, "no_cpython_wrapper": True}
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 
-class _Sooner(event.Listener):
-    """While numba compiles, two things are set so that it takes a quarter less time.
+def compiled_loop(function: Callable | None = None, **options) -> Callable:
+    """Decorate a function: it is compiled for each combination of argument types when it is first called with it."""
+    if function is None:
+        return functools.partial(compiled_loop, **options)
+    return _keep(njit(**_OPTIONS, **options)(function), function)
 
-    Python's search for objects that only refer to each other pauses: the compiler makes so many objects, nearly all of
-    them in use, that looking through them takes a tenth of the time.
 
-    And our own loops get LLVM's first level of optimisation instead of its third: they are written in vectors already,
-    which is most of what the third would do, and run as fast. Other people's loops are compiled as ever, and so are
-    ours where the environment has NUMBA_OPT.
+def part_of_a_loop(function: Callable) -> Callable:
+    """Decorate a function that only compiled loops call: its code goes into theirs."""
+    return njit(**_OPTIONS, no_cpython_wrapper=True)(function)
+
+
+def callback(signature: str) -> Callable[[Callable], CFunc]:
+    """Decorate a function that is called from outside Python, at `.address`: it is compiled at once."""
+
+    def decorate(function: Callable) -> CFunc:
+        made = _keep(CFunc(function, normalize_signature(signature), locals={}, options={}), function)
+        made.compile()
+        return made
+
+    return decorate
+
+
+def _keep(made, function: Callable):
+    # With NUMBA_DISABLE_JIT numba gives the function back. And what is kept knows a loop by the file it is in: not
+    # where there is none, and not the variables of a function around it.
+    if made is not function and Path(function.__code__.co_filename).is_file() and function.__closure__ is None:
+        made._cache = _Kept(function)
+    return made
+
+
+def _folder() -> Path:
+    """The one that numba is told to use, or else the one beside the data (see `nn.data.download`)."""
+    if numba.config.CACHE_DIR:  # the environment's NUMBA_CACHE_DIR
+        return Path(numba.config.CACHE_DIR, "lenet-to-alexnet").absolute()
+    with suppress(RuntimeError):  # there is no home
+        chosen = os.environ.get("LENET_TO_ALEXNET_CACHE") or user_cache_path("lenet-to-alexnet")
+        return Path(chosen).expanduser().absolute() / "compiled"
+    return Path("~/.cache/lenet-to-alexnet/compiled")
+
+
+FOLDER = _folder()
+
+# Any loop may have code of these within its own.
+SOURCES = [file for name in ("compiled.py", "sharing.py", "kernels/*.py") for file in Path(__file__).parent.glob(name)]
+_VERSION = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, np.__version__)).encode())
+for _source in sorted(SOURCES):
+    _VERSION.update(_source.read_bytes())
+
+
+class _Kept(NullCache):
+    """Where numba asks for a loop's compiled code before it compiles, and hands it over afterwards.
+
+    A file belongs to one function and one set of argument types, so that processes that compile at the same time need
+    not agree on anything. It holds a checksum, the version of all that the code was made from, and the code. Without
+    the checksum, damage might be noticed by a crash alone, or by wrong numbers.
     """
 
-    depth = 0  # of loops that are compiled because others call them
-    before = True, None  # what was set
+    def __init__(self, function: Callable) -> None:
+        self.function = function
+        version = _VERSION.copy()
+        version.update(Path(function.__code__.co_filename).read_bytes())  # now, as it may change while we run
+        self.version = version.digest()
 
-    def on_start(self, compiling: event.Event) -> None:
-        if self.depth == 0:
-            self.before = gc.isenabled(), numba.config.OPT
-            gc.disable()
-            if compiling.data["dispatcher"].py_func.__module__.startswith("nn.") and "NUMBA_OPT" not in os.environ:
-                cpu_target.target_context.codegen()  # made once for everybody, with what is set then
-                numba.config.OPT = type(numba.config.OPT)(1)
-        self.depth += 1
+    def load_overload(self, signature, context):
+        context.refresh()
+        try:
+            path = self._path(signature, context)
+            kept = path.read_bytes()
+        except (OSError, RuntimeError):  # nothing has been kept, or nothing can be
+            return None
+        checksum, version, code = kept[:32], kept[32:64], kept[64:]
+        try:
+            if checksum != hashlib.sha256(version + code).digest():
+                raise ValueError("a file is damaged")
+            if version == self.version:
+                return CompileResult._rebuild(context, *pickle.loads(code))
+        except Exception as error:
+            with suppress(OSError):
+                path.unlink()
+            _say_once(f"Compiled loops in {FOLDER} cannot be used ({error}), so they are compiled anew.")
+        return None
 
-    def on_end(self, _: event.Event) -> None:
-        self.depth = max(0, self.depth - 1)  # an interrupt can come before the start was counted
-        if self.depth == 0:
-            was_enabled, numba.config.OPT = self.before
-            if was_enabled:
-                gc.enable()
+    def save_overload(self, signature, result) -> None:
+        if result.library.has_dynamic_globals:  # addresses, which are others in the next run
+            return
+        try:
+            path = self._path(signature, result.target_context)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            kept = self.version + dumps(result._reduce())
+            unfinished = path.with_name(uuid.uuid4().hex)
+            try:
+                unfinished.write_bytes(hashlib.sha256(kept).digest() + kept)
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+        except Exception as error:
+            reason = getattr(error, "strerror", None) or error
+            _say_once(
+                f"Compiled loops cannot be kept in {FOLDER} ({reason}), so each program compiles its own, which takes "
+                "some seconds: name a folder for them in the environment variable NUMBA_CACHE_DIR."
+            )
+
+    def _path(self, signature, context) -> Path:
+        function = self.function
+        what = function.__code__.co_filename, function.__qualname__, function.__code__.co_code, str(signature)
+        where = sys.implementation.cache_tag, context.codegen().magic_tuple()
+        number = hashlib.sha256(repr((what, where)).encode()).hexdigest()[:16]
+        return FOLDER.expanduser() / f"{function.__module__}.{function.__name__}-{number}"
 
 
-event.register("numba:compile", _Sooner())  # numba holds a lock meanwhile: one thread at a time
-
-PARTS_OF_OTHERS = "sharing.py", "kernels/registers.py"
-
-
-def _version() -> str:
-    sources = (Path(__file__).parent.joinpath(name).read_bytes() for name in PARTS_OF_OTHERS)
-    return f"{zlib.crc32(b''.join(sources)):08x}"
-
-
-_chosen = os.environ.get("NUMBA_CACHE_DIR") or user_cache_path("lenet-to-alexnet") / "compiled"
-numba.config.CACHE_DIR = str(Path(_chosen) / _version())
+@functools.cache
+def _say_once(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=2)

@@ -4,7 +4,7 @@
 takes 50 microseconds on a good day, as long as a whole layer of LeNet. Here the helping threads stay in compiled code
 for a moment after each piece of work and look out for the next: to hand it over takes one microsecond.
 
-    @njit(**COMPILED)
+    @compiled_loop
     def _double(part, x, y):
         if share_out(part):
             return
@@ -29,11 +29,11 @@ import os
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nn.compiled import COMPILED, PART_OF_A_LOOP
+from nn.compiled import callback, compiled_loop, part_of_a_loop
 
 USABLE = not numba.config.DISABLE_JIT  # which is for debugging: loops are Python, and nothing is shared out
 
@@ -163,7 +163,7 @@ def share_out(typing, part):
     return types.boolean(part), generate
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _work(board, loop, arguments, parts, units, helping):
     """Take one part after the other, until none is left: who shares out the work from the front, helpers from the back.
     So a core finds what it wrote in the last loop still in its own cache, most of it."""
@@ -203,7 +203,7 @@ def _share(board, loop, arguments, parts, units):
     return error
 
 
-@njit(**COMPILED)
+@compiled_loop
 def look_out(board, calls, patience):
     """What a helping thread does: join in whatever is shared out. It returns True when it is called away, and False
     when it has found nothing to do `patience` times in a row. `calls`: how often it had been called before."""
@@ -228,7 +228,7 @@ def prepare() -> None:
     """Compile what is needed, once in a process."""
     global _callback
     if not board[SHARE]:
-        _callback = cfunc("int64(int64, int64, int64, int64, int64)", cache=True)(_share)
+        _callback = callback("int64(int64, int64, int64, int64, int64)")(_share)
         give_way = ctypes.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
         board[YIELD] = ctypes.cast(give_way, ctypes.c_void_p).value
         board[SHARE] = _callback.address

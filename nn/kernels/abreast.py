@@ -12,9 +12,8 @@ are taken ROWS at a time, so that turned rows of them are as long as whole group
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED, PART_OF_A_LOOP
+from nn.compiled import compiled_loop, part_of_a_loop
 from nn.kernels.direct import add_partial_sums, parts_for, slices_for
 from nn.kernels.registers import (
     ONE,
@@ -45,7 +44,7 @@ def _groups(pictures):
     return -(-len(pictures) // pictures_abreast(pictures.dtype))
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _turn(source, start, step, count, length, target, at, stride):
     """target[at + e * stride + n] = source[start + n * step + e] for n < count, e < length."""
     lanes = lanes_of(source)
@@ -59,7 +58,7 @@ def _turn(source, start, step, count, length, target, at, stride):
                         target[np.uint64(at + i * stride + k)] = source[np.uint64(start + k * step + i)]
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _turn_pictures(x, n, count, first, last, padding, frame):
     """Turn the rows [first, last) of `count` pictures from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0
     where the padding is."""
@@ -71,7 +70,7 @@ def _turn_pictures(x, n, count, first, last, padding, frame):
         _turn(pixels, (n * height + h) * row, height * row, count, row, frame, at, lanes)
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _turn_row(source, start, step, count, positions, channels, row):
     """Turn one row of `count` pictures: `row` (positions, broad, lanes)."""
     lanes = lanes_of(source)
@@ -83,7 +82,7 @@ def _turn_row(source, start, step, count, positions, channels, row):
             _turn(source, start + p * channels, step, count, channels, row, p * broad * lanes, lanes)
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _turn_row_back(row, count, positions, channels, target, at, stride):
     lanes = lanes_of(row)
     broad = -(-channels // ROWS) * ROWS
@@ -101,7 +100,7 @@ def convolve_abreast(x, weight, bias, stride, padding, y):
     _convolve(part, slices, x, weight, bias, stride, padding, y)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _convolve(part, slices, x, weight, bias, stride, padding, y):
     if share_out(part):
         return
@@ -145,7 +144,7 @@ def weight_gradient_abreast(x, dy, stride, padding, dweight, dbias):
     add_partial_sums(_weight_gradient, _groups(x) * slices, x, dy, stride, padding, dweight, dbias, slices)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
     if share_out(part):
         return
@@ -190,7 +189,7 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
         _add_lanes(bias_sums, ONE, outputs, dbiases[number])
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _add_lanes(sums, places, channels, totals):
     """totals (places, channels): the sum over the lanes of `sums` (places, broad, lanes)."""
     lanes = lanes_of(sums)
@@ -211,7 +210,7 @@ def input_gradient_abreast(dy, weight, stride, padding, dx):
     _input_gradient(part, slices, dy, weight, stride, padding, dx)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _input_gradient(part, slices, dy, weight, stride, padding, dx):
     if share_out(part):
         return

@@ -10,9 +10,8 @@ Arrays here: x (N, H, W, C), weight (KH, KW, C, O), bias (O,), y (N, OH, OW, O),
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED, PART_OF_A_LOOP
+from nn.compiled import compiled_loop, part_of_a_loop
 from nn.kernels.registers import ONE, ZERO, add, clear, copy, flat, lanes_of, rows_for, sum_scaled, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
@@ -81,7 +80,7 @@ def parts_for(units, products):
 # positions. For the input's, rows are positions, terms output channels, and the vector runs along a row of the patch.
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _copy_rows(source, start, count, length, target, at, step):
     """Copy `count` rows of `length` numbers, which lie close together, to places `step` apart."""
     for row in range(count):
@@ -95,7 +94,7 @@ def convolve_fast(x, weight, bias, stride, padding, y):
     _convolve(part, slices, x, weight, bias, stride, padding, y, rows_for(y.shape[2]))
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
     if share_out(part):
         return
@@ -154,7 +153,7 @@ def add_partial_sums(weight_gradient, groups, x, dy, stride, padding, dweight, d
     np.sum(dbiases, axis=0, out=dbias)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
     if share_out(part):
         return
@@ -203,7 +202,7 @@ def input_gradient_fast(dy, weight, stride, padding, dx):
     _input_gradient(part, dy, weight, stride, padding, dx, rows_for(dy.shape[1]))
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _input_gradient(part, dy, weight, stride, padding, dx, together):
     if share_out(part):
         return

@@ -14,9 +14,8 @@ less time than reading it back from memory.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED, PART_OF_A_LOOP
+from nn.compiled import compiled_loop, part_of_a_loop
 from nn.kernels.registers import add, clear, flat, zeros
 
 
@@ -64,7 +63,7 @@ def lrn_backward_fast(dy, x, size, alpha, beta, k, region, dx):
 # s^-0.75, the papers' power, is written with two square roots: seven times faster than a power.
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _inverse_power(s, beta, result):
     """result = s^-beta, element by element."""
     if beta == 0.75:
@@ -81,7 +80,7 @@ def _inverse_power(s, beta, result):
 # so that no window needs clipping and every loop runs over the whole row: what comes out for the zeros is never read.
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _sum_windows(padded, size, total):
     """total[i] = padded[i] + ... + padded[i + size - 1]."""
     clear(total, 0, len(total))
@@ -89,7 +88,7 @@ def _sum_windows(padded, size, total):
         add(padded, shift, total, 0, len(total))
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _row_scales(pixels, at, width, channels, size, constants, padded, s, power):
     """s and s^-beta of the picture row (W, C) at pixels[at], with its squares left in `padded`."""
     alpha, beta, k = constants[0], constants[1], constants[2]
@@ -104,7 +103,7 @@ def _row_scales(pixels, at, width, channels, size, constants, padded, s, power):
     _inverse_power(s, beta, power)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _lrn_across(x, size, constants, y):
     images, height, width, channels = x.shape
     pixels, results = flat(x), flat(y)
@@ -119,7 +118,7 @@ def _lrn_across(x, size, constants, y):
                 results[here + c] = pixels[here + c] * power[there + c]
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _lrn_across_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
     gradients, pixels, results = flat(dy), flat(x), flat(dx)
@@ -146,7 +145,7 @@ def _lrn_across_backward(dy, x, size, constants, dx):
 # along the row, so that each step is a long loop.
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _sum_around(values, h, height, line, channels, size, padded, total):
     """total (W, C) = the sums of values (H, W, C) over the size x size pixels around each pixel of row h that exist."""
     half = size // 2
@@ -158,7 +157,7 @@ def _sum_around(values, h, height, line, channels, size, padded, total):
         add(padded, j * channels, total, 0, line)
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _scales_within(squares, h, height, line, channels, size, constants, padded, s, power):
     """s and s^-beta of a picture's row h, where `squares` (H, W, C) has those of all its numbers."""
     alpha, beta, k = constants[0], constants[1], constants[2]
@@ -168,14 +167,14 @@ def _scales_within(squares, h, height, line, channels, size, constants, padded, 
     _inverse_power(s, beta, power)
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _square(pixels, start, squares):
     """squares[i] = pixels[start + i]^2."""
     for i in range(np.uint64(len(squares))):
         squares[i] = pixels[start + i] * pixels[start + i]
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _lrn_within(x, size, constants, y):
     images, height, width, channels = x.shape
     pixels, results, line = flat(x), flat(y), width * channels
@@ -190,7 +189,7 @@ def _lrn_within(x, size, constants, y):
                 results[at + i] = pixels[at + i] * power[i]
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _lrn_within_backward(dy, x, size, constants, dx):
     images, height, width, channels = x.shape
     gradients, pixels, results, line = flat(dy), flat(x), flat(dx), width * channels

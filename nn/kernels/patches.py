@@ -17,9 +17,8 @@ faster.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import compiled_loop
 from nn.kernels.registers import clear, copy
 
 
@@ -43,7 +42,7 @@ def im2col_fast(x, kernel, stride, padding, rows, width, patches):
     (_im2col_columns if kernel[1] * x.shape[3] < 16 else _im2col_runs)(x, kernel, stride, padding, rows, width, patches)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _im2col_runs(x, kernel, stride, padding, rows, width, patches):
     images, x_height, x_width, channels = x.shape
     lines = x.reshape(images, x_height, x_width * channels)
@@ -73,7 +72,7 @@ def _im2col_runs(x, kernel, stride, padding, rows, width, patches):
                     )
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _im2col_columns(x, kernel, stride, padding, rows, width, patches):
     images, x_height, x_width, channels = x.shape
     lines = x.reshape(images, x_height, x_width * channels)
@@ -123,7 +122,7 @@ def col2im_plain(patches, kernel, stride, padding, width, x):
     x += padded[:, ph : ph + x_height, pw : pw + x_width]
 
 
-@njit(**COMPILED)
+@compiled_loop
 def col2im_fast(patches, kernel, stride, padding, width, x):
     """The same, pixel run by pixel run and without a padded copy of x."""
     images, x_height, x_width, channels = x.shape

@@ -10,9 +10,8 @@ The first of equal elements wins, and NaN wins over everything, so that it is ne
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import compiled_loop
 from nn.kernels.registers import clear, copy, flat, zeros
 from nn.sharing import share_out
 from nn.threads import in_parts
@@ -57,7 +56,7 @@ def max_pool_fast(x, kernel, stride, padding, y, winners):
     _max_pool(in_parts(len(x), x.size), x, kernel, stride, padding, y, winners)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _max_pool(part, x, kernel, stride, padding, y, winners):
     if share_out(part):
         return
@@ -119,7 +118,7 @@ def max_pool_backward_fast(dy, winners, kernel, stride, padding, dx):
     _max_pool_backward(in_parts(len(dx), dx.size), dy, winners, steps, stride, padding, dx)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _max_pool_backward(part, dy, winners, steps, stride, padding, dx):
     if share_out(part):
         return
@@ -161,7 +160,7 @@ def sum_pool_fast(x, kernel, stride, padding, factor, y):
     _sum_pool(in_parts(len(x), x.size), x, kernel, stride, padding, begins, x.dtype.type(factor), y)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _sum_pool(part, x, kernel, stride, padding, begins, factor, y):
     if share_out(part):
         return
@@ -204,7 +203,7 @@ def sum_pool_backward_fast(dy, kernel, stride, padding, factor, dx):
     _sum_pool_backward(in_parts(len(dx), dx.size), dy, kernel, stride, padding, begins, dy.dtype.type(factor), dx)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _sum_pool_backward(part, dy, kernel, stride, padding, begins, factor, dx):
     if share_out(part):
         return

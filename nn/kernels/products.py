@@ -10,9 +10,8 @@ Arrays here: x (N, I), w (I, O), y (N, O), C-contiguous; transposed: dy (N, O), 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import compiled_loop
 from nn.kernels.registers import (
     ONE,
     VECTOR_BYTES,
@@ -48,7 +47,7 @@ def few_rows_product_fast(x, w, y):
     _few_rows_product(in_parts(vectors, w.size, a_thread=2), x, w, y, rows_for(len(x)))
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _few_rows_product(part, x, w, y, rows):
     if share_out(part):
         return
@@ -90,7 +89,7 @@ def few_rows_transposed_fast(dy, w, dx):
     _few_rows_transposed(in_parts(vectors, w.size), dy, w, dx, rows_for(len(dy)))
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _few_rows_transposed(part, dy, w, dx, rows):
     if share_out(part):
         return

@@ -9,9 +9,8 @@ measured from the centre too, between four pixels in proportion to how near each
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import compiled_loop
 
 
 def affine_plain(images, maps, fill, out):
@@ -32,7 +31,7 @@ def affine_plain(images, maps, fill, out):
         out[n] = upper * (1 - down) + lower * down
 
 
-@njit(**COMPILED)
+@compiled_loop
 def affine_fast(images, maps, fill, out):
     """The same, pixel by pixel."""
     count, height, width, channels = images.shape

@@ -6,9 +6,8 @@ Arrays here: dy, y and dx, of any one shape; dx may be dy itself. `layers.activa
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import compiled_loop
 from nn.kernels.registers import copy
 from nn.sharing import share_out
 from nn.threads import in_parts
@@ -38,7 +37,7 @@ def sigmoid_gradient_fast(dy, y, dx):
     _sigmoid_gradient(in_parts(dx.size, dx.size), dy.reshape(-1), y.reshape(-1), dx.reshape(-1), dx is dy)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _relu_gradient(part, dy, y, dx, in_place):
     if share_out(part):
         return
@@ -50,7 +49,7 @@ def _relu_gradient(part, dy, y, dx, in_place):
         dx[i] = dx[i] if y[i] > zero else zero
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _sigmoid_gradient(part, dy, y, dx, in_place):
     if share_out(part):
         return

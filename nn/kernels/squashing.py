@@ -6,9 +6,8 @@ Arrays here: x and y, of any one shape, C-contiguous; y may be x itself.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import compiled_loop
 from nn.kernels.registers import copy
 from nn.sharing import share_out
 from nn.threads import in_parts
@@ -43,7 +42,7 @@ def sigmoid_fast(x, y):
 # and 2^k is made by writing k into a number's exponent. "contract": multiply and add may be one instruction.
 
 
-@njit(**COMPILED, fastmath={"contract"})
+@compiled_loop(fastmath={"contract"})
 def _sigmoid(part, x, y, in_place):
     if share_out(part):
         return

@@ -18,9 +18,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED, PART_OF_A_LOOP
+from nn.compiled import compiled_loop, part_of_a_loop
 from nn.kernels.registers import ZERO, add, clear, copy, flat, zeros
 
 TERMS = 8
@@ -105,7 +104,7 @@ def _factors(matrix, x):
     return factors
 
 
-@njit(**PART_OF_A_LOOP)
+@part_of_a_loop
 def _combine(factors, row, source, start, places, unit, target, at, length):
     """target[at + i] = sum over k of  factors[row, k] * source[start + places[k] * unit + i],  for i < length.
 
@@ -125,7 +124,7 @@ def _combine(factors, row, source, start, places, unit, target, at, length):
         )
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _gather(x, factors, size, rows, columns, across, step, padding, grid, tiles, first):
     images, height, width, channels = x.shape
     n = len(factors)
@@ -154,7 +153,7 @@ def _gather(x, factors, size, rows, columns, across, step, padding, grid, tiles,
             at += length
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _scatter(tiles, factors, n, rows, columns, across, step, padding, grid, x, first):
     images, height, width, channels = x.shape
     size = len(factors)

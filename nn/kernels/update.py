@@ -7,9 +7,8 @@ writing of them, and temporary arrays would triple that. `nn.SGD` explains the t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from nn.compiled import COMPILED
+from nn.compiled import compiled_loop
 from nn.sharing import share_out
 from nn.threads import in_parts
 
@@ -36,7 +35,7 @@ def sgd_pytorch_fast(w, v, g, lr, momentum, weight_decay):
     _sgd_pytorch(in_parts(len(w), 2 * len(w)), w, v, g, lr, momentum, weight_decay)
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _sgd_paper(part, w, v, g, lr, momentum, weight_decay):
     if share_out(part):
         return
@@ -47,7 +46,7 @@ def _sgd_paper(part, w, v, g, lr, momentum, weight_decay):
         w[i] += v[i]
 
 
-@njit(**COMPILED)
+@compiled_loop
 def _sgd_pytorch(part, w, v, g, lr, momentum, weight_decay):
     if share_out(part):
         return

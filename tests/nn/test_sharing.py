@@ -1,30 +1,23 @@
 """Compiled loops on all threads: every unit once, whoever comes late or calls at once, and errors come through."""
 
-import gc
 import os
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
-from numba import njit
-from numba.core import event
-from numba.core.dispatcher import Dispatcher
-from numba.extending import _Intrinsic
 
-from nn import compiled, sharing, threads
-from nn.compiled import COMPILED
+from nn import sharing, threads
+from nn.compiled import compiled_loop
 from nn.sharing import share_out
 
 pytestmark = pytest.mark.skipif(not sharing.USABLE, reason="nothing is shared out where nothing is compiled")
 SIZE = 1 << 20  # of work that is worth waking threads for
 
 
-@njit(**COMPILED)
+@compiled_loop
 def count(part, counts, rounds):
     """Add 1 to each unit, after some arithmetic that takes a while; leave in counts[:, 1] how long the part was."""
     if share_out(part):
@@ -38,7 +31,7 @@ def count(part, counts, rounds):
         counts[n, 2] = waste
 
 
-@njit(**COMPILED)
+@compiled_loop
 def fail(part, counts):
     if share_out(part):
         return
@@ -212,79 +205,3 @@ def test_nobody_looks_out_when_the_process_ends():
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout == "nobody\n" and done.stderr == ""
-
-
-def test_each_version_of_what_is_compiled_into_others_has_its_own_cache(tmp_path, monkeypatch):
-    assert Path(numba.config.CACHE_DIR).name == compiled._version()
-    for name in compiled.PARTS_OF_OTHERS:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("before")
-    monkeypatch.setattr(compiled, "__file__", str(tmp_path / "compiled.py"))
-    versions = {compiled._version()}
-    for name in compiled.PARTS_OF_OTHERS:
-        (tmp_path / name).write_text("after")
-        versions.add(compiled._version())
-    assert len(versions) == 1 + len(compiled.PARTS_OF_OTHERS)
-
-
-def test_all_files_whose_code_is_compiled_into_others_are_known():
-    loops = Dispatcher | _Intrinsic
-    for module in [module for name, module in sys.modules.items() if name.startswith("nn.")]:
-        for function in vars(module).values():
-            if isinstance(function, loops):
-                home = sys.modules[getattr(function, "py_func", getattr(function, "_defn", None)).__module__]
-                name = Path(home.__file__).relative_to(Path(compiled.__file__).parent).as_posix()
-                assert home is module or name in compiled.PARTS_OF_OTHERS
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-def test_the_search_for_garbage_pauses_while_loops_are_compiled_and_is_then_as_before(enabled):
-    @njit
-    def inner(x):
-        return x + 1
-
-    @njit
-    def outer(x):
-        return inner(x) + inner(np.float64(x))
-
-    class Watch(event.Listener):
-        seen = []
-
-        def on_start(self, _):
-            self.seen.append(gc.isenabled())
-
-        def on_end(self, _):
-            pass
-
-    before = gc.isenabled()
-    try:
-        (gc.enable if enabled else gc.disable)()
-        with event.install_listener("numba:compile", Watch()):
-            assert outer(1) == 4
-        assert Watch.seen == [False] * 3
-        assert gc.isenabled() == enabled
-    finally:
-        (gc.enable if before else gc.disable)()
-
-
-@pytest.mark.skipif("NUMBA_OPT" in os.environ, reason="The environment has chosen how far loops are optimised.")
-def test_only_our_own_loops_are_compiled_at_the_first_level():
-    class Watch(event.Listener):
-        seen = []
-
-        def on_start(self, _):
-            self.seen.append(int(numba.config.OPT))
-
-        def on_end(self, _):
-            pass
-
-    def plus_one(x):
-        return x + 1
-
-    before = int(numba.config.OPT)
-    with event.install_listener("numba:compile", Watch()):
-        for module in ("nn.kernels.direct", "somebody.elses"):
-            plus_one.__module__ = module
-            assert njit(plus_one)(1) == 2
-            assert int(numba.config.OPT) == before
-    assert Watch.seen == [1, before] and before > 1
