@@ -6,6 +6,7 @@ COMPARED = ("nn/test_plots_compared.py",)
 ANSWERED = ("nn/test_plots_answered.py",)
 PAPER = ("nn/test_plots_perspective.py",)
 TILES = ("nn/test_plots_tiles.py",)
+GRID_PAGES = ("nn/test_plots_grid.py",)
 REPORT = ("nn/test_report.py",)
 
 CURVES, CONFUSION = "nn/plots/curves.py", "nn/plots/confusion.py"
@@ -13,7 +14,7 @@ KERNELS, MISREAD = "nn/plots/kernels.py", "nn/plots/misread.py"
 ANSWERS, CROPPED = "nn/plots/answered.py", "nn/plots/cropped.py"
 ARCHITECTURES, BLOCKS, OBLIQUE = "nn/plots/architectures.py", "nn/plots/blocks.py", "nn/plots/oblique.py"
 GRIDS, MOSAICS, INSIDE = "nn/plots/grids.py", "nn/plots/tiles.py", "nn/plots/inside.py"
-PAGE = "nn/report.py"
+PAGE, STYLE = "nn/report.py", "nn/plots/style.py"
 
 MISTAKES: list[Mistake] = [
     # Curves
@@ -135,4 +136,63 @@ MISTAKES: list[Mistake] = [
     Mistake(PAGE, "--quiet: #56606b", "--quiet: #9aa0a6", REPORT),
     Mistake(PAGE, "<pre>{escape(summary)}</pre>", "<pre>{escape(name)}</pre>", REPORT),
     Mistake(PAGE, "{escape(value)}</td></tr>", "{value}</td></tr>", REPORT),
+    # What several of them share, and what the tests were not written for
+    Mistake(
+        CURVES,
+        "_draw_loss(loss_axes, name, history, COLOURS[index % len(COLOURS)])",
+        "_draw_loss(loss_axes, name, history, COLOURS[0])",
+        COMPARED,
+    ),
+    Mistake(MISREAD, "enumerate(chosen[:columns])", "enumerate(chosen[-columns:])", COMPARED),
+    Mistake(
+        MISREAD,
+        "write(centre, bottom - 0.06 - line * number, text",
+        "write(centre, bottom - 0.06 - line * (1 - number), text",
+        COMPARED,
+    ),
+    Mistake(
+        CONFUSION,
+        "max([1, *(int(matrix[off_diagonal].max(initial=0)) for matrix in matrices.values())])",
+        "1",
+        COMPARED,
+    ),
+    Mistake(KERNELS, "float(np.nanmax(np.abs(mosaic), initial=0))", "float(np.nanmax(mosaic, initial=0))", COMPARED),
+    Mistake(STYLE, 'cmap="gray", vmin=0, vmax=1,', 'cmap="gray_r", vmin=0, vmax=1,', COMPARED),
+    Mistake(ANSWERS, 'cmap="gray", vmin=0, vmax=255', 'cmap="gray"', ANSWERED),
+    Mistake(
+        ANSWERS,
+        '"extent": (-0.5, wide - 0.5, high - 0.5, -0.5)',
+        '"extent": (-0.5, wide - 0.5, -0.5, high - 0.5)',
+        ANSWERED,
+    ),
+    Mistake(CROPPED, "{100 * portions[row]:g} %", "{100 * portions[-1 - row]:g} %", ANSWERED),
+    Mistake(CROPPED, "axes.invert_xaxis()", "pass", ANSWERED),
+    Mistake(
+        CROPPED,
+        "[f\"{100 * row['from']:g}–{100 * row['to']:g}\"",
+        "[f\"{100 * row['to']:g}–{100 * row['from']:g}\"",
+        ANSWERED,
+    ),
+    Mistake(ARCHITECTURES, "bottoms = [total / 2 - tall - tower", "bottoms = [-total / 2 + tower", PAPER),
+    Mistake(ARCHITECTURES, "network.multiply_adds(image_shape)", "network.num_parameters", PAPER),
+    Mistake(GRIDS, "show_image(axes, _to_unit_range(page.image))", "show_image(axes, page.image)", TILES),
+    Mistake(GRIDS, "array.ndim == 4 and array.shape[2] == 3):  # in colour", "False):  # in colour", TILES),
+    Mistake(
+        GRIDS,
+        "mosaic.row_labels:\n            axes.text(x, y, text",
+        "mosaic.row_labels:\n            axes.text(y, x, text",
+        TILES,
+    ),
+    Mistake(
+        GRIDS,
+        "~array.any(axis=(0, 1))\n    elif array.ndim == 4",
+        "~array.any(axis=(0, 2))\n    elif array.ndim == 4",
+        GRID_PAGES,
+    ),
+    Mistake(
+        PAGE,
+        "lines += [f'<th scope=\"col\">{escape(cell)}</th>' for cell in header]",
+        "lines += [f'<th scope=\"col\">{escape(cell)}</th>' for cell in header[:-1]]",
+        REPORT,
+    ),
 ]

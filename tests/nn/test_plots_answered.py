@@ -45,6 +45,7 @@ def test_each_picture_with_the_bars_of_its_five_likeliest_classes(tmp_path, monk
     for title, image, shares, left, right in zip(titles, shown, chances, frames, bars):
         np.testing.assert_array_equal(left.images[0].get_array(), image[..., 0] if channels == 1 else image)
         assert (left.images[0].norm.vmin, left.images[0].norm.vmax) == (0, 255)
+        assert list(left.images[0].to_rgba(np.array([0.0, 255.0]))[:, 0]) == [0, 1], "from black to white"
         assert just_above(left, left.figure) == title
         assert (
             left.get_position().y0 == pytest.approx(right.get_position().y0)

@@ -254,6 +254,8 @@ def test_under_each_misread_picture_stands_what_it_was_taken_for(tmp_path, monke
         assert len(row) == min(8, len(chosen))
         for axes, index in zip(row, chosen):
             np.testing.assert_array_equal(axes.images[0].get_array(), images[index, ..., 0])
+            black, white = axes.images[0].to_rgba(np.array([0.0, 1.0]))[:, 0]
+            assert (black, white) == (0, 1)
             said = below(axes, figure.texts)
             assert [text.get_text()[:6] for text in said[2:]] in ([], ["true: "]), "those of the next row"
             for text, (name, p) in zip(said, probabilities.items()):
