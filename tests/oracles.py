@@ -41,13 +41,18 @@ def conv2d(x, weight, bias, stride=1, padding=0, groups=1):
     assert C_group * groups == C_in
     rows, columns = window_starts(H, KH, SH, PH), window_starts(W, KW, SW, PW)
     y = np.zeros((N, len(rows), len(columns), C_out))
+    # Lists of Python's numbers, whose elements are got at several times as fast as an array's.
+    x, weight = x.tolist(), weight.tolist()
     for n, i, j, o in np.ndindex(y.shape):
         first_channel = (o // (C_out // groups)) * C_group
         total = float(bias[o])
-        for kh, kw, c in np.ndindex(KH, KW, C_group):
-            h, w = rows[i] + kh, columns[j] + kw
-            if 0 <= h < H and 0 <= w < W:
-                total += float(x[n, h, w, first_channel + c]) * float(weight[kh, kw, c, o])
+        for kh in range(KH):
+            for kw in range(KW):
+                h, w = rows[i] + kh, columns[j] + kw
+                if 0 <= h < H and 0 <= w < W:
+                    pixel, kernel = x[n][h][w], weight[kh][kw]
+                    for c in range(C_group):
+                        total += pixel[first_channel + c] * kernel[c][o]
         y[n, i, j, o] = total
     return y
 
