@@ -22,7 +22,7 @@ def processor_as_card(tmp_path_factory):
     """Runs the CUDA kernels' own source on the processor (`tests.cuda_shim`)."""
     if cuda_shim.COMPILER is None:
         pytest.skip("There is no C++ compiler to build the CUDA kernels for the processor.")
-    return cuda_shim.Device(tmp_path_factory.mktemp("cuda"))
+    return cuda_shim.Device(cuda_shim.common_folder(tmp_path_factory))
 
 
 @pytest.fixture(params=["plain", "kernels", pytest.param("cupy", marks=pytest.mark.cuda)])

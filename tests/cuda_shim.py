@@ -9,6 +9,8 @@ array's end computes a wrong result instead of a right one by chance, and one th
 """
 
 import ctypes
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -49,7 +51,7 @@ def parameters(source: Path) -> dict[str, list[tuple[str, bool]]]:
 
 
 class Device:
-    """Runs kernels on a grid of `blocks` blocks of `threads` threads.
+    """Runs kernels on a grid of `blocks` blocks of `threads` threads. Devices with one folder share what is compiled.
 
     only: the numbers of the threads to run, if not all. index: what INDEX is, if not what the library would choose.
     """
@@ -104,9 +106,13 @@ class Device:
             function(*arguments)
 
     def _compile(self, source, real, index):
-        stem = f"{source.stem}_{real}_{index.replace(' ', '_')}"
-        code, library = (self.folder / f"{stem}{ending}" for ending in (".cpp", ".so"))
-        code.write_text(PRELUDE + source.read_text(encoding="utf-8"), encoding="utf-8")
+        text = PRELUDE + source.read_text(encoding="utf-8")
+        stem = f"{source.stem}_{real}_{index.replace(' ', '_')}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        finished = self.folder / f"{stem}.so"
+        if finished.exists():
+            return ctypes.CDLL(str(finished))
+        code, library = (self.folder / f"{stem}_{os.getpid()}{ending}" for ending in (".cpp", ".so"))
+        code.write_text(text, encoding="utf-8")
         # -ffp-contract=off: as on the page, a product is rounded before it is added, on every processor.
         flags = [
             "-O1",
@@ -120,7 +126,16 @@ class Device:
         ]
         done = subprocess.run([COMPILER, *flags, str(code), "-o", str(library)], capture_output=True, text=True)
         assert done.returncode == 0 and not done.stderr, f"{library.name}:\n{done.stderr}"
-        return ctypes.CDLL(str(library))
+        os.replace(library, finished)  # at once: another process may look for it
+        return ctypes.CDLL(str(finished))
+
+
+def common_folder(tmp_path_factory) -> Path:
+    """For all processes that share out one run of the tests."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cuda"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _with_margins(array):

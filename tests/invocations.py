@@ -229,7 +229,7 @@ def typed(case: tuple[str, list[str], str], place: dict[str, Path], here: Path) 
     before = everything(place["digits"].parent)
     command = [sys.executable, "-m", f"examples.{program}", *(argument.format(**place) for argument in arguments)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=600)
     try:
         check(case, done.returncode, done.stdout, done.stderr, here)
         assert everything(place["digits"].parent) == before, "it changed what it was given"

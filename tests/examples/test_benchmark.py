@@ -137,7 +137,7 @@ def test_pytorch_runs_the_same_network(name):
 
 def test_the_worker_answers_line_by_line(tmp_path):
     command = [sys.executable, "-m", "examples.benchmark_worker", "ours", "LeNet", "training", "4", str(tmp_path)]
-    done = subprocess.run(command, input="2\n1\n", capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, input="2\n1\n", capture_output=True, text=True, timeout=600, check=True)
     ready, first, second, peak = done.stdout.split()
     assert ready == "ready" and float(first) > 0 and float(second) > 0 and int(peak) >= 0
     assert np.load(tmp_path / "outputs-ours.npy").shape == (4, 10)

@@ -144,7 +144,7 @@ def in_node(folder, script, header=HEADER, **task):
     text = (READ_TASK + header + script).replace("MODULES", modules.as_uri())
     text = text.replace("TASK", str(folder / "task.json")).replace("ANSWER", str(folder / "answer.json"))
     (folder / "script.mjs").write_text(text)
-    done = subprocess.run([NODE, folder / "script.mjs"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([NODE, folder / "script.mjs"], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return json.loads((folder / "answer.json").read_text())
 

@@ -28,7 +28,7 @@ MODULES = (patches, pooling, normalisation, slopes, softmax, update, sampling)
 def device(tmp_path_factory):
     if cuda_shim.COMPILER is None:
         pytest.skip("There is no C++ compiler to build the CUDA kernels for the processor.")
-    device = cuda_shim.Device(tmp_path_factory.mktemp("cuda"))
+    device = cuda_shim.Device(cuda_shim.common_folder(tmp_path_factory))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cuda, "_launch", device.launch)
         yield device
