@@ -9,7 +9,7 @@ BENCHMARK, NAMED, ANSWERS = "examples/benchmark.py", "examples/named_classifiers
 CLASSIFIED = ("examples/test_classify.py",)
 CROPPED = ("examples/test_crops.py", "examples/test_crop_windows.py")
 EXPLAINED = ("examples/test_explain.py",)
-STEPPED = ("examples/test_step_through.py", "examples/test_step_subject.py")
+STEPPED = ("examples/test_step_through.py",)
 MEASURED = ("examples/test_benchmark.py",)
 ASKED = ("examples/test_microscope_server.py",)
 
@@ -52,7 +52,7 @@ MISTAKES: list[Mistake] = [
         RENDER, '"test_labels": test_set.labels}', '"test_labels": test_set.labels[::-1]}', ("examples/test_render.py",)
     ),
     Mistake(RENDER, "dataset.class_names[label] /", "dataset.class_names[0] /", ("examples/test_render.py",)),
-    Mistake(NAMED, "load_classifier(path)", "load_classifier(wanted[0])", ("examples/test_named_classifiers.py",)),
+    Mistake(NAMED, "load_classifier(path)", "load_classifier(wanted[0])", ("examples/test_crops.py",)),
     # How fast it is
     Mistake(BENCHMARK, "statistics.median(mine / theirs for", "statistics.median(theirs / mine for", MEASURED),
     Mistake(BENCHMARK, "float(self._read()) / steps", "float(self._read())", MEASURED),
