@@ -86,8 +86,8 @@ def check_gradients(
     error infinity.
 
     A right backward pass has errors below 1e-6. (Where the gradient is 0, as a bias's before a normalisation, both
-    values are roundings. A difference that rounding alone can make never counts for more than that.) The layer is
-    copied; neither it nor x is changed.
+    values are roundings. A difference that rounding alone can make, which is measured, never counts for more than
+    that.) The layer is copied; neither it nor x is changed.
     """
     if max_elements < 1 or not 0 < step < 1:
         raise ValueError(
@@ -112,27 +112,29 @@ def check_gradients(
     def objective() -> float:
         return float(np.vdot(forward(), weights) if loss is None else loss.forward(forward(), labels))
 
-    # The size of the numbers that are added up to make f, which decides how finely f is rounded.
+    # The size of the numbers that are added up to make f, which decides how finely f is rounded at the least.
     size = float(np.abs(y * weights).sum() if loss is None else 1 + abs(loss.forward(y, labels)))
+    values = {"x": x} | layer.params
+    rounding = max(np.finfo(np.float64).eps * size, _measured_rounding(objective, list(values.values()), rng))
     if loss is None:
         dx = layer.backward(weights)
     else:
         loss.forward(y, labels)
         dx = layer.backward(loss.backward())
     analytic = {"x": dx} | {name: grad.copy() for name, grad in layer.grads.items()}
-    values = {"x": x} | layer.params
     arguments = {}
     for name, gradient in analytic.items():
         there = _present(layer, name, values[name])
         where = _chosen(values[name].shape, there, max_elements, rng)
-        arguments[name] = _check_argument(objective, values[name], gradient, where, len(there), step, size)
+        arguments[name] = _check_argument(objective, values[name], gradient, where, len(there), step, rounding)
     return GradientReport(getattr(layer, "label", getattr(layer, "name", type(layer).__name__)), arguments)
 
 
 def _check_argument(
-    objective, values: np.ndarray, gradient: np.ndarray, where: np.ndarray, elements: int, step: float, size: float
+    objective, values: np.ndarray, gradient: np.ndarray, where: np.ndarray, elements: int, step: float, rounding: float
 ) -> ArgumentCheck:
-    """Measure the slope at the flat indices `where` of `values`, which the objective reads, and compare."""
+    """Measure the slope at the flat indices `where` of `values`, which the objective reads, and compare. `rounding`:
+    how far off the objective may be."""
     if gradient.shape != values.shape:
         raise ValueError(f"a gradient has the shape {gradient.shape}, expected that of its argument, {values.shape}")
     flat = values.reshape(-1)
@@ -150,9 +152,8 @@ def _check_argument(
         kinks[i] = abs(bend - 4 * half_bend) / (2 * step)
     found = move(gradient, "cpu").reshape(-1)[where]
     scale = max(np.abs(slopes).max(initial=0.0), np.abs(found).max(initial=0.0))
-    # What rounding alone can make of `kinks`: sixteen times f, each wrong by the rounding of its largest partial sums.
-    rounding = 16 * np.finfo(np.float64).eps * size / (2 * step)
-    smooth = kinks <= 1e-7 * scale + rounding
+    noise = 16 * rounding / (2 * step)  # what rounding alone can make of `kinks`, in which f occurs sixteen times
+    smooth = kinks <= 1e-7 * scale + noise
     checked, skipped = int(smooth.sum()), int((~smooth).sum())
     if checked == 0:
         return ArgumentCheck(np.inf, None, np.nan, np.nan, 0, skipped, elements)
@@ -162,28 +163,54 @@ def _check_argument(
     largest = max(np.abs(found[smooth]).max(), np.abs(slopes[smooth]).max())
     error = 0.0 if difference[worst] == 0 else float(difference[worst] / largest) if largest > 0 else np.inf
     error = np.inf if np.isnan(error) else error
-    # `rounding` bounds that of a slope as well, which is at most 3 / step times f's: (4 * 2 / step + 2 / 2 step) / 3.
-    if difference[worst] <= rounding:
-        error = min(error, RIGHT * float(difference[worst] / rounding))
+    # `noise` bounds that of a slope as well, which is at most 3 / step times f's: (4 * 2 / step + 2 / 2 step) / 3.
+    if difference[worst] <= noise:
+        error = min(error, RIGHT * float(difference[worst] / noise))
     index = tuple(int(i) for i in np.unravel_index(where[worst], values.shape))
     return ArgumentCheck(error, index, float(found[worst]), float(slopes[worst]), checked, skipped, elements)
 
 
+def _measured_rounding(objective, arrays: list[np.ndarray], rng: np.random.Generator) -> float:
+    """How far off the objective may be because of what happens inside, where large numbers may cancel.
+
+    Every number that it reads is moved by its own rounding, up or down, so that all sums are rounded anew. Of eight
+    values the one furthest from the first tells the usual error, at least. Four times that is taken: thousands of
+    values are used afterwards, and some are further off than usual.
+    """
+    before, middle, largest = [array.copy() for array in arrays], objective(), 0.0
+    for _ in range(8):
+        for array, old in zip(arrays, before, strict=True):
+            signs = np.asarray(rng.choice((-1.0, 1.0), array.shape), like=array)
+            array[...] = old * (1 + np.finfo(np.float64).eps * signs)
+        largest = max(largest, abs(objective() - middle))
+    for array, old in zip(arrays, before, strict=True):
+        array[...] = old
+    return 4 * largest
+
+
+def _layers(layer) -> dict:
+    """The layers of a network by their names; a layer by itself has none, whatever attributes it has."""
+    return {"": layer} if isinstance(layer, Layer) or not hasattr(layer, "layers") else layer.layers
+
+
 def _present(layer, name: str, values: np.ndarray) -> np.ndarray:
     """The flat indices of an argument's elements; for a convolution with a connection table, of those that exist."""
-    owner, _, key = name.rpartition(".")
-    part = layer.layers[owner] if owner else layer
-    present = part.present(key) if isinstance(part, Layer) else None
+    layers = _layers(layer)
+    owner, key = ("", name) if "" in layers else name.partition(".")[::2]
+    part = layers.get(owner)
+    present = part.present(key) if isinstance(part, Layer) and name != "x" else None
     return np.arange(values.size) if present is None else np.flatnonzero(np.broadcast_to(present, values.shape))
 
 
 def _chosen(shape: tuple[int, ...], there: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     """At most so many of the flat indices `there` of an array of this shape: its corners, for which padding and strides
-    are most easily wrong, elements of each of its faces, and others."""
+    are most easily wrong, elements of each of its faces, and others. Where few are wanted, the corners come first."""
     if len(there) <= most:
         return there
-    indices = list(itertools.product(*({0, length - 1} for length in shape)))
-    on_a_face = most // (4 * len(shape))  # half of all, shared among the faces; of each there are two an axis
+    corners = list(itertools.product(*({0, length - 1} for length in shape)))
+    indices = [corners[i] for i in rng.permutation(len(corners))]
+    # Half of what is left, shared among the faces; of each there are two an axis.
+    on_a_face = max(0, most - len(corners)) // (4 * len(shape))
     for axis, length in enumerate(shape):
         for end in (0, length - 1):
             face = rng.integers(0, shape, size=(on_a_face, len(shape)))
@@ -198,9 +225,8 @@ def _chosen(shape: tuple[int, ...], there: np.ndarray, most: int, rng: np.random
 
 def _generators(layer) -> list[np.random.Generator]:
     """The random generators that the layer, or the layers of a network, draw from."""
-    parts = layer.layers.values() if hasattr(layer, "layers") else [layer]
     return [
         part.rng
-        for part in parts
+        for part in _layers(layer).values()
         if isinstance(part, Layer) and isinstance(getattr(part, "rng", None), np.random.Generator)
     ]

@@ -8,8 +8,9 @@ import itertools
 import numpy as np
 import pytest
 
-from layers import Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
+from layers import Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid, Tanh
 from nn import Network, SoftmaxCrossEntropy, check_gradients
+from nn.gradient_check import _chosen
 from nn.layer import Layer
 from tests.checks import distinct, one_sentence, randomise
 
@@ -341,6 +342,68 @@ def test_a_wrong_gradient_where_it_is_zero():
     assert report.arguments["linear.bias"].error > 0.9
 
 
+@pytest.mark.parametrize("bias, mean", [(50, 0), (50, 1), (1, 128), (1000, 0), (1000, 128)])
+@pytest.mark.parametrize("with_loss", [False, True])
+def test_a_gradient_that_is_zero_where_large_numbers_cancel(bias, mean, with_loss):
+    """Pictures from 0 to 255 and large biases: what the normalisation takes away is rounded more coarsely than what it
+    leaves, so that the outputs alone do not show how finely f is known."""
+    rng = np.random.default_rng(5)
+    conv = Conv2d(2, 3, 3, rng=0)
+    conv.params["bias"][...] = bias
+    layers = [("conv", conv), ("flatten", Flatten()), ("norm", Standardise()), ("out", Linear(12, 4, rng=1))]
+    options = {"labels": rng.integers(0, 4, 10), "loss": SoftmaxCrossEntropy()} if with_loss else {}
+    report = check_gradients(Network(layers), rng.normal(mean, 1, (10, 4, 4, 2)), **options)
+    assert report.max_error < LIMIT, str(report)
+    assert all(entry.skipped == 0 for entry in report.arguments.values()), "there is no kink"
+
+
+@pytest.mark.parametrize("bias, mean", [(0, 0), (50, 0), (1, 128)])
+def test_a_wrong_gradient_is_found_where_large_numbers_cancel(bias, mean):
+    class Wrong(Conv2d):
+        def backward(self, dy, input_gradient=True, out=None):
+            dx = super().backward(dy, input_gradient, out)
+            self.grads["weight"][1, 1, 0, 2] *= 1.001
+            return dx
+
+    conv = Wrong(2, 3, 3, rng=0)
+    conv.params["bias"][...] = bias
+    layers = [("conv", conv), ("flatten", Flatten()), ("norm", Standardise()), ("out", Linear(12, 4, rng=1))]
+    report = check_gradients(Network(layers), np.random.default_rng(5).normal(mean, 1, (10, 4, 4, 2)))
+    assert report.worst == "conv.weight" and report.max_error > 10 * LIMIT, str(report)
+    assert report.arguments["conv.weight"].worst_index == (1, 1, 0, 2)
+
+
+class Residual(Layer):
+    """y = x + tanh(x W + b), made of other layers, in an attribute that is called as a network's: `layers`."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.layers = [Linear(features, features, rng=0), Tanh()]
+        self._share()
+
+    def _share(self):
+        self.params = {f"inner.{name}": array for name, array in self.layers[0].params.items()}
+        self.grads = {f"inner.{name}": array for name, array in self.layers[0].grads.items()}
+        return self
+
+    def astype(self, dtype):
+        self.layers[0].astype(dtype)
+        return self._share()
+
+    def forward(self, x, training=False, out=None):
+        return x + self.layers[1].forward(self.layers[0].forward(x, training), training)
+
+    def backward(self, dy, input_gradient=True, out=None):
+        return dy + self.layers[0].backward(self.layers[1].backward(dy))
+
+
+def test_a_layer_of_layers():
+    alone = check_gradients(Residual(6), vectors())
+    assert set(alone.arguments) == {"x", "inner.weight", "inner.bias"} and alone.max_error < LIMIT
+    report = check_gradients(Network([("block", Residual(6)), ("squash", Sigmoid())]), vectors())
+    assert set(report.arguments) == {"x", "block.inner.weight", "block.inner.bias"} and report.max_error < LIMIT
+
+
 def wrong_at(index, argument, shape=(3, 30, 20, 4)):
     """A layer whose backward pass is wrong in one element."""
 
@@ -386,3 +449,19 @@ def test_the_report_says_how_many_of_how_many_were_looked_at():
 def test_all_elements_are_looked_at_where_there_are_few():
     report = check_gradients(Linear(10, 20, rng=0), np.random.default_rng(0).standard_normal((20, 10)))
     assert all(check.checked == check.elements for check in report.arguments.values())
+
+
+@pytest.mark.parametrize("most", [5, 20, 25])
+def test_few_elements_are_corners_first_and_then_any(most):
+    """In ten draws the corners are looked at as far as they go, and what is left does not go to the faces alone."""
+    shape, inside, corners = (5, 6, 7, 8), 0, set(itertools.product((0, 4), (0, 5), (0, 6), (0, 7)))
+    first = set()
+    for seed in range(10):
+        chosen = _chosen(shape, np.arange(5 * 6 * 7 * 8), most, np.random.default_rng(seed))
+        places = list(zip(*(axis.tolist() for axis in np.unravel_index(chosen, shape)), strict=True))
+        assert len(places) == len(set(places)) == most and len(corners & set(places)) >= min(most, 16)
+        inside += sum(all(0 < i < length - 1 for i, length in zip(place, shape, strict=True)) for place in places)
+        first |= corners & set(places)
+    assert len(first) == 16 or most < 16 and len(first) > most, "not always the same corners"
+    # 360 of the 1,680 elements lie inside: of 4 (or 9) others in each of ten draws, 8.6 (19) are expected there.
+    assert inside >= {5: 0, 20: 2, 25: 6}[most]
