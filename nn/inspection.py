@@ -80,7 +80,8 @@ def twin(layer: Layer) -> Layer:
     """
     known = {id(param): param for param in layer.params.values()}  # what deepcopy takes as copied already
     known |= {id(grad): np.empty_like(grad) for grad in layer.grads.values()}
-    known[id(layer._saved)] = None
-    twin = copy.deepcopy(layer, known)
+    twin = copy.copy(layer)
+    twin._saved = None  # here, and not through `known`: the layer may have the same object elsewhere too
+    twin = copy.deepcopy(twin, known)
     twin.without_noise()
     return twin

@@ -191,3 +191,31 @@ def test_a_layer_whose_attributes_are_called_as_those_of_others():
     assert kept_outputs(network) == {}
     assert np.array_equal(gradients(network, x, dy)["input"], network.backward(dy))
     assert check_gradients(network, x).max_error < 1e-6
+
+
+class KeepsItsWeight(Layer):
+    """y = w x. What it keeps for the backward pass is its weight itself, and a constant that others use as well."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self._add_param("weight", np.full(3, 2.0, np.float32))
+        self.kept, self.also_on = kept, True
+
+    def forward(self, x, training=False, out=None):
+        if training:
+            self._saved, self.x = (self.params["weight"] if self.kept == "weight" else True), x
+        return x * self.params["weight"] if self.also_on else x * 0
+
+    def backward(self, dy, input_gradient=True, out=None):
+        self._take_saved()
+        self.grads["weight"][...] = (dy * self.x).sum(axis=0)
+        return dy * self.params["weight"] if self.also_on else dy * 0
+
+
+@pytest.mark.parametrize("kept", ["weight", "constant"])
+def test_what_a_layer_keeps_may_be_something_that_it_has_anyway(kept):
+    network = Network([("a", KeepsItsWeight(kept)), ("b", KeepsItsWeight(kept))])
+    x = np.array([[1.0, 2.0, -3.0]], np.float32)
+    network.forward(x, training=True)
+    assert np.array_equal(gradients(network, x, np.ones_like(x))["input"], [[4.0, 4.0, 4.0]])
+    assert np.array_equal(network.backward(np.ones_like(x)), [[4.0, 4.0, 4.0]])
