@@ -30,6 +30,7 @@ def save_checkpoint(
     command: how the run was started, so that nobody goes on with a different one by mistake. The checkpoint that was
     there before is kept beside, as `previous(path)` says. A SHA-256 over everything tells damage from what was written.
     """
+    optimizer.check_network(network, "save_checkpoint")
     arrays = {f"param/{name}": move(array, "cpu") for name, array in network.params.items()}
     arrays |= {f"velocity/{name}": move(array, "cpu") for name, array in optimizer.velocities.items()}
     # The history grows with the run, and the format allows a header of 100 million bytes: so it lies in arrays.
@@ -42,7 +43,7 @@ def save_checkpoint(
         "generators": {name: generator.bit_generator.state for name, generator in _generators(network).items()},
         "plateau": vars(schedule) if isinstance(schedule, Plateau) else None,
     }
-    text = json.dumps(state)
+    text = json.dumps(state, default=lambda array: array.tolist())  # of which some generators' states have one
     data = to_safetensors(arrays, {"checkpoint": f"{_digest(text, arrays)} {text}"})
     write_beside(Path(path), data, keep=previous(path))
 
@@ -58,6 +59,7 @@ def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule
     Where the file is missing or damaged and the one before it is good, that one is used, and a warning says so. Raises
     FileNotFoundError, or ValueError for a file that is damaged or of another run.
     """
+    optimizer.check_network(network, "load_checkpoint")
     try:
         state, arrays = _read(path)
     except (FileNotFoundError, ValueError) as error:

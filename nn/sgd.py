@@ -64,6 +64,15 @@ class SGD:
             name: np.zeros(param.shape, param.dtype, like=param) for name, param in network.params.items()
         }
 
+    def check_network(self, network: Network, who: str) -> None:
+        """Refuse a network of which no parameter is changed by `step`. Some are enough: the others stay as they are."""
+        own = {id(param) for param in self.network.params.values()}
+        if network is not self.network and not any(id(param) in own for param in network.params.values()):
+            raise ValueError(
+                f"{who} got an SGD that was made for another network and would leave {network.name} as it is; make one "
+                "with SGD(network, ...)"
+            )
+
     def step(self) -> None:
         """Update every parameter from the gradients of the last backward pass."""
         update = sgd_paper if self.form == "paper" else sgd_pytorch

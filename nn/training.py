@@ -95,11 +95,8 @@ def train(
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
     if len(train_set) == 0:
         raise ValueError("train got no images, expected at least one")
-    if optimizer.network is not network:
-        raise ValueError(
-            f"train got an optimizer that was made for another network and would leave {network.name} as it is; make "
-            "one with SGD(network, ...)"
-        )
+    if isinstance(optimizer, SGD):  # one of your own needs lr and step alone
+        optimizer.check_network(network, "train")
     loss = SoftmaxCrossEntropy() if loss is None else loss
     history = History() if history is None else history
     steps_per_epoch = -(-len(train_set) // batch_size)
@@ -215,10 +212,12 @@ def evaluate(
     """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full."""
     if len(images) == 0:
         raise ValueError("evaluate got no images, expected at least one")
-    if len(images) != len(labels):
-        raise ValueError(f"evaluate expected one label for each image, got {len(images)} images, {len(labels)} labels")
-    loss = SoftmaxCrossEntropy() if loss is None else loss
     labels = as_labels(labels, "evaluate")
+    if labels.shape != (len(images),):
+        raise ValueError(
+            f"evaluate expected one label for each image, got {len(images)} images and labels of shape {labels.shape}"
+        )
+    loss = SoftmaxCrossEntropy() if loss is None else loss
     loss_sum, predictions = 0.0, []
     for start in range(0, len(images), batch_size):
         part, right = images[start : start + batch_size], labels[start : start + batch_size]

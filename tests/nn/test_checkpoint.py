@@ -396,3 +396,28 @@ def test_a_checkpoint_of_an_earlier_release_goes_on(saved, tmp_path):
         expected.train(history=expected.load(tmp_path / "other" / path.name, "--model this --lr 0.1"))
     )
     assert_same_bits(run, expected)
+
+
+def test_an_optimizer_of_another_network_is_neither_saved_nor_filled(tmp_path):
+    run, other = Run(), Run(seed=9)
+    path = tmp_path / "c.safetensors"
+    with one_sentence(ValueError, "another network", "SGD(network"):
+        save_checkpoint(path, run.network, other.optimizer, History())
+    assert not path.exists()
+    run.save(path, History())
+    with one_sentence(ValueError, "another network", "SGD(network"):
+        load_checkpoint(path, run.network, other.optimizer)
+
+
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64])
+def test_generators_of_every_kind_go_on_where_they_were(kind, tmp_path):
+    def drop(seed):
+        dropout = Dropout(0.5, rng=np.random.Generator(kind(seed)))
+        return Network([("fc", Linear(4, 3, rng=0)), ("drop", dropout)]), dropout
+
+    net, dropout = drop(1)
+    dropout.draw((3, 5))
+    save_checkpoint(tmp_path / "c.safetensors", net, SGD(net, 0.1), History())
+    again, restored = drop(2)
+    load_checkpoint(tmp_path / "c.safetensors", again, SGD(again, 0.1))
+    assert np.array_equal(restored.draw((50, 5)), dropout.draw((50, 5)))

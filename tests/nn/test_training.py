@@ -1,5 +1,6 @@
 """The training loop: what it counts, what it repeats from a seed, and that it learns."""
 
+import copy
 import math
 
 import numpy as np
@@ -221,3 +222,34 @@ def test_pictures_that_hold_nan_are_named():
 def test_an_optimizer_of_another_network_is_refused():
     with one_sentence(ValueError, "another network", "SGD(network"):
         train(network(), pictures(), epochs=1, optimizer=SGD(network(), lr=0.1))
+
+
+def test_an_optimizer_of_some_of_the_layers_trains_those():
+    net = network()
+    last = list(net.layers)[-1]
+    before = {name: array.copy() for name, array in net.params.items()}
+    part = Network([(last, net.layers[last])])
+    train(net, pictures(), epochs=1, optimizer=SGD(part, lr=0.1), progress=False)
+    for name, array in net.params.items():
+        assert np.array_equal(array, before[name]) != name.startswith(f"{last}."), name
+
+
+def test_an_optimizer_of_your_own_needs_a_rate_and_a_step():
+    class Own:
+        lr = 0.1
+
+        def step(self):
+            for name, array in net.params.items():
+                array -= np.float32(self.lr) * net.grads[name]
+
+    net, twin = network(), network()
+    train(net, pictures(), epochs=1, optimizer=Own(), progress=False)
+    train(twin, pictures(), epochs=1, optimizer=SGD(twin, 0.1, momentum=0.0), progress=False)
+    for name, array in net.params.items():
+        np.testing.assert_allclose(array, twin.params[name], rtol=1e-5, atol=1e-7)
+
+
+def test_an_optimizer_of_a_copy_is_refused():
+    net = network()
+    with one_sentence(ValueError, "another network", "SGD(network"):
+        train(copy.deepcopy(net), pictures(), epochs=1, optimizer=SGD(net, lr=0.1))
