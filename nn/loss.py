@@ -38,10 +38,11 @@ class SoftmaxCrossEntropy(_Loss):
         self._saved = None
 
     def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
-        labels = check_labels(logits, labels, "SoftmaxCrossEntropy")
+        given, labels = labels, check_labels(logits, labels, "SoftmaxCrossEntropy")
         largest = logits.max(axis=1, keepdims=True)
         shifted = _subtract(logits, largest)
         log_sums = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        _spoil(log_sums, given, logits.shape[1])
         self._saved = shifted, log_sums, labels
         right = logits[np.arange(len(labels), like=labels), labels].astype(np.float64) - largest[:, 0]
         return _mean(log_sums[:, 0] - right, logits.dtype)
@@ -80,10 +81,11 @@ class LeNet5Loss(_Loss):
         self._saved = None
 
     def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
-        labels = check_labels(logits, labels, "LeNet5Loss")
+        given, labels = labels, check_labels(logits, labels, "LeNet5Loss")
         largest = np.maximum(logits.max(axis=1, keepdims=True), -self.j)
         shifted = _subtract(logits, largest)
         log_sums = largest + np.log(np.exp(-self.j - largest) + np.exp(shifted).sum(axis=1, keepdims=True))
+        _spoil(log_sums, given, logits.shape[1])
         self._saved = logits.copy(), log_sums, labels
         right = logits[np.arange(len(labels), like=labels), labels].astype(np.float64)
         return _mean(log_sums[:, 0] - right, logits.dtype)
@@ -116,15 +118,22 @@ def _mean(losses: np.ndarray, dtype: np.dtype) -> np.floating:
     return np.where(mean < np.inf, np.minimum(mean, np.finfo(dtype).max), mean).astype(dtype)[()]
 
 
-def as_labels(labels, who: str) -> np.ndarray:
-    """The labels as a NumPy array, whatever holds them: a list, a pandas Series, ..."""
+def as_labels(labels, who: str, classes: int | None = None, what: str = "label") -> np.ndarray:
+    """The labels as a NumPy array of whole numbers, whatever holds them: a list, a pandas Series, ... Their range is
+    checked if the number of classes is given, for NumPy would take -1 for the last."""
     try:
-        return np.asarray(labels)
+        array = np.asarray(labels)
     except Exception as error:  # what is converted decides which
         raise TypeError(
-            f"{who} cannot make an array of the labels, which are a {type(labels).__name__}; expected a NumPy array of "
-            "whole numbers"
+            f"{who} cannot make an array of the {what}s, which are a {type(labels).__name__}; expected a NumPy array "
+            "of whole numbers"
         ) from error
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"{who} expected whole numbers as {what}s, got {array.dtype}")
+    if classes is not None and array.size and not (array.min() >= 0 and array.max() < classes):
+        wrong = array[(array < 0) | (array >= classes)][0]
+        raise ValueError(f"{who} got the {what} {wrong}, expected 0 to {classes - 1} for {classes} classes")
+    return array
 
 
 def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray:
@@ -145,10 +154,16 @@ def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray
             f"{who} expected one label for each of the {len(logits)} rows of logits, got labels of shape "
             f"{tuple(labels.shape)}"
         )
-    # Labels on a graphics card are not looked at: to read them we would have to wait for it.
-    if isinstance(labels, np.ndarray) and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
-        wrong = labels[(labels < 0) | (labels >= logits.shape[1])][0]
-        raise ValueError(
-            f"{who} got the label {wrong}, expected 0 to {logits.shape[1] - 1} for {logits.shape[1]} classes"
-        )
+    if isinstance(labels, np.ndarray):
+        as_labels(labels, who, logits.shape[1])
     return np.asarray(labels, like=logits)
+
+
+def _spoil(log_sums: np.ndarray, labels, classes: int) -> None:
+    """Make log_sums NaN, and so the loss and the gradient, in the rows whose labels name no class.
+
+    That is for labels which were given on a graphics card. `check_labels` does not look at them: to read them it would
+    have to wait for the card. All others are checked already.
+    """
+    if type(labels) is type(log_sums) and not isinstance(labels, np.ndarray):
+        np.copyto(log_sums, np.nan, where=((labels < 0) | (labels >= classes))[:, None])

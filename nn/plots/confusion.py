@@ -10,18 +10,21 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import PowerNorm
 
+from nn.loss import as_labels
 from nn.plots.style import INK, picture, plain
 
 
 def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
     """Counts (num_classes, num_classes): row = true class, column = predicted class."""
     counts = np.zeros((num_classes, num_classes), dtype=np.int64)
-    pair = np.asarray(labels), np.asarray(predictions)
-    for what, classes in zip(("label", "prediction"), pair, strict=True):
-        outside = classes[(classes < 0) | (classes >= num_classes)]
-        if outside.size:  # NumPy would count -1 as the last class
-            raise ValueError(f"confusion_matrix got the {what} {outside[0]}, expected 0 to {num_classes - 1}")
-    np.add.at(counts, pair, 1)
+    labels = as_labels(labels, "confusion_matrix", num_classes)
+    predictions = as_labels(predictions, "confusion_matrix", num_classes, "prediction")
+    if labels.ndim != 1 or labels.shape != predictions.shape:
+        raise ValueError(
+            f"confusion_matrix expected one label for each prediction, got labels of shape {labels.shape} and "
+            f"predictions of shape {predictions.shape}"
+        )
+    np.add.at(counts, (labels, predictions), 1)
     return counts
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nn.loss import as_labels
 from nn.plots.style import RIGHT, WRONG, picture, plain, show_image
 
 
@@ -23,7 +24,11 @@ def mistakes(
     One row for the pictures that all networks misread and one for those that a single network misreads; in
     each row the mistakes made with the most confidence come first.
     """
-    labels = np.asarray(labels)
+    labels = as_labels(labels, "mistakes", len(class_names))
+    if labels.shape != (len(images),):
+        raise ValueError(
+            f"mistakes expected one label for each image, got {len(images)} images and labels of shape {labels.shape}"
+        )
     answers = {name: np.asarray(p).argmax(axis=1) for name, p in probabilities.items()}
     confidences = {name: np.asarray(p).max(axis=1) for name, p in probabilities.items()}
     rows = _sort_mistakes(labels, answers, confidences)

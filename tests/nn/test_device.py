@@ -8,7 +8,7 @@ import pytest
 
 from layers import Conv2d, Dropout, EuclideanRBF, Flatten, Linear, MaxPool2d, ReLU, Tanh
 from models import alexnet_small, lenet
-from nn import SGD, Network, SoftmaxCrossEntropy
+from nn import SGD, LeNet5Loss, Network, SoftmaxCrossEntropy
 from nn.checkpoint import load_checkpoint, save_checkpoint
 from nn.data import Dataset
 from nn.data import augmentation as augment
@@ -180,6 +180,20 @@ def test_labels_that_name_no_class_are_refused(card):
     logits = net.forward(move(pictures().images, "cuda"), training=True)
     with one_sentence(ValueError, "label 4", "0 to 3"):
         SoftmaxCrossEntropy().forward(logits, np.full(40, 4))
+
+
+@pytest.mark.parametrize("make", [SoftmaxCrossEntropy, LeNet5Loss])
+def test_labels_on_the_card_that_name_no_class_make_the_loss_nan(card, make):
+    """They are not looked at before, as that would mean to wait; but -1 must not count as the last class."""
+    logits = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    labels, loss = np.array([0, 1, 2, 0]), make()
+    expected = make().forward(logits, labels)
+    assert float(loss.forward(move(logits, "cuda"), move(labels, "cuda"))) == pytest.approx(float(expected), rel=1e-6)
+    assert np.isfinite(move(loss.backward(), "cpu")).all()
+    labels[2] = -1
+    assert np.isnan(float(loss.forward(move(logits, "cuda"), move(labels, "cuda"))))
+    dlogits = move(loss.backward(), "cpu")
+    assert np.isnan(dlogits[2]).all() and np.isfinite(dlogits[[0, 1, 3]]).all()
 
 
 # -------------------------------------------------------------------------------------------------- using it

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from layers import Flatten, Linear
 from models import lenet
-from nn import LeNet5Loss, SoftmaxCrossEntropy
+from nn import LeNet5Loss, Network, SoftmaxCrossEntropy
 from nn.data import Dataset
-from nn.plots import confusion_matrix
+from nn.plots import confusion_matrix, mistakes
 from nn.training import evaluate
 from tests.checks import one_sentence
 
@@ -106,3 +107,77 @@ def test_what_refuses_to_be_an_array():
 def test_a_confusion_matrix_counts_no_class_below_0(pair):
     with one_sentence(ValueError, "confusion_matrix", "0 to 1"):
         confusion_matrix(*pair, 2)
+
+
+class Bare:
+    """Has nothing of an array but what makes one of it."""
+
+    def __init__(self, values):
+        self.hidden = np.asarray(values)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.hidden, dtype)
+
+
+class Interface:
+    def __init__(self, values):
+        self.hidden = np.asarray(values)
+        self.__array_interface__ = self.hidden.__array_interface__
+
+
+@pytest.mark.parametrize("holder", [Bare, Interface])
+def test_what_has_neither_a_length_nor_a_dtype(holder):
+    network, images = lenet(rng=0), np.random.default_rng(0).random((6, 28, 28, 1), np.float32)
+    labels = np.array([0, 3, 1, 9, 2, 0])
+    assert evaluate(network, images, holder(labels))[:2] == evaluate(network, images, labels)[:2]
+    with one_sentence(ValueError, "label", -3, "0 to 9"):
+        evaluate(network, images, holder(-labels))
+    assert np.array_equal(confusion_matrix(holder(labels), holder(labels), 10), confusion_matrix(labels, labels, 10))
+
+
+@pytest.mark.parametrize(
+    "labels, kind",
+    [
+        (Refuses(), TypeError),
+        (object(), TypeError),
+        (None, TypeError),
+        ("0123", TypeError),
+        (b"0123", TypeError),
+        (iter([0, 1, 2, 0]), TypeError),
+        ({0, 1, 2}, TypeError),
+        ([[0], [1, 2]], TypeError),
+        ([2**70] * 4, TypeError),
+        (np.zeros(4), TypeError),
+        (np.zeros(4, bool), TypeError),
+        (np.array([0, 1, 2, 0], object), TypeError),
+        (2, ValueError),
+        (np.zeros((4, 1), int), ValueError),
+        (np.matrix([[0, 1, 2, 0]]), ValueError),
+        ([0, 1, 2], ValueError),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_every_reader_of_labels_refuses_what_are_none_in_a_sentence_of_its_own(labels, kind, tmp_path):
+    network, images = (
+        Network([("flatten", Flatten()), ("out", Linear(4, 3, rng=0))]),
+        np.zeros((4, 2, 2, 1), np.float32),
+    )
+    right = np.zeros(4, int)
+    for name, call in {
+        "evaluate": lambda: evaluate(network, images, labels),
+        "SoftmaxCrossEntropy": lambda: SoftmaxCrossEntropy().forward(np.zeros((4, 3)), labels),
+        "confusion_matrix": lambda: confusion_matrix(labels, right, 3),
+        "mistakes": lambda: mistakes(tmp_path / "a.png", images, labels, {"LeNet": np.eye(3)[right]}, "abc"),
+    }.items():
+        with one_sentence(kind, name, "label"):
+            call()
+    with one_sentence((TypeError, ValueError), "confusion_matrix", "prediction"):
+        confusion_matrix(right, labels, 3)
+
+
+def test_no_mistake_is_drawn_under_the_name_of_another_class(tmp_path):
+    images, answers = np.zeros((2, 4, 4, 1)), {"LeNet": np.eye(3)[[0, 1]]}
+    for wrong in (-1, 3):
+        with one_sentence(ValueError, "mistakes", "label", wrong, "0 to 2"):
+            mistakes(tmp_path / "a.png", images, [1, wrong], answers, "abc")
