@@ -30,8 +30,8 @@ MISTAKES: list[Mistake] = [
     Mistake(CONFUSION, "np.where(off_diagonal, matrix, np.nan)", "np.where(off_diagonal, matrix.T, np.nan)", COMPARED),
     Mistake(
         CONFUSION,
-        "np.asarray(labels), np.asarray(predictions)",
-        "np.asarray(predictions), np.asarray(labels)",
+        "np.add.at(counts, (labels, predictions), 1)",
+        "np.add.at(counts, (predictions, labels), 1)",
         COMPARED,
     ),
     Mistake(CONFUSION, "ndenumerate(matrix)", "ndenumerate(matrix.T)", COMPARED),

@@ -6,6 +6,9 @@ CLASSIFY, CROPS, WINDOWS = "examples/classify.py", "examples/crops.py", "example
 EXPLAIN, SUBJECT, RENDER = "examples/explain.py", "examples/step_subject.py", "examples/render.py"
 BENCHMARK, NAMED, ANSWERS = "examples/benchmark.py", "examples/named_classifiers.py", "examples/microscope_answers.py"
 
+RECIPES, COMPARE, ABLATIONS = "examples/recipes.py", "examples/compare.py", "examples/ablations.py"
+
+PINNED = ("examples/test_recipes.py",)
 CLASSIFIED = ("examples/test_classify.py",)
 CROPPED = ("examples/test_crops.py", "examples/test_crop_windows.py")
 EXPLAINED = ("examples/test_explain.py",)
@@ -63,4 +66,45 @@ MISTAKES: list[Mistake] = [
     # The microscope's answers
     Mistake(ANSWERS, "gradient.argmax() if target is None", "0 if target is None", ASKED),
     Mistake(ANSWERS, "dy = self._without_silenced(dy)", "dy = dy", ASKED),
+    # Recipes
+    Mistake(RECIPES, "momentum: float = 0.9", "momentum: float = 0.8", PINNED),
+    Mistake(RECIPES, "batch_size=128,\n        lr=0.01,", "batch_size=128,\n        lr=0.02,", PINNED),
+    Mistake(RECIPES, '{"bias": 0, "fc4.weight": 7.5, "fc5', '{"fc4.weight": 7.5, "fc5', PINNED),
+    Mistake(RECIPES, '{"bias": 0, "fc4.weight": 250}', '{"bias": 0, "fc4.weight": 25}', PINNED),
+    Mistake(RECIPES, "[120, 10, 10]", "[130, 5, 5]", PINNED),
+    Mistake(RECIPES, "epochs=16, batch_size=64, lr=0.5", "epochs=16, batch_size=64, lr=0.05", PINNED),
+    Mistake(RECIPES, "schedule=Plateau", "schedule=one_cycle", PINNED),
+    Mistake(RECIPES, 'augment=("crop", "mirror", "colour")', 'augment=("crop", "mirror")', PINNED),
+    Mistake(RECIPES, 'loss=LeNet5Loss, levels="lenet5"', 'levels="lenet5"', PINNED),
+    Mistake(RECIPES, "np.float32(1 / 255)", "np.float32(1)", PINNED),
+    # The comparison
+    Mistake(COMPARE, "weight_decay=contestant.weight_decay)", "weight_decay=0.0)", PINNED),
+    Mistake(COMPARE, "schedule=one_cycle(contestant.learning_rate)", "schedule=None", PINNED),
+    Mistake(COMPARE, "standardised(test_set, mean,", "standardised(test_set, test_set.images.mean(),", PINNED),
+    Mistake(COMPARE, "MOMENTUM = 0.9", "MOMENTUM = 0.8", PINNED),
+    Mistake(COMPARE, "weight_decay=5e-4", "weight_decay=5e-3", PINNED),
+    Mistake(COMPARE, '"train_accuracy": train_accuracy', '"train_accuracy": 1 - train_accuracy', PINNED),
+    Mistake(
+        COMPARE,
+        "confusion_matrix(test_set.labels, predictions,",
+        "confusion_matrix(predictions, test_set.labels,",
+        PINNED,
+    ),
+    Mistake(COMPARE, "np.mean(predictions == test_set.labels)", "train_accuracy", PINNED),
+    # What the paper's ideas are worth
+    Mistake(ABLATIONS, "for crop in crops], axis=0)", "for crop in crops[:1]], axis=0)", PINNED),
+    Mistake(
+        ABLATIONS,
+        'setdefault("crops, centre", []).append(centre)',
+        'setdefault("crops, centre", []).append(ten)',
+        PINNED,
+    ),
+    Mistake(ABLATIONS, "[epochs - 2, 1, 1]", "[epochs - 4, 2, 2]", PINNED),
+    Mistake(ABLATIONS, "decay_multipliers=recipe.decay_multipliers,", "", PINNED),
+    Mistake(
+        ABLATIONS,
+        "return error(network, preparation, test_set), 1 - right",
+        "return error(network, preparation, test_set), right",
+        PINNED,
+    ),
 ]
