@@ -9,7 +9,9 @@ from PIL import Image
 
 from examples import classify
 from models import alexnet_small, lenet, load_classifier
+from nn import plots
 from nn.data.preparation import Preparation
+from nn.looking import occlusion, saliency
 
 CLASSES = ["red", "green", "blue", "black", "white", "grey"]
 
@@ -184,3 +186,33 @@ def test_a_picture_made_to_fill_the_memory(weights, tmp_path, capsys, monkeypatc
 def test_weights_that_are_none(folder, tmp_path, capsys):
     assert "neither a file of weights nor one of" in refused(capsys, folder, "--weights", "nothing")
     assert "notes.txt" in refused(capsys, folder, "--weights", folder / "notes.txt")
+
+
+def test_what_is_drawn_of_where_the_network_looks(weights, folder, tmp_path, monkeypatch):
+    """Of each picture the part that the network reads, and both ways of looking at its answer's class."""
+    drawn = {}
+    monkeypatch.setattr(plots, "looks", lambda path, *arguments: drawn.update(looks=arguments))
+    monkeypatch.setattr(plots, "answers", lambda path, *arguments: drawn.update(answers=arguments))
+    for name, colour in (("b.png", (10, 200, 30)), ("c.png", (250, 240, 5))):
+        pixels = np.full((32, 32, 3), colour, np.uint8)
+        pixels[5:9, 20:30] = 255 - pixels[5:9, 20:30]
+        Image.fromarray(pixels).save(tmp_path / name)
+    run(tmp_path / "b.png", tmp_path / "c.png", "--weights", weights, "--look", "--out", tmp_path / "out")
+    network = load_classifier(weights).network
+    titles, seen, probabilities, looks, names = drawn["looks"]
+    assert titles == drawn["answers"][0] == ["b.png", "c.png"] and list(names) == CLASSES
+    assert [list(p) for p in drawn["answers"][2]] == [list(p) for p in probabilities]
+    labels = []
+    for n, name in enumerate(titles):
+        middle = np.asarray(Image.open(tmp_path / name))[2:30, 2:30]
+        assert np.array_equal(seen[n], middle)
+        x = ((middle / 255 - 0.5) / 0.25).astype(np.float32)
+        expected = network.predict(x[None])[0]
+        np.testing.assert_allclose(probabilities[n], expected, atol=1e-6)
+        label = int(expected.argmax())
+        labels.append(label)
+        fall, gradient = looks[n]
+        np.testing.assert_allclose(fall, occlusion(network, x, label), atol=1e-6)
+        np.testing.assert_allclose(gradient, saliency(network, x, label), rtol=1e-4, atol=1e-9)
+        assert fall.shape != gradient.shape or not np.allclose(fall, gradient)
+    assert any(labels), "else class 0 could be looked at whatever the answer is"
