@@ -124,10 +124,13 @@ def test_an_interrupt_that_was_swallowed_is_still_one(capsys):
             signal.raise_signal(signal.SIGINT)
         raise RuntimeError("no compiled object yet")
 
-    before = signal.getsignal(signal.SIGINT)
-    assert ended(capsys, work, failures=(RuntimeError,)) == (130, "\nsome: stopped by Ctrl-C\n")
-    assert ended(capsys, work) == (130, "\nsome: stopped by Ctrl-C\n")
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the tests run in the background
+    try:
+        assert ended(capsys, work, failures=(RuntimeError,)) == (130, "\nsome: stopped by Ctrl-C\n")
+        assert ended(capsys, work) == (130, "\nsome: stopped by Ctrl-C\n")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_run_program_leaves_no_traceback(capsys):
@@ -144,9 +147,13 @@ def test_ctrl_c_in_the_benchmark(tmp_path):
     """A real one, sent as a terminal does: to the program and to the processes that it has started."""
     command = [sys.executable, "-m", "examples.benchmark", "--only", "LeNet training, 1", "--rounds", "100000"]
     command += ["--without-rivals", "--out", str(tmp_path)]
-    program = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # where the tests run in the background it is ignored
+    try:
+        program = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "rivals: none" in program.stdout.readline()
     os.killpg(program.pid, signal.SIGINT)
     _, said = program.communicate(timeout=60)
