@@ -21,7 +21,7 @@ help:
 	@echo 'make coverage     run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
 	@echo 'make reliability  kill and interrupt trainings, damage files, train for long: eight minutes of what make test does in short'
 	@echo 'make mutants      make one small mistake at a time in layers and kernels, and see that a test notices (25 minutes)'
-	@echo 'make planted      make wrong pictures, programs and recipes, one mistake at a time, and see that a test notices (10 minutes)'
+	@echo 'make planted      make wrong pictures, programs and recipes, one mistake at a time, and see that a test notices (20 minutes)'
 	@echo 'make bench        measure our speed beside PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
 	@echo 'make lint         check style and formatting with ruff'
 	@echo 'make clean        remove .venv and everything else that can be made again (runs/ stays)'

@@ -1,6 +1,6 @@
 """Do the tests notice a wrong picture or recipe? Plant one mistake at a time, and run the tests that should see it.
 
-    python -m tests.planted                     every mistake of the lists, planted_plots.py and planted_programs.py
+    python -m tests.planted                     every mistake of the lists, planted_*.py
     python -m tests.planted --only confusion    those with this word in their file or their source
     python -m tests.planted --list              what would be planted
 
@@ -24,13 +24,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests import planted_plots, planted_programs
+from tests import planted_plots, planted_programs, planted_training
 from tests.mutants import FOLDERS
 from tests.planted_mistake import ROOT, Mistake
 
 PATIENCE = 600  # seconds; a mistake may loop for ever
 MOST_SURVIVORS = 0.05
-MISTAKES = [*planted_plots.MISTAKES, *planted_programs.MISTAKES]
+MISTAKES = [*planted_plots.MISTAKES, *planted_programs.MISTAKES, *planted_training.MISTAKES]
 
 
 class Copy:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import ListedColormap, PowerNorm
 
 from nn.loss import as_labels
 from nn.plots.style import INK, picture, plain
@@ -41,7 +41,9 @@ def confusion_matrices(path: str | Path, matrices: Mapping[str, np.ndarray], cla
     off_diagonal = ~np.eye(num_classes, dtype=bool)
     most = max([1, *(int(matrix[off_diagonal].max(initial=0)) for matrix in matrices.values())])
     long_names = max(len(name) for name in class_names) > 3
-    colours = matplotlib.colormaps["Oranges"].with_extremes(bad="#e3e9f0", under="white")  # diagonal; no mistakes
+    table = matplotlib.colormaps["Oranges"](range(256))
+    table[0] = 1  # no mistakes are white; older versions of matplotlib draw what lies under the scale as its lowest
+    colours = ListedColormap(table).with_extremes(bad="#e3e9f0", under="white")  # bad: the diagonal
     # A scale of square roots keeps few mistakes visible beside many; 0 lies under it and stays white.
     scale = PowerNorm(0.5, vmin=0.2, vmax=max(8, most * 1.3))
     with picture(path, 11, 6.2 if long_names else 5.9) as figure:

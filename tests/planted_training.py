@@ -1,0 +1,109 @@
+"""Mistakes in the recipes, the programs that train and the models, for `python -m tests.planted`."""
+
+from tests.planted_mistake import Mistake
+
+PUBLISHED = ("examples/test_recipes.py",)
+SETTINGS = ("examples/test_training_settings.py",)
+
+RECIPES, COMPARE = "examples/recipes.py", "examples/compare.py"
+ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train.py"
+TWO_GPUS = "examples/two_gpus.py"
+ALEXNET, CIFAR, LENET = "models/alexnet.py", "models/cifar.py", "models/lenet.py"
+
+MISTAKES: list[Mistake] = [
+    # Recipes
+    Mistake(RECIPES, "lr=0.01,", "lr=0.02,", PUBLISHED),
+    Mistake(RECIPES, "epochs=90", "epochs=60", PUBLISHED),
+    Mistake(RECIPES, "schedule=Plateau,", "schedule=one_cycle,", PUBLISHED),
+    Mistake(RECIPES, '{"bias": 0, "fc4.weight": 7.5,', '{"bias": 1, "fc4.weight": 7.5,', PUBLISHED),
+    Mistake(RECIPES, '"fc5.weight": 7.5', '"fc5.weight": 1', PUBLISHED),
+    Mistake(RECIPES, '"fc4.weight": 250', '"fc4.weight": 25', PUBLISHED),
+    Mistake(RECIPES, "[120, 10, 10]", "[100, 20, 20]", PUBLISHED),
+    Mistake(RECIPES, "[11, 2, 1]", "[10, 3, 1]", PUBLISHED),
+    Mistake(RECIPES, "- channel_mean**2", "", PUBLISHED),
+    Mistake(
+        RECIPES,
+        'cut = random_crop if "crop" in augment else',
+        'cut = random_crop if "crop" not in augment else',
+        PUBLISHED,
+    ),
+    Mistake(RECIPES, "images = mirror(images, rng)", "images = images[:, :, ::-1]", PUBLISHED),
+    Mistake(RECIPES, "range(0, len(train_set), 1000)", "range(0, len(train_set) - 999, 1000)", PUBLISHED),
+    # Comparing
+    Mistake(COMPARE, "weight_decay=5e-4", "weight_decay=0.0", SETTINGS),
+    Mistake(
+        COMPARE, "batch_size=options.batch_size,\n        optimizer", "batch_size=64,\n        optimizer", SETTINGS
+    ),
+    Mistake(
+        COMPARE,
+        "sets = standardised(train_set, mean, std), standardised(test_set, mean, std)",
+        "sets = standardised(train_set, mean, std), standardised(test_set, *pixel_statistics(test_set))",
+        SETTINGS,
+    ),
+    Mistake(
+        COMPARE,
+        "evaluate(network, train_set.images, train_set.labels)",
+        "evaluate(network, test_set.images, test_set.labels)",
+        SETTINGS,
+    ),
+    Mistake(COMPARE, "(test_set.labels, predictions, test_set", "(predictions, test_set.labels, test_set", SETTINGS),
+    Mistake(COMPARE, "learning_rate=options.alexnet_lr", "learning_rate=options.lenet_lr", SETTINGS),
+    # Ablations
+    Mistake(ABLATIONS, "recipe.weight_decay,\n", "0.0,\n", SETTINGS),
+    Mistake(ABLATIONS, "lr_multipliers=recipe.lr_multipliers,", "", SETTINGS),
+    Mistake(
+        ABLATIONS,
+        "prepare=make_prepare(preparation, augment, train_set)",
+        "prepare=make_prepare(preparation, (), train_set)",
+        SETTINGS,
+    ),
+    Mistake(ABLATIONS, "for crop in crops]", "for crop in crops[4:5]]", SETTINGS),
+    Mistake(ABLATIONS, "for crop in crops]", "for crop in crops[:5]]", SETTINGS),
+    Mistake(
+        ABLATIONS,
+        'errors.setdefault("crops, ten", []).append(ten)',
+        'errors.setdefault("crops, ten", []).append(centre)',
+        SETTINGS,
+    ),
+    Mistake(ABLATIONS, "ddof=1", "ddof=0", SETTINGS),
+    # Figure 1
+    Mistake(FIGURE1, "SGD(network, rate, momentum=0.9)", "SGD(network, rate, momentum=0.8)", SETTINGS),
+    Mistake(
+        FIGURE1, "SGD(network, rate, momentum=0.9)", "SGD(network, rate, momentum=0.9, weight_decay=0.5)", SETTINGS
+    ),
+    Mistake(
+        FIGURE1,
+        "network.forward(images - mean, training=True)",
+        "network.forward(images / np.float32(1), training=True)",
+        SETTINGS,
+    ),
+    Mistake(FIGURE1, "TARGET, BATCH, PROBE, EVERY = 0.25, 128", "TARGET, BATCH, PROBE, EVERY = 0.3, 128", SETTINGS),
+    Mistake(FIGURE1, "(answers != probe.labels)", "(answers == probe.labels)", SETTINGS),
+    Mistake(FIGURE1, 'min(done, key=lambda row: row["steps"]', 'max(done, key=lambda row: row["steps"]', SETTINGS),
+    # Training anything
+    Mistake(TRAIN, "recipe.weight_decay, options.form,", 'recipe.weight_decay, "paper",', SETTINGS),
+    Mistake(TRAIN, "multipliers = recipe.lr_multipliers, recipe.decay_multipliers", "multipliers = {}, {}", SETTINGS),
+    Mistake(TRAIN, "recipe.momentum, recipe.weight_decay, options", "0.9, recipe.weight_decay, options", SETTINGS),
+    Mistake(TRAIN, "batch_size=run.recipe.batch_size,", "", SETTINGS),
+    Mistake(
+        TRAIN,
+        "make_prepare(run.preparation, run.recipe.augment, run.train_set)",
+        "make_prepare(run.preparation, (), run.train_set)",
+        SETTINGS,
+    ),
+    Mistake(TRAIN, "(0.5, 0.75, 0.9)", "(0.5, 0.75)", SETTINGS),
+    Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/test_train.py",)),
+    # Two graphics cards
+    Mistake(TWO_GPUS, "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4", "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-3", SETTINGS),
+    Mistake(TWO_GPUS, "(images - images.mean()) /", "images /", SETTINGS),
+    # Models
+    Mistake(CIFAR, 'std = 0.0001 if name == "conv1"', 'std = 0.001 if name == "conv1"', ("models/test_cifar.py",)),
+    Mistake(CIFAR, "alpha=5e-5 / 9", "alpha=5e-5", ("models/test_cifar.py",)),
+    Mistake(
+        ALEXNET,
+        '("conv2", "conv4", "conv5", "fc6", "fc7")',
+        '("conv2", "conv4", "conv5", "fc6")',
+        ("models/test_alexnet.py",),
+    ),
+    Mistake(LENET, "4 * xavier_uniform", "1 * xavier_uniform", ("models/test_lenet.py",)),
+]
