@@ -69,10 +69,10 @@ class Copy:
             return f"no end within {PATIENCE} seconds"
         if done.returncode == 0:
             return None
-        if done.returncode in (4, 5):  # pytest's way to say that there are no such tests
-            raise RuntimeError(done.stdout + done.stderr)
         failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        return failed[0].split(" - ")[0] if failed else done.stdout[-300:]
+        if not failed:  # killed, or there are no such tests: that notices nothing
+            raise RuntimeError(f"pytest ended with status {done.returncode}: {done.stdout}{done.stderr}")
+        return failed[0].split(" - ")[0]
 
 
 def run(mistakes: list[Mistake], workers: int) -> dict[Mistake, str | None]:

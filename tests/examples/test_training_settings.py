@@ -229,7 +229,13 @@ def test_figure_1_s_descent_step_by_step(monkeypatch, capsys):
     monkeypatch.setattr(figure1, "PROBE", 20)
     monkeypatch.setattr(figure1, "TARGET", 0.0)
     rate, seed = 1e-4, 3
+    made = []
+    monkeypatch.setattr(
+        figure1, "SGD", lambda *arguments, **settings: made.append(SGD(*arguments, **settings)) or made[-1]
+    )
     found = figure1.run("ReLU", rate, seed, pictures, most_steps=6)
+    # Few small steps hardly show a small weight decay; the paper's figure has no regularisation at all.
+    assert [(sgd.lr, sgd.momentum, sgd.weight_decay, sgd.form) for sgd in made] == [(rate, 0.9, 0, "paper")]
 
     mean = pictures.images.mean(axis=0)
     weight, bias = (networks[1].params[f"fc4.{name}"].astype(np.float64) for name in ("weight", "bias"))
