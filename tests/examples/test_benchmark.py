@@ -1,5 +1,7 @@
 """The benchmark measures ours without any rival, says one sentence when misused, and compares equal networks."""
 
+import argparse
+import io
 import json
 import os
 import subprocess
@@ -63,6 +65,52 @@ def broken_torch(folder):
 def test_ratios_are_medians_of_pairs():
     case = {"seconds": {"ours": [1.0, 2.0, 9.0], "torch": [2.0, 8.0, 10.0]}}
     assert benchmark.ratio(case, "torch") == 0.5
+
+
+def test_a_turn_tells_what_one_step_takes():
+    worker = benchmark.Worker.__new__(benchmark.Worker)
+    worker.name = "ours"
+    worker.process = argparse.Namespace(stdin=io.StringIO(), stdout=io.StringIO("2.0\n"))
+    assert worker.seconds(4) == 0.5 and worker.process.stdin.getvalue() == "4\n"
+
+
+class Engine:
+    """A worker in this process, whose turns take what is written here: 2 ms an image, but 14 every third turn."""
+
+    def __init__(self, engine, case, folder, environment):
+        self.images, self.turns = case[2], 0
+        np.save(f"{folder}/outputs-{engine}.npy", np.ones((1, 10)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def seconds(self, steps):
+        self.turns += 1
+        return self.images * (0.014 if self.turns % 3 == 0 else 0.002)
+
+    def finish(self):
+        return 1
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    monkeypatch.setattr(benchmark, "Worker", Engine)
+    monkeypatch.setattr(benchmark, "REST_SECONDS", 0)
+
+
+def test_the_share_of_the_matrix_products_rate_is_that_of_a_usual_turn(engine, monkeypatch):
+    monkeypatch.setattr(benchmark, "SMALL", 0)  # one worker for all rounds
+    case = benchmark.measure(("LeNet", "forward", 2), ["ours"], 5, 1, rate=1e9)
+    assert case["seconds"]["ours"].count(0.028) == 2 and case["seconds"]["ours"].count(0.004) == 3
+    assert case["of the matrix product's rate"] == pytest.approx(2 * 2 * 416_520 / 0.004 / 1e9)
+
+
+def test_the_scale_is_in_seconds_an_image(engine):
+    found = benchmark.scale(threads=2, rounds=5)
+    assert len(found) == 8 and all(seconds == pytest.approx(0.002) for seconds in found.values())
 
 
 @pytest.mark.parametrize("task", ["training", "forward"])

@@ -1,5 +1,6 @@
 """Stepping through a network: the stops, their drawings, the keys at the prompt, one number taken apart, bad input."""
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ from PIL import Image
 
 from examples import step_through
 from examples.step_pages import LOSSES, walk
-from examples.step_subject import MADE_FOR
+from examples.step_subject import MADE_FOR, the_picture
 from models import lenet
 from models.pretrained import MODELS
 from nn import LeNet5Loss, SoftmaxCrossEntropy
+from nn.data import digits
+from nn.data.preparation import Preparation
 from nn.inspection import activations, gradients
 
 LAYERS = list(lenet(rng=0).layers)
@@ -58,6 +61,25 @@ def refused(capsys, *arguments):
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("step_through: ") and err.count("\n") == 1
     return err
+
+
+@pytest.mark.parametrize("channels, number", [(1, 37), (3, 5)])
+def test_the_picture_is_the_one_that_the_network_is_least_sure_of(channels, number):
+    """Where it is sure all gradients are next to 0, and there is nothing to see."""
+    asked = []
+
+    def probabilities(images):
+        asked.extend(images)
+        sure = np.linspace(0.6, 0.9, len(images))
+        sure[number] = 0.5
+        return np.stack([1 - sure, sure], axis=1)
+
+    names = tuple("0123456789") if channels == 1 else ("car", "dog")
+    preparation = Preparation((28, 28), channels, (28, 28))
+    classifier = argparse.Namespace(class_names=names, preparation=preparation, probabilities=probabilities)
+    picture, label = the_picture(classifier, None, seed=1)
+    assert np.array_equal(picture, asked[number])
+    assert label == (digits()[1].labels[100 + number] if channels == 1 else 0)
 
 
 def test_every_stop_without_a_terminal(capsys):
