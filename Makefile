@@ -9,14 +9,15 @@ INTERPRETED := tests/nn/test_kernels.py tests/nn/data/test_augmentation.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons microscope test test-cuda coverage reliability mutants planted bench lint clean
+.PHONY: help demo crops lessons microscope test test-slow test-cuda coverage reliability mutants planted bench lint clean
 
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops        show LeNet and AlexNet ever smaller pieces of cats, dogs, cars and callipers; results in runs/crops/'
 	@echo 'make lessons      run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
 	@echo 'make microscope   write a page that shows what LeNet computes of a digit you draw; it is in runs/microscope/'
-	@echo 'make test         run the tests'
+	@echo 'make test         run the tests, all but those that take long (three or four minutes)'
+	@echo 'make test-slow    run those that take long (four minutes more)'
 	@echo 'make test-cuda    run the tests that need a graphics card (installs CuPy and the libraries of CUDA 12)'
 	@echo 'make coverage     run the tests and tell which lines and branches of nn, layers and models they miss (10 minutes)'
 	@echo 'make reliability  kill and interrupt trainings, damage files, train for long: eight minutes of what make test does in short'
@@ -43,11 +44,14 @@ microscope: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
+test-slow:
+	@$(MAKE) --no-print-directory test ARGS='-m slow $(ARGS)'
+
 # Twice: compiled kernels cannot be watched line by line, so their tests run again as plain Python. And once with nothing
 # compiled before, because the kernel that is written in the compiler's own language is only run by compiling it.
 coverage: .venv/installed-coverage
 	rm -rf .coverage .coverage-kernels
-	NUMBA_CACHE_DIR='$(CURDIR)/.coverage-kernels' $(BIN)/python -m coverage run -m pytest $(ARGS)
+	NUMBA_CACHE_DIR='$(CURDIR)/.coverage-kernels' $(BIN)/python -m coverage run -m pytest -m 'not oracle' $(ARGS)
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run --append -m pytest $(INTERPRETED)
 	$(BIN)/python -m coverage report
 

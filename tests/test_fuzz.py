@@ -1,8 +1,11 @@
 """Damaged files of every format load, or are refused in one sentence, in bounded time and memory."""
 
+import pytest
+
 from tests import fuzz
 
 
+@pytest.mark.slow
 def test_five_hundred_damaged_files():
     counts, wrong = fuzz.run(500)
     assert not wrong, "\n".join(wrong)

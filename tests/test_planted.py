@@ -37,6 +37,7 @@ def test_a_list_that_has_rotted_is_refused_in_a_sentence(mistake, message):
         mistake.source()
 
 
+@pytest.mark.slow
 def test_one_is_noticed_and_one_is_not(monkeypatch, capsys):
     before = (ROOT / "nn" / "report.py").read_bytes()
     monkeypatch.setattr(planted, "MISTAKES", [NOTICED, SURVIVES])

@@ -20,10 +20,12 @@ def runs(tmp_path_factory):
     return reliability.alone(tmp_path_factory.mktemp("alone"))
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_bits(runs):
     kept(reliability.kills(2, runs))
 
 
+@pytest.mark.slow
 def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(runs):
     """The moment at which there is none of its name: the one before it is used."""
     out = runs.folder / "renames"
@@ -39,6 +41,7 @@ def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(runs):
     assert reliability.results(out) == runs.expected["lenet"]
 
 
+@pytest.mark.slow
 def test_trainings_side_by_side(runs):
     kept(reliability.side_by_side(runs))
 
@@ -47,6 +50,7 @@ def test_threads_that_predict():
     kept(reliability.predicting(3))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not reliability.resident(), reason="this system does not tell how much memory a process has")
 def test_memory_stays_the_same():
     kept(reliability.soak("LeNet", 300) + reliability.soak("small AlexNet", 30))
@@ -59,6 +63,7 @@ def test_what_is_not_kept_shows(monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[-1].split() == ["nothing", "breaks", "50", "49", "one", "did"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not reliability.resident(), reason="this system does not tell how much memory a process has")
 def test_a_leak_shows():
     """A tenth of a megabyte a step."""

@@ -32,6 +32,7 @@ def test_one_sentence_status_2_and_nothing_written(place, tmp_path, capsys, monk
     assert invocations.everything(place["digits"].parent) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", sorted({program for program, _, _ in CASES}))
 def test_as_somebody_would_type_it(place, tmp_path, program):
     """One of each program's cases as a process of its own."""

@@ -45,6 +45,7 @@ def test_misuse_gets_one_sentence(arguments, words, tmp_path, capsys):
     assert said.count("\n") == 1 and all(word in said for word in words)
 
 
+@pytest.mark.slow
 def test_an_engine_that_dies_gets_one_sentence(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(benchmark, "installed", lambda package: package != "onnxruntime")
     monkeypatch.setattr(benchmark, "RIVALS", {"no such engine": "numpy"})

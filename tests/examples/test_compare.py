@@ -103,6 +103,7 @@ def test_what_is_printed(finished):
     assert "\r" not in err
 
 
+@pytest.mark.slow
 def test_a_second_run_replaces_the_first_and_repeats_it(finished, few_digits, capsys):
     folder = finished[0]
     before = json.loads((folder / "results.json").read_text(encoding="utf-8"))
@@ -121,6 +122,7 @@ def test_a_second_run_replaces_the_first_and_repeats_it(finished, few_digits, ca
         assert before[name]["test_accuracy"] == after[name]["test_accuracy"]
 
 
+@pytest.mark.slow
 def test_colour_pictures_with_named_classes_and_test_pictures(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 3

@@ -52,6 +52,7 @@ def test_train(card, few_digits, tmp_path):
     assert train.main([*arguments, "--out", str(tmp_path / "again"), "--resume"]) == 0
 
 
+@pytest.mark.slow
 @on_a_plain_card
 def test_compare(card, few_digits, tmp_path):
     found = []
@@ -73,6 +74,7 @@ def test_classify(card, picture, tmp_path, capsys):
     assert (tmp_path / "cuda" / "looks.png").is_file()
 
 
+@pytest.mark.slow
 @on_a_plain_card
 def test_crops(card, tmp_path):
     found = []

@@ -158,6 +158,7 @@ def test_all_layers_of_the_small_models(name):
     walk(list(network.layers.values()), network.image_shape, places)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_a_few_places_of_all_layers_of_the_large_models(name):
     def places(shape):

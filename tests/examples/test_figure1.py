@@ -39,6 +39,7 @@ def test_a_small_run(colours, tmp_path, capsys, monkeypatch):
     assert "times as fast as tanh" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_interrupted_call_goes_on_with_the_runs_that_are_missing(colours, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(figure1, "EVERY", 2)
     arguments = ["--data", str(colours), "--seeds", "2", "--epochs", "12", "--rates", "1e-9", "0.002"]

@@ -201,7 +201,13 @@ def answers(tmp_path_factory):
 
 
 BACKWARD = (("backward", "input"),)
-networks = pytest.mark.parametrize("name", CLASSIFIERS)
+networks = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in ("objects_alexnet", "alexnet_cifar10") else name
+        for name in CLASSIFIERS
+    ],
+)
 
 
 @needs_node

@@ -77,6 +77,7 @@ def test_the_page_runs_nothing_but_its_own_script(browser, tmp_path):
     assert any("Content Security Policy" in message for message in browser.complaints())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 768, 1440])
 @pytest.mark.parametrize("names", [["digits_lenet"], ["objects_lenet", "objects_alexnet"]])
 def test_nothing_sticks_out_or_overlaps(names, width, browser, tmp_path):

@@ -69,6 +69,7 @@ def assert_shown(shown, wanted, scale):
         assert float(text) == pytest.approx(number, rel=1e-5, abs=1e-12 * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_numbers_are_python_s(name, browser, tmp_path):
     classifier = CLASSIFIERS[name]()

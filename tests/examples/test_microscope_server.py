@@ -360,6 +360,7 @@ def test_a_served_page_shows_what_the_server_computes():
         browser.close()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_two_served_networks_while_everything_changes_at_once():
     """Dragging and sliding faster than the server answers: in the end all belongs to the last picture."""
@@ -396,6 +397,7 @@ def test_two_served_networks_while_everything_changes_at_once():
         browser.close()
 
 
+@pytest.mark.slow
 @needs_browser
 def test_alexnet_at_full_size():
     """Through the program's own functions: 61 million weights, which the server keeps."""

@@ -240,7 +240,14 @@ def test_a_mask_in_training(capsys):
     assert "outside training" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if name not in ("alexnet_caffe", "alexnet_torchvision")])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "alexnet" else name
+        for name in MODELS
+        if name not in ("alexnet_caffe", "alexnet_torchvision")
+    ],
+)
 def test_every_model(model, capsys):
     run("--model", model, "--no-pictures", "--seed", "1")
     out = capsys.readouterr().out

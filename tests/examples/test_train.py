@@ -223,7 +223,12 @@ RESUMED = {
 
 
 @pytest.mark.parametrize(
-    "which, stop", [("lenet one-cycle", 1), ("lenet one-cycle", 3), ("alexnet_small", 3), ("lenet5_1998", 1)]
+    "which, stop",
+    [("lenet one-cycle", 1)]
+    + [
+        pytest.param(which, stop, marks=pytest.mark.slow)
+        for which, stop in (("lenet one-cycle", 3), ("alexnet_small", 3), ("lenet5_1998", 1))
+    ],
 )
 def test_a_resumed_run_ends_with_the_same_bits(few_digits, tmp_path, capsys, interrupt, which, stop):
     model, options = RESUMED[which]

@@ -96,7 +96,7 @@ def started(data, out):
 
 
 @posix
-@pytest.mark.parametrize("name, status", [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("name, status", [("SIGINT", 130), pytest.param("SIGTERM", 143, marks=pytest.mark.slow)])
 def test_a_signal_finishes_the_step_and_saves(data, expected, tmp_path, name, status):
     out = tmp_path / "out"
     process = started(data, out)

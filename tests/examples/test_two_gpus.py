@@ -46,6 +46,7 @@ def test_two_processes_in_double_precision(capsys, few_digits):
     assert farthest < 1e-10
 
 
+@pytest.mark.slow
 def test_two_processes_in_single_precision(capsys):
     """As it is run without other arguments: roundings must not grow in 20 steps."""
     assert two_gpus.main(["--float32", "--where", "processes"]) == 0

@@ -87,6 +87,7 @@ def test_gradients(configuration):
     assert report.max_error < 1e-6, str(report)
 
 
+@pytest.mark.slow
 def test_gradients_when_the_image_is_worked_through_in_several_pieces():
     # Large enough that any sensible chunking of the patches (or of the batch) cuts it into pieces of unequal size.
     layer, x = build(((3, 45, 47), 16, 4, 5, 1, 2, 2), np.float64)

@@ -91,6 +91,7 @@ def test_ten_steps_of_training(card, form):
         np.testing.assert_allclose(there.params[name].get(), param, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_gradients(card):
     net = randomise(network(), np.random.default_rng(0), 0.2).to("cuda")
     x = card.asarray(np.random.default_rng(1).normal(size=(2, 15, 15, 3)))

@@ -125,7 +125,7 @@ def test_the_small_one_has_the_same_layers(network):
             assert tuple(layer.kernel_size) == (3, 3) and tuple(layer.stride) == (2, 2)
 
 
-@pytest.mark.parametrize("shape", [(28, 28, 1), (33, 30, 2)], ids=str)
+@pytest.mark.parametrize("shape", [(28, 28, 1), pytest.param((33, 30, 2), marks=pytest.mark.slow)], ids=str)
 def test_gradients_of_the_small_one(shape):
     network = alexnet_small(4, shape, width=0.03, rng=0)
     rng = np.random.default_rng(1)

@@ -59,6 +59,7 @@ def test_objects(objects, name):
     assert accuracy(classifier, objects.images, objects.labels) >= promised - 4 * error
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("CIFAR10_ZIP" not in os.environ, reason="CIFAR10_ZIP names no zip of CIFAR-10's training pictures")
 def test_photographs_that_it_did_not_learn_from():
     """The 5,000 that were held out, by the same seed."""

@@ -369,6 +369,7 @@ def test_the_header_does_not_grow_with_the_run(tmp_path):
     assert lengths[1] - lengths[0] < 200, "only the places and shapes of the arrays get more digits"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_after_six_million_steps(tmp_path):
     """As numbers in the header they would take more than the format allows."""
     path, run = tmp_path / "checkpoint.safetensors", Run()

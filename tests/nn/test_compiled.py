@@ -187,6 +187,7 @@ def test_all_files_whose_code_is_compiled_into_loops_are_known():
                 assert Path(home.__file__) in compiled.SOURCES
 
 
+@pytest.mark.slow
 def test_processes_that_compile_at_once_into_an_empty_folder(tmp_path):
     program = "import nn; print('ready', flush=True); sys.stdin.readline(); loops(sys.argv[1])"
     environment = {"NUMBA_CACHE_DIR": str(tmp_path)}

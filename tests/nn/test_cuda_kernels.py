@@ -167,6 +167,7 @@ def tasks(name, arguments, size):
     return np.repeat(columns, kernel_height, axis=1).reshape(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*EXACT, *ROUNDED])
 @quiet
 @given(data=st.data(), dtype=dtypes, grid=GRIDS, seed=st.integers(0, 999))

@@ -194,6 +194,7 @@ def test_the_compiler_that_cupy_calls_accepts_it(file, real, index):
         assert nvrtc.getProgramLog(program).strip("\0 \n") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", cuda.INDICES)
 @pytest.mark.parametrize("real", ["float", "double"])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

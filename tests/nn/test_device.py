@@ -107,6 +107,7 @@ def test_training_gives_the_same_numbers(card):
         assert ours["gradients"] == pytest.approx(other["gradients"], rel=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet", "alexnet_small"])
 def test_fifty_steps_in_single_precision(card, name):
     def losses(place):

@@ -209,6 +209,7 @@ def test_it_is_said_once_at_the_end_of_an_epoch(capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, make, count, epochs",
     [

@@ -156,6 +156,7 @@ BOMBS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_waste_is_limited(tmp_path, name):
     program = b"\x80\x04" + BOMBS[name] + b"."

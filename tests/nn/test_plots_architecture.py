@@ -22,6 +22,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_the_networks_of_models(tmp_path, monkeypatch, name):
     drawn = catch(monkeypatch)

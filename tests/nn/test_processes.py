@@ -64,8 +64,10 @@ print(outcomes, numbers() == [2] * len(BLAS))
 
 
 @FORKS
-@pytest.mark.parametrize("callers", [0, 1, 3])
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize(
+    "number, callers",
+    [(1, 1), (2, 3)] + [pytest.param(*case, marks=pytest.mark.slow) for case in ((1, 0), (1, 3), (2, 0), (2, 1))],
+)
 def test_forks_while_other_threads_are_inside_a_pass(callers, number):
     assert run(FORK, str(callers), str(number)) == "[0, 0, 0, 0, 0, 0, 0, 0] True\n"
 
@@ -122,6 +124,7 @@ print("end")
         assert run(program) == "end\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["sharing", "threads", "scratch", "compiled", "network"])
 def test_a_module_that_is_reloaded_between_two_passes(module):
     program = f"""

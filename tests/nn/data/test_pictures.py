@@ -546,6 +546,7 @@ def test_archives_without_anything(tmp_path, content):
         pictures(tmp_path / "a.zip")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("CIFAR10_ZIP" not in os.environ, reason="CIFAR10_ZIP names no zip of CIFAR-10's training pictures")
 def test_fifty_thousand_pictures():
     dataset, skipped = pictures(os.environ["CIFAR10_ZIP"])
