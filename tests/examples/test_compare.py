@@ -137,6 +137,7 @@ def test_colour_pictures_with_named_classes_and_test_pictures(tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(RESULT_FILES)
 
 
+@pytest.mark.slow
 def test_a_loss_that_runs_away_is_reported_and_still_valid_json(few_digits, tmp_path, capsys):
     arguments = ["--data", str(few_digits), "--out", str(tmp_path), "--alexnet-lr", "1000", *FAST]
     with np.errstate(all="ignore"):

@@ -38,6 +38,12 @@ def folder(tmp_path):
     return tmp_path / "pictures"
 
 
+@pytest.fixture
+def crops_are_not_drawn(monkeypatch):
+    """Each picture's crops are 41 small axes with words: a second or two of matplotlib's."""
+    monkeypatch.setattr(crops, "draw", lambda path, *_: path.touch())
+
+
 def results(folder):
     return json.loads((folder / "results.json").read_text(encoding="utf-8"))
 
@@ -83,7 +89,7 @@ def test_rendered_pictures(weights, tmp_path, capsys):
         assert f"accuracy, {group} crops" in out
 
 
-def test_a_labelled_folder(weights, folder, tmp_path, capsys):
+def test_a_labelled_folder(crops_are_not_drawn, weights, folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert crops.main([str(folder), "--weights", str(weights), "--out", str(out)]) == 0
     facts = results(out)
@@ -95,14 +101,14 @@ def test_a_labelled_folder(weights, folder, tmp_path, capsys):
     assert "1 of 5 files could not be read" in err and "broken.png" in err
 
 
-def test_a_picture_of_unknown_class_gets_a_figure_and_no_curves(weights, folder, tmp_path):
+def test_a_picture_of_unknown_class_gets_a_figure_and_no_curves(crops_are_not_drawn, weights, folder, tmp_path):
     out = tmp_path / "out"
     assert crops.main([str(folder / "loose.png"), "--weights", str(weights), "--out", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["crops_1_loose.png", "results.json"]
     assert results(out)["networks"] == {}
 
 
-def test_a_label_from_the_command_line(weights, folder, tmp_path):
+def test_a_label_from_the_command_line(crops_are_not_drawn, weights, folder, tmp_path):
     arguments = [str(folder / "loose.png"), "--weights", str(weights), "--out", str(tmp_path / "out")]
     assert crops.main([*arguments, "--label", "vernier calliper"]) == 0
     assert results(tmp_path / "out")["with_known_class"] == 1
@@ -272,7 +278,9 @@ def test_weights_of_one_name_are_told_apart(weights, folder, tmp_path):
         crops.main([*arguments, "--force", "--weights", str(paths[0]), "--weights", str(paths[0])])
 
 
-def test_figures_of_an_earlier_run_go_and_files_of_the_user_stay(weights, folder, tmp_path, monkeypatch):
+def test_figures_of_an_earlier_run_go_and_files_of_the_user_stay(
+    crops_are_not_drawn, weights, folder, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert crops.main([str(folder), "--weights", str(weights), "--figures", "1"]) == 0
     mine = tmp_path / "runs" / "crops" / "crops_of_wheat.png"

@@ -148,6 +148,7 @@ def walk(layers, image_shape, places):
         dy = compare(layer, x, dy, places)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_all_layers_of_the_small_models(name):
     def places(shape):

@@ -20,6 +20,7 @@ def test_four_layers_that_differ_in_the_activation_alone(name, kind):
     assert all(np.array_equal(network.params[key], other.params[key]) for key in other.params)
 
 
+@pytest.mark.slow
 def test_a_small_run(colours, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(figure1, "EVERY", 2)
     out = tmp_path / "out"

@@ -271,6 +271,7 @@ def switched_probabilities(classifier, levels, changes):
     return 100 * (powers / powers.sum())[0]
 
 
+@pytest.mark.slow
 def test_switching_off_and_on(browser, tmp_path):
     classifier = digits_lenet(browser, tmp_path)
     draw(browser, STROKES["zero"])
@@ -332,6 +333,7 @@ def test_dropout_masks(browser, tmp_path):
 
 
 # -------------------------------------------------------------------------------------------- pictures and frames
+@pytest.mark.slow
 def test_the_frame_cuts_out_what_it_shows(browser, tmp_path):
     (classifier,), picture = objects(browser, tmp_path)
     assert_answer(browser, classifier)

@@ -313,6 +313,7 @@ def test_it_listens_on_this_machine_alone():
 
 
 # ------------------------------------------------------------------------------------------- the page that it serves
+@pytest.mark.slow
 @needs_browser
 def test_a_served_page_shows_what_the_server_computes():
     """A network whose weights are not in the page: numbers, explanations, experiments."""

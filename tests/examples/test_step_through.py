@@ -93,6 +93,7 @@ def test_every_stop_without_a_terminal(capsys):
     assert ".png" not in out
 
 
+@pytest.mark.slow
 def test_the_drawings(tmp_path, capsys):
     run("--layer", "pool2", "--no-pause", "--out", tmp_path / "deep" / "out")
     out = capsys.readouterr().out

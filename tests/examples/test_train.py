@@ -19,6 +19,7 @@ FILES += ["last.safetensors", "metrics.csv"]
 COLUMNS = ["epoch", "learning_rate", "train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 COLUMNS += ["seconds", "images_per_second"]
 TIMES = ("seconds", "images_per_second")
+DRAW = train.draw
 
 
 def run(data, out, *options, model="lenet", status=0):
@@ -46,6 +47,12 @@ def assert_same_arrays(one, other):
     assert one.keys() == other.keys()
     for name in one:
         assert one[name].tobytes() == other[name].tobytes(), name
+
+
+@pytest.fixture(autouse=True)
+def curves_are_not_drawn(monkeypatch):
+    """Only those of `finished` are, and of whoever undoes this: matplotlib takes longer than the trainings here."""
+    monkeypatch.setattr(train, "draw", lambda folder, network, history: (folder / "curves.png").touch())
 
 
 # ------------------------------------------------------------------------------------------------ a whole run
@@ -292,6 +299,7 @@ def test_what_is_precious_is_saved_before_anything_is_drawn(few_digits, tmp_path
         if len(drawn) == epoch:
             raise NoRoomForPictures
 
+    monkeypatch.setattr(train, "draw", DRAW)
     monkeypatch.setattr(train.plots, "learning_curves", draw)
     with pytest.raises(NoRoomForPictures):
         run(few_digits, tmp_path / "out", "--epochs", 3)

@@ -36,7 +36,9 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.fixture(autouse=True, params=["chosen", "chosen, cut", "patches", "patches, cut"])
+@pytest.fixture(
+    autouse=True, params=["chosen", "chosen, cut", "patches", pytest.param("patches, cut", marks=pytest.mark.slow)]
+)
 def way(request, monkeypatch):
     """Every test here runs as the layer chooses (most pictures here have few channels), and through patches; and with
     the work cut into as many parts as large pictures are."""

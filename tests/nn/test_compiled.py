@@ -152,6 +152,7 @@ def filled(tmp_path_factory):
     return folder / "compiled"
 
 
+@pytest.mark.slow
 def test_the_second_program_compiles_nothing(filled):
     program = """
 from numba.core import event
@@ -169,6 +170,7 @@ loops(num_threads=2)
     assert files(filled) == kept
 
 
+@pytest.mark.slow
 def test_the_version_changes_with_each_file_whose_code_may_be_within_a_loop(tmp_path):
     shutil.copytree(ROOT / "nn", tmp_path / "nn", ignore=shutil.ignore_patterns("__pycache__"))
     versions = []

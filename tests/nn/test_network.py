@@ -254,6 +254,7 @@ def test_threads_that_predict_at_the_same_time_get_their_own_answers():
         sys.setswitchinterval(interval)
 
 
+@pytest.mark.slow
 def test_a_long_batch_takes_no_more_memory_than_a_short_one():
     network = build()
     images = np.random.default_rng(0).normal(size=(10_000, *SHAPE)).astype(np.float32)

@@ -26,6 +26,7 @@ FUNCTIONS = {"collections.OrderedDict": lambda arguments: {}, "some.Pair": Pair,
 PAIR, NAME = Global("some", "Pair"), Global("some", "Name")
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),

@@ -151,6 +151,7 @@ def test_a_layer_of_lenet(tmp_path, monkeypatch):
         assert picture.width == 1320 and picture.height <= 1400
 
 
+@pytest.mark.slow
 def test_alexnet(tmp_path, monkeypatch):
     """The network as published, at full size."""
     drawn = catch(monkeypatch)
