@@ -35,6 +35,7 @@ def on_both(main, arguments, out):
     return folders
 
 
+@pytest.mark.slow
 @on_a_card
 def test_train(card, few_digits, tmp_path):
     options = ["--model", "alexnet_small", "--data", str(few_digits), "--image-size", "32", "--width", "0.1"]
@@ -66,6 +67,7 @@ def test_compare(card, few_digits, tmp_path):
         assert there["confusion"] == here["confusion"]
 
 
+@pytest.mark.slow
 @on_a_plain_card
 def test_classify(card, picture, tmp_path, capsys):
     on_both(classify.main, [picture, "--look"], tmp_path)

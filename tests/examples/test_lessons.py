@@ -57,6 +57,7 @@ def test_what_goes_well_is_a_line_and_what_fails_shows_what_it_said(folder, caps
     assert "failed\nso far so good\nit went wrong\n" in out and "3 programs" in out and "1 failed" in out
 
 
+@pytest.mark.slow
 def test_one_that_takes_too_long_is_stopped(folder, capsys):
     assert runner.main(["10", "--limit", "2.5"]) == 1
     out = capsys.readouterr().out

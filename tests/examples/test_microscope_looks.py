@@ -12,7 +12,7 @@ from tests.browser import needs_browser
 from tests.examples.test_microscope_engine import padded, picture_for
 from tests.microscope import READY, VISIT, digits_lenet, heading, objects, show, shown_answer
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 OUTSIDE = """
 const free = [...document.querySelectorAll("body *")].filter((element) => element.checkVisibility()
@@ -77,7 +77,6 @@ def test_the_page_runs_nothing_but_its_own_script(browser, tmp_path):
     assert any("Content Security Policy" in message for message in browser.complaints())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 768, 1440])
 @pytest.mark.parametrize("names", [["digits_lenet"], ["objects_lenet", "objects_alexnet"]])
 def test_nothing_sticks_out_or_overlaps(names, width, browser, tmp_path):

@@ -10,7 +10,7 @@ from tests.browser import ENTER, needs_browser
 from tests.examples.test_microscope_engine import padded, picture_for
 from tests.microscope import READY, VISIT, WHERE, digits_lenet, heading, objects, show
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 FIELD = """
 const {top, left, height, width} = document.querySelector(".field").style;
@@ -38,7 +38,6 @@ def of_28(top, left, height, width):
     return [pytest.approx(100 * pixels / 28, abs=1e-3) for pixels in (top, left, height, width)]
 
 
-@pytest.mark.slow
 def test_the_receptive_field_lights_up_in_the_picture(browser, tmp_path):
     """LeNet: 5x5 kernels, the first padded by 2, each followed by pooling of 2x2."""
     digits_lenet(browser, tmp_path)
@@ -189,7 +188,6 @@ def test_the_enlarged_map_is_clicked(browser, tmp_path):
     assert heading(browser) == "conv1, map 2, row 11, column 20"
 
 
-@pytest.mark.slow
 def test_what_was_opened_stays_open_while_the_picture_changes(browser, tmp_path):
     objects(browser, tmp_path)
     browser.run(VISIT, ["conv2 3,4,7"])

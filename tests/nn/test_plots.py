@@ -101,6 +101,7 @@ def test_learning_curves(tmp_path, epochs):
     assert_good(path)
 
 
+@pytest.mark.slow
 def test_learning_curves_survive_what_training_can_do(tmp_path):
     """A loss that ran away or reached 0, all right, all wrong, no test set, a single step."""
     perfect = {"steps": [0.5, 0.0, 0.0], "epochs": [{"train_accuracy": 1.0, "test_accuracy": 1.0}]}
@@ -122,7 +123,7 @@ def test_confusion_matrix_counts_rows_as_true_and_columns_as_predicted():
     assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [2, 0, 0]]
 
 
-@pytest.mark.parametrize("num_classes", [2, 10, 20, 100])
+@pytest.mark.parametrize("num_classes", [2, 10, pytest.param(20, marks=pytest.mark.slow), 100])
 def test_confusion_matrices(tmp_path, num_classes):
     rng = np.random.default_rng(0)
     matrices = {name: rng.integers(0, 9, (num_classes, num_classes)) for name in ("LeNet", "AlexNet")}
