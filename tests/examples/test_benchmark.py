@@ -184,6 +184,7 @@ def test_pytorch_runs_the_same_network(name):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(ours).max())
 
 
+@pytest.mark.slow
 def test_the_worker_answers_line_by_line(tmp_path):
     command = [sys.executable, "-m", "examples.benchmark_worker", "ours", "LeNet", "training", "4", str(tmp_path)]
     done = subprocess.run(command, input="2\n1\n", capture_output=True, text=True, timeout=600, check=True)

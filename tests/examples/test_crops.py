@@ -44,6 +44,11 @@ def crops_are_not_drawn(monkeypatch):
     monkeypatch.setattr(crops, "draw", lambda path, *_: path.touch())
 
 
+@pytest.fixture
+def curves_are_not_drawn(monkeypatch):
+    monkeypatch.setattr(crops.plots, "crop_curves", lambda path, *_: path.touch())
+
+
 def results(folder):
     return json.loads((folder / "results.json").read_text(encoding="utf-8"))
 
@@ -108,7 +113,7 @@ def test_a_picture_of_unknown_class_gets_a_figure_and_no_curves(crops_are_not_dr
     assert results(out)["networks"] == {}
 
 
-def test_a_label_from_the_command_line(crops_are_not_drawn, weights, folder, tmp_path):
+def test_a_label_from_the_command_line(curves_are_not_drawn, crops_are_not_drawn, weights, folder, tmp_path):
     arguments = [str(folder / "loose.png"), "--weights", str(weights), "--out", str(tmp_path / "out")]
     assert crops.main([*arguments, "--label", "vernier calliper"]) == 0
     assert results(tmp_path / "out")["with_known_class"] == 1
@@ -174,7 +179,7 @@ def test_an_unknown_picture_is_taken_for_what_the_whole_of_it_is(monkeypatch, tm
     assert label == 2 and "taken for blue" in title
 
 
-def test_the_seed_places_the_random_crops(weights, folder, tmp_path):
+def test_the_seed_places_the_random_crops(curves_are_not_drawn, weights, folder, tmp_path):
     def run(name, *options):
         out = tmp_path / name
         arguments = [str(folder), "--weights", str(weights), "--figures", "0", "--out", str(out), *options]
@@ -239,7 +244,7 @@ def test_each_crop_gets_the_answer_to_its_own_pixels():
             np.testing.assert_allclose(probabilities, expected, atol=0.05)
 
 
-def test_every_picture_gets_windows_of_its_own(weights, folder, tmp_path, monkeypatch):
+def test_every_picture_gets_windows_of_its_own(curves_are_not_drawn, weights, folder, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
         crops, "asked", lambda classifier, cases, cuts: seen.extend(cuts) or [np.ones((41, 4)) / 4] * len(cuts)
@@ -254,7 +259,7 @@ def test_the_places_of_each_group():
     assert sorted(crops.GROUPS["corners"]) == ["bottom left", "bottom right", "top left", "top right"]
 
 
-def test_dark_ink_is_turned_round(tmp_path):
+def test_dark_ink_is_turned_round(curves_are_not_drawn, tmp_path):
     """A black 1 on white paper is read by the network of light digits as it reads its negative."""
     digit = np.full((40, 40), 255, np.uint8)
     digit[8:32, 19:22] = 0
@@ -265,7 +270,7 @@ def test_dark_ink_is_turned_round(tmp_path):
     assert network["by_portion"]["centre"][0]["accuracy"]["mean"] == 1
 
 
-def test_weights_of_one_name_are_told_apart(weights, folder, tmp_path):
+def test_weights_of_one_name_are_told_apart(curves_are_not_drawn, weights, folder, tmp_path):
     paths = []
     for name in ("run_a", "run_b"):
         (tmp_path / name).mkdir()
@@ -279,7 +284,7 @@ def test_weights_of_one_name_are_told_apart(weights, folder, tmp_path):
 
 
 def test_figures_of_an_earlier_run_go_and_files_of_the_user_stay(
-    crops_are_not_drawn, weights, folder, tmp_path, monkeypatch
+    curves_are_not_drawn, crops_are_not_drawn, weights, folder, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     assert crops.main([str(folder), "--weights", str(weights), "--figures", "1"]) == 0

@@ -373,6 +373,7 @@ def test_another_picture_is_opened_in_the_page(browser, tmp_path):
     assert browser.text("#trouble") == "broken.png cannot be read as a picture"
 
 
+@pytest.mark.slow
 def test_two_networks_one_above_the_other(browser, tmp_path):
     classifiers, _ = objects(browser, tmp_path, ("objects_lenet", "objects_alexnet"))
     for number, classifier in enumerate(classifiers):

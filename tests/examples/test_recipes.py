@@ -245,6 +245,7 @@ def test_ten_crops_are_the_corners_and_the_centre_and_their_mirrors(monkeypatch)
     assert centre == pytest.approx(sum(int(say[10][n].argmax() != test_set.labels[n]) for n in range(12)) / 12)
 
 
+@pytest.mark.slow
 def test_the_figures_of_ablations_stand_by_their_names(monkeypatch, tmp_path):
     data = tmp_path / "pictures.npz"
     np.savez(data, images=colourful(60).images, labels=colourful(60).labels)

@@ -290,6 +290,7 @@ def read_or_refuse(reader, path):
         assert str(path) in str(error) and "\n" not in str(error) and len(str(error)) < 1000
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_changed_bytes_are_read_or_refused(tmp_path_factory, data):

@@ -106,6 +106,7 @@ def is_vector(shape):
     return len(shape) == 1 or shape[:2] == (1, 1)
 
 
+@pytest.mark.slow
 def test_lengths_are_to_scale(paper):
     """On the scales that the foot names: as they are, or their square roots."""
     (foot,) = (text.get_text() for text in paper.axes.texts if "own scale" in text.get_text())
