@@ -299,6 +299,7 @@ def test_receptive_fields_hold_every_pixel_that_matters(name, answers):
             assert not (reached & ~inside).any(), (layers[-1][0], at, field)
 
 
+@pytest.mark.slow
 @needs_node
 @pytest.mark.parametrize(
     "name, changes",

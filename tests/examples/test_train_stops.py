@@ -112,6 +112,7 @@ def test_a_signal_finishes_the_step_and_saves(data, expected, tmp_path, name, st
     assert arrays(out / "last.safetensors") == expected
 
 
+@pytest.mark.slow
 @posix
 def test_a_disk_that_takes_no_more_keeps_the_last_good_checkpoint(data, tmp_path):
     """A limit on the size of files, which the system enforces as it does that of the disk."""

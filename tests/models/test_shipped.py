@@ -50,6 +50,7 @@ def objects():
     return objects_with_boxes(128, 200, "test")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ERRORS)
 def test_objects(objects, name):
     classifier = load_classifier(name)

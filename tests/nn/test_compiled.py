@@ -122,6 +122,7 @@ print(early.f.stats.cache_path == late.f.stats.cache_path)
     assert theirs == {place}
 
 
+@pytest.mark.slow
 def test_functions_without_a_module_are_compiled(tmp_path):
     program = """
 import nn
