@@ -194,10 +194,8 @@ def run_program(main: Callable[[], int]) -> None:
     sys.exit(status)
 
 
-def output_folder(folder: Path, files: Sequence[str], force: bool, stale: Sequence[str] = ()) -> Path:
+def output_folder(folder: Path, files: Sequence[str], force: bool) -> Path:
     """Make the folder for these files, and find out now whether they can be written.
-
-    stale: patterns of files that an earlier run may have left; in a folder below runs/ they are removed.
 
     Raises ValueError where they cannot, and where one exists outside runs/ and `force` does not say to replace it.
     """
@@ -209,13 +207,21 @@ def output_folder(folder: Path, files: Sequence[str], force: bool, stale: Sequen
             pass
     except OSError as error:
         raise ValueError(f"--out: cannot write into the folder {folder}: {error.strerror}") from None
-    ours = Path("runs").resolve() in folder.resolve().parents
     for path in (folder / name for name in files):
         if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
             raise ValueError(f"--out: cannot replace {path}, expected a file that may be written")
-        if path.exists() and not (ours or force):
+        if path.exists() and not (is_below_runs(folder) or force):
             raise ValueError(f"--out: {path} exists already; add --force to replace it, or name another folder")
-    if ours:
-        for path in (path for pattern in stale for path in folder.glob(pattern)):
-            path.unlink()
     return folder
+
+
+def is_below_runs(folder: Path) -> bool:
+    """Is it a folder of ours, in which files of an earlier run are replaced without asking?"""
+    return Path("runs").resolve() in folder.resolve().parents
+
+
+def remove_files_of_an_earlier_run(folder: Path, patterns: Sequence[str]) -> None:
+    """Remove what matches in a folder below runs/: once there is something new to put in its place."""
+    if is_below_runs(folder):
+        for path in (path for pattern in patterns for path in folder.glob(pattern)):
+            path.unlink()

@@ -35,6 +35,7 @@ from examples.command_line import (
     add_output,
     carry_out,
     output_folder,
+    remove_files_of_an_earlier_run,
     run_program,
     whole_number,
 )
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.pictures:
             files = PictureFiles(options.pictures, next(iter(classifiers.values())).preparation.channels)
         figures = figure_names(files, options.count)
-        output_folder(options.out, [*RESULTS, *figures], options.force, STALE)
+        output_folder(options.out, [*RESULTS, *figures], options.force)
         return classifiers, label, files, figures
 
     def work(made: tuple) -> None:
@@ -220,6 +221,8 @@ def ask(
     outcomes = []
     with tqdm(total=total, desc="crops", unit="img", disable=None) as bar:
         while some := list(islice(cases, TOGETHER)):
+            if not outcomes:
+                remove_files_of_an_earlier_run(options.out, STALE)
             cuts = [
                 windows(np.random.default_rng([options.seed, len(outcomes) + n]), options.random)
                 for n in range(len(some))

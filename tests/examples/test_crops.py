@@ -156,11 +156,11 @@ def test_the_table_shows_accuracies():
     assert shown == [["net", *["12.5", "%"] * (len(PORTIONS) - 1), "75.0", "%"]] * 3
 
 
-def test_the_share_of_the_object_that_each_crop_holds(monkeypatch):
+def test_the_share_of_the_object_that_each_crop_holds(monkeypatch, tmp_path):
     """The object is the upper left quarter of the picture: a crop of a quarter there holds it whole."""
     monkeypatch.setattr(crops, "asked", lambda classifier, cases, cuts: [np.ones((len(cut), 4)) / 4 for cut in cuts])
     case = crops.Case("", "", np.zeros((8, 8, 3), np.uint8), 0, np.array([0, 0, 0.5, 0.5]))
-    options = argparse.Namespace(seed=0, random=1, figures=0)
+    options = argparse.Namespace(seed=0, random=1, figures=0, out=tmp_path)
     (outcome,) = crops.ask(iter([case]), 1, {"net": None}, options)
     held = {(window.place, window.portion): share for window, share in zip(outcome.windows, outcome.held)}
     assert held["top left", 0.25] == 1 and held["centre", 0.25] == 0.25 and held["bottom right", 0.25] == 0
@@ -291,5 +291,8 @@ def test_figures_of_an_earlier_run_go_and_files_of_the_user_stay(
     mine = tmp_path / "runs" / "crops" / "crops_of_wheat.png"
     mine.write_text("mine")
     assert crops.main([str(folder / "loose.png"), "--weights", str(weights)]) == 0
-    names = sorted(path.name for path in (tmp_path / "runs" / "crops").iterdir())
-    assert names == ["crops_1_loose.png", "crops_of_wheat.png", "results.json"]
+    names = ["crops_1_loose.png", "crops_of_wheat.png", "results.json"]
+    assert sorted(path.name for path in (tmp_path / "runs" / "crops").iterdir()) == names
+    with pytest.raises(SystemExit):  # and a run that can do nothing takes nothing away
+        crops.main([str(folder / "cat" / "broken.png"), "--weights", str(weights)])
+    assert sorted(path.name for path in (tmp_path / "runs" / "crops").iterdir()) == names
