@@ -36,8 +36,8 @@ from models import alexnet_cifar10
 from nn import SGD, Network
 from nn.data import Dataset, load, split
 from nn.data.preparation import Preparation
-from nn.schedules import stairs
 from nn.training import evaluate, train
+from nn.training.schedules import stairs
 
 CROP = 28
 

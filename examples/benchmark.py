@@ -37,8 +37,8 @@ from tqdm import tqdm
 
 from examples.benchmark_worker import NETWORKS
 from examples.command_line import Parser, add_output, carry_out, output_folder, run_program, whole_number
-from nn.kernels.cuda import load_cupy
-from nn.threads import num_threads
+from nn.backend.cuda import load_cupy
+from nn.backend.runtime.threads import num_threads
 
 CASES = [
     *(("AlexNet", "training", batch) for batch in (1, 16, 32, 128, 256)),

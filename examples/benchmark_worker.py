@@ -24,8 +24,8 @@ import numpy as np
 import models
 from layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
 from nn import SGD, Network, SoftmaxCrossEntropy
+from nn.backend.cuda import load_cupy
 from nn.device import move
-from nn.kernels.cuda import load_cupy
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "AlexNet": lambda: models.alexnet(rng=0),

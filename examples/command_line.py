@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from nn.backend.runtime.threads import num_threads
 from nn.device import DEVICES, check_device
-from nn.threads import num_threads
 
 Made = TypeVar("Made")
 BAD_INPUT = (ValueError, TypeError, OSError, ImportError, MemoryError)

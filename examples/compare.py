@@ -41,12 +41,12 @@ from examples.command_line import (
 from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
+from nn.backend.runtime.threads import num_threads
 from nn.data import Dataset, load, split
 from nn.data.dataset import fair_order
-from nn.diagnosis import diagnose
-from nn.schedules import one_cycle
-from nn.threads import num_threads
 from nn.training import evaluate, train
+from nn.training.diagnosis import diagnose
+from nn.training.schedules import one_cycle
 
 EXAMPLES = """
 examples:

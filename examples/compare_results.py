@@ -11,7 +11,7 @@ import numpy as np
 
 from nn import Network, plots
 from nn.data import Dataset
-from nn.report import Picture, write_report
+from nn.plots.report import Picture, write_report
 
 RESULT_FILES = (
     "lenet.png",

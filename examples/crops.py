@@ -44,8 +44,8 @@ from examples.named_classifiers import named_classifiers
 from examples.picture_files import PictureFiles, printable
 from models import Classifier, shipped
 from nn import plots
-from nn.data.objects import CLASS_NAMES, objects_with_boxes
 from nn.data.pixels import fit, to_array, to_image
+from nn.data.rendered import CLASS_NAMES, objects_with_boxes
 
 EXAMPLES = """
 examples:

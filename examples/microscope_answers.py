@@ -13,9 +13,9 @@ import numpy as np
 from layers import Dropout
 from models import Classifier
 from nn import softmax
-from nn.inspection import twin
+from nn.backend.runtime.threads import single_threaded_blas
+from nn.inspect import twin
 from nn.layer import Layer
-from nn.threads import single_threaded_blas
 
 UNCHANGED = {"off": False, "channels_off": [], "units_off": [], "scale": None}
 

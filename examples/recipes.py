@@ -24,8 +24,8 @@ from nn.data.augmentation import (
     unit_interval,
 )
 from nn.data.preparation import Preparation
-from nn.schedules import Plateau, one_cycle, stairs
 from nn.training import Prepare
+from nn.training.schedules import Plateau, one_cycle, stairs
 
 AUGMENTATIONS = ("crop", "portion", "mirror", "colour", "distort")
 

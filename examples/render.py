@@ -19,7 +19,7 @@ from PIL import Image
 
 from examples.command_line import Parser, carry_out, output_folder, run_program, whole_number
 from nn.data import Dataset
-from nn.data.objects import objects
+from nn.data.rendered import objects
 
 EXAMPLES = """
 examples:

@@ -12,8 +12,8 @@ import numpy as np
 from examples.explain import formulas
 from layers import Dropout
 from nn import Layer, LeNet5Loss, Network, softmax
-from nn.diagnosis import saturated_share
-from nn.threads import single_threaded_blas
+from nn.backend.runtime.threads import single_threaded_blas
+from nn.training.diagnosis import saturated_share
 
 LOSSES = {
     "SoftmaxCrossEntropy": "loss = -log p[label]   with   p[c] = exp(z[c]) / sum over d of exp(z[d])\n"

@@ -14,8 +14,8 @@ from models import Classifier, load_classifier
 from models.pretrained import MODELS
 from nn import SoftmaxCrossEntropy
 from nn.data import digits
-from nn.data.objects import CLASS_NAMES, render
 from nn.data.preparation import Preparation
+from nn.data.rendered import CLASS_NAMES, render
 
 RENDERED = 8  # pictures, of which one is taken
 # With random weights: the arguments of models that need some.

@@ -23,7 +23,7 @@ from examples.step_pages import Page, Visit, pages, settings, volume, walk
 from examples.step_subject import Subject, find_subject
 from models import shipped
 from models.pretrained import MODELS
-from nn.inspection import layer_called
+from nn.inspect import layer_called
 
 EXAMPLES = """
 examples:

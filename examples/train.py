@@ -44,11 +44,11 @@ from examples.command_line import (
 from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
 from examples.stopping import StopSignals
 from nn import SGD, Network, plots
-from nn.checkpoint import load_checkpoint, save_checkpoint
 from nn.data import Dataset, load, split
 from nn.data.preparation import Preparation
-from nn.schedules import Plateau, constant, one_cycle, steps
 from nn.training import History, train
+from nn.training.checkpoint import load_checkpoint, save_checkpoint
+from nn.training.schedules import Plateau, constant, one_cycle, steps
 
 EXAMPLES = """
 examples:

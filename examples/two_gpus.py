@@ -37,11 +37,11 @@ from examples.command_line import Parser, carry_out, positive_number, run_progra
 from layers import Conv2d, Dropout, Linear, LocalResponseNorm
 from models import alexnet, alexnet_small
 from nn import SGD, Layer, Network, SoftmaxCrossEntropy
+from nn.backend.cuda import load_cupy
+from nn.backend.runtime.threads import num_threads, set_num_threads
 from nn.data import Dataset, batches, load
 from nn.data.pixels import fit, to_array, to_image
 from nn.device import move
-from nn.kernels.cuda import load_cupy
-from nn.threads import num_threads, set_num_threads
 
 # Between the stages the halves exchange what they have made.
 STAGES = [

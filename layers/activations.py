@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nn.kernels import relu_gradient, sigmoid, sigmoid_gradient
+from nn.backend.kernels import relu_gradient, sigmoid, sigmoid_gradient
+from nn.backend.runtime.threads import run_parallel, split_images
 from nn.layer import Layer
-from nn.threads import run_parallel, split_images
 
 
 def _on_all_threads(function: Callable[..., None], *arrays: np.ndarray) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from layers import direct, winograd
+from nn.backend.kernels import col2im, im2col
+from nn.backend.runtime.threads import on_cpu, run_parallel, split
+from nn.backend.runtime.workspace import Scratch
 from nn.initialisers import he_normal
-from nn.kernels import col2im, im2col
 from nn.layer import Layer, pair, positive, row_by_row
-from nn.scratch import Scratch
-from nn.threads import on_cpu, run_parallel, split
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
 CARD_PATCH_BYTES = 1 << 29  # the same on a graphics card, which is best at large products

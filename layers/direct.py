@@ -2,8 +2,8 @@
 
 A patch of a grey picture has 25 numbers for a 5x5 kernel, and LeNet's first layer multiplies each by no more than six
 weights: to write the patches takes longer than the products. So they are read where they lie, in the picture. This file
-only chooses between two loops that do it: `nn.kernels.direct`, which takes one picture after the other, and
-`nn.kernels.abreast`, which takes sixteen at once and is faster for layers as narrow as LeNet's.
+only chooses between two loops that do it: `nn.backend.cpu.conv_direct`, which takes one picture after the other, and
+`nn.backend.cpu.conv_batched`, which takes sixteen at once and is faster for layers as narrow as LeNet's.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nn import kernels
-from nn.threads import on_cpu
+from nn.backend import kernels
+from nn.backend.runtime.threads import on_cpu
 
 if TYPE_CHECKING:
     from layers.conv import Conv2d

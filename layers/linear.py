@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nn.backend.kernels import few_rows_product, few_rows_transposed
+from nn.backend.runtime.threads import on_cpu, run_parallel, split
 from nn.initialisers import he_normal
-from nn.kernels import few_rows_product, few_rows_transposed
 from nn.layer import Layer, positive
-from nn.threads import on_cpu, run_parallel, split
 
 BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
 READ_PRODUCTS = 16  # that take as long as to read one weight from memory

@@ -8,9 +8,9 @@ from functools import cache
 
 import numpy as np
 
-from nn.kernels import lrn, lrn_backward
+from nn.backend.kernels import lrn, lrn_backward
+from nn.backend.runtime.threads import on_cpu, run_parallel, split_images
 from nn.layer import Layer, positive
-from nn.threads import on_cpu, run_parallel, split_images
 
 SMALL_GRADIENT = 1e-8  # elements of dy down to here are to keep all their digits
 

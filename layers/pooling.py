@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nn.kernels import max_pool, max_pool_backward, sum_pool, sum_pool_backward
+from nn.backend.kernels import max_pool, max_pool_backward, sum_pool, sum_pool_backward
 from nn.layer import Layer, pair
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nn.kernels import sum_pool, sum_pool_backward
+from nn.backend.kernels import sum_pool, sum_pool_backward
+from nn.backend.runtime.threads import run_parallel, split_images
 from nn.layer import Layer, pair, positive
-from nn.threads import run_parallel, split_images
 
 
 class Subsampling2d(Layer):

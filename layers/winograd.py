@@ -41,9 +41,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nn.kernels import gather_tiles, scatter_tiles
-from nn.scratch import Scratch
-from nn.threads import on_cpu, run_parallel, split
+from nn.backend.kernels import gather_tiles, scatter_tiles
+from nn.backend.runtime.threads import on_cpu, run_parallel, split
+from nn.backend.runtime.workspace import Scratch
 
 if TYPE_CHECKING:
     from layers.conv import Conv2d

@@ -11,7 +11,7 @@ import numpy as np
 from models.pretrained import find_weights, load
 from nn import Network
 from nn.data.preparation import Preparation
-from nn.weights import read_metadata
+from nn.files.weights import read_metadata
 
 BATCH = 256  # pictures that are prepared together
 

@@ -21,9 +21,9 @@ from models.cifar import alexnet_cifar10
 from models.lenet import lenet
 from models.lenet5 import lenet5_1998
 from nn import Network
-from nn.foreign_weights import read_caffe_npy, read_pth
-from nn.weights import assign, read_metadata
-from nn.weights import load as load_weights
+from nn.files.foreign import read_caffe_npy, read_pth
+from nn.files.weights import assign, read_metadata
+from nn.files.weights import load as load_weights
 
 # The functions that a file may name.
 MODELS = {

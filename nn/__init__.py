@@ -1,9 +1,10 @@
 """The engine: the layer contract, networks, loss, SGD, the training loop, gradient checks, data and plots."""
 
-from nn.gradient_check import check_gradients
+from nn.backend import plain
+from nn.inspect.gradient_check import check_gradients
 from nn.layer import Layer
 from nn.loss import LeNet5Loss, SoftmaxCrossEntropy, softmax
 from nn.network import Network
 from nn.sgd import SGD
 
-__all__ = ["SGD", "Layer", "LeNet5Loss", "Network", "SoftmaxCrossEntropy", "check_gradients", "softmax"]
+__all__ = ["SGD", "Layer", "LeNet5Loss", "Network", "SoftmaxCrossEntropy", "check_gradients", "plain", "softmax"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.kernels.cuda import load_cupy
+from nn.backend.cuda import load_cupy
 
 DEVICES = ("cpu", "cuda")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.kernels import softmax_gradient
+from nn.backend.kernels import softmax_gradient
 from nn.layer import FLOATS
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nn import weights
+from nn.backend.runtime.threads import single_threaded_blas
 from nn.device import move
+from nn.files import weights
 from nn.layer import Layer
 from nn.loss import softmax
-from nn.threads import single_threaded_blas
 
 STREAM = 64  # images that go through the layers together when nothing is learned: memory stays constant
 
@@ -311,11 +311,11 @@ class Network:
             raise ValueError(f"{self.name} expected images of shape (N, {wanted}), got {tuple(x.shape)}")
 
     def save(self, path: str | Path, extra: dict | None = None, dtype=None) -> None:
-        """Write the parameters to a safetensors file, with the model's name and arguments (see `nn.weights.save`)."""
+        """Write the parameters to a safetensors file, with the model's name and arguments (`nn.files.weights`)."""
         weights.save(self, path, extra, dtype)
 
     def load(self, path: str | Path) -> Network:
-        """Fill the parameters from a file that `save` wrote, and return the network (see `nn.weights.load`)."""
+        """Fill the parameters from a file that `save` wrote, and return the network (see `nn.files.weights.load`)."""
         return weights.load(self, path)
 
     def __getstate__(self) -> dict:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nn.kernels import sgd_paper, sgd_pytorch
+from nn.backend.kernels import sgd_paper, sgd_pytorch
 
 if TYPE_CHECKING:
     from nn.network import Network

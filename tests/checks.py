@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from nn.threads import run_parallel
+from nn.backend.runtime.threads import run_parallel
 
 
 def sum_bound(terms, magnitude, dtype):

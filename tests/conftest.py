@@ -6,7 +6,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from nn import device
-from nn.kernels import cuda
+from nn.backend import cuda
 from tests import cuda_shim
 from tests.other_arrays import OtherArray, other
 
@@ -50,5 +50,5 @@ def card(request, monkeypatch):
             processor.launch(name, size, *(getattr(argument, "hidden", argument) for argument in arguments))
 
         monkeypatch.setattr(cuda, "_launch", launch)
-        monkeypatch.setattr(OtherArray, "__module__", "cupy")  # by which `nn.kernels` chooses
+        monkeypatch.setattr(OtherArray, "__module__", "cupy")  # by which `nn.backend.kernels` chooses
     return module

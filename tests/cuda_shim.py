@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nn.kernels import cuda
+from nn.backend import cuda
 
 COMPILER = next(filter(None, map(shutil.which, ("g++", "c++", "clang++"))), None)
 MARGIN = 64  # numbers on each side of an array
@@ -64,7 +64,7 @@ class Device:
         self._turn = threading.Lock()  # there is one blockIdx: of two threads of Python each would change the other's
 
     def launch(self, name, size, *arguments):
-        """What `nn.kernels.cuda._launch` does, on NumPy arrays."""
+        """What `nn.backend.cuda._launch` does, on NumPy arrays."""
         with self._turn:
             self._launch(name, size, *arguments)
 

@@ -37,14 +37,14 @@ from tqdm import tqdm
 from examples.picture_files import PictureFiles
 from models import lenet, load_classifier
 from nn import SGD
-from nn.checkpoint import load_checkpoint, save_checkpoint
 from nn.data.cifar10 import cifar10
 from nn.data.load import load
 from nn.data.mnist import mnist
 from nn.data.npz import npz
 from nn.data.preparation import Preparation
-from nn.foreign_weights import read_caffe_npy, read_pth
+from nn.files.foreign import read_caffe_npy, read_pth
 from nn.training import History
+from nn.training.checkpoint import load_checkpoint, save_checkpoint
 from tests.foreign_files import some_arrays, some_layers, state_dict, write_pth, write_python2_npy
 
 MOST_SECONDS = 2.0  # of the processor; a busy machine may take longer by the clock

@@ -51,7 +51,7 @@ OWN_TESTS = {
     "layers/rbf.py": ["layers/test_rbf.py"],
     "layers/subsampling.py": ["layers/test_subsampling.py"],
     "layers/winograd.py": ["layers/test_winograd.py"],
-    "nn/kernels/sampling.py": ["nn/data/test_augmentation.py"],
+    "nn/backend/cpu/affine.py": ["nn/data/test_augmentation.py"],
 }
 COMMON_TESTS = ["layers/test_contract.py", "layers/test_properties.py", "nn/test_kernels.py"]
 # Only for those that survive the others.
@@ -165,7 +165,7 @@ def mutants_of(path: str) -> list[Mutant]:
 
     text, found, seen = source.encode(), [], set()
     outside = {node.lineno for node in ast.parse(source).body if not isinstance(node, ast.FunctionDef)}
-    for node in visited(ast.parse(source), plain=path.startswith("nn/kernels/")):
+    for node in visited(ast.parse(source), plain=path.startswith("nn/backend/cpu/")):
         start, stop = offset(node.lineno, node.col_offset), offset(node.end_lineno, node.end_col_offset)
         for replacement in replacements(node):
             after = ast.unparse(ast.fix_missing_locations(replacement))
@@ -178,7 +178,7 @@ def mutants_of(path: str) -> list[Mutant]:
                 before = " ".join(text[start:stop].decode().split())
                 statement = " ".join(lines[node.lineno - 1].partition("  #")[0].split())
                 before = before if len(before) > 12 else f"{before} in {statement}"
-                recompile = path.startswith("nn/kernels/") and node.lineno in outside  # a constant of both versions
+                recompile = path.startswith("nn/backend/cpu/") and node.lineno in outside  # a constant of both versions
                 found.append(Mutant(path, node.lineno, before, " ".join(after.split()), changed, recompile))
     return found
 
@@ -210,7 +210,9 @@ class Copy:
     def kills(self, mutant: Mutant) -> bool:
         """Does one of the tests of this file fail, or else one of the further ones?"""
         common = COMMON_TESTS
-        if mutant.path.startswith("nn/kernels/"):  # layers call the fast kernels: only these tests see the plain ones
+        if mutant.path.startswith(
+            "nn/backend/cpu/"
+        ):  # layers call the fast kernels: only these tests see the plain ones
             common = COMMON_TESTS[::-1]
         own = [*OWN_TESTS.get(mutant.path, []), *common]
         return not (self._pass(own, mutant) and self._pass(FURTHER_TESTS, mutant))

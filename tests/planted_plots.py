@@ -14,7 +14,7 @@ KERNELS, MISREAD = "nn/plots/kernels.py", "nn/plots/misread.py"
 ANSWERS, CROPPED = "nn/plots/answered.py", "nn/plots/cropped.py"
 ARCHITECTURES, BLOCKS, OBLIQUE = "nn/plots/architectures.py", "nn/plots/blocks.py", "nn/plots/oblique.py"
 GRIDS, MOSAICS, INSIDE = "nn/plots/grids.py", "nn/plots/tiles.py", "nn/plots/inside.py"
-PAGE, STYLE = "nn/report.py", "nn/plots/style.py"
+PAGE, STYLE = "nn/plots/report.py", "nn/plots/style.py"
 
 MISTAKES: list[Mistake] = [
     # Curves

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 import models
-from nn import Network, SoftmaxCrossEntropy, threads
+from nn import Network, SoftmaxCrossEntropy
+from nn.backend.runtime import threads
 
 KEPT = "kept"
 

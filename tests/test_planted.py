@@ -7,8 +7,8 @@ import pytest
 from tests import planted, planted_plots
 from tests.planted_mistake import ROOT, Mistake
 
-NOTICED = Mistake("nn/report.py", "<p>{escape(picture.explanation)}</p>", "<p></p>", ("nn/test_report.py",))
-SURVIVES = Mistake("nn/report.py", "that dark mode is", "that the dark mode is", ("nn/test_report.py",))
+NOTICED = Mistake("nn/plots/report.py", "<p>{escape(picture.explanation)}</p>", "<p></p>", ("nn/test_report.py",))
+SURVIVES = Mistake("nn/plots/report.py", "that dark mode is", "that the dark mode is", ("nn/test_report.py",))
 
 
 @pytest.mark.parametrize("mistake", planted.MISTAKES, ids=str)
@@ -24,12 +24,15 @@ def test_there_are_enough():
 @pytest.mark.parametrize(
     ("mistake", "message"),
     [
-        (Mistake("nn/report.py", "no such line", "x", ()), "nn/report.py: 'no such line' is there 0 times, expected"),
         (
-            Mistake("nn/report.py", "escape", "x", ()),
-            r"nn/report.py: 'escape' is there \d\d times, expected exactly once",
+            Mistake("nn/plots/report.py", "no such line", "x", ()),
+            "nn/plots/report.py: 'no such line' is there 0 times, expected",
         ),
-        (Mistake("nn/report.py", "import base64", "", ("no.py",)), "there is no tests/no.py; mend this entry"),
+        (
+            Mistake("nn/plots/report.py", "escape", "x", ()),
+            r"nn/plots/report.py: 'escape' is there \d\d times, expected exactly once",
+        ),
+        (Mistake("nn/plots/report.py", "import base64", "", ("no.py",)), "there is no tests/no.py; mend this entry"),
     ],
 )
 def test_a_list_that_has_rotted_is_refused_in_a_sentence(mistake, message):
@@ -45,7 +48,7 @@ def test_one_is_noticed_and_one_is_not(monkeypatch, capsys):
     assert planted.main() == 1
     said = capsys.readouterr().out
     assert "FAILED tests/nn/test_report.py::" in said and "; 1 survive (at most 5% should)." in said
-    assert said.rstrip().endswith("survived: nn/report.py: that dark mode is  ->  that the dark mode is")
+    assert said.rstrip().endswith("survived: nn/plots/report.py: that dark mode is  ->  that the dark mode is")
     assert (ROOT / "nn" / "report.py").read_bytes() == before
 
 

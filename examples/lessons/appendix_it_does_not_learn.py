@@ -16,10 +16,10 @@ from examples.lessons.figures import figure
 from layers import Flatten, Linear, ReLU, Sigmoid
 from nn import SGD, Layer, Network
 from nn.data import Dataset, digits
-from nn.diagnosis import diagnose
 from nn.initialisers import xavier_uniform
 from nn.plots.style import COLOURS, GREY, WRONG
 from nn.training import train
+from nn.training.diagnosis import diagnose
 
 part = digits()[0].subset(np.arange(2000))
 raw = Dataset(255 * part.images, part.labels, part.class_names)  # pixels as they lie in a file: 0..255
@@ -38,8 +38,8 @@ pictures = Dataset((part.images - part.images.mean()) / part.images.std(), part.
 # - for each sigmoid or tanh layer, the share of outputs next to the ends of their range, 0 and 1 or -1 and 1,
 #   where the curve is flat: they are **saturated**, and their gradient is next to 0.
 #
-# `nn.diagnosis.diagnose` turns them into sentences, and `nn.training.train` prints those by itself while a
-# network learns: once for each illness and layer. Its file is short: now read nn/diagnosis.py.
+# `nn.training.diagnosis.diagnose` turns them into sentences, and `nn.training.train` prints those by itself while a
+# network learns: once for each illness and layer. Its file is short: now read nn/training/diagnosis.py.
 
 
 # %%

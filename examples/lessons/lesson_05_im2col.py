@@ -15,9 +15,9 @@ from threadpoolctl import threadpool_limits
 from examples.lessons.figures import figure
 from layers import Conv2d
 from nn import Layer
+from nn.backend.runtime.threads import set_num_threads
 from nn.data import digits
 from nn.plots.style import COLOURS
-from nn.threads import set_num_threads
 
 # %% [markdown]
 # ## Patches as rows
@@ -102,7 +102,7 @@ for name, way in ways.items():
 # A pixel lies in up to KH KW patches, so P is up to 25 times as large as the picture: for the second layer of AlexNet
 # (lesson 12) and 128 pictures, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
 # multiplied at once; a larger one is written to main memory and read back. So P is made for a *chunk* of the
-# pictures, multiplied, and the next one is written over it: `layers/conv.py`, `nn/kernels/patches.py`. (Where there
+# pictures, multiplied, and the next one is written over it: `layers/conv.py`, `nn/backend/cpu/im2col.py`. (Where there
 # are few channels, `Conv2d` does better still, without any patches: `layers/direct.py`.)
 
 # %%

@@ -15,8 +15,8 @@ from examples.lessons.figures import figure_path
 from nn import SGD, Layer, SoftmaxCrossEntropy, plots, softmax
 from nn.data import Dataset, batches, digits
 from nn.plots.confusion import confusion_matrix
-from nn.schedules import one_cycle
 from nn.training import evaluate, train
+from nn.training.schedules import one_cycle
 
 raw_train, raw_test = digits()
 mean, deviation = raw_train.images.mean(), raw_train.images.std()
@@ -84,7 +84,7 @@ for images, labels in batches(train_set, 64, np.random.default_rng([0, 1])):  # 
 assert np.allclose(loss.backward(), (softmax(logits) - np.eye(10)[labels]) / len(labels), atol=1e-6)
 
 # %% [markdown]
-# That is all of it: five lines. The library's `train` (`nn/training.py`) is the same loop with book-keeping around
+# That is all of it: five lines. The library's `train` (`nn/training/loop.py`) is the same loop with book-keeping around
 # it, and gives the same weights to the last bit. Then a second LeNet learns for 12 epochs, no longer at a constant
 # rate of 0.1: its rate rises to 0.5 and falls to 0 (`one_cycle`). We test after each epoch on digits that it never
 # learns from. (Open runs/lessons/08_curves.png; training accuracy is counted during the epoch, so it lags at first.)

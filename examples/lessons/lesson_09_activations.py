@@ -18,7 +18,7 @@ from examples.lessons.figures import figure
 from layers import Conv2d, Flatten, Linear, ReLU, Sigmoid, Tanh
 from nn import SGD, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, batches, digits
-from nn.inspection import gradients
+from nn.inspect import gradients
 from nn.plots.style import COLOURS, GREY
 
 train_set, _ = digits()
@@ -144,7 +144,7 @@ if "--full" in sys.argv:
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_09.py`)
 # 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the gradients' lengths and the mean
-#    slope of its units, 1 - y^2 (`nn.inspection.activations` gives each y). Which weights would you start with?
+#    slope of its units, 1 - y^2 (`nn.inspect.activations` gives each y). Which weights would you start with?
 # 2. `LeakyReLU` shall keep a tenth of x below 0. Is it right? Mend it (`_derivative` in `layers/activations.py`).
 # 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead. Train the small network with
 #    rates 0.03 and 0.3. How many units of f3 die?

@@ -13,7 +13,7 @@ from layers import LocalResponseNorm
 from models import load_classifier
 from nn import Layer, check_gradients
 from nn.data import objects
-from nn.inspection import activations
+from nn.inspect import activations
 from nn.plots.style import COLOURS
 
 # %% [markdown]

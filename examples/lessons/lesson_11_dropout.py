@@ -13,8 +13,8 @@ from examples.lessons.figures import figure
 from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Layer, Network, check_gradients
 from nn.data import digits
-from nn.schedules import one_cycle
 from nn.training import evaluate, train
+from nn.training.schedules import one_cycle
 
 PASSES, DIGITS = 30, 300
 train_set, test_set = digits()

@@ -13,8 +13,8 @@ from layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNor
 from models import alexnet_small, lenet
 from nn import SGD, Layer, Network, plots
 from nn.data import Dataset, digits
-from nn.schedules import one_cycle
 from nn.training import evaluate, train
+from nn.training.schedules import one_cycle
 
 plain_train, plain_test = digits()
 mean, deviation = plain_train.images.mean(), plain_train.images.std()

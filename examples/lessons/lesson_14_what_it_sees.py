@@ -13,9 +13,9 @@ from PIL import Image
 from examples.crop_windows import PORTIONS, windows
 from examples.lessons.figures import figure, figure_path
 from models import load_classifier
-from nn import Layer, looking, plots
-from nn.data.objects import objects_with_boxes, render
-from nn.inspection import activations, gradients
+from nn import Layer, plots
+from nn.data.rendered import objects_with_boxes, render
+from nn.inspect import activations, gradients, occlusion, saliency
 
 photographs, drawings = load_classifier("cifar10_alexnet"), load_classifier("objects_alexnet_portions")
 network, names = drawings.network, drawings.class_names
@@ -73,7 +73,7 @@ for top in range(4 - 16, 64, 4):  # a square of 16 x 16 that moves by 4, also ov
         covered[place] = 0  # the mean colour, as pixels had their mean taken off
         falls[place] += sure - network.predict(covered[None])[0, CAT]
         counts[place] += 1
-assert np.allclose(falls / counts, looking.occlusion(network, x, CAT), atol=1e-5)
+assert np.allclose(falls / counts, occlusion(network, x, CAT), atol=1e-5)
 
 # Third argument: dy, 1 for the cat's score, else 0. `saliency`, below, is the largest |slope| of a pixel's 3 colours.
 slopes = gradients(network, x[None], np.eye(4, dtype=np.float32)[[CAT]])["input"][0]  # (64, 64, 3)
@@ -87,7 +87,7 @@ assert np.isclose(slopes[strongest], measured, rtol=0.02)
 pictures = [small] + [np.asarray(render(name, 64, seed=102)[0]) for name in ("dog", "car")]
 inputs = drawings.preparation(np.stack(pictures))
 answers = network.predict(inputs)
-looked = [[f(network, a, p.argmax()) for f in (looking.occlusion, looking.saliency)] for a, p in zip(inputs, answers)]
+looked = [[f(network, a, p.argmax()) for f in (occlusion, saliency)] for a, p in zip(inputs, answers)]
 plots.looks(figure_path("14_looks"), ["cat", "dog", "car"], pictures, answers, looked, names)
 
 # %% [markdown]

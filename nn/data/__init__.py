@@ -7,8 +7,8 @@ from nn.data.digits import digits
 from nn.data.load import load
 from nn.data.mnist import fashion_mnist, mnist
 from nn.data.npz import load_npz
-from nn.data.objects import objects, objects_with_boxes
 from nn.data.pictures import pictures
+from nn.data.rendered import objects, objects_with_boxes
 
 __all__ = [
     "Dataset",

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
+from nn.backend.kernels import affine
+from nn.backend.runtime.threads import run_parallel, split
 from nn.data.pixels import to_array, to_image
-from nn.kernels import affine
-from nn.threads import run_parallel, split
 
 LENET5_BACKGROUND, LENET5_INK = -0.1, 1.175
 

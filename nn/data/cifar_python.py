@@ -1,4 +1,4 @@
-"""One file of CIFAR's "Python version": a pickle of a dict, read by `nn.pickle_reader`, so that nothing in it can run.
+"""One file of CIFAR's "Python version": a pickle of a dict, read by `pickle_reader`, so that nothing in it can run.
 
     "data"      unsigned bytes, (N, 3072): the planes R, G and B of each picture, row by row
     "labels"    a list of N whole numbers
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.pickle_reader import Named, Unbuilt, as_text, is_count, read_pickle
+from nn.files.pickle_reader import Named, Unbuilt, as_text, is_count, read_pickle
 
 
 class _Dtype(Unbuilt):

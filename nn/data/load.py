@@ -16,9 +16,9 @@ from nn.data.dataset import Dataset
 from nn.data.digits import digits
 from nn.data.mnist import fashion_mnist, is_idx_file, is_idx_folder, mnist
 from nn.data.npz import npz
-from nn.data.objects import objects
 from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
+from nn.data.rendered import objects
 
 BORDER = 8  # pixels that grey pictures may lack to the wanted size and get as a border
 CIFAR100_PYTHON = "cifar-100-python"
@@ -33,7 +33,7 @@ def load(
     what is a name,
 
         "digits"          the 10,000 digits in the box
-        "objects"         cars, cats, dogs and vernier callipers, rendered in about a minute; see nn.data.objects
+        "objects"         cars, cats, dogs and vernier callipers, rendered in about a minute; see nn.data.rendered
         "mnist"           downloaded on first use, as the next two
         "fashion_mnist"
         "cifar10"

@@ -60,7 +60,7 @@ def looks(
     maps: Sequence[tuple[np.ndarray, np.ndarray]],
     class_names: Sequence[str],
 ) -> None:
-    """Draw each picture beside its two maps laid over it; see `nn.looking` for what they are.
+    """Draw each picture beside its two maps laid over it; see `nn.inspect.saliency_maps` for what they are.
 
     pictures (H, W, 1 or 3), uint8, as the network reads them; maps: (occlusion, saliency) of the likeliest class.
     """

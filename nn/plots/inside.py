@@ -6,21 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from nn import inspection
+from nn import inspect
 from nn.network import Network
 from nn.plots.grids import grid
 
 
 def feature_maps(path: str | Path, network: Network, image: np.ndarray, layer_name: str) -> None:
     """Draw what one layer makes of the picture (H, W, C), with the network's dtype: a tile for each map."""
-    inspection.layer_called(network, layer_name)
-    output = inspection.activations(network, image[None])[layer_name][0]
+    inspect.layer_called(network, layer_name)
+    output = inspect.activations(network, image[None])[layer_name][0]
     grid(path, output, f"{network.name}: output of {layer_name}, {_volume(output.shape)}", "activations", image)
 
 
 def layer_kernels(path: str | Path, network: Network, layer_name: str) -> None:
     """Draw one layer's weights."""
-    layer = inspection.layer_called(network, layer_name)
+    layer = inspect.layer_called(network, layer_name)
     if "weight" not in layer.params:
         have = ", ".join(name for name, other in network.layers.items() if "weight" in other.params)
         raise ValueError(f"{network.name}: {layer_name} has no weights to draw, expected one of {have or 'none'}")
@@ -41,9 +41,9 @@ def layer_gradients(
     layer_name: "input" for the gradient by the picture itself.
     """
     if layer_name != "input":
-        inspection.layer_called(network, layer_name)
+        inspect.layer_called(network, layer_name)
     dlogits, of_what = _dlogits(network, image, label_or_dlogits)
-    gradient = inspection.gradients(network, image[None], dlogits)[layer_name][0]
+    gradient = inspect.gradients(network, image[None], dlogits)[layer_name][0]
     where = "the picture" if layer_name == "input" else f"{layer_name}'s output"
     title = f"{network.name}: gradient of {of_what} by {where}, {_volume(gradient.shape)}"
     grid(path, gradient, title, "gradients", image)

@@ -11,7 +11,7 @@ from examples import classify
 from models import alexnet_small, lenet, load_classifier
 from nn import plots
 from nn.data.preparation import Preparation
-from nn.looking import occlusion, saliency
+from nn.inspect.saliency_maps import occlusion, saliency
 
 CLASSES = ["red", "green", "blue", "black", "white", "grey"]
 

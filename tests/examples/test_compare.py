@@ -15,8 +15,8 @@ from PIL import Image
 from examples import compare
 from examples.compare_results import RESULT_FILES, aligned, warnings
 from nn.data import digits
-from nn.diagnosis import diagnose
 from nn.training import History
+from nn.training.diagnosis import diagnose
 
 ROOT = Path(compare.__file__).resolve().parents[1]
 FAST = ["--epochs", "1", "--width", "0.05", "--batch-size", "32"]

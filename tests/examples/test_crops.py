@@ -10,8 +10,8 @@ from PIL import Image
 from examples import crops
 from examples.crop_windows import PORTIONS, Window, windows
 from models import Classifier, lenet
-from nn.data.objects import CLASS_NAMES
 from nn.data.preparation import Preparation
+from nn.data.rendered import CLASS_NAMES
 
 CROPS = 1 + 5 * (5 + 3)  # of each picture
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from examples import classify, compare, crops, train
-from nn.kernels import cuda
+from nn.backend import cuda
 
 on_a_card = pytest.mark.parametrize("card", ["kernels", pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
 

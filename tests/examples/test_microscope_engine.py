@@ -26,7 +26,7 @@ from layers import (
     Tanh,
 )
 from models.classifier import Classifier, load_classifier
-from nn import Network, inspection
+from nn import Network, inspect
 from nn.data.preparation import Preparation
 from tests.checks import randomise
 
@@ -224,13 +224,13 @@ def test_activations_and_gradients(name, answers):
     classifier, picture, dlogits, _, answer = answers(name)
     x = classifier.preparation(picture[None]).astype(np.float64)
     network = classifier.network.astype(np.float64)
-    for found, (layer, wanted) in zip(answer["outputs"], inspection.activations(network, x).items(), strict=True):
+    for found, (layer, wanted) in zip(answer["outputs"], inspect.activations(network, x).items(), strict=True):
         assert_close(found, wanted, (layer, "output"))
-    gradients = inspection.gradients(network, x, dlogits[None])
+    gradients = inspect.gradients(network, x, dlogits[None])
     assert_close(answer["inputGradient"], gradients.pop("input"), "input")
     for found, (layer, wanted) in zip(answer["gradients"], gradients.items(), strict=True):
         assert_close(found, wanted, (layer, "gradient"))
-    logits = inspection.activations(network, x)[list(network.layers)[-1]]
+    logits = inspect.activations(network, x)[list(network.layers)[-1]]
     powers = np.exp(logits - logits.max())
     assert_close(answer["probabilities"], powers / powers.sum(), "probabilities")
 
@@ -241,7 +241,7 @@ def test_explanations_have_python_s_terms_and_the_network_s_numbers(name, answer
     classifier, picture, dlogits, places, answer = answers(name)
     x = classifier.preparation(picture[None]).astype(np.float64)
     network = classifier.network.astype(np.float64)
-    outputs, gradients = inspection.activations(network, x), inspection.gradients(network, x, dlogits[None])
+    outputs, gradients = inspect.activations(network, x), inspect.gradients(network, x, dlogits[None])
     x, dx = x[0], gradients["input"][0]
     for index, (layer_name, layer) in enumerate(network.layers.items()):
         y, dy = outputs[layer_name][0], gradients[layer_name][0]
@@ -292,7 +292,7 @@ def test_receptive_fields_hold_every_pixel_that_matters(name, answers):
                 x = rng.normal(size=(1, *network.image_shape))
                 dy = np.zeros((1, *network.shapes(network.image_shape)[index]))
                 dy[(0, *at)] = 1
-                reached |= (inspection.gradients(part, x, dy)["input"][0] != 0).any(axis=-1)
+                reached |= (inspect.gradients(part, x, dy)["input"][0] != 0).any(axis=-1)
             inside = np.zeros_like(reached)
             top, left = field["top"], field["left"]
             inside[top : top + field["height"], left : left + field["width"]] = True

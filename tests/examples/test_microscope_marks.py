@@ -5,7 +5,7 @@ import pytest
 
 from examples.explain import forward_terms
 from models.classifier import load_classifier
-from nn import inspection
+from nn import inspect
 from tests.browser import ENTER, needs_browser
 from tests.examples.test_microscope_engine import padded, picture_for
 from tests.microscope import READY, VISIT, WHERE, digits_lenet, heading, objects, show
@@ -86,7 +86,7 @@ def numbers(texts):
 def test_window_kernel_products_and_their_sum(browser, tmp_path):
     classifier = digits_lenet(browser, tmp_path)
     picture = picture_for(classifier)
-    x = inspection.activations(classifier.network, classifier.preparation(picture[None]))["pool1"][0]
+    x = inspect.activations(classifier.network, classifier.preparation(picture[None]))["pool1"][0]
     layer, at = classifier.network.layers["conv2"], (3, 4, 7)
     browser.run(VISIT, ["conv2 3,4,7"])
     window, weights = x[3:8, 4:9], layer.params["weight"][..., 7]
@@ -122,7 +122,7 @@ def test_the_winner_of_a_pooling_window(browser, tmp_path):
     classifier = padded()
     picture = picture_for(classifier)
     show(browser, tmp_path, classifier, picture)
-    x = inspection.activations(classifier.network, classifier.preparation(picture[None]))["layer2"][0]
+    x = inspect.activations(classifier.network, classifier.preparation(picture[None]))["layer2"][0]
     browser.run(VISIT, ["layer3 2,3,5"])
     ((caption, found),) = browser.run(MATRICES)
     assert caption == "layer2, map 5"

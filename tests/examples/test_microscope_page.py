@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from models.classifier import load_classifier
-from nn import inspection
+from nn import inspect
 from tests.browser import ARROWS, ENTER, PAGE_DOWN, PAGE_UP, TAB, needs_browser
 from tests.examples.test_microscope_engine import CLASSIFIERS, Switched, padded, picture_for
 from tests.microscope import (
@@ -60,7 +60,7 @@ def gradients_of_loss(network, x, target):
     powers = np.exp(logits - logits.max())
     dlogits = powers / powers.sum()
     dlogits[0, target] -= 1
-    return inspection.gradients(network, x, dlogits)
+    return inspect.gradients(network, x, dlogits)
 
 
 def assert_shown(shown, wanted, scale):
@@ -77,7 +77,7 @@ def test_numbers_are_python_s(name, browser, tmp_path):
     show(browser, tmp_path, classifier, picture, target)
     x = classifier.preparation(picture[None]).astype(np.float64)
     network = classifier.network.astype(np.float64)
-    outputs, gradients = inspection.activations(network, x), gradients_of_loss(network, x, target)
+    outputs, gradients = inspect.activations(network, x), gradients_of_loss(network, x, target)
     places = PLACES_BY_KIND[name]
     words = [f"{layer_name} {','.join(map(str, at))}" for _, layer_name, at in places]
     scale = max(np.abs(values).max() for values in [*outputs.values(), x])

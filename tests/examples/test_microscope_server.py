@@ -17,7 +17,7 @@ from examples.microscope_page import page
 from examples.microscope_server import MOST_BYTES, make_server
 from examples.step_subject import random_classifier
 from models.classifier import load_classifier
-from nn import inspection
+from nn import inspect
 from tests.browser import Browser, needs_browser
 from tests.examples.test_microscope_engine import CLASSIFIERS, Switched, padded, picture_for
 from tests.microscope import READY, SLIDE, VISIT, WHERE, assert_answer
@@ -78,12 +78,12 @@ def test_the_answer_is_the_library_s(name, target):
     network = classifier.network
     found = Answerer([classifier])(question(classifier, target=target))
     x = classifier.preparation(picture_for(classifier)[None])
-    outputs = inspection.activations(network, x)
+    outputs = inspect.activations(network, x)
     logits = outputs[list(network.layers)[-1]].astype(np.float64)
     dlogits = np.exp(logits - logits.max())
     dlogits /= dlogits.sum()
     dlogits[0, logits.argmax() if target is None else target] -= 1
-    gradients = inspection.gradients(network, x, dlogits.astype(np.float32))
+    gradients = inspect.gradients(network, x, dlogits.astype(np.float32))
     for values, wanted in zip(found, [*outputs.values(), *gradients.values()], strict=True):
         np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max())
 
@@ -323,11 +323,11 @@ def test_a_served_page_shows_what_the_server_computes():
     data = {"networks": [describe(classifier, picture, with_weights=False)], "source": source, "target": 1}
     x = classifier.preparation(picture[None]).astype(np.float64)
     network = classifier.network.astype(np.float64)
-    outputs = inspection.activations(network, x)
+    outputs = inspect.activations(network, x)
     logits = outputs[list(network.layers)[-1]]
     dlogits = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     dlogits[0, 1] -= 1
-    gradients = inspection.gradients(network, x, dlogits)
+    gradients = inspect.gradients(network, x, dlogits)
     browser = Browser()
     try:
         with serving(page(data, served=True), [classifier]) as port:

@@ -17,8 +17,8 @@ from examples.recipes import RECIPES, make_preparation, make_prepare, recipe_for
 from models import alexnet_cifar10
 from nn import LeNet5Loss, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, digits
-from nn.schedules import Plateau
 from nn.training import History
+from nn.training.schedules import Plateau
 
 # epochs, batch, highest rate, momentum, decay, multipliers of rates and of decays, loss, levels, augmentations
 PUBLISHED = {

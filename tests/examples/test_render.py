@@ -6,7 +6,7 @@ from PIL import Image
 
 from examples import render
 from nn.data import load
-from nn.data.objects import CLASS_NAMES, objects
+from nn.data.rendered import CLASS_NAMES, objects
 
 FEW = ["--train", "8", "--test", "4", "--image-size", "16"]
 

@@ -17,7 +17,7 @@ from models.pretrained import MODELS
 from nn import LeNet5Loss, SoftmaxCrossEntropy
 from nn.data import digits
 from nn.data.preparation import Preparation
-from nn.inspection import activations, gradients
+from nn.inspect import activations, gradients
 
 LAYERS = list(lenet(rng=0).layers)
 STOPS = ["the", *LAYERS, "the", *reversed(LAYERS), "the"]

@@ -11,8 +11,8 @@ from examples import train
 from models import alexnet_small
 from models.pretrained import load as load_model
 from nn.data import load, split
+from nn.files.weights import read_metadata
 from nn.training import evaluate
-from nn.weights import read_metadata
 
 FILES = ["best.safetensors", "checkpoint.previous.safetensors", "checkpoint.safetensors", "curves.png"]
 FILES += ["last.safetensors", "metrics.csv"]

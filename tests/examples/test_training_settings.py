@@ -10,7 +10,7 @@ from examples import ablations, compare, figure1, train, two_gpus
 from layers import Flatten, Linear
 from nn import SGD, Network
 from nn.data import Dataset, batches
-from nn.schedules import Plateau
+from nn.training.schedules import Plateau
 
 
 def some_pictures(count, shape=(32, 32, 3), classes=3, seed=0):

@@ -46,10 +46,10 @@ def way(request, monkeypatch):
         monkeypatch.setattr("layers.direct.FEW_CHANNELS", 0)
         monkeypatch.setattr("layers.conv.MANY_WEIGHTS", 0)
     if "cut" in request.param:
-        monkeypatch.setattr("nn.kernels.direct.SUM_PRODUCTS", 1)
-        monkeypatch.setattr("nn.kernels.direct.NUMBER_PRODUCTS", 1)
-        monkeypatch.setattr("nn.threads.PART_SIZE", 1)
-        monkeypatch.setattr("nn.threads.WAKING_SIZE", 1)
+        monkeypatch.setattr("nn.backend.cpu.conv_direct.SUM_PRODUCTS", 1)
+        monkeypatch.setattr("nn.backend.cpu.conv_direct.NUMBER_PRODUCTS", 1)
+        monkeypatch.setattr("nn.backend.runtime.threads.PART_SIZE", 1)
+        monkeypatch.setattr("nn.backend.runtime.threads.WAKING_SIZE", 1)
         monkeypatch.setattr("layers.conv.PATCH_BYTES", 1)
         monkeypatch.setattr("layers.conv.FEW_PATCHES", 0)
 

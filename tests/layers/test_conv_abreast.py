@@ -5,7 +5,7 @@ import pytest
 
 from layers import Conv2d
 from nn import check_gradients
-from nn.kernels import pictures_abreast
+from nn.backend.kernels import pictures_abreast
 from tests import oracles
 from tests.checks import assert_close, randomise, sum_bound
 
@@ -24,10 +24,10 @@ configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(
 def way(request, monkeypatch):
     """Every test here runs as the layer chooses, and with the work cut into as many parts as that of large pictures."""
     if request.param == "cut":
-        monkeypatch.setattr("nn.kernels.direct.SUM_PRODUCTS", 1)
-        monkeypatch.setattr("nn.kernels.direct.NUMBER_PRODUCTS", 1)
-        monkeypatch.setattr("nn.threads.PART_SIZE", 1)
-        monkeypatch.setattr("nn.threads.WAKING_SIZE", 1)
+        monkeypatch.setattr("nn.backend.cpu.conv_direct.SUM_PRODUCTS", 1)
+        monkeypatch.setattr("nn.backend.cpu.conv_direct.NUMBER_PRODUCTS", 1)
+        monkeypatch.setattr("nn.backend.runtime.threads.PART_SIZE", 1)
+        monkeypatch.setattr("nn.backend.runtime.threads.WAKING_SIZE", 1)
 
 
 def build(configuration, dtype):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-import nn.kernels
+import nn.backend.kernels
 from layers import AvgPool2d, Conv2d, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid, Subsampling2d, Tanh
 from tests.checks import randomise
 
@@ -131,7 +131,7 @@ def plain_kernels():
     before = []
     for module in [sys.modules[name] for name in sys.modules if name.startswith("layers.")]:
         for name, function in list(vars(module).items()):
-            if function is getattr(nn.kernels, name, None) and hasattr(function, "__wrapped__"):
+            if function is getattr(nn.backend.kernels, name, None) and hasattr(function, "__wrapped__"):
                 before.append((module, name, function))
                 setattr(module, name, function.__wrapped__)
     assert len(before) >= 12

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from layers import LocalResponseNorm
-from nn import threads
-from nn.kernels.normalisation import lrn_backward_plain
+from nn.backend.cpu.lrn import lrn_backward_plain
+from nn.backend.runtime import threads
 from tests import oracles
 
 regions = pytest.mark.parametrize("region", ["across", "within"])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from layers import Conv2d, winograd
-from nn import check_gradients, threads
+from nn import check_gradients
+from nn.backend.runtime import threads
 from tests import oracles
 from tests.checks import randomise
 

@@ -10,7 +10,7 @@ import models
 from layers import Linear
 from models.pretrained import MODELS, caffe_params, load, load_caffe, load_torchvision, torchvision_params
 from nn import Network
-from nn.weights import save
+from nn.files.weights import save
 from tests.alexnets import HIDDEN, LAST_MAPS, MAPS, caffe_layers, small_caffe, small_torchvision, torchvision_arrays
 from tests.checks import one_sentence, randomise
 from tests.foreign_files import refuses, state_dict, write_pth, write_python2_npy

@@ -8,7 +8,7 @@ import pytest
 from models import load_classifier, shipped
 from models.pretrained import SHIPPED
 from nn.data import digits, load, split
-from nn.data.objects import CLASS_NAMES, objects_with_boxes
+from nn.data.rendered import CLASS_NAMES, objects_with_boxes
 
 # As the README says.
 ERRORS = {

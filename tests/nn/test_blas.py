@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from nn import threads
-from nn.threads import run_parallel, single_threaded_blas
+from nn.backend.runtime import threads
+from nn.backend.runtime.threads import run_parallel, single_threaded_blas
 
 ROOT = Path(__file__).parents[2]
 BLAS = [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]

@@ -10,11 +10,11 @@ from safetensors.numpy import save_file
 
 from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Network
-from nn.checkpoint import _digest, load_checkpoint, previous, save_checkpoint
 from nn.data import Dataset
 from nn.data.augmentation import mirror
-from nn.schedules import Plateau, one_cycle, stairs
 from nn.training import History, train
+from nn.training.checkpoint import _digest, load_checkpoint, previous, save_checkpoint
+from nn.training.schedules import Plateau, one_cycle, stairs
 from tests.checks import one_sentence
 
 EPOCHS = 6

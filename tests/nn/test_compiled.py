@@ -15,11 +15,11 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 from numba.extending import _Intrinsic
 
-from nn import compiled
-from nn.compiled import compiled_loop
+from nn.backend.runtime import jit
+from nn.backend.runtime.jit import compiled_loop
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
-ROOT = Path(compiled.__file__).parents[1]
+ROOT = Path(jit.__file__).parents[3]
 
 # A loop that is compiled soon, and what it computes. With two threads it is shared out.
 LOOPS = """
@@ -29,17 +29,18 @@ import numpy as np
 
 def loops(dtype="float32", num_threads=1):
     import time
-    from nn import kernels, sharing, threads
+    from nn.backend import kernels
+    from nn.backend.runtime import tasks, threads
     threads.set_num_threads(num_threads)
     w, v, g = np.arange(3 << 18).reshape(3, -1).astype(dtype) % 7
     expected = 0.5 * v - 0.5 * g
     kernels.sgd_paper(w, v, g, 0.5, 0.5, 0.0)
     assert np.array_equal(v, expected) and np.array_equal(w, np.arange(1 << 18) % 7 + expected)
-    while num_threads > 1 and not (threads.in_parts(8, 1 << 20)[2] and sharing.board[sharing.LOOKING]):
+    while num_threads > 1 and not (threads.in_parts(8, 1 << 20)[2] and tasks.board[tasks.LOOKING]):
         time.sleep(0.0002)  # until the helping thread has compiled what it needs, too
     print("right")
 """
-KEPT_BY_TWO = 3  # files: that loop, and what `nn.sharing` needs to share it out
+KEPT_BY_TWO = 3  # files: that loop, and what `nn.backend.runtime.tasks` needs to share it out
 UNSET = "NUMBA_", "XDG_", "LENET_TO_ALEXNET_"
 
 
@@ -175,10 +176,18 @@ loops(num_threads=2)
 def test_the_version_changes_with_each_file_whose_code_may_be_within_a_loop(tmp_path):
     shutil.copytree(ROOT / "nn", tmp_path / "nn", ignore=shutil.ignore_patterns("__pycache__"))
     versions = []
-    for name in ("training.py", "kernels/registers.py", "network.py", "sharing.py", "compiled.py"):
+    for name in (
+        "training/loop.py",
+        "backend/cpu/simd.py",
+        "network.py",
+        "backend/runtime/tasks.py",
+        "backend/runtime/jit.py",
+    ):
         with open(tmp_path / "nn" / name, "a") as file:
             file.write("# changed\n")
-        versions.append(run("import nn.compiled; print(nn.compiled._VERSION.hexdigest())", tmp_path)[0])
+        versions.append(
+            run("import nn.backend.runtime.jit; print(nn.backend.runtime.jit._VERSION.hexdigest())", tmp_path)[0]
+        )
     assert versions[1] == versions[2] and len(set(versions)) == 4
 
 
@@ -187,7 +196,7 @@ def test_all_files_whose_code_is_compiled_into_loops_are_known():
         for function in vars(module).values():
             if isinstance(function, Dispatcher | _Intrinsic):
                 home = sys.modules[getattr(function, "py_func", getattr(function, "_defn", None)).__module__]
-                assert Path(home.__file__) in compiled.SOURCES
+                assert Path(home.__file__) in jit.SOURCES
 
 
 @pytest.mark.slow
@@ -204,9 +213,7 @@ def test_processes_that_compile_at_once_into_an_empty_folder(tmp_path):
     assert [finish(process) for process in processes] == 4 * [("right\n", "")]
     kept = files(tmp_path)
     assert len(kept) == 2
-    counts = (
-        "for kind in ('float32', 'float64'): loops(kind)\nfrom nn.kernels import update; s = update._sgd_paper.stats"
-    )
+    counts = "for kind in ('float32', 'float64'): loops(kind)\nfrom nn.backend.cpu import sgd; s = sgd._sgd_paper.stats"
     output, errors = run(counts + "; print(sum(s.cache_hits.values()))", **environment)
     assert output == "right\nright\n2\n" and errors == "" and files(tmp_path) == kept
 
@@ -254,7 +261,9 @@ def test_a_program_without_a_place_to_keep_anything_says_so_once(tmp_path):
 
 
 def test_the_module_can_be_loaded_again(tmp_path):
-    program = "loops(); import importlib, nn.compiled; importlib.reload(nn.compiled); loops('float64')"
+    program = (
+        "loops(); import importlib, nn.backend.runtime.jit; importlib.reload(nn.backend.runtime.jit); loops('float64')"
+    )
     assert run(program, NUMBA_CACHE_DIR=str(tmp_path)) == ("right\nright\n", "")
     assert len(files(tmp_path)) == 2
 
@@ -276,10 +285,10 @@ def was_kept(dtype="float64"):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(compiled, "FOLDER", tmp_path / "a" / "folder")
-    compiled._say_once.cache_clear()
-    yield compiled.FOLDER
-    compiled._say_once.cache_clear()
+    monkeypatch.setattr(jit, "FOLDER", tmp_path / "a" / "folder")
+    jit._say_once.cache_clear()
+    yield jit.FOLDER
+    jit._say_once.cache_clear()
 
 
 def test_each_kind_of_arguments_has_a_file(folder):
@@ -322,9 +331,9 @@ def test_damage_is_mended_where_warnings_are_errors(folder):
 
 def test_what_another_version_kept_is_replaced_in_silence(folder, monkeypatch):
     with monkeypatch.context() as patch:
-        other = compiled._VERSION.copy()
+        other = jit._VERSION.copy()
         other.update(b"another numba")
-        patch.setattr(compiled, "_VERSION", other)
+        patch.setattr(jit, "_VERSION", other)
         was_kept()
     kept = files(folder)
     with warnings.catch_warnings():
@@ -380,13 +389,13 @@ def test_a_user_without_a_home(monkeypatch, tmp_path):
     def no_home(*_):
         raise RuntimeError("there is no home folder")
 
-    monkeypatch.setattr(compiled, "user_cache_path", no_home)
+    monkeypatch.setattr(jit, "user_cache_path", no_home)
     monkeypatch.setattr(Path, "expanduser", no_home)
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     monkeypatch.delenv("LENET_TO_ALEXNET_CACHE", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(compiled, "FOLDER", compiled._folder())
-    compiled._say_once.cache_clear()
+    monkeypatch.setattr(jit, "FOLDER", jit._folder())
+    jit._say_once.cache_clear()
     with pytest.warns(UserWarning, match=r"cannot be kept in .* \(there is no home folder\)"):
         assert [was_kept(), was_kept()] == [False, False]
     assert files(tmp_path) == []

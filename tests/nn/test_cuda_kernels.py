@@ -13,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn.kernels import cuda, normalisation, patches, pooling, sampling, slopes, softmax, update
+from nn.backend import cuda
+from nn.backend.cpu import affine as sampling
+from nn.backend.cpu import im2col, pooling, sgd, slopes, softmax
+from nn.backend.cpu import lrn as normalisation
 from tests import cuda_shim, oracles
 from tests.checks import assert_close
 from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
@@ -21,7 +24,7 @@ from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windo
 GRIDS = st.sampled_from([(3, 2), (1, 1), (2, 5), (1, 7), (40, 8)])  # the last: mostly one element for a thread, or none
 INDEX_TYPES = st.sampled_from(list(cuda.INDICES))
 factors = st.sampled_from([1, 0.5, 3])
-MODULES = (patches, pooling, normalisation, slopes, softmax, update, sampling)
+MODULES = (im2col, pooling, normalisation, slopes, softmax, sgd, sampling)
 
 
 @pytest.fixture(scope="module")

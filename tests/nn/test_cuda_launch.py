@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nn.kernels import cuda
+from nn.backend import cuda
 from tests.cuda_shim import ELEMENTS, SCALARS, parameters
 
 FOLDER = Path(cuda.__file__).parent
@@ -137,7 +137,7 @@ def test_without_a_graphics_card_one_sentence_says_so(cupy):
 
 
 def test_the_library_never_imports_cupy_by_itself():
-    code = "import sys, nn, layers, models, nn.kernels.cuda; sys.exit('cupy' in sys.modules)"
+    code = "import sys, nn, layers, models, nn.backend.cuda; sys.exit('cupy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=FOLDER.parents[2]).returncode == 0
 
 
@@ -172,7 +172,7 @@ def test_no_kernel_depends_on_the_order_of_threads(file):
 def test_the_sources_are_installed_with_the_package():
     setup = configparser.ConfigParser()
     setup.read(FOLDER.parents[2] / "setup.cfg", encoding="utf-8")
-    patterns = setup["options.package_data"]["nn.kernels.cuda"].split()
+    patterns = setup["options.package_data"]["nn.backend.cuda"].split()
     assert FILES and all(any(fnmatch(file.name, pattern) for pattern in patterns) for file in FILES)
 
 

@@ -9,15 +9,15 @@ import pytest
 from layers import Conv2d, Dropout, EuclideanRBF, Flatten, Linear, MaxPool2d, ReLU, Tanh
 from models import alexnet_small, lenet
 from nn import SGD, LeNet5Loss, Network, SoftmaxCrossEntropy
-from nn.checkpoint import load_checkpoint, save_checkpoint
+from nn.backend import cuda
 from nn.data import Dataset
 from nn.data import augmentation as augment
 from nn.device import check_device, move
-from nn.inspection import activations, gradients
-from nn.kernels import cuda
-from nn.looking import occlusion, saliency
-from nn.schedules import one_cycle
+from nn.inspect import activations, gradients
+from nn.inspect.saliency_maps import occlusion, saliency
 from nn.training import evaluate, train
+from nn.training.checkpoint import load_checkpoint, save_checkpoint
+from nn.training.schedules import one_cycle
 from tests.checks import one_sentence
 
 

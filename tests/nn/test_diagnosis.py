@@ -13,9 +13,9 @@ from layers import Conv2d, Dropout, Flatten, Linear, ReLU, ScaledTanh, Sigmoid, 
 from models import alexnet_small, lenet
 from nn import SGD, LeNet5Loss, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, digits
-from nn.diagnosis import EXPLODING, diagnose, measure, not_finite, saturated_share
 from nn.initialisers import xavier_uniform
 from nn.training import History, train
+from nn.training.diagnosis import EXPLODING, diagnose, measure, not_finite, saturated_share
 
 NAMES = tuple("abcd")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nn.foreign_weights import read_caffe_npy, read_pth
+from nn.files.foreign import read_caffe_npy, read_pth
 from tests.checks import one_sentence
 from tests.foreign_files import (
     Build,

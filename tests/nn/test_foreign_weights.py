@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from nn.foreign_weights import read_caffe_npy, read_pth
+from nn.files.foreign import read_caffe_npy, read_pth
 from tests.foreign_files import (
     ORDERED_DICT,
     Build,

@@ -10,7 +10,7 @@ import pytest
 
 from layers import Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid, Tanh
 from nn import Network, SoftmaxCrossEntropy, check_gradients
-from nn.gradient_check import _chosen
+from nn.inspect.gradient_check import _chosen
 from nn.layer import Layer
 from tests.checks import distinct, one_sentence, randomise
 

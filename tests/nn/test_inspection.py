@@ -9,7 +9,7 @@ import pytest
 import models
 from layers import Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
 from nn import Network, SoftmaxCrossEntropy, check_gradients
-from nn.inspection import activations, gradients, kept_outputs, layer_called
+from nn.inspect import activations, gradients, kept_outputs, layer_called
 from nn.layer import Layer
 
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nn import threads
+from nn.backend.runtime import threads
 from tests import storm
 from tests.nn.test_blas import BLAS, numbers
 from tests.nn.test_sharing import SIZE, count
 
-SHARING = ("nn/threads.py", "nn/sharing.py", "threadpoolctl.py")
+SHARING = ("nn/backend/runtime/threads.py", "nn/backend/runtime/tasks.py", "threadpoolctl.py")
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +147,7 @@ def test_at_every_point_of_a_compiled_loop_that_is_shared_out():
     count(threads.in_parts(8, SIZE), counts, 10)
 
     def work():
-        while threads.sharing.board[threads.sharing.LOOKING]:  # so that somebody must be woken
+        while threads.tasks.board[threads.tasks.LOOKING]:  # so that somebody must be woken
             time.sleep(0.001)
         count(threads.in_parts(8, SIZE), counts, 1000)
 

@@ -15,20 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn import kernels
-from nn.kernels import (
-    abreast,
-    direct,
-    normalisation,
-    patches,
+from nn.backend import kernels
+from nn.backend.cpu import (
+    conv_batched,
+    conv_direct,
+    im2col,
+    lrn,
     pooling,
-    products,
-    registers,
+    sgd,
+    simd,
     slopes,
+    small_batch_matmul,
     softmax,
     squashing,
-    tiles,
-    update,
+    winograd_tiles,
 )
 from tests import oracles
 from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
@@ -41,7 +41,7 @@ def registers_without_a_compiler():
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
-        for module in [module for name, module in sys.modules.items() if name.startswith("nn.kernels.")]:
+        for module in [module for name, module in sys.modules.items() if name.startswith("nn.backend.kernels.")]:
             for name, function in IN_PYTHON.items():
                 if hasattr(module, name):
                     patch.setattr(module, name, function)
@@ -75,8 +75,8 @@ def flat_in_python(array):
 def sums_in_python(
     a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows, a_is_vector, from_zero
 ):
-    """The formula at the beginning of `nn.kernels.registers`."""
-    lanes = registers.VECTOR_BYTES // a.itemsize
+    """The formula at the beginning of `nn.backend.cpu.simd`."""
+    lanes = simd.VECTOR_BYTES // a.itemsize
 
     def vector(array, start):
         assert start >= 0 and start + lanes <= len(array), "the compiled code would leave the array"
@@ -94,14 +94,14 @@ def sums_in_python(
 
 
 def transpose_in_python(source, start, step, target, at, stride):
-    lanes = registers.VECTOR_BYTES // source.itemsize
+    lanes = simd.VECTOR_BYTES // source.itemsize
     for n, k in np.ndindex(lanes, lanes):
         target[at + k * stride + n] = source[start + n * step + k]
 
 
 IN_PYTHON = {
     "share_out": lambda part: False,
-    "lanes_of": lambda array: registers.VECTOR_BYTES // array.itemsize,
+    "lanes_of": lambda array: simd.VECTOR_BYTES // array.itemsize,
     "flat": flat_in_python,
     "zeros": lambda size, like: np.zeros(size, like.dtype),
     "copy": copy_in_python,
@@ -123,8 +123,8 @@ def test_im2col_and_col2im(sizes, dtype, seed):
     count = shape[0] * (rows[1] - rows[0]) * width
     depth = kernel[0] * kernel[1] * shape[3]
     plain, fast = (np.full((count, depth), 99, dtype) for _ in range(2))  # 99: nothing may be left as it was
-    patches.im2col_plain(x, kernel, stride, padding, rows, width, plain)
-    patches.im2col_fast(x, kernel, stride, padding, rows, width, fast)
+    im2col.im2col_plain(x, kernel, stride, padding, rows, width, plain)
+    im2col.im2col_fast(x, kernel, stride, padding, rows, width, fast)
     assert np.array_equal(plain, fast)
 
     # Entry by entry, from the definition.
@@ -143,20 +143,20 @@ def test_col2im_is_the_transpose_of_im2col(sizes, dtype, seed):
     rng = np.random.default_rng(seed)
     x = whole_numbers(rng, shape, dtype)
     columns = np.empty((shape[0] * rows[1] * width, kernel[0] * kernel[1] * shape[3]), dtype)
-    patches.im2col_plain(x, kernel, stride, padding, rows, width, columns)
+    im2col.im2col_plain(x, kernel, stride, padding, rows, width, columns)
     gradient = whole_numbers(rng, columns.shape, dtype)
     before = whole_numbers(rng, shape, dtype)
     plain, fast = before.copy(), before.copy()
-    patches.col2im_plain(gradient, kernel, stride, padding, width, plain)
-    patches.col2im_fast(gradient, kernel, stride, padding, width, fast)
+    im2col.col2im_plain(gradient, kernel, stride, padding, width, plain)
+    im2col.col2im_fast(gradient, kernel, stride, padding, width, fast)
     assert np.array_equal(plain, fast)
     added = plain - before
     assert np.sum(columns * gradient) == np.sum(x * added), "<im2col(x), p> must equal <x, col2im(p)>"
 
 
-PLAIN = direct.convolve_plain, direct.weight_gradient_plain, direct.input_gradient_plain
-FAST = direct.convolve_fast, direct.weight_gradient_fast, direct.input_gradient_fast
-ABREAST = abreast.convolve_abreast, abreast.weight_gradient_abreast, abreast.input_gradient_abreast
+PLAIN = conv_direct.convolve_plain, conv_direct.weight_gradient_plain, conv_direct.input_gradient_plain
+FAST = conv_direct.convolve_fast, conv_direct.weight_gradient_fast, conv_direct.input_gradient_fast
+ABREAST = conv_batched.convolve_abreast, conv_batched.weight_gradient_abreast, conv_batched.input_gradient_abreast
 
 
 def convolved(functions, x, weight, bias, dy, stride, padding):
@@ -212,22 +212,22 @@ def test_convolution_of_pictures_abreast(sizes, images, outputs, dtype, seed):
 def test_unused_lanes_do_not_spoil_the_sums(dtype):
     """A picture of infinities in a full group must not reach the last group, whose lanes are not all used."""
     rng = np.random.default_rng(0)
-    lanes = abreast.pictures_abreast(dtype)
+    lanes = conv_batched.pictures_abreast(dtype)
     x, dy = whole_numbers(rng, (lanes + 1, 5, 5, 1), dtype), whole_numbers(rng, (lanes + 1, 4, 4, 2), dtype)
     x[1], dy[1] = np.inf, 0
     dy[2] = np.inf
     dweight, dbias = np.empty((2, 2, 1, 2), dtype), np.empty(2, dtype)
     with np.errstate(invalid="ignore"):
-        abreast.weight_gradient_abreast(x[lanes:], dy[lanes:], (1, 1), (0, 0), dweight, dbias)
+        conv_batched.weight_gradient_abreast(x[lanes:], dy[lanes:], (1, 1), (0, 0), dweight, dbias)
         alone = dweight.copy()
-        abreast.weight_gradient_abreast(x, dy, (1, 1), (0, 0), dweight, dbias)
+        conv_batched.weight_gradient_abreast(x, dy, (1, 1), (0, 0), dweight, dbias)
     assert np.isfinite(alone).all() and not np.isfinite(dweight).any()
 
 
 @pytest.mark.parametrize("choices", [(6,), (6, 10, 11)])
 @pytest.mark.parametrize("width", [10, 11, 23, 28, 55])
 def test_convolution_with_any_number_of_sums_at_a_time(choices, width, monkeypatch):
-    monkeypatch.setattr(registers, "CHOICES", choices)
+    monkeypatch.setattr(simd, "CHOICES", choices)
     rng = np.random.default_rng(0)
     x, weight, bias, dy = (
         whole_numbers(rng, shape, np.float32)
@@ -241,8 +241,8 @@ def test_convolution_with_any_number_of_sums_at_a_time(choices, width, monkeypat
 
 @pytest.mark.parametrize("count, rows", [(1, 6), (6, 6), (7, 10), (10, 10), (12, 6), (28, 10), (55, 11)])
 def test_sums_are_divided_into_rows_that_leave_little_idle(count, rows, monkeypatch):
-    monkeypatch.setattr(registers, "CHOICES", (6, 10, 11))
-    assert len(registers.rows_for(count)) == rows
+    monkeypatch.setattr(simd, "CHOICES", (6, 10, 11))
+    assert len(simd.rows_for(count)) == rows
 
 
 @quiet
@@ -251,14 +251,14 @@ def test_products_of_a_few_rows(images, inputs, outputs, dtype):
     rng = np.random.default_rng(images)
     x, w = whole_numbers(rng, (images, inputs), dtype), whole_numbers(rng, (inputs, outputs), dtype)
     plain, fast = np.full((2, images, outputs), 99, dtype)
-    products.few_rows_product_plain(x, w, plain)
-    products.few_rows_product_fast(x, w, fast)
+    small_batch_matmul.few_rows_product_plain(x, w, plain)
+    small_batch_matmul.few_rows_product_fast(x, w, fast)
     assert np.array_equal(plain, fast) and np.array_equal(plain, x @ w)
 
     dy = whole_numbers(rng, (images, outputs), dtype)
     plain, fast = np.full((2, images, inputs), 99, dtype)
-    products.few_rows_transposed_plain(dy, w, plain)
-    products.few_rows_transposed_fast(dy, w, fast)
+    small_batch_matmul.few_rows_transposed_plain(dy, w, plain)
+    small_batch_matmul.few_rows_transposed_fast(dy, w, fast)
     assert np.array_equal(plain, fast) and np.array_equal(plain, dy @ w.T)
 
 
@@ -282,8 +282,8 @@ def test_tiles(sizes, dtype, seed):
     results = []
     source = whole_numbers(rng, (n, n, count + 3, shape[3]), dtype)
     for gather, scatter in (
-        (tiles.gather_tiles_plain, tiles.scatter_tiles_plain),
-        (tiles.gather_tiles_fast, tiles.scatter_tiles_fast),
+        (winograd_tiles.gather_tiles_plain, winograd_tiles.scatter_tiles_plain),
+        (winograd_tiles.gather_tiles_fast, winograd_tiles.scatter_tiles_fast),
     ):
         gathered, scattered = np.full(source.shape, 99, dtype), x.copy()
         gather(x, matrix, step, padding, grid, gathered, 2)
@@ -422,10 +422,10 @@ def test_lrn(shape, size, beta, region, dtype, seed):
     x, dy = rng.normal(0, 2, shape).astype(dtype), rng.normal(size=shape).astype(dtype)
     arguments = (size, 1.0, beta, 2.0, region)
     plain, fast = np.full((2, 2, *shape), np.nan, dtype)
-    normalisation.lrn_plain(x, *arguments, plain[0])
-    normalisation.lrn_fast(x, *arguments, fast[0])
-    normalisation.lrn_backward_plain(dy, x, *arguments, plain[1])
-    normalisation.lrn_backward_fast(dy, x, *arguments, fast[1])
+    lrn.lrn_plain(x, *arguments, plain[0])
+    lrn.lrn_fast(x, *arguments, fast[0])
+    lrn.lrn_backward_plain(dy, x, *arguments, plain[1])
+    lrn.lrn_backward_fast(dy, x, *arguments, fast[1])
     # About 50 terms of size 1, each rounded a few times.
     np.testing.assert_allclose(fast, plain, rtol=0, atol=100 * np.finfo(dtype).eps * max(1, np.abs(plain).max()))
 
@@ -436,8 +436,8 @@ def test_sgd_update(form, dtype):
     rng = np.random.default_rng(0)
     w, v, g = rng.normal(size=(3, 1001)).astype(dtype)
     copies = w.copy(), v.copy()
-    getattr(update, form + "_plain")(w, v, g, 0.1, 0.9, 0.01)
-    getattr(update, form + "_fast")(*copies, g, 0.1, 0.9, 0.01)
+    getattr(sgd, form + "_plain")(w, v, g, 0.1, 0.9, 0.01)
+    getattr(sgd, form + "_fast")(*copies, g, 0.1, 0.9, 0.01)
     for plain, fast in zip((w, v), copies, strict=True):
         np.testing.assert_allclose(fast, plain, rtol=0, atol=8 * np.finfo(dtype).eps)
 

@@ -5,7 +5,7 @@ import pytest
 
 from layers import Conv2d, Flatten, Linear, ReLU, Tanh
 from nn import Network
-from nn.looking import occlusion, saliency
+from nn.inspect.saliency_maps import occlusion, saliency
 from tests.checks import one_sentence, randomise
 
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from nn.data import load, objects, objects_with_boxes
-from nn.data.objects import CLASS_NAMES, render, scene
-from nn.data.objects.drawing import Drawing, box, ellipse, limb, moved, smooth
-from nn.data.objects.painting import paint
+from nn.data.rendered import CLASS_NAMES, render, scene
+from nn.data.rendered.drawing import Drawing, box, ellipse, limb, moved, smooth
+from nn.data.rendered.painting import paint
 
 SEEDS = range(40)
 

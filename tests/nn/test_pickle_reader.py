@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nn.pickle_reader import Unbuilt, read_pickle
+from nn.files.pickle_reader import Unbuilt, read_pickle
 from tests.checks import one_sentence
 from tests.foreign_files import ORDERED_DICT, Build, Call, Global, Opcodes, Persistent, dump
 

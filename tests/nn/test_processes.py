@@ -23,7 +23,7 @@ FORK = """
 import os, sys, signal, threading, time
 import numpy as np
 import models
-from nn import threads
+from nn.backend.runtime import threads
 from tests.nn.test_blas import BLAS, numbers, set_numbers
 
 callers, number = map(int, sys.argv[1:])
@@ -78,7 +78,7 @@ def test_a_fork_in_the_middle_of_ones_own_pass():
     program = """
 import os
 import numpy as np
-from nn import threads
+from nn.backend.runtime import threads
 from tests.nn.test_blas import BLAS, numbers, set_numbers
 
 set_numbers([2] * len(BLAS))

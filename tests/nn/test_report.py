@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from nn.report import STYLE, Picture, write_report
+from nn.plots.report import STYLE, Picture, write_report
 
 
 class Reader(HTMLParser):

@@ -7,7 +7,7 @@ import pytest
 
 from layers import Linear
 from nn import Network
-from nn.weights import load, read_metadata, save
+from nn.files.weights import load, read_metadata, save
 from tests.checks import one_sentence
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nn.schedules import Plateau, constant, one_cycle, stairs, steps
+from nn.training.schedules import Plateau, constant, one_cycle, stairs, steps
 from tests.checks import one_sentence
 
 

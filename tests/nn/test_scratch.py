@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from nn.scratch import Scratch
+from nn.backend.runtime.workspace import Scratch
 
 LIKE = np.empty(0, np.float32)
 

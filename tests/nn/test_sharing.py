@@ -9,11 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from nn import sharing, threads
-from nn.compiled import compiled_loop
-from nn.sharing import share_out
+from nn.backend.runtime import tasks, threads
+from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.tasks import share_out
 
-pytestmark = pytest.mark.skipif(not sharing.USABLE, reason="nothing is shared out where nothing is compiled")
+pytestmark = pytest.mark.skipif(not tasks.USABLE, reason="nothing is shared out where nothing is compiled")
 SIZE = 1 << 20  # of work that is worth waking threads for
 
 
@@ -71,11 +71,11 @@ def tireless(monkeypatch):
     threads.set_num_threads(2)
     monkeypatch.setattr(threads, "PATIENCE", 1 << 40)
     threads.run_parallel(lambda part: time.sleep(0.001), range(8))  # called away, to its new patience
-    wait_until(lambda: threads.in_parts(8, SIZE) and sharing.board[sharing.LOOKING] >= 1)
+    wait_until(lambda: threads.in_parts(8, SIZE) and tasks.board[tasks.LOOKING] >= 1)
     yield
     monkeypatch.undo()
     threads.run_parallel(lambda part: time.sleep(0.001), range(8))
-    wait_until(lambda: sharing.board[sharing.LOOKING] == 0)
+    wait_until(lambda: tasks.board[tasks.LOOKING] == 0)
 
 
 def test_the_parts_are_as_many_as_the_work_is_worth(tireless):
@@ -90,7 +90,7 @@ def test_a_helping_thread_takes_its_share():
 
     def helped():
         count(threads.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 20_000)
-        return sharing.board[sharing.FROM_BACK] > 0
+        return tasks.board[tasks.FROM_BACK] > 0
 
     wait_until(helped)
 
@@ -98,13 +98,13 @@ def test_a_helping_thread_takes_its_share():
 def test_a_helping_thread_sleeps_when_there_is_nothing_to_do_and_wakes_for_large_work_only(monkeypatch):
     threads.set_num_threads(2)
     threads.in_parts(8, SIZE)
-    wait_until(lambda: sharing.board[sharing.LOOKING] == 0)
+    wait_until(lambda: tasks.board[tasks.LOOKING] == 0)
     woken = []
     with monkeypatch.context() as patch:
         patch.setattr(threads, "_wake", woken.append)
         threads.in_parts(8, threads.WAKING_SIZE - 1)
     assert not any(woken)
-    wait_until(lambda: threads.in_parts(8, SIZE) and sharing.board[sharing.LOOKING] >= 1)
+    wait_until(lambda: threads.in_parts(8, SIZE) and tasks.board[tasks.LOOKING] >= 1)
 
 
 def test_a_helping_thread_that_looks_out_is_called_away_to_do_other_work(tireless):
@@ -114,12 +114,12 @@ def test_a_helping_thread_that_looks_out_is_called_away_to_do_other_work(tireles
 
 def test_a_lower_number_of_threads_holds_at_once():
     threads.set_num_threads(3)
-    wait_until(lambda: threads.in_parts(8, SIZE) and sharing.board[sharing.LOOKING] >= 2)
+    wait_until(lambda: threads.in_parts(8, SIZE) and tasks.board[tasks.LOOKING] >= 2)
     threads.set_num_threads(1)
-    sharing.board[sharing.FROM_BACK] = 0
+    tasks.board[tasks.FROM_BACK] = 0
     for _ in range(100):
         count(threads.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 1000)
-    assert sharing.board[sharing.FROM_BACK] == 0
+    assert tasks.board[tasks.FROM_BACK] == 0
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -165,7 +165,7 @@ def test_work_inside_a_part_of_run_parallel():
 def test_a_forked_process_shares_its_work_among_threads_of_its_own():
     threads.set_num_threads(2)
     count(threads.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 10)
-    sharing.board[[sharing.BUSY, sharing.INSIDE]] = 1  # as if another thread were in the midst of it
+    tasks.board[[tasks.BUSY, tasks.INSIDE]] = 1  # as if another thread were in the midst of it
     child = os.fork()
     if child == 0:  # no test any more: whatever happens, nothing of pytest's may run here
         try:
@@ -173,11 +173,11 @@ def test_a_forked_process_shares_its_work_among_threads_of_its_own():
             helped = 0
             while not helped:
                 count(threads.in_parts(8, SIZE), counts, 20_000)
-                helped = sharing.board[sharing.FROM_BACK]
+                helped = tasks.board[tasks.FROM_BACK]
             os._exit(0 if np.ptp(counts[:, 0]) == 0 else 2)
         finally:
             os._exit(1)
-    sharing.board[[sharing.BUSY, sharing.INSIDE]] = 0
+    tasks.board[[tasks.BUSY, tasks.INSIDE]] = 0
     end = time.perf_counter() + 30
     while (done := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.perf_counter() < end:
         time.sleep(0.01)
@@ -189,10 +189,10 @@ def test_nobody_looks_out_when_the_process_ends():
     """Else a thread would read the board when its memory is somebody else's already."""
     program = """if True:
         import atexit
-        from nn import sharing, threads
+        from nn.backend.runtime import tasks, threads
 
         def check():
-            assert looked and sharing.board[sharing.LOOKING] == 0
+            assert looked and tasks.board[tasks.LOOKING] == 0
             print("nobody")
 
         atexit.register(check)  # called last: later ones come first
@@ -201,7 +201,7 @@ def test_nobody_looks_out_when_the_process_ends():
         looked = False
         while not looked:
             threads.in_parts(8, 1 << 20)
-            looked = sharing.board[sharing.LOOKING] == 2
+            looked = tasks.board[tasks.LOOKING] == 2
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout == "nobody\n" and done.stderr == ""

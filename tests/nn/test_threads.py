@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from layers import AvgPool2d, Conv2d, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid, Subsampling2d
-from nn import threads
+from nn.backend.runtime import threads
 from tests.checks import distinct, interrupt_while_waiting, one_sentence, randomise
 
 

@@ -9,8 +9,8 @@ import pytest
 from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Layer, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, batches
-from nn.schedules import one_cycle
 from nn.training import evaluate, train
+from nn.training.schedules import one_cycle
 from tests.checks import one_sentence, randomise
 
 NAMES = ("a", "b", "c")

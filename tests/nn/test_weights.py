@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from layers import Conv2d, Flatten, Linear, ReLU
 from models import lenet
 from nn import Network
-from nn.weights import assign, load, read_metadata, save
+from nn.files.weights import assign, load, read_metadata, save
 from tests.checks import one_sentence, randomise
 from tests.foreign_files import refuses as refused
 

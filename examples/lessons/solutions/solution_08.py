@@ -5,8 +5,8 @@
 import models
 from nn import SGD, Layer, Network, SoftmaxCrossEntropy, check_gradients
 from nn.data import Dataset, digits
-from nn.schedules import one_cycle
 from nn.training import train
+from nn.training.schedules import one_cycle
 
 train_set, test_set = (Dataset((s.images - 0.13) / 0.31, s.labels, s.class_names) for s in digits())
 network = models.lenet(rng=0)

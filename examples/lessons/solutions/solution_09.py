@@ -8,7 +8,7 @@ import models
 from layers import Conv2d, Flatten, Linear, ReLU, Sigmoid, Tanh
 from nn import SGD, Network, SoftmaxCrossEntropy, check_gradients
 from nn.data import Dataset, batches, digits
-from nn.inspection import activations, gradients
+from nn.inspect import activations, gradients
 
 train_set, _ = digits()
 images = (train_set.images - train_set.images.mean()) / train_set.images.std()

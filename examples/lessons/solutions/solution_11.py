@@ -7,8 +7,8 @@ import numpy as np
 from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Layer, Network, check_gradients, softmax
 from nn.data import digits
-from nn.schedules import one_cycle
 from nn.training import evaluate, train
+from nn.training.schedules import one_cycle
 
 train_set, test_set = digits()
 

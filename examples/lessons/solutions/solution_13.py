@@ -8,8 +8,8 @@ from layers import AvgPool2d, Conv2d, Flatten, Linear, ReLU
 from models import alexnet_small, lenet
 from nn import SGD, Layer, Network, check_gradients
 from nn.data import Dataset, digits
-from nn.schedules import one_cycle
 from nn.training import evaluate, train
+from nn.training.schedules import one_cycle
 
 train_set, test_set = digits()
 mean, deviation = train_set.images.mean(), train_set.images.std()

@@ -6,8 +6,8 @@ import numpy as np
 
 from models import load_classifier
 from nn import Layer, check_gradients
-from nn.data.objects import objects, render
-from nn.inspection import gradients
+from nn.data.rendered import objects, render
+from nn.inspect import gradients
 
 classifier = load_classifier("objects_alexnet_portions")
 network, names = classifier.network, classifier.class_names

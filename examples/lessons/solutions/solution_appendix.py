@@ -7,9 +7,9 @@ import numpy as np
 from layers import Flatten, Linear, ReLU, Sigmoid
 from nn import SGD, Layer, Network, check_gradients
 from nn.data import Dataset, digits
-from nn.diagnosis import diagnose
 from nn.initialisers import xavier_uniform
 from nn.training import train
+from nn.training.diagnosis import diagnose
 
 part = digits()[0].subset(np.arange(2000))
 pictures = Dataset((part.images - part.images.mean()) / part.images.std(), part.labels, part.class_names)

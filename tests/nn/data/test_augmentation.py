@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from nn.backend.cpu import affine
 from nn.data import augmentation as augment
 from nn.data import digits
-from nn.kernels import sampling
 from tests.checks import one_sentence
 
 
@@ -108,7 +108,7 @@ def test_digits_have_a_mean_of_about_0():
 
 # ------------------------------------------------------------------------------------------------ distortions
 def seen_through(image, m, fill):
-    """The definition in nn/kernels/sampling.py, one output pixel at a time in Python's own numbers."""
+    """The definition in nn/backend/cpu/affine.py, one output pixel at a time in Python's own numbers."""
     H, W, C = image.shape
     y = np.zeros(image.shape)
     for h, w, c in np.ndindex(image.shape):
@@ -136,7 +136,7 @@ def test_both_kernels_equal_the_definition_on_random_maps(kernel, shape, dtype):
     maps = rng.normal(0, 0.7, (shape[0], 2, 3)) + np.eye(2, 3)
     maps[:, :, 2] *= 3
     out = np.full_like(images, 99)
-    getattr(sampling, kernel)(images, maps, 0.375, out)
+    getattr(affine, kernel)(images, maps, 0.375, out)
     expected = np.stack([seen_through(image, m, 0.375) for image, m in zip(images, maps)])
     np.testing.assert_allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps * np.abs(images).max())
 
@@ -151,8 +151,8 @@ def test_plain_equals_fast(shape, spread):
     maps[:, :, :2] += spread * rng.normal(0, 1, (shape[0], 2, 2))
     maps[:, :, 2] = rng.integers(-2 * max(shape), 2 * max(shape) + 1, (shape[0], 2)) / 2
     plain, fast = np.empty_like(images), np.empty_like(images)
-    sampling.affine_plain(images, maps, -1.5, plain)
-    sampling.affine_fast(images, maps, -1.5, fast)
+    affine.affine_plain(images, maps, -1.5, plain)
+    affine.affine_fast(images, maps, -1.5, fast)
     np.testing.assert_allclose(plain, fast, rtol=0, atol=1e-11)
 
 

@@ -1,0 +1,69 @@
+"""The one place where plain arithmetic and what is fast meet.
+
+A function that is decorated with `accelerated` is written to be read: the formula, in NumPy. What runs when it is
+called is a function of the same name in the backend that its first array belongs to:
+
+    nn.backend.cpu      for NumPy's arrays: loops that numba compiles, and BLAS, on all threads
+    nn.backend.cuda     for CuPy's: CUDA C on a GPU
+    the written one     for any other array; where the backend has no such function; within `with plain():`; and
+                        everywhere if the environment has NN_BACKEND=plain
+
+Both compute the same, and `tests/nn/test_backend.py` holds one to the other. Such a function takes arrays and plain
+numbers, never a layer. Its results come last: arrays that the caller chose, which it writes in full. Inputs are
+contiguous, and only an element-wise function may get the same array as input and as result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from importlib import import_module
+
+import numpy as np
+
+CHOICE = os.environ.get("NN_BACKEND", "")
+if CHOICE not in ("", "plain"):
+    raise ValueError(f"NN_BACKEND is {CHOICE!r}, expected plain, or nothing for the fast way")
+
+_is_plain = ContextVar("is_plain", default=CHOICE == "plain")
+_backends = {}  # by name, those that have been asked for: to import one takes a moment
+
+
+def accelerated(function: Callable) -> Callable:
+    """A decorator: call the function of this name in the array's backend, if it has one. `.plain`: the written one."""
+    name = function.__name__
+
+    @wraps(function)
+    def run(array, *arguments):
+        return getattr(_backend(array), name, function)(array, *arguments)
+
+    run.plain = function
+    return run
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Within this, in this thread, the plain functions run: slowly, and each line of them can be stepped through."""
+    before = _is_plain.set(True)
+    try:
+        yield
+    finally:
+        _is_plain.reset(before)
+
+
+def _backend(array):
+    """The module in which the array's fast functions are, or None."""
+    if _is_plain.get():
+        return None
+    if isinstance(array, np.ndarray):
+        name = "nn.backend.cpu"
+    elif type(array).__module__.startswith("cupy"):
+        name = "nn.backend.cuda"
+    else:
+        return None
+    if name not in _backends:
+        _backends[name] = import_module(name)
+    return _backends[name]

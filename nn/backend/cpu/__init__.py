@@ -1,0 +1,1 @@
+"""The array loops that cost time, for the processor."""

@@ -1,0 +1,246 @@
+"""Convolution without patches, for pictures of few channels: the array loops behind `layers.direct`.
+
+With one or three channels, writing a patch takes longer than multiplying it by the kernels. Here the patches stay where
+they are, in the picture, and the sums stay in the processor's registers.
+
+Arrays here: x (N, H, W, C), weight (KH, KW, C, O), bias (O,), y (N, OH, OW, O), C-contiguous; stride and padding are
+(height, width) pairs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.backend.cpu.simd import ONE, ZERO, add, clear, copy, flat, lanes_of, rows_for, sum_scaled, zeros
+from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
+from nn.backend.runtime.tasks import share_out
+from nn.backend.runtime.threads import in_parts
+
+
+def convolve_plain(x, weight, bias, stride, padding, y):
+    """Write the convolution to y: for each place in the kernel, its pixels times its weights."""
+    y[...] = bias
+    for i, j, pixels in _places(x, weight.shape, stride, padding, y.shape):
+        y += pixels @ weight[i, j]
+
+
+def weight_gradient_plain(x, dy, stride, padding, dweight, dbias):
+    """Sum over positions: gradients to dbias, and pixels times gradients, for each place in the kernel, to dweight."""
+    dbias[...] = dy.sum(axis=(0, 1, 2))
+    for i, j, pixels in _places(x, dweight.shape, stride, padding, dy.shape):
+        dweight[i, j] = np.tensordot(pixels, dy, axes=([0, 1, 2], [0, 1, 2]))
+
+
+def input_gradient_plain(dy, weight, stride, padding, dx):
+    """Write to dx, for each place in the kernel: gradients times weights, added to the pixels that they came from."""
+    framed = np.pad(np.zeros_like(dx), ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
+    for i, j, pixels in _places(framed, weight.shape, stride, (0, 0), dy.shape):
+        pixels += dy @ weight[i, j].T
+    dx[...] = framed[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
+
+
+def _places(x, weight_shape, stride, padding, y_shape):
+    """Yield every place (i, j) in the kernel, with the pixels that lie there: (N, OH, OW, C), a view."""
+    if padding != (0, 0):
+        x = np.pad(x, ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
+    for i in range(weight_shape[0]):
+        for j in range(weight_shape[1]):
+            rows = slice(i, i + (y_shape[1] - 1) * stride[0] + 1, stride[0])
+            columns = slice(j, j + (y_shape[2] - 1) * stride[1] + 1, stride[1])
+            yield i, j, x[:, rows, columns]
+
+
+# What the threads share out: forward, slices of rows of each picture (of sixteen abreast: of each sixteen), at least
+# UNITS of them; backward, pictures. The weights' gradient is added up in several places at once. How many may depend on
+# the arrays' shapes, but not on the number of threads, which is to change no bit.
+
+UNITS = 8
+PARTIAL_SUMS = 8  # at most
+SUM_PRODUCTS = 1 << 21  # multiplications that are worth a sum of their own
+NUMBER_PRODUCTS = 16  # multiplications that take as long as to read or write a number
+
+
+def slices_for(groups, height):
+    """How many slices the rows of each group of pictures are cut into."""
+    return min(height, -(-UNITS // max(1, groups)))
+
+
+def partial_sums_for(groups, products):
+    """How many partial sums there are, of some groups of pictures each."""
+    return max(1, min(PARTIAL_SUMS, 1 << (products // SUM_PRODUCTS).bit_length(), groups))
+
+
+def parts_for(units, products):
+    """All units, on all threads; products: how many multiplications they are."""
+    return in_parts(units, products // NUMBER_PRODUCTS)
+
+
+# The fast versions rest on `sum_scaled`. Forward, its rows are output positions, its terms the places in the kernel,
+# and its vector runs over output channels. For the weights' gradient, rows are places in the kernel and terms
+# positions. For the input's, rows are positions, terms output channels, and the vector runs along a row of the patch.
+
+
+@part_of_a_loop
+def _copy_rows(source, start, count, length, target, at, step):
+    """Copy `count` rows of `length` numbers, which lie close together, to places `step` apart."""
+    for row in range(count):
+        copy(source, start + row * length, target, at + row * step, length)
+
+
+def convolve_fast(x, weight, bias, stride, padding, y):
+    """The same, several output positions at a time."""
+    slices = slices_for(len(x), y.shape[1])
+    part = parts_for(len(x) * slices, y.size * weight[..., 0].size)
+    _convolve(part, slices, x, weight, bias, stride, padding, y, rows_for(y.shape[2]))
+
+
+@compiled_loop
+def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
+    if share_out(part):
+        return
+    _, height, width, channels = x.shape
+    kh, kw, _, outputs = weight.shape
+    lanes = lanes_of(x)
+    vectors = -(-outputs // lanes)
+    broad = vectors * lanes
+    run = kw * channels
+    kernels = zeros(kh * run * broad, x)  # the weights, in rows of whole vectors
+    _copy_rows(flat(weight), ZERO, kh * run, outputs, kernels, ZERO, broad)
+    span = (width + 2 * padding[1]) * channels
+    step = stride[1] * channels
+    # The picture in its padding, and room for positions beyond the last, where fewer are left than are taken together.
+    frame = zeros((height + 2 * padding[0]) * span + len(together) * step, x)
+    sums = zeros(len(together) * lanes, x)
+    pixels, results = flat(x), flat(y)
+    for unit in range(part[0], part[1]):
+        n, slice = unit // slices, unit % slices
+        top, bottom = y.shape[1] * slice // slices, y.shape[1] * (slice + 1) // slices
+        first = max(0, top * stride[0] - padding[0])  # the rows of the picture that these output rows see
+        count = min(height, (bottom - 1) * stride[0] - padding[0] + kh) - first
+        start, corner = (n * height + first) * width * channels, (padding[0] + first) * span + padding[1] * channels
+        _copy_rows(pixels, start, count, width * channels, frame, corner, span)
+        for oh in range(top, bottom):
+            for ow in range(0, y.shape[2], len(together)):
+                a_at = oh * stride[0] * span + ow * step
+                for v in range(vectors):
+                    b_at = v * lanes
+                    sum_scaled(
+                        frame, a_at, step, span, ONE, kernels, b_at, run * broad, broad,
+                        kh, run, sums, ZERO, together,
+                    )  # fmt: skip
+                    channel, used = np.uint64(v * lanes), np.uint64(min(outputs - v * lanes, lanes))
+                    for i in range(min(len(together), y.shape[2] - ow)):
+                        at = np.uint64(((n * y.shape[1] + oh) * y.shape[2] + ow + i) * outputs) + channel
+                        here = np.uint64(i * lanes)
+                        for o in range(used):
+                            results[at + o] = sums[here + o] + bias[channel + o]
+
+
+def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
+    """The same, several places in the kernel at a time."""
+    add_partial_sums(
+        _weight_gradient, len(x), x, dy, stride, padding, dweight, dbias, rows_for(dweight[0, ..., 0].size)
+    )
+
+
+def add_partial_sums(weight_gradient, groups, x, dy, stride, padding, dweight, dbias, *more):
+    """The weights' gradient by this function, which is given dweight and dbias several times over, to add up."""
+    products = dy.size * dweight[..., 0].size
+    sums = partial_sums_for(groups, products)
+    dweights, dbiases = (np.zeros_like(array, shape=(sums, *array.shape)) for array in (dweight, dbias))
+    weight_gradient(parts_for(sums, products), x, dy, stride, padding, dweights, dbiases, *more)
+    np.sum(dweights, axis=0, out=dweight)
+    np.sum(dbiases, axis=0, out=dbias)
+
+
+@compiled_loop
+def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
+    if share_out(part):
+        return
+    images, height, width, channels = x.shape
+    partial_sums, kh, kw, _, outputs = dweights.shape
+    lanes = lanes_of(x)
+    vectors = -(-outputs // lanes)
+    broad = vectors * lanes
+    run = kw * channels
+    span = (width + 2 * padding[1]) * channels
+    step = stride[1] * channels
+    positions = dy.shape[1] * dy.shape[2]
+    frame = zeros((height + 2 * padding[0]) * span + len(together), x)
+    gradients = zeros(positions * broad, x)  # dy of one image, in rows of whole vectors
+    sums = zeros(len(together) * lanes, x)
+    pixels, dy_all = flat(x), flat(dy)
+    totals, bias_totals = flat(dweights), flat(dbiases)
+    bias_sums = zeros(broad, x)
+    for number in range(part[0], part[1]):
+        for n in range(images * number // partial_sums, images * (number + 1) // partial_sums):
+            start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
+            _copy_rows(pixels, start, height, width * channels, frame, corner, span)
+            _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
+            clear(bias_sums, 0, broad)  # of one image: sums of sums keep more digits than one long sum
+            for p in range(positions):
+                add(gradients, p * broad, bias_sums, ZERO, broad)
+            add(bias_sums, ZERO, bias_totals, number * outputs, outputs)
+            for i in range(kh):
+                for j in range(0, run, len(together)):
+                    a_at = i * span + j
+                    for v in range(vectors):
+                        b_at, b_run = v * lanes, dy.shape[2] * broad
+                        sum_scaled(
+                            frame, a_at, ONE, stride[0] * span, step, gradients, b_at, b_run, broad,
+                            dy.shape[1], dy.shape[2], sums, ZERO, together,
+                        )  # fmt: skip
+                        count = min(outputs - v * lanes, lanes)
+                        for k in range(min(len(together), run - j)):
+                            place = (number * kh + i) * run + j + k
+                            add(sums, k * lanes, totals, place * outputs + v * lanes, count)
+
+
+def input_gradient_fast(dy, weight, stride, padding, dx):
+    """The same, several output positions at a time."""
+    part = parts_for(len(dy), dy.size * weight[..., 0].size)
+    _input_gradient(part, dy, weight, stride, padding, dx, rows_for(dy.shape[1]))
+
+
+@compiled_loop
+def _input_gradient(part, dy, weight, stride, padding, dx, together):
+    if share_out(part):
+        return
+    _, height, width, channels = dx.shape
+    kh, kw, _, outputs = weight.shape
+    lanes = lanes_of(dy)
+    run = kw * channels
+    vectors = -(-run // lanes)
+    broad = vectors * lanes
+    kernels = zeros(kh * outputs * broad, dy)  # for each kernel row and output: a row of the patch
+    weights = flat(weight)
+    for i in range(kh):
+        for t in range(run):
+            for o in range(outputs):
+                kernels[(i * outputs + o) * broad + t] = weights[(i * run + t) * outputs + o]
+    span = (width + 2 * padding[1]) * channels
+    step = stride[1] * channels
+    frame = zeros((height + 2 * padding[0]) * span + broad, dy)
+    size = dy.shape[1] * dy.shape[2] * outputs
+    line = dy.shape[2] * outputs
+    gradients = zeros(size + len(together) * line, dy)  # dy of one image
+    sums = zeros(len(together) * lanes, dy)
+    dy_all, results = flat(dy), flat(dx)
+    for n in range(part[0], part[1]):
+        clear(frame, 0, len(frame))
+        _copy_rows(dy_all, n * size, ONE, size, gradients, ZERO, ZERO)
+        # Those taken together lie below each other: what they are added to does not overlap, and no sum waits.
+        for oh in range(0, dy.shape[1], len(together)):
+            for ow in range(dy.shape[2]):
+                for i in range(kh):
+                    for v in range(vectors):
+                        sum_scaled(
+                            gradients, oh * line + ow * outputs, line, ZERO, ONE,
+                            kernels, i * outputs * broad + v * lanes, ZERO, broad, ONE, outputs, sums, ZERO, together,
+                        )  # fmt: skip
+                        for k in range(min(len(together), dy.shape[1] - oh)):
+                            at = ((oh + k) * stride[0] + i) * span + ow * step + v * lanes
+                            add(sums, k * lanes, frame, at, min(lanes, run - v * lanes))
+        corner = padding[0] * span + padding[1] * channels
+        for h in range(height):
+            copy(frame, h * span + corner, results, (n * height + h) * width * channels, width * channels)

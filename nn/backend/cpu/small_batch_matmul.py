@@ -1,0 +1,117 @@
+"""The products of a few rows with a large matrix and with its transpose, for fully connected layers.
+
+A matrix product is fast when each number that comes from memory is used many times. For that, BLAS first copies parts
+of both matrices to where they lie best. With ten rows there are ten uses of a weight: the copy takes longer than the
+product. Here the weights are read once and left where they are.
+
+Arrays here: x (N, I), w (I, O), y (N, O), C-contiguous; transposed: dy (N, O), w (I, O), dx (N, I).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.backend.cpu.simd import (
+    ONE,
+    VECTOR_BYTES,
+    ZERO,
+    add_scaled,
+    clear,
+    copy,
+    flat,
+    lanes_of,
+    rows_for,
+    transpose_block,
+    zeros,
+)
+from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.tasks import share_out
+from nn.backend.runtime.threads import in_parts
+
+TERMS = 16  # rows of w at a time: as many streams as a processor foresees
+TURNED_TERMS = 64  # columns of w at a time, where it is turned
+
+
+def few_rows_product_plain(x, w, y):
+    """y = x w."""
+    np.matmul(x, w, out=y)
+
+
+def few_rows_product_fast(x, w, y):
+    """The same; columns that do not fill a vector are left to BLAS."""
+    lanes = VECTOR_BYTES // x.itemsize
+    vectors = y.shape[1] // lanes
+    if vectors * lanes < y.shape[1]:
+        np.matmul(x, w[:, vectors * lanes :], out=y[:, vectors * lanes :])
+    # Two parts a thread: broad strips of the weights, whose rows are read from memory faster than narrow ones.
+    _few_rows_product(in_parts(vectors, w.size, a_thread=2), x, w, y, rows_for(len(x)))
+
+
+@compiled_loop
+def _few_rows_product(part, x, w, y, rows):
+    if share_out(part):
+        return
+    images, inputs = x.shape
+    outputs, lanes, height = w.shape[1], lanes_of(x), len(rows)
+    first, vectors = part[0] * lanes, part[1] - part[0]
+    groups = -(-images // height)
+    weights, results, sums = flat(w), flat(y), zeros(vectors * groups * height * lanes, x)
+    turned = zeros(TERMS * groups * height, x)  # some columns of x, each in a row; room for missing images
+    for i in range(0, inputs, TERMS):
+        terms = min(TERMS, inputs - i)
+        for n in range(images):
+            for k in range(terms):
+                turned[k * groups * height + n] = x[n, i + k]
+        for v in range(vectors):
+            for group in range(groups):
+                add_scaled(
+                    turned, group * height, ONE, ZERO, groups * height,
+                    weights, i * outputs + first + v * lanes, ZERO, outputs, ONE, terms,
+                    sums, (v * groups + group) * height * lanes, rows,
+                )  # fmt: skip
+    for n in range(images):
+        for v in range(vectors):
+            here = ((v * groups + n // height) * height + n % height) * lanes
+            copy(sums, here, results, n * outputs + first + v * lanes, lanes)
+
+
+def few_rows_transposed_plain(dy, w, dx):
+    """dx = dy w^T."""
+    np.matmul(dy, w.T, out=dx)
+
+
+def few_rows_transposed_fast(dy, w, dx):
+    """The same; rows of w that do not fill a vector, and columns that do not fill vectors, are left to BLAS."""
+    lanes = VECTOR_BYTES // dy.itemsize
+    vectors = dx.shape[1] // lanes if dy.shape[1] % lanes == 0 else 0
+    if vectors * lanes < dx.shape[1]:
+        np.matmul(dy, w[vectors * lanes :].T, out=dx[:, vectors * lanes :])
+    _few_rows_transposed(in_parts(vectors, w.size), dy, w, dx, rows_for(len(dy)))
+
+
+@compiled_loop
+def _few_rows_transposed(part, dy, w, dx, rows):
+    if share_out(part):
+        return
+    images, outputs = dy.shape
+    lanes, height = lanes_of(dy), len(rows)
+    groups = -(-images // height)
+    weights, results, inputs = flat(w), flat(dx), len(w)
+    sums, block = zeros(groups * height * lanes, dy), zeros(TURNED_TERMS * lanes, dy)
+    turned = zeros(outputs * groups * height, dy)  # the columns of dy in rows; room for missing images
+    for n in range(images):
+        for o in range(outputs):
+            turned[o * groups * height + n] = dy[n, o]
+    for v in range(part[0], part[1]):
+        clear(sums, 0, len(sums))
+        for o in range(0, outputs, TURNED_TERMS):
+            terms = min(TURNED_TERMS, outputs - o)
+            for k in range(0, terms, lanes):
+                transpose_block(weights, v * lanes * outputs + o + k, outputs, block, k * lanes, lanes)
+            for group in range(groups):
+                add_scaled(
+                    turned, (o * groups + group) * height, ONE, ZERO, groups * height,
+                    block, ZERO, ZERO, lanes, ONE, terms, sums, group * height * lanes, rows,
+                )  # fmt: skip
+        for n in range(images):
+            copy(sums, n * lanes, results, n * inputs + v * lanes, lanes)

@@ -1,0 +1,1 @@
+"""Weights in files: our own, and those of other libraries."""

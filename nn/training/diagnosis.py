@@ -1,0 +1,223 @@
+"""Why does it not learn? A few cheap numbers of each epoch, and the sentences that follow from them.
+
+`measure` takes the numbers in the middle of a training step, from what lies there anyway: the outputs that activations
+keep for the backward pass, and the gradients of the step before. It calls no layer. `diagnose` judges the last epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nn.backend.runtime.threads import single_threaded_blas
+from nn.device import move
+from nn.inspect import activations, kept_outputs
+from nn.loss import SoftmaxCrossEntropy
+from nn.network import Network
+
+if TYPE_CHECKING:
+    from nn.training import History
+
+STUCK = 0.95  # of the loss of guessing: above it, nothing has been learned
+STUCK_STEPS = 100  # that a network has before it is called stuck; the last so many count
+EXPLODING = 1.0  # of the size of the weights, in one step
+VANISHING = 1e-3  # of the relative gradient of a later layer
+SILENT = 0.8  # of the units
+SATURATED = 0.9  # of the outputs
+FEWEST_PICTURES = 16  # to call a unit dead or a layer saturated
+MOST_PICTURES = 64  # that are looked at
+NEAR = 0.01  # of the distance between the bounds: nearer to one of them, an output is saturated
+
+
+@dataclass(frozen=True)
+class Finding:
+    """kind: "stuck", "exploding", "vanishing", "dead" or "saturated". layer: its name, "" for the whole network."""
+
+    kind: str
+    layer: str
+    sentence: str
+
+
+@single_threaded_blas
+def measure(network: Network, logits: np.ndarray, loss) -> dict:
+    """The numbers, between forward(training=True), which gave the logits, and backward.
+
+    pictures    how many were looked at
+    guessing    the loss of giving every class the same chance, ln(classes); None for a loss other than softmax
+    gradients   by layer: the size of the last step's gradient by its weights, divided by the size of the weights
+    silent      by ReLU layer: the share of its units, or of its maps, that were 0 for every picture and everywhere
+    saturated   by sigmoid or tanh layer: the share of its outputs that are next to one of its bounds
+
+    All plain numbers, so that JSON takes them. The gradients are 0 before the first step.
+    """
+    silent, saturated = {}, {}
+    for name, y in kept_outputs(network).items():
+        low, high = network.layers[name].bounds
+        if math.isinf(high):
+            silent[name] = float(np.mean(y[:MOST_PICTURES].max(axis=tuple(range(y.ndim - 1))) <= low))
+        else:
+            saturated[name] = saturated_share(y[:FEWEST_PICTURES], (low, high))  # each gives many numbers
+    gradients = {}
+    for name, layer in network.layers.items():
+        if "weight" in layer.params:
+            size, gradient = _size(layer.params["weight"]), _size(layer.grads["weight"])
+            gradients[name] = gradient / size if size else 0.0
+    return {
+        "pictures": min(len(logits), MOST_PICTURES),
+        "guessing": math.log(logits.shape[1]) if isinstance(loss, SoftmaxCrossEntropy) else None,
+        "gradients": gradients,
+        "silent": silent,
+        "saturated": saturated,
+    }
+
+
+def saturated_share(y: np.ndarray, bounds: tuple[float, float]) -> float:
+    """The share of the outputs y that are next to one of the bounds."""
+    low, high = bounds
+    return float(np.mean(np.abs(y - (low + high) / 2) > (0.5 - NEAR) * (high - low)))
+
+
+def _size(array: np.ndarray) -> float:
+    """The Euclidean norm."""
+    numbers = array.reshape(-1)
+    with np.errstate(over="ignore"):
+        square = float(np.dot(numbers, numbers))
+    if math.isinf(square):  # too large for a float32
+        numbers = numbers.astype(np.float64)
+        square = float(np.dot(numbers, numbers))
+    return math.sqrt(square)
+
+
+@single_threaded_blas
+def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> str:
+    """After a backward pass: the first layer whose numbers are NaN or infinite, in a sentence; "" if there is none.
+
+    images: the batch, as the network got it. Forward it is the first layer that gave such a number; if all outputs are
+    good, then on the way back the first layer with such a gradient, the last in the network's order.
+    """
+    gradients = [name.split(".")[0] for name, good in _finite(network.grads).items() if not good]
+    if math.isfinite(loss) and not gradients:
+        return ""
+    found = "the loss is"
+    if not _finite({"images": images})["images"]:
+        found = "the pictures hold what is"
+    else:
+        outputs = _finite(activations(network, images))
+        bad = next((name for name, good in outputs.items() if not good), None)
+        if bad is not None:
+            found = f"the output of {bad} is"
+        elif gradients:
+            found = f"the gradient of {gradients[-1]} is"
+    return f"in step {step:,} {found} no longer a number; training stopped there, a lower learning rate may help"
+
+
+def _finite(arrays: dict[str, np.ndarray]) -> dict[str, bool]:
+    """Of each array, whether there is neither NaN nor infinity in it."""
+    if not arrays:
+        return {}
+    flat = [array.reshape(-1) for array in arrays.values()]
+    # One pass without a temporary array; and all before the first is read, as to read means to wait for a graphics
+    # card. The sum of squares may overflow for large numbers: only then look closer.
+    with np.errstate(all="ignore"):
+        squares = move(np.stack([np.dot(numbers, numbers) for numbers in flat]), "cpu")
+    return {
+        name: math.isfinite(square) or bool(np.isfinite(numbers).all())
+        for name, square, numbers in zip(arrays, squares, flat)
+    }
+
+
+def diagnose(history: History, fewest_steps: int = STUCK_STEPS) -> list[Finding]:
+    """What keeps the network from learning, judged by the last epoch: nothing, or a sentence each.
+
+    Where the loss is no longer a number, the epoch that lost it is judged: afterwards nothing is left to see.
+    fewest_steps: a shorter run is not called stuck, because it may only have begun; 1 at the end of a run.
+    """
+    if not history.statistics:
+        return []
+    judged = history.epochs[-len(history.statistics) :]  # a run may go on after epochs that were not watched
+    for epoch, statistics in zip(judged, history.statistics):
+        if not math.isfinite(epoch["train_loss"]):
+            return _exploding(epoch, statistics["gradients"])
+    epoch, statistics = history.epochs[-1], history.statistics[-1]
+    findings = _exploding(epoch, statistics["gradients"])
+    if statistics["pictures"] >= FEWEST_PICTURES:
+        findings += _units(statistics)
+    if not findings:  # else the cause is named already
+        findings += _vanishing(statistics["gradients"])
+    return _stuck(history.steps, statistics["guessing"], fewest_steps, bool(findings)) + findings
+
+
+def _stuck(steps: list[float], guessing: float | None, fewest_steps: int, explained: bool) -> list[Finding]:
+    recent = steps[-STUCK_STEPS:]
+    loss = sum(recent) / len(recent)
+    if guessing is None or len(steps) < fewest_steps or loss <= STUCK * guessing:
+        return []
+    sentence = (
+        f"it has not learned yet: its loss is {loss:,.2f}, and guessing gives ln {round(math.exp(guessing))} = "
+        f"{guessing:.2f}"
+    )
+    if not explained:
+        sentence += (
+            "; give it more epochs or more pictures, or try another learning rate and other initial weights "
+            "(Xavier's, He's)"
+        )
+    return [Finding("stuck", "", sentence)]
+
+
+def _exploding(epoch: dict, gradients: dict[str, float]) -> list[Finding]:
+    """The layer whose weights one step moves most, if it moves them further than they are large."""
+    lost = not math.isfinite(epoch["train_loss"])
+    moves = {name: epoch["learning_rate"] * gradient for name, gradient in gradients.items()}
+    worst = max(moves, key=lambda name: -1 if math.isnan(moves[name]) else moves[name], default="")
+    # The step that lost the loss has moved the weights already: they are as large as it was.
+    if worst and moves[worst] > (EXPLODING / 2 if lost else EXPLODING):
+        much = f"by {moves[worst]:.2g} times their own size" if moves[worst] > 1.5 else "by as much as their own size"
+        sentence = (
+            f"{worst}: its gradient explodes, one step moves its weights {much}"
+            f"{', and the loss is no longer a number' if lost else ''}; choose a lower learning rate or smaller "
+            "initial weights"
+        )
+        return [Finding("exploding", worst, sentence)]
+    if lost:
+        return [Finding("exploding", "", "the loss ran away and is no longer a number; choose a lower learning rate")]
+    return []
+
+
+def _units(statistics: dict) -> list[Finding]:
+    findings, pictures = [], statistics["pictures"]
+    for name, share in statistics["silent"].items():
+        if share >= SILENT:
+            sentence = (
+                f"{name}: {share:.0%} of its units answered 0 to all of {pictures} pictures and learn no more; a lower "
+                "learning rate, inputs of size 1 or He's initial weights keep them alive"
+            )
+            findings.append(Finding("dead", name, sentence))
+    for name, share in statistics["saturated"].items():
+        if share >= SATURATED:
+            sentence = (
+                f"{name}: {share:.0%} of its outputs are saturated, where its slope is next to 0; smaller initial "
+                "weights, inputs around 0 of size 1 or a lower learning rate bring them back"
+            )
+            findings.append(Finding("saturated", name, sentence))
+    return findings
+
+
+def _vanishing(gradients: dict[str, float]) -> list[Finding]:
+    """The layer that gets least of the gradient, if it is next to nothing beside what a later layer gets."""
+    if not gradients:
+        return []
+    names = list(gradients)
+    least = min(names, key=gradients.get)
+    later = max(names[names.index(least) :], key=gradients.get)
+    if not gradients[least] < VANISHING * gradients[later]:
+        return []
+    times = gradients[later] / gradients[least] if gradients[least] else math.inf
+    much = f"{times:,.0f} times less" if math.isfinite(times) else "nothing"
+    sentence = (
+        f"{least}: the gradient vanishes on its way back, it gets {much} than {later} (relative to its weights) and "
+        "hardly learns; take ReLU, larger initial weights (Xavier's, He's) or fewer layers"
+    )
+    return [Finding("vanishing", least, sentence)]
