@@ -42,14 +42,14 @@ def test_a_list_that_has_rotted_is_refused_in_a_sentence(mistake, message):
 
 @pytest.mark.slow
 def test_one_is_noticed_and_one_is_not(monkeypatch, capsys):
-    before = (ROOT / "nn" / "report.py").read_bytes()
+    before = (ROOT / "nn" / "plots" / "report.py").read_bytes()
     monkeypatch.setattr(planted, "MISTAKES", [NOTICED, SURVIVES])
     monkeypatch.setattr(sys, "argv", ["planted", "--workers", "1"])
     assert planted.main() == 1
     said = capsys.readouterr().out
     assert "FAILED tests/nn/test_report.py::" in said and "; 1 survive (at most 5% should)." in said
     assert said.rstrip().endswith("survived: nn/plots/report.py: that dark mode is  ->  that the dark mode is")
-    assert (ROOT / "nn" / "report.py").read_bytes() == before
+    assert (ROOT / "nn" / "plots" / "report.py").read_bytes() == before
 
 
 def test_only_some_are_listed(monkeypatch, capsys):
