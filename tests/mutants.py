@@ -193,7 +193,7 @@ def _compiles(source: str) -> bool:
 
 def files() -> list[str]:
     """layers/ and the kernels that have a plain version; what is left out only imports."""
-    paths = [*sorted((ROOT / "layers").glob("*.py")), *sorted((ROOT / "nn" / "kernels").glob("*.py"))]
+    paths = [*sorted((ROOT / "layers").glob("*.py")), *sorted((ROOT / "nn" / "backend" / "cpu").glob("*.py"))]
     return [path.relative_to(ROOT).as_posix() for path in paths if path.name != "__init__.py"]
 
 

@@ -125,7 +125,9 @@ print("end")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["sharing", "threads", "scratch", "compiled", "network"])
+@pytest.mark.parametrize(
+    "module", [*(f"backend.runtime.{n}" for n in ("tasks", "threads", "workspace", "jit")), "network"]
+)
 def test_a_module_that_is_reloaded_between_two_passes(module):
     program = f"""
 import importlib
