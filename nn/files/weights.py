@@ -14,7 +14,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -22,12 +22,17 @@ from safetensors.numpy import save as to_safetensors
 
 from nn.device import move
 
-if TYPE_CHECKING:
-    from nn.network import Network
-
 WRITER = "lenet-to-alexnet"
 FORMAT_VERSION = 1
 KINDS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}  # safetensors' names
+
+
+class Network(Protocol):
+    """What is needed of a network here; `nn.network` has the class, and imports this file."""
+
+    params: Mapping[str, np.ndarray]
+    dtype: np.dtype
+    model: dict | None
 
 
 def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = None) -> None:

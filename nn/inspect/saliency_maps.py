@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.device import move
-from nn.inspect import gradients
+from nn.inspect.passes import gradients
 from nn.network import Network
 
 

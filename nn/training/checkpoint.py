@@ -16,7 +16,7 @@ from nn.device import move
 from nn.files.weights import assign, write_beside
 from nn.network import Network
 from nn.sgd import SGD
-from nn.training import History
+from nn.training.history import History
 from nn.training.schedules import Plateau
 
 STEPS, OTHERS = "history/steps", "history/others"  # the loss of every step; all else in the history, as JSON

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,7 @@ from nn.device import move
 from nn.inspect import activations, kept_outputs
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
-
-if TYPE_CHECKING:
-    from nn.training import History
+from nn.training.history import History
 
 STUCK = 0.95  # of the loss of guessing: above it, nothing has been learned
 STUCK_STEPS = 100  # that a network has before it is called stuck; the last so many count

@@ -1,7 +1,8 @@
 """How the learning rate changes over a run.
 
-A schedule is a function: fraction of the run that is done, from 0 to 1 -> learning rate. `Plateau` is the exception: it
-listens to the held-out error instead, as the authors of AlexNet did by hand.
+Every schedule answers two calls: `schedule(fraction)`, before each step, gives the learning rate when this fraction of
+the run is done, from 0 to 1; `schedule.after_epoch(error)` tells it the held-out error. Most follow a curve and do not
+listen to the error; `Plateau` listens and does not look at the fraction, as the authors of AlexNet did by hand.
 """
 
 from __future__ import annotations
@@ -9,12 +10,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-Schedule = Callable[[float], float]
+
+class Schedule:
+    """What training asks of a schedule."""
+
+    def __call__(self, fraction: float) -> float:
+        """The learning rate for the next step."""
+        raise NotImplementedError
+
+    def after_epoch(self, error: float) -> None:
+        """Hear the error on the held-out images."""
+
+
+class Curve(Schedule):
+    """The rate as a function of the fraction alone: Curve(lambda fraction: 0.1 * (1 - fraction))."""
+
+    def __init__(self, function: Callable[[float], float]) -> None:
+        self.function = function
+
+    def __call__(self, fraction: float) -> float:
+        return self.function(fraction)
+
+
+def as_schedule(schedule: Callable[[float], float] | Schedule) -> Schedule:
+    """The schedule itself, or a `Curve` of a plain function."""
+    return schedule if isinstance(schedule, Schedule) else Curve(schedule)
 
 
 def constant(rate: float) -> Schedule:
     """The same rate all the way."""
-    return lambda fraction: rate
+    return Curve(lambda fraction: rate)
 
 
 def one_cycle(peak: float, warm_up: float = 0.3, start: float = 0.04) -> Schedule:
@@ -29,14 +54,14 @@ def one_cycle(peak: float, warm_up: float = 0.3, start: float = 0.04) -> Schedul
             return peak * (start + (1 - start) * fraction / warm_up)
         return peak * 0.5 * (1 + math.cos(math.pi * (fraction - warm_up) / (1 - warm_up)))
 
-    return rate
+    return Curve(rate)
 
 
 def steps(rate: float, drops: Sequence[float], factor: float = 0.1) -> Schedule:
     """`rate`, multiplied by `factor` at each of the fractions `drops`: steps(0.01, [0.5, 0.75]) drops it twice."""
     if not all(0 < drop < 1 for drop in drops):
         raise ValueError(f"steps: drops are {list(drops)}, expected fractions of the run between 0 and 1")
-    return lambda fraction: rate * factor ** sum(fraction >= drop for drop in drops)
+    return Curve(lambda fraction: rate * factor ** sum(fraction >= drop for drop in drops))
 
 
 def stairs(rates: Sequence[float], epochs: Sequence[int]) -> Schedule:
@@ -51,14 +76,15 @@ def stairs(rates: Sequence[float], epochs: Sequence[int]) -> Schedule:
         # A fraction such as 3/7 is not exact: half a millionth of a run is less than any step of it.
         return next((value for value, end in zip(rates, ends) if fraction < end - 5e-7), rates[-1])
 
-    return rate
+    return Curve(rate)
 
 
-class Plateau:
+class Plateau(Schedule):
     """Divide the rate when the held-out error has stopped falling.
 
         plateau = Plateau(0.01, factor=0.1, patience=3, drops=3)
-        rate = plateau.after_epoch(error)
+        rate = plateau(fraction)
+        plateau.after_epoch(error)
 
     factor: what the rate is multiplied by. patience: epochs without a new lowest error before it is. drops: after so
     many the rate stays. Source: Krizhevsky et al. 2012, section 5: divided by 10 when the validation error stopped
@@ -78,8 +104,11 @@ class Plateau:
         self.best = math.inf
         self.waited = 0
 
+    def __call__(self, fraction: float) -> float:
+        return self.rate
+
     def after_epoch(self, error: float) -> float:
-        """Tell the error on the held-out pictures; get the rate for the next epoch."""
+        """Hear the error on the held-out images; also returns the rate for the next epoch."""
         if error < self.best:
             self.best, self.waited = error, 0
             return self.rate

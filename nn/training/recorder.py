@@ -1,0 +1,98 @@
+"""What stands around the steps of one epoch: it is resumed, counted, watched for numbers that are lost, and stopped."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+import numpy as np
+
+from nn.data import Dataset
+from nn.device import move
+from nn.network import Network
+from nn.training.diagnosis import measure, not_finite
+from nn.training.history import Epoch, History
+from nn.training.prefetch import Prefetch, Prepare
+from nn.training.progress import Progress
+
+
+class Recorder:
+    """The record of one epoch, which begins anew or goes on where `history.unfinished` says.
+
+    number: the epoch's, from 1. stop(history): asked after each step but the last, with history.unfinished set; where
+    it says yes, it stays set.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        train_set: Dataset,
+        batch_size: int,
+        prepare: Prepare | None,
+        seed: int,
+        number: int,
+        history: History,
+        progress: Progress,
+        stop: Callable[[History], bool] | None,
+    ) -> None:
+        self.network, self.number = network, number
+        self.history, self.progress, self.stop = history, progress, stop
+        self.epoch = Epoch(**history.unfinished) if history.unfinished else Epoch()
+        history.unfinished = None
+        self._steps_per_epoch = -(-len(train_set) // batch_size)
+        self._measured_step = max(0, len(train_set) // batch_size - 1)  # the last whose batch is full
+        self._start = time.perf_counter() - self.epoch.seconds
+        # A generator for each epoch: a run that goes on after some epochs sees what it would have seen at once.
+        rng = np.random.default_rng([seed, number])
+        first, state = self.epoch.batches, self.epoch.generator
+        self._batches = Prefetch(train_set, batch_size, rng, network.device, prepare, first, state)
+
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The batches that are left, until a number is lost or the caller stops the run."""
+        for images, labels in self._batches:
+            yield images, labels
+            if self.history.failure:
+                return
+            self.progress.after_step(self.epoch, len(labels))
+            if self._is_stopped():
+                return
+
+    def fraction_done(self, epochs: int) -> float:
+        """How much of a run of so many epochs is done, for the schedule."""
+        return len(self.history.steps) / (epochs * self._steps_per_epoch)
+
+    def after_forward(self, logits: np.ndarray, loss, value: float) -> None:
+        """Take the statistics in one step of an epoch, and where the loss is lost."""
+        # Only on a CPU is the loss known here: a GPU is still at work.
+        is_lost = self.network.device == "cpu" and not math.isfinite(value)
+        if self.epoch.batches == self._measured_step or is_lost:
+            self.epoch.statistics = measure(self.network, logits, loss)
+
+    def after_backward(self, images: np.ndarray, labels: np.ndarray, logits: np.ndarray, value: float) -> bool:
+        """Count the batch. False if the loss or a gradient is no longer a number: then the weights must stay."""
+        answers = logits.argmax(axis=1)
+        self._batches.fetch()  # while a GPU works; the next lines wait for it, once a step
+        value = float(value)
+        self.history.steps.append(value)
+        self.epoch.add(value, int((move(answers, "cpu") == labels).sum()), len(labels))
+        self.history.failure = not_finite(self.network, images, value, len(self.history.steps))
+        return not self.history.failure
+
+    def row(self, learning_rate: float) -> dict:
+        """The epoch's row in the history, now that its steps are done."""
+        self.epoch.seconds = time.perf_counter() - self._start
+        return self.epoch.row(self.number, learning_rate)
+
+    def _is_stopped(self) -> bool:
+        """Ask the caller, who may save what `history.unfinished` says."""
+        if self.stop is None or self.epoch.batches == self._steps_per_epoch:
+            return False
+        self.epoch.seconds = time.perf_counter() - self._start
+        self.epoch.generator = self._batches.generator_state
+        self.history.unfinished = asdict(self.epoch)
+        if self.stop(self.history):
+            return True
+        self.history.unfinished = None
+        return False
