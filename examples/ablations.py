@@ -30,9 +30,9 @@ from examples.command_line import (
     run_program,
     whole_number,
 )
-from examples.recipes import make_preparation, make_prepare, recipe_for
 from layers import AvgPool2d, LocalResponseNorm, MaxPool2d, ReLU, Tanh
 from models import alexnet_cifar10
+from models.recipes import make_preparation, make_prepare, recipe_for
 from nn import SGD, Network
 from nn.data import Dataset, load, split
 from nn.data.preparation import Preparation

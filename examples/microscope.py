@@ -29,7 +29,7 @@ from examples.named_classifiers import named_classifiers
 from examples.picture_files import bring_to
 from examples.step_subject import class_number, random_classifier, the_picture
 from models import Classifier, shipped
-from models.pretrained import MODELS
+from models.registry import MODELS
 
 EXAMPLES = """
 examples:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from examples.picture_files import PictureFiles
-from examples.recipes import RECIPES
 from models import Classifier, load_classifier
-from models.pretrained import MODELS
+from models.recipes import RECIPES
+from models.registry import MODELS
 from nn import SoftmaxCrossEntropy
 from nn.data import digits
 from nn.data.preparation import Preparation

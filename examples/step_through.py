@@ -22,7 +22,7 @@ from examples.explanation import in_brackets, in_lines
 from examples.step_pages import Page, Visit, pages, settings, volume, walk
 from examples.step_subject import Subject, find_subject
 from models import shipped
-from models.pretrained import MODELS
+from models.registry import MODELS
 from nn.inspect import layer_called
 
 EXAMPLES = """

@@ -24,7 +24,7 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,14 +41,14 @@ from examples.command_line import (
     run_program,
     whole_number,
 )
-from examples.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
 from examples.stopping import StopSignals
+from models.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
 from nn import SGD, Network, plots
 from nn.data import Dataset, load, split
 from nn.data.preparation import Preparation
 from nn.training import History, train
 from nn.training.checkpoint import load_checkpoint, save_checkpoint
-from nn.training.schedules import Plateau, constant, one_cycle, steps
+from nn.training.schedules import Plateau, Schedule, constant, one_cycle, steps
 
 EXAMPLES = """
 examples:
@@ -92,7 +92,7 @@ class Run:
     recipe: Recipe
     preparation: Preparation
     optimizer: SGD
-    schedule: Callable[[float], float] | Plateau | None
+    schedule: Schedule
     history: History | None  # of the checkpoint that it goes on from
 
 

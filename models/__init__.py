@@ -5,7 +5,7 @@ from models.cifar import alexnet_cifar10
 from models.classifier import Classifier, load_classifier
 from models.lenet import lenet
 from models.lenet5 import lenet5_1998
-from models.pretrained import load, shipped
+from models.registry import load, shipped
 
 __all__ = [
     "Classifier",

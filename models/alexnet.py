@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from layers import Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU
+from models.foreign import load_caffe, load_torchvision
 from nn import Network
 from nn.initialisers import he_std
 
@@ -58,7 +59,7 @@ def alexnet_caffe(
     alpha = 1e-4 / 5 here. Initial weights: init="caffe".
 
     weights: the file bvlc_alexnet.npy. Pictures are then 227x227 RGB in 0..255 minus (124, 117, 104): the file was
-    trained on BGR, and the input channels of its first kernels are turned round when it is read.
+    trained on BGR, and the input channels of its first kernels are reversed when it is read.
 
     Departures: Caffe pools with windows that may run off the edge, which at 227 pixels they never do.
 
@@ -68,8 +69,6 @@ def alexnet_caffe(
         "alexnet_caffe", num_classes, "caffe", LocalResponseNorm(5, alpha=1e-4 / 5, beta=0.75, k=1.0), rng
     )
     if weights is not None:
-        from models.pretrained import load_caffe  # here, because that file imports this one
-
         load_caffe(network, weights)
     return network
 
@@ -182,8 +181,6 @@ def alexnet_torchvision(
         arguments={"num_classes": num_classes},
     )
     if weights is not None:
-        from models.pretrained import load_torchvision  # here, because that file imports this one
-
         load_torchvision(network, weights)
     return network
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.pretrained import find_weights, load
+from models.registry import find_weights, load
 from nn import Network
 from nn.data.preparation import Preparation
 from nn.files.weights import read_metadata

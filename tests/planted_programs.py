@@ -6,9 +6,10 @@ CLASSIFY, CROPS, WINDOWS = "examples/classify.py", "examples/crops.py", "example
 EXPLAIN, SUBJECT, RENDER = "examples/explain.py", "examples/step_subject.py", "examples/render.py"
 BENCHMARK, NAMED, ANSWERS = "examples/benchmark.py", "examples/named_classifiers.py", "examples/microscope_answers.py"
 
-RECIPES, COMPARE, ABLATIONS = "examples/recipes.py", "examples/compare.py", "examples/ablations.py"
+RECIPES, COMPARE, ABLATIONS = "models/recipes.py", "examples/compare.py", "examples/ablations.py"
 
-PINNED = ("examples/test_recipes.py",)
+PINNED = ("models/test_recipes.py",)
+BY_RECIPE = ("examples/test_trained_by_recipe.py",)
 CLASSIFIED = ("examples/test_classify.py",)
 CROPPED = ("examples/test_crops.py", "examples/test_crop_windows.py")
 EXPLAINED = ("examples/test_explain.py",)
@@ -78,33 +79,33 @@ MISTAKES: list[Mistake] = [
     Mistake(RECIPES, 'loss=LeNet5Loss, levels="lenet5"', 'levels="lenet5"', PINNED),
     Mistake(RECIPES, "np.float32(1 / 255)", "np.float32(1)", PINNED),
     # The comparison
-    Mistake(COMPARE, "weight_decay=contestant.weight_decay)", "weight_decay=0.0)", PINNED),
-    Mistake(COMPARE, "schedule=one_cycle(contestant.learning_rate)", "schedule=None", PINNED),
-    Mistake(COMPARE, "standardised(test_set, mean,", "standardised(test_set, test_set.images.mean(),", PINNED),
-    Mistake(COMPARE, "MOMENTUM = 0.9", "MOMENTUM = 0.8", PINNED),
-    Mistake(COMPARE, "weight_decay=5e-4", "weight_decay=5e-3", PINNED),
-    Mistake(COMPARE, '"train_accuracy": train_accuracy', '"train_accuracy": 1 - train_accuracy', PINNED),
+    Mistake(COMPARE, "weight_decay=contestant.weight_decay)", "weight_decay=0.0)", BY_RECIPE),
+    Mistake(COMPARE, "schedule=one_cycle(contestant.learning_rate)", "schedule=None", BY_RECIPE),
+    Mistake(COMPARE, "standardised(test_set, mean,", "standardised(test_set, test_set.images.mean(),", BY_RECIPE),
+    Mistake(COMPARE, "MOMENTUM = 0.9", "MOMENTUM = 0.8", BY_RECIPE),
+    Mistake(COMPARE, "weight_decay=5e-4", "weight_decay=5e-3", BY_RECIPE),
+    Mistake(COMPARE, '"train_accuracy": train_accuracy', '"train_accuracy": 1 - train_accuracy', BY_RECIPE),
     Mistake(
         COMPARE,
         "confusion_matrix(test_set.labels, predictions,",
         "confusion_matrix(predictions, test_set.labels,",
-        PINNED,
+        BY_RECIPE,
     ),
-    Mistake(COMPARE, "np.mean(predictions == test_set.labels)", "train_accuracy", PINNED),
+    Mistake(COMPARE, "np.mean(predictions == test_set.labels)", "train_accuracy", BY_RECIPE),
     # What the paper's ideas are worth
-    Mistake(ABLATIONS, "for crop in crops], axis=0)", "for crop in crops[:1]], axis=0)", PINNED),
+    Mistake(ABLATIONS, "for crop in crops], axis=0)", "for crop in crops[:1]], axis=0)", BY_RECIPE),
     Mistake(
         ABLATIONS,
         'setdefault("crops, centre", []).append(centre)',
         'setdefault("crops, centre", []).append(ten)',
-        PINNED,
+        BY_RECIPE,
     ),
-    Mistake(ABLATIONS, "[epochs - 2, 1, 1]", "[epochs - 4, 2, 2]", PINNED),
-    Mistake(ABLATIONS, "decay_multipliers=recipe.decay_multipliers,", "", PINNED),
+    Mistake(ABLATIONS, "[epochs - 2, 1, 1]", "[epochs - 4, 2, 2]", BY_RECIPE),
+    Mistake(ABLATIONS, "decay_multipliers=recipe.decay_multipliers,", "", BY_RECIPE),
     Mistake(
         ABLATIONS,
         "return error(network, preparation, test_set), 1 - right",
         "return error(network, preparation, test_set), right",
-        PINNED,
+        BY_RECIPE,
     ),
 ]

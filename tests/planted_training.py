@@ -2,10 +2,10 @@
 
 from tests.planted_mistake import Mistake
 
-PUBLISHED = ("examples/test_recipes.py",)
+PUBLISHED = ("models/test_recipes.py",)
 SETTINGS = ("examples/test_training_settings.py",)
 
-RECIPES, COMPARE = "examples/recipes.py", "examples/compare.py"
+RECIPES, COMPARE = "models/recipes.py", "examples/compare.py"
 ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train.py"
 TWO_GPUS = "examples/two_gpus.py"
 ALEXNET, CIFAR, LENET = "models/alexnet.py", "models/cifar.py", "models/lenet.py"

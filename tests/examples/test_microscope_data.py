@@ -7,7 +7,7 @@ import pytest
 
 from examples.microscope_data import describe
 from models.classifier import load_classifier
-from models.pretrained import shipped
+from models.registry import shipped
 
 
 def black(classifier):

@@ -13,7 +13,7 @@ from examples import step_through
 from examples.step_pages import LOSSES, walk
 from examples.step_subject import MADE_FOR, the_picture
 from models import lenet
-from models.pretrained import MODELS
+from models.registry import MODELS
 from nn import LeNet5Loss, SoftmaxCrossEntropy
 from nn.data import digits
 from nn.data.preparation import Preparation

@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from examples import train
 from models import alexnet_small
-from models.pretrained import load as load_model
+from models.registry import load as load_model
 from nn.data import load, split
 from nn.files.weights import read_metadata
 from nn.training import evaluate

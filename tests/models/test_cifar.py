@@ -5,7 +5,7 @@ import pytest
 
 from layers import AvgPool2d, Conv2d, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU
 from models import alexnet_cifar10
-from models.pretrained import load
+from models.registry import load
 from nn import SoftmaxCrossEntropy, check_gradients
 from tests.checks import one_sentence
 

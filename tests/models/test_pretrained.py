@@ -8,7 +8,8 @@ from safetensors.numpy import save_file
 
 import models
 from layers import Linear
-from models.pretrained import MODELS, caffe_params, load, load_caffe, load_torchvision, torchvision_params
+from models.foreign import caffe_params, load_caffe, load_torchvision, torchvision_params
+from models.registry import MODELS, load
 from nn import Network
 from nn.files.weights import save
 from tests.alexnets import HIDDEN, LAST_MAPS, MAPS, caffe_layers, small_caffe, small_torchvision, torchvision_arrays

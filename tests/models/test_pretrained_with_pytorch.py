@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import models
-from models.pretrained import load_caffe, load_torchvision
+from models.foreign import load_caffe, load_torchvision
 from tests.alexnets import (
     CLASSES,
     HIDDEN,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models import load_classifier, shipped
-from models.pretrained import SHIPPED
+from models.registry import SHIPPED
 from nn.data import digits, load, split
 from nn.data.rendered import CLASS_NAMES, objects_with_boxes
 

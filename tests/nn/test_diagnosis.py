@@ -8,9 +8,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from examples.recipes import make_preparation, make_prepare, recipe_for
 from layers import Conv2d, Dropout, Flatten, Linear, ReLU, ScaledTanh, Sigmoid, Tanh
 from models import alexnet_small, lenet
+from models.recipes import make_preparation, make_prepare, recipe_for
 from nn import SGD, LeNet5Loss, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, digits
 from nn.initialisers import xavier_uniform

@@ -25,7 +25,7 @@ from nn.data.augmentation import (
 )
 from nn.data.preparation import Preparation
 from nn.training import Prepare
-from nn.training.schedules import Plateau, one_cycle, stairs
+from nn.training.schedules import Plateau, Schedule, one_cycle, stairs
 
 AUGMENTATIONS = ("crop", "portion", "mirror", "colour", "distort")
 
@@ -37,7 +37,7 @@ class Recipe:
     epochs: int
     batch_size: int
     lr: float  # the highest of the run
-    schedule: Callable[[float], Callable | Plateau | None]  # from lr
+    schedule: Callable[[float], Schedule]  # from lr
     momentum: float = 0.9
     weight_decay: float = 0.0
     lr_multipliers: dict[str, float] = field(default_factory=dict)

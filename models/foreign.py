@@ -1,4 +1,4 @@
-"""Networks that have learned already: from our own files, from torchvision's and from Caffe's.
+"""AlexNet's weights as other programs store them: torchvision's .pth and Caffe's .npy, brought into our order.
 
 The three store the same numbers in different orders:
 
@@ -10,35 +10,14 @@ The three store the same numbers in different orders:
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from models.alexnet import alexnet, alexnet_caffe, alexnet_small, alexnet_torchvision
-from models.cifar import alexnet_cifar10
-from models.lenet import lenet
-from models.lenet5 import lenet5_1998
 from nn import Network
 from nn.files.foreign import read_caffe_npy, read_pth
-from nn.files.weights import assign, read_metadata
-from nn.files.weights import load as load_weights
-
-# The functions that a file may name.
-MODELS = {
-    "alexnet": alexnet,
-    "alexnet_caffe": alexnet_caffe,
-    "alexnet_cifar10": alexnet_cifar10,
-    "alexnet_small": alexnet_small,
-    "alexnet_torchvision": alexnet_torchvision,
-    "lenet": lenet,
-    "lenet5_1998": lenet5_1998,
-}
-# The weights that come with the library; README.md there tells how each was made.
-SHIPPED = Path(__file__).with_name("weights")
-# Arguments that are not the file's to choose: a source of random numbers, and another file to read.
-NOT_FROM_A_FILE = ("rng", "weights")
+from nn.files.weights import assign
 
 # Our layer: torchvision's name for it, by its place in the two lists `features` and `classifier`.
 TORCHVISION_NAMES = {
@@ -51,52 +30,6 @@ TORCHVISION_NAMES = {
     "fc7": "classifier.4",
     "fc8": "classifier.6",
 }
-
-
-def load(path: str | Path, rng: int | np.random.Generator | None = None) -> Network:
-    """The network that `Network.save` wrote to `path`: made by the function that the file names, with its weights.
-
-    path: a file, or the name of one that comes with the library, such as "digits_lenet" (see `shipped`).
-    rng: for what stays random in it, the dropout.
-
-    Raises FileNotFoundError, else ValueError. The file chooses among MODELS and sets their plain arguments, so it
-    chooses the network's size: load files that you trust not to fill the memory.
-    """
-    path = find_weights(path)
-    model = read_metadata(path)["model"]
-    if model is None:
-        raise ValueError(f"{path} does not say which model its weights are for; make it and use Network.load")
-    name, arguments = model["function"], model["arguments"]
-    if name not in MODELS:
-        raise ValueError(f"{path} is for the model {name[:80]!r}, expected one of {', '.join(MODELS)}")
-    function = MODELS[name]
-    known = [argument for argument in inspect.signature(function).parameters if argument not in NOT_FROM_A_FILE]
-    for argument in arguments:
-        if argument not in known:
-            takes = ", ".join(known) or "none"
-            raise ValueError(f"{path} has the argument {argument[:80]!r} for {name}, which takes {takes}")
-    try:
-        network = function(**arguments, rng=rng)
-    except Exception as error:  # whatever a wrong value leads to: the file is to blame
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        if isinstance(error, MemoryError):
-            reason = "it would be too large for the memory"
-        raise ValueError(f"{path} has arguments that {name} cannot be made with: {reason}") from error
-    return load_weights(network, path)
-
-
-def shipped() -> tuple[str, ...]:
-    """The names of the weights that come with the library."""
-    return tuple(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
-
-
-def find_weights(path: str | Path) -> Path:
-    """The file of this path; a name without any folder or ending may be one of `shipped`."""
-    if str(path) in shipped():
-        return SHIPPED / f"{path}.safetensors"
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path} is neither a file of weights nor one of {', '.join(shipped())}")
-    return Path(path)
 
 
 def load_torchvision(network: Network, path: str | Path) -> Network:
@@ -140,7 +73,7 @@ def torchvision_params(arrays: Mapping[str, np.ndarray], image_hw: Sequence[int]
         weight = arrays[f"{theirs}.weight"]
         _check_axes(f"{theirs}.weight", weight, 4 if ours.startswith("conv") else 2)
         if ours == "fc6":
-            # Each unit's weights lie as the maps do in PyTorch: as (C, H, W). Apart, they are turned like a kernel's.
+            # Each unit's weights lie as the maps do in PyTorch: as (C, H, W). Apart, each is transposed like a kernel.
             height, width = image_hw
             if weight.shape[1] % (height * width):
                 raise ValueError(
@@ -160,7 +93,7 @@ def torchvision_params(arrays: Mapping[str, np.ndarray], image_hw: Sequence[int]
 def caffe_params(arrays: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
     """Caffe's AlexNet, as in bvlc_alexnet.npy, by our names: "conv1" -> "conv1.weight" and "conv1.bias".
 
-    Its arrays are in our order already. Only conv1's input channels are turned round, from BGR to RGB: the network
+    Its arrays are in our order already. Only conv1's input channels are reversed, from BGR to RGB: the network
     then takes pictures as everybody else has them. The results are views of `arrays`.
     """
     _check_names(TORCHVISION_NAMES, arrays, "Caffe's AlexNet")
