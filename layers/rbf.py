@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nn.device import move
 from nn.layer import Layer
 
 
 class EuclideanRBF(Layer):
     """y[n, c] = - sum over j of (x[n, j] - w[c, j])^2;   dx[n, j] = -2 sum over c of dy[n, c] * (x[n, j] - w[c, j]).
 
-    The paper's units give the distance and the smallest is the answer; here its sign is turned, so that the largest
-    output is the answer in every network. The prototypes w are fixed: they are no parameters and have no gradient.
+    The paper's units give the distance and the smallest is the answer; here its sign is reversed, so that the largest
+    output is the answer in every network. The prototypes w are fixed: they are `state` and no parameters, and have no
+    gradient.
 
     With Y = dy summed over classes:  dx = -2 (Y x - dy W).
 
-    Shapes: x (N, features), prototypes (classes, features), y (N, classes). float32 or float64; the prototypes follow.
+    Shapes: x (N, features), prototypes (classes, features), y (N, classes). float32 or float64.
 
     Raises ValueError for a wrong shape, TypeError for a wrong dtype, RuntimeError for backward without
     forward(training=True). Source: LeCun et al. 1998, section II.B, equation 7.
@@ -26,21 +26,16 @@ class EuclideanRBF(Layer):
 
     def __init__(self, prototypes: Sequence[Sequence[float]] | np.ndarray) -> None:
         super().__init__()
-        self.prototypes = np.array(prototypes, dtype=np.float32)
-        if self.prototypes.ndim != 2 or 0 in self.prototypes.shape or not np.isfinite(self.prototypes).all():
+        prototypes = np.array(prototypes, dtype=np.float32)
+        if prototypes.ndim != 2 or 0 in prototypes.shape or not np.isfinite(prototypes).all():
             raise ValueError(
-                f"EuclideanRBF expected finite prototypes of shape (classes, features), got {self.prototypes.shape}"
+                f"EuclideanRBF expected finite prototypes of shape (classes, features), got {prototypes.shape}"
             )
+        self._add_state("prototypes", prototypes)
 
-    def astype(self, dtype) -> EuclideanRBF:
-        super().astype(dtype)
-        self.prototypes = self.prototypes.astype(dtype)
-        return self
-
-    def to(self, device: str) -> EuclideanRBF:
-        super().to(device)
-        self.prototypes = move(self.prototypes, device)
-        return self
+    @property
+    def prototypes(self) -> np.ndarray:
+        return self.state["prototypes"]
 
     def output_shape(self, image_shape: Sequence[int]) -> tuple[int]:
         self._check_image_shape(image_shape, 1, self.prototypes.shape[1])
@@ -53,7 +48,7 @@ class EuclideanRBF(Layer):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", self.prototypes.shape[1]))
         y = self._output(out, (len(x), len(self.prototypes)), x)
-        prototypes = self._prototypes(x)
+        prototypes = self.prototypes
         for c in range(len(prototypes)):
             # The differences themselves, not x^2 - 2 x w + w^2, which loses the digits that matter where x is near w.
             difference = x - prototypes[c]
@@ -68,15 +63,7 @@ class EuclideanRBF(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, x.shape, x)
-        np.matmul(dy, self._prototypes(x), out=dx)
+        np.matmul(dy, self.prototypes, out=dx)
         dx -= dy.sum(axis=1, keepdims=True) * x
         dx *= 2
         return dx
-
-    def _prototypes(self, x: np.ndarray) -> np.ndarray:
-        if x.dtype != self.prototypes.dtype:
-            raise TypeError(
-                f"{self.label} has {self.prototypes.dtype} prototypes but got a {x.dtype} input; "
-                "convert either with astype"
-            )
-        return np.asarray(self.prototypes, like=x)

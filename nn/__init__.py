@@ -6,5 +6,17 @@ from nn.layer import Layer
 from nn.loss import LeNet5Loss, SoftmaxCrossEntropy, softmax
 from nn.network import Network
 from nn.sgd import SGD
+from nn.training import evaluate, train
 
-__all__ = ["SGD", "Layer", "LeNet5Loss", "Network", "SoftmaxCrossEntropy", "check_gradients", "plain", "softmax"]
+__all__ = [
+    "SGD",
+    "Layer",
+    "LeNet5Loss",
+    "Network",
+    "SoftmaxCrossEntropy",
+    "check_gradients",
+    "evaluate",
+    "plain",
+    "softmax",
+    "train",
+]

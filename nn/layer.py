@@ -14,29 +14,32 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 class Layer:
     """The base of all layers. A layer is a function y = f(x; parameters) that knows its own derivative.
 
-        y  = layer.forward(x, training=False)
-        dx = layer.backward(dy)          # after forward(x, training=True)
+        y  = layer.forward(x, training=False)      # or layer(x), which is the same
+        dx = layer.backward(dy)                    # after forward(x, training=True)
 
-    `x` and `y` hold a batch: images are (N, H, W, C), vectors (N, features). `dy` is the derivative of the loss by
-    `y`; `backward` returns the derivative by `x` and writes those by the parameters into `grads`.
+    `x` and `y` hold a batch: images are (N, H, W, C), vectors (N, features). `dy` is the gradient of the loss with
+    respect to `y`; `backward` returns the gradient with respect to `x` and writes those with respect to the parameters
+    into `grads`.
 
     params, grads: dicts by name, in a fixed order. The arrays in `params` are the live ones: writing into them takes
-    effect, and so does another array in the place of one, which must have its shape and the dtype and device of the
-    others; every pass looks. `backward` overwrites `grads`, it never adds to them.
+        effect, and so does another array in the place of one, which must have its shape and the dtype and device of the
+        others; every pass checks that. `backward` overwrites `grads`, it never adds to them.
+    state: a dict of floating-point arrays by name that are saved but not learned, such as a running mean. They are live
+        too, and must fit as parameters must.
 
     With `out=` the result is written into that array, which is returned. Without it the result is a new array, the
     caller's own. No layer changes `x` or `dy`, unless the caller passes the very same array as `out` to an
-    element-wise layer and so asks for it. Whoever lends `out` to a layer that `reads_output` leaves the array as it is
+    element-wise layer and so asks for it. An `out` that was lent to a layer that `reads_output` must stay as it is
     until the backward pass.
 
-    The parameters lie on one device, "cpu" or "cuda"; `to` moves them. TypeError for an input that lies elsewhere.
+    Parameters and state lie on one device, "cpu" or "cuda"; `to` moves them. TypeError for an input on another device.
     """
 
     elementwise = False
     """True: each output element depends on the input element at its place alone, so that `out` may be the input."""
 
     reads_output = False
-    """True: backward reads what forward wrote into `out`, so that nobody may change it in between."""
+    """True: backward reads what forward wrote into `out`, so that it must not change in between."""
 
     returns_view = False
     """True: without `out`, forward returns its input's memory in another shape, and backward likewise."""
@@ -45,7 +48,9 @@ class Layer:
         self.name = type(self).__name__
         self.params: dict[str, np.ndarray] = {}
         self.grads: dict[str, np.ndarray] = {}
-        self._param_shapes: dict[str, tuple[int, ...]] = {}  # what compiled loops, which look at no bound, rely on
+        self.state: dict[str, np.ndarray] = {}
+        self._param_shapes: dict[str, tuple[int, ...]] = {}  # compiled loops check no bounds, so they rely on these
+        self._state_shapes: dict[str, tuple[int, ...]] = {}
         self._saved = None  # what the backward pass needs of the forward pass
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
@@ -53,6 +58,9 @@ class Layer:
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         raise NotImplementedError
+
+    def __call__(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
+        return self.forward(x, training, out)
 
     def output_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
         """The shape of one image's output (without N) for one image's input shape."""
@@ -73,19 +81,21 @@ class Layer:
         return kind if self.name == kind else f"{self.name} ({kind})"
 
     def astype(self, dtype) -> Layer:
-        """Convert the parameters to float32 or float64, and return the layer itself."""
+        """Convert parameters and state to float32 or float64, and return the layer itself."""
         dtype = np.dtype(dtype)
         if dtype not in FLOATS:
             raise TypeError(f"{self.label} cannot work in {dtype}, expected float32 or float64")
         self.params = {name: param.astype(dtype) for name, param in self.params.items()}
         self.grads = {name: grad.astype(dtype) for name, grad in self.grads.items()}
+        self.state = {name: array.astype(dtype) for name, array in self.state.items()}
         self._saved = None
         return self
 
     def to(self, device: str) -> Layer:
-        """Move the parameters to "cpu" or "cuda", and return the layer itself. Inputs must lie there too."""
+        """Move parameters and state to "cpu" or "cuda", and return the layer itself. Inputs must lie there too."""
         self.params = {name: move(param, device) for name, param in self.params.items()}
         self.grads = {name: move(grad, device) for name, grad in self.grads.items()}
+        self.state = {name: move(array, device) for name, array in self.state.items()}
         self._saved = None
         return self
 
@@ -93,21 +103,21 @@ class Layer:
         """Copies and pickles of a layer carry no unfinished pass."""
         return self.__dict__ | {"_saved": None}
 
-    # What others want to know of a layer or ask of it, beside passes. A layer to which it applies says so here.
+    # Hooks: what other modules ask of a layer beside its passes. A layer to which one applies overrides it.
 
     def without_noise(self) -> None:
-        """Draw no random numbers any more, as outside training. Called on a copy, by who looks into a network."""
+        """From now on, let forward(training=True) compute what it computes outside training: draw no random numbers,
+        take no statistics of the batch. `nn.inspect` calls this, on a copy."""
 
     def kept_outputs(self) -> np.ndarray | None:
-        """The outputs (or what is above 0 where they are) that forward(training=True) keeps until the backward pass.
-
-        For who watches training: an activation, which has `bounds` between which its outputs lie. None: keeps others.
-        """
+        """The outputs (or an array that is above 0 where they are) that forward(training=True) keeps until the backward
+        pass; None for a layer that keeps something else. For an activation, which has `bounds` between which its
+        outputs lie: `nn.training.diagnosis` counts dead and saturated units with it."""
         return None
 
     def present(self, name: str) -> np.ndarray | None:
-        """Which elements of the parameter `name` there are: an array of truths that can be broadcast to its shape, or
-        None for all of them. The others are 0 and stay so."""
+        """Which elements of the parameter `name` exist: a boolean array that can be broadcast to its shape, or None for
+        all of them. The others are 0 and stay so."""
         return None
 
     # What follows spares each layer the same few lines.
@@ -117,6 +127,10 @@ class Layer:
         self._param_shapes[name] = tuple(value.shape)
         # zeros_like would write its zeros, and so take memory that a network which only classifies does not need
         self.grads[name] = np.zeros(value.shape, value.dtype, like=value)
+
+    def _add_state(self, name: str, value: np.ndarray) -> None:
+        self.state[name] = value
+        self._state_shapes[name] = tuple(value.shape)
 
     def _check_input(self, x: np.ndarray, shape: Sequence[str | int]) -> np.ndarray:
         """Check the input's shape, as ("N", "H", "W", 3) where a word stands for any length, and its dtype."""
@@ -148,7 +162,7 @@ class Layer:
             raise ValueError(f"{self.label} expected {channels} {what}, got {image_shape[-1]} in {image_shape}")
 
     def _check_gradient(self, dy: np.ndarray, shape: Sequence[int], dtype) -> np.ndarray:
-        """Check that `dy` has the shape and dtype of the output whose derivative it is."""
+        """Check that `dy` has the shape and dtype of the output."""
         if not hasattr(dy, "dtype") or dy.dtype != dtype:
             got = getattr(dy, "dtype", type(dy).__name__)
             raise TypeError(f"{self.label} expected a {dtype} gradient, got {got}; convert it with astype")
@@ -166,26 +180,35 @@ class Layer:
         return row_by_row(dy)
 
     def _check_params(self, x: np.ndarray) -> None:
-        """Check every parameter, as anybody may have put another array into `params`: its shape, and that dtype and
+        """Check every parameter and all state, as another array may have been put there: its shape, and that dtype and
         device are those of x, an input or a gradient. Every pass does this, so it takes less than a microsecond."""
-        shapes, kind, dtype = self._param_shapes, type(x), x.dtype
-        for name, param in self.params.items():
-            shape = shapes.get(name)
-            if type(param) is kind and param.dtype == dtype and param.shape == shape:
-                continue  # as nearly always: the rest takes longer
-            if shape is None and not shapes and hasattr(param, "shape"):
-                shape = param.shape  # a layer that has filled params in its own way
-            if not _fits(param, shape, x):
-                raise self._misfit(name, param, shape, x)
-        if len(shapes) > len(self.params):
-            missing = next(name for name in shapes if name not in self.params)
-            raise ValueError(f"{self.label} has lost its parameter {missing}, expected {', '.join(shapes)} in params")
+        if self.params or self._param_shapes:
+            self._check_arrays(self.params, self._param_shapes, "params", x)
+        if self.state or self._state_shapes:
+            self._check_arrays(self.state, self._state_shapes, "state", x)
 
-    def _misfit(self, name: str, param, shape: tuple[int, ...] | None, x: np.ndarray) -> Exception:
-        """What is wrong with a parameter that does not fit."""
+    def _check_arrays(self, arrays: dict, shapes: dict, where: str, x: np.ndarray) -> None:
+        kind, dtype = type(x), x.dtype
+        for name, array in arrays.items():
+            shape = shapes.get(name)
+            if type(array) is kind and array.dtype == dtype and array.shape == shape:
+                continue  # as nearly always: the rest takes longer
+            if shape is None and not shapes and hasattr(array, "shape"):
+                shape = array.shape  # a layer that has filled the dict in its own way
+            if not _fits(array, shape, x):
+                raise self._misfit(name, array, shape, shapes, where, x)
+        if len(shapes) > len(arrays):
+            missing = next(name for name in shapes if name not in arrays)
+            what = "parameter" if where == "params" else "state"
+            raise ValueError(f"{self.label} has lost its {what} {missing}, expected {', '.join(shapes)} in {where}")
+
+    def _misfit(self, name: str, param, shape: tuple | None, shapes: dict, where: str, x: np.ndarray) -> Exception:
+        """What is wrong with a parameter, or with an array of the state, that does not fit."""
+        what, many = ("parameter", "parameters") if where == "params" else ("state", "state")
         if shape is None:
-            names = ", ".join(self._param_shapes)
-            return ValueError(f"{self.label} has no parameter {name!r}, expected {names}; take it out of params")
+            return ValueError(
+                f"{self.label} has no {what} {name!r}, expected {', '.join(shapes)}; take it out of {where}"
+            )
         if not hasattr(param, "dtype") or not hasattr(param, "shape"):
             return TypeError(
                 f"{self.label} expected an array of shape {shape} as its {name}, got {type(param).__name__}; "
@@ -193,8 +216,7 @@ class Layer:
             )
         if param.dtype != x.dtype:
             return TypeError(
-                f"{self.label} has {param.dtype} parameters ({name}) but got a {x.dtype} input; "
-                "convert either with astype"
+                f"{self.label} has {param.dtype} {many} ({name}) but got a {x.dtype} input; convert either with astype"
             )
         if tuple(param.shape) != shape:
             return ValueError(
@@ -203,8 +225,8 @@ class Layer:
             )
         places = [f"a {type(array).__module__} array" for array in (x, param)]
         return TypeError(
-            f"{self.label} got {places[0]}, but its parameters are {places[1]}; network.to moves the parameters, "
-            "nn.device.move an input"
+            f"{self.label} got {places[0]}, but its {many} {'are' if where == 'params' else 'is'} {places[1]}; "
+            "network.to moves the layers, nn.device.move an input"
         )
 
     def _output(self, out: np.ndarray | None, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
@@ -219,7 +241,7 @@ class Layer:
         return out
 
     def _take_saved(self):
-        """What forward(training=True) kept. It is let go here, so that memory is free as soon as it can be."""
+        """What forward(training=True) kept. The layer drops it here, so that memory is free as soon as it can be."""
         if self._saved is None:
             raise RuntimeError(f"{self.label}: backward needs a forward(x, training=True) before it, one for each call")
         saved, self._saved = self._saved, None

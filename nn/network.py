@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from nn.backend.runtime.threads import single_threaded_blas
+from nn.buffers import Buffers, places
 from nn.device import move
 from nn.files import weights
 from nn.layer import Layer
@@ -18,7 +18,7 @@ STREAM = 64  # images that go through the layers together when nothing is learne
 
 
 class ArraysByName(dict):
-    """What `network.params` and `network.grads` are: dicts that are made anew each time, so that putting an array into
+    """What `network.params`, `grads` and `state` are: dicts that are made anew each time, so that putting an array into
     one could not take effect, and raises. Copies of it are ordinary dicts."""
 
     def __init__(self, layers: dict[str, Layer], what: str) -> None:
@@ -63,22 +63,24 @@ class Network:
     """Layers in a row: the output of each is the input of the next.
 
         network = Network([("conv1", Conv2d(1, 6, 5)), ("relu1", ReLU()), ...], image_shape=(28, 28, 1))
-        logits = network.forward(x, training=True)
+        logits = network.forward(x, training=True)      # network(x, training=True) is the same
         network.backward(dlogits)
 
     layers: a dict of the layers by name, in order.
     params, grads: dicts of all arrays, "conv1.weight" -> array, in the layers' order. They are the live ones:
         network.params["conv1.weight"][...] = a takes effect, and network.params["conv1.weight"] = a raises TypeError.
+    state: what is saved but not learned, "bn1.running_mean" -> array, in the same way.
     image_shape: the shape of one input without N, if the network is meant for one; checked if given.
-    device: "cpu" or "cuda", where the parameters lie and inputs must; `to` changes it.
+    device: "cpu" or "cuda", where parameters and state lie and inputs must; `to` changes it.
     name: what tables and files call it. arguments: those of the function in `models` of that name which makes such a
         network; saved with the weights, so that a file says what it belongs to (`model`).
 
-    The chain rule is the loop in `backward`: each layer turns the gradient by its output into that by its input.
+    The chain rule is the loop in `backward`: each layer turns the gradient with respect to its output into that with
+    respect to its input.
 
-    Between the layers the network passes arrays of its own, which it uses again at the next step; element-wise layers
-    work in place on them. The final result is always a new array, the caller's. forward(training=False) keeps nothing
-    and may be called from several threads at once.
+    Between the layers the network passes arrays of its own (`nn.buffers`), which it uses again at the next step;
+    element-wise layers work in place on them. The final result is always a new array, the caller's.
+    forward(training=False) keeps nothing and may be called from several threads at once.
     """
 
     def __init__(
@@ -114,12 +116,12 @@ class Network:
         self._forget()
 
     def _forget(self) -> None:
-        """Let go of what passes have left."""
-        self._buffers: dict = {}
-        self._spare_buffers: list[dict] = []
+        """Drop buffers and what else passes have left."""
+        self._buffers = Buffers()
+        self._spare_buffers: list[Buffers] = []
         self._trained: list | None = None
         self._training_pass: object = None  # the one that began last
-        self._shapes: tuple = ()  # the last pass's: layers, an image's shape, and that with the layers' output shapes
+        self._shapes: tuple = ()  # of the last pass: what `_plan` found
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -130,25 +132,31 @@ class Network:
         return ArraysByName(self.layers, "grads")
 
     @property
+    def state(self) -> dict[str, np.ndarray]:
+        return ArraysByName(self.layers, "state")
+
+    @property
     def num_parameters(self) -> int:
         return sum(layer.num_parameters for layer in self.layers.values())
 
     @property
     def dtype(self) -> np.dtype:
-        """The parameters' dtype, which inputs must have."""
-        return next((param.dtype for param in self.params.values()), np.dtype(np.float32))
+        """The dtype of the parameters and the state, which inputs must have."""
+        arrays = [*self.params.values(), *self.state.values()]
+        return arrays[0].dtype if arrays else np.dtype(np.float32)
 
     def astype(self, dtype) -> Network:
-        """Convert all parameters to float32 or float64, and return the network itself. Make a new SGD afterwards."""
+        """Convert parameters and state to float32 or float64, and return the network itself. Make a new SGD
+        afterwards."""
         for layer in self.layers.values():
             layer.astype(dtype)
         self._forget()
         return self
 
     def to(self, device: str) -> Network:
-        """Move all parameters to "cpu" or "cuda", and return the network itself. Make a new SGD afterwards.
+        """Move parameters and state to "cpu" or "cuda", and return the network itself. Make a new SGD afterwards.
 
-        Raises ImportError without CuPy and RuntimeError without a graphics card.
+        Raises ImportError without CuPy and RuntimeError without a GPU.
         """
         for layer in self.layers.values():
             layer.to(device)
@@ -199,6 +207,9 @@ class Network:
             table.append((f"{name} ({type(layer).__name__})", image_shape, layer.num_parameters, count))
         return table
 
+    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        return self.forward(x, training)
+
     @single_threaded_blas
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """The outputs (N, classes) for the images x (N, H, W, C)."""
@@ -214,7 +225,7 @@ class Network:
         try:
             buffers = self._spare_buffers.pop()
         except IndexError:  # the first call, or other threads have them all
-            buffers = {}
+            buffers = Buffers()
         y = self._run(x[:STREAM], False, buffers)[0]
         if len(x) > STREAM:
             first = y
@@ -227,28 +238,17 @@ class Network:
 
     @single_threaded_blas
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
-        """From the gradient by the outputs: write `grads`, and return the gradient by the images unless not wanted."""
+        """From the gradient with respect to the outputs: write `grads`, and return the gradient with respect to the
+        images, or None if it is not wanted."""
         if self._trained is None:
             raise RuntimeError(f"{self.name}: backward needs a forward(x, training=True) before it, one for each call")
         shapes, self._trained, this = self._trained, None, self._training_pass
-        layers = list(self.layers.values())
         gradient = dy
-        for index in reversed(range(len(layers))):
-            layer = layers[index]
-            if index == 0:
-                gradient = layer.backward(gradient, input_gradient=input_gradient)
-            elif layer.returns_view:
-                gradient = layer.backward(gradient)
-            elif layer.elementwise and not np.may_share_memory(gradient, dy):
-                gradient = layer.backward(gradient, out=gradient)
-            else:
-                # Two buffers take turns: a layer reads its dy from one and writes its dx to the other.
-                out = self._buffer(self._buffers, ("gradient", index % 2), shapes[index], dy)
-                if np.may_share_memory(out, gradient):
-                    out = self._buffer(self._buffers, ("gradient", 1 - index % 2), shapes[index], dy)
-                gradient = layer.backward(gradient, out=out)
+        for index, layer in reversed(list(enumerate(self.layers.values()))):
+            out = self._buffers.for_gradient(index, layer, gradient, dy, shapes[index])
+            gradient = layer.backward(gradient, input_gradient or index > 0, out)
         self._check_alone(this)
-        return self._own(gradient, dy, *self._buffers.values()) if input_gradient else None
+        return self._buffers.own(gradient, dy) if input_gradient else None
 
     def _check_alone(self, training_pass: object) -> None:
         """Raise where another training pass, of another thread or a signal handler, began before this one had ended."""
@@ -263,45 +263,24 @@ class Network:
         y = softmax(self.forward(move(x, self.device)))
         return move(y, "cpu") if isinstance(x, np.ndarray) else y
 
-    def _run(self, x: np.ndarray, training: bool, buffers: dict) -> tuple[np.ndarray, list]:
+    def _run(self, x: np.ndarray, training: bool, buffers: Buffers) -> tuple[np.ndarray, list]:
         """All layers in a row. Returns the output and, for each layer, the shape of its input."""
-        layers, image_shape = list(self.layers.values()), tuple(x.shape[1:])
-        known = self._shapes
-        if known[:2] != (layers, image_shape):
-            known = self._shapes = layers, image_shape, [image_shape, *self.shapes(image_shape)]
-        shapes = [(len(x), *shape) for shape in known[2]]
-        lent = False  # is y an array of ours, which may be written over?
-        held = False  # does some layer's backward pass read y?
+        layers, _, shapes, where = self._plan(tuple(x.shape[1:]))
+        shapes = [(len(x), *shape) for shape in shapes]
         y = x
-        for index, layer in enumerate(layers):
-            if layer.elementwise and lent and not held:
-                y = layer.forward(y, training, out=y)
-            elif index == len(layers) - 1 or layer.returns_view:
-                y = layer.forward(y, training)
-            else:
-                # In training each layer needs its own, which lives until the backward pass; otherwise two take turns.
-                key = index if training else index % 2
-                out = self._buffer(buffers, key, shapes[index + 1], x)
-                if not training and np.may_share_memory(out, y):
-                    out = self._buffer(buffers, 1 - key, shapes[index + 1], x)
-                y = layer.forward(y, training, out=out)
-                lent, held = True, False
-            held = training and (held or layer.reads_output)
-        return self._own(y, x, *buffers.values()), shapes
+        for layer, place, shape in zip(layers, where[training], shapes[1:], strict=True):
+            out = buffers.for_output(place, y, shape)
+            y = layer.forward(y, training, out)
+        return buffers.own(y, x), shapes
 
-    @staticmethod
-    def _own(result: np.ndarray, *others: np.ndarray) -> np.ndarray:
-        """The result, copied if it lives in another's memory."""
-        shared = any(np.may_share_memory(result, other) for other in others) if isinstance(result, np.ndarray) else True
-        return result.copy() if shared else result
-
-    @staticmethod
-    def _buffer(buffers: dict, key, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
-        """An array of this shape in the memory kept under `key`, which grows when it must."""
-        size = math.prod(shape)
-        if key not in buffers or buffers[key].size < size or buffers[key].dtype != like.dtype:
-            buffers[key] = np.empty_like(like, shape=(size,))
-        return buffers[key][:size].reshape(shape)
+    def _plan(self, image_shape: tuple[int, ...]) -> tuple:
+        """The layers, `image_shape`, that with the layers' output shapes, and their `places` without and with training.
+        Kept from pass to pass."""
+        layers, plan = list(self.layers.values()), self._shapes
+        if plan[:2] != (layers, image_shape):
+            shapes = [image_shape, *self.shapes(image_shape)]
+            plan = self._shapes = layers, image_shape, shapes, (places(layers, False), places(layers, True))
+        return plan
 
     def _check_input(self, x: np.ndarray) -> None:
         if not hasattr(x, "shape") or not hasattr(x, "dtype"):
@@ -311,17 +290,20 @@ class Network:
             raise ValueError(f"{self.name} expected images of shape (N, {wanted}), got {tuple(x.shape)}")
 
     def save(self, path: str | Path, extra: dict | None = None, dtype=None) -> None:
-        """Write the parameters to a safetensors file, with the model's name and arguments (`nn.files.weights`)."""
+        """Write parameters and state to a safetensors file, with the model's name and arguments.
+
+        See `nn.files.weights`, and there `load` for the way back.
+        """
         weights.save(self, path, extra, dtype)
 
     def load(self, path: str | Path) -> Network:
-        """Fill the parameters from a file that `save` wrote, and return the network (see `nn.files.weights.load`)."""
+        """Fill parameters and state from a file that `save` wrote, and return the network (see `nn.files.weights`)."""
         return weights.load(self, path)
 
     def __getstate__(self) -> dict:
         """Copies of a network (copy.deepcopy) share no buffers and carry no unfinished step."""
         return self.__dict__ | {
-            "_buffers": {},
+            "_buffers": Buffers(),
             "_spare_buffers": [],
             "_trained": None,
             "_training_pass": None,

@@ -1,7 +1,7 @@
 """Save and load the weights of a network, in the safetensors format: no pickle, nothing that could run.
 
-A file holds the arrays by name ("conv1.weight") and a few strings: who wrote it, which function of `models` with
-which arguments makes the network that they fit, and whatever the caller adds as `extra`.
+A file holds parameters and state by name ("conv1.weight", "bn1.running_mean") and a few strings: who wrote it, which
+function of `models` with which arguments makes the network that they fit, and whatever the caller adds as `extra`.
 
 A network of NaN answers NaN to everything, and nobody saves one on purpose: arrays with NaN or infinity are refused
 both ways, so that what `save` writes `load` can read.
@@ -36,7 +36,7 @@ class Network(Protocol):
 
 
 def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = None) -> None:
-    """Write the network's parameters to `path`, such as "lenet.safetensors".
+    """Write the network's parameters and state to `path`, such as "lenet.safetensors".
 
     extra: plain values (what JSON has) to keep with them, such as {"epoch": 7}; `read_metadata` gives them back.
     dtype: store the numbers as this instead of as they are; float16 halves the file and keeps three digits.
@@ -48,10 +48,10 @@ def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = Non
     if dtype not in KINDS.values():
         raise TypeError(f"{path}: weights cannot be saved as {dtype}, expected float16, float32 or float64")
     arrays = {}
-    for name, param in network.params.items():
+    for name, array in arrays_of(network).items():
         with np.errstate(over="ignore"):  # what becomes infinite is found by the next line
             # order="C": safetensors writes an array's memory as it lies, transposed or not.
-            arrays[name] = np.asarray(move(param, "cpu"), dtype=dtype, order="C")
+            arrays[name] = np.asarray(move(array, "cpu"), dtype=dtype, order="C")
         _check_finite(arrays[name], f"{path}: {name}", f"as {dtype}, so nothing was saved")
     model = getattr(network, "model", None)
     metadata = {
@@ -64,18 +64,18 @@ def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = Non
 
 
 def load(network: Network, path: str | Path) -> Network:
-    """Fill the network's parameters with those that `save` wrote to `path`, and return the network.
+    """Fill the network's parameters and state with those that `save` wrote to `path`, and return the network.
 
     Names and shapes must be the network's; numbers are converted to its dtype. All is checked before anything
     changes: after an error the network is as it was. Raises FileNotFoundError, else ValueError.
     """
     with _open(path) as file:
         _parse_metadata(file.metadata(), path)
-        _check_names(network.params, file.keys(), path)
-        arrays = {}
-        for name, param in network.params.items():
+        wanted, arrays = arrays_of(network), {}
+        _check_names(wanted, file.keys(), path)
+        for name, array in wanted.items():
             stored = file.get_slice(name)
-            _check_shape(name, stored.get_shape(), param, path)
+            _check_shape(name, stored.get_shape(), array, path)
             if stored.get_dtype() not in KINDS:
                 raise ValueError(f"{path}: {name} is stored as {stored.get_dtype()}, expected {', '.join(KINDS)}")
             arrays[name] = file.get_tensor(name)
@@ -93,24 +93,34 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
         return _parse_metadata(file.metadata(), path)
 
 
+def arrays_of(network: Network) -> dict[str, np.ndarray]:
+    """The live arrays that make the network what it is, by name: its parameters, then its state."""
+    params, state = network.params, network.state
+    for name in state:
+        if name in params:
+            raise ValueError(f"{network.name} has both a parameter and a state called {name}, expected two names")
+    return {**params, **state}
+
+
 def assign(network: Network, arrays: Mapping[str, np.ndarray], source: str | Path) -> None:
-    """Write `arrays` into the network's live parameters if all fit; else ValueError names the first that does not.
+    """Write `arrays` into the network's live parameters and state if all fit; else ValueError names the first that
+    does not.
 
     source: what the message starts with, such as the file's name.
     """
-    params = network.params
-    _check_names(params, arrays, source)
+    wanted = arrays_of(network)
+    _check_names(wanted, arrays, source)
     converted = {}
-    for name, param in params.items():
+    for name, live in wanted.items():
         array = arrays[name]
-        _check_shape(name, array.shape, param, source)
+        _check_shape(name, array.shape, live, source)
         if array.dtype.kind != "f":
             raise ValueError(f"{source}: {name} holds {array.dtype}, expected floating-point numbers")
         with np.errstate(over="ignore"):
-            converted[name] = np.asarray(array, dtype=param.dtype)
-        _check_finite(converted[name], f"{source}: {name}", f"as {param.dtype}, expected finite numbers")
-    for name, param in params.items():
-        param[...] = np.asarray(converted[name], like=param)
+            converted[name] = np.asarray(array, dtype=live.dtype)
+        _check_finite(converted[name], f"{source}: {name}", f"as {live.dtype}, expected finite numbers")
+    for name, live in wanted.items():
+        live[...] = np.asarray(converted[name], like=live)
 
 
 def _check_names(wanted, found, source) -> None:
@@ -122,9 +132,9 @@ def _check_names(wanted, found, source) -> None:
         raise ValueError(f"{source}: {name[:80]!r} is not in this network; the weights of another one?")
 
 
-def _check_shape(name, shape, param, source) -> None:
-    if tuple(shape) != param.shape:
-        raise ValueError(f"{source}: {name} has the shape {tuple(shape)}, the network's has {param.shape}")
+def _check_shape(name, shape, live, source) -> None:
+    if tuple(shape) != live.shape:
+        raise ValueError(f"{source}: {name} has the shape {tuple(shape)}, the network's has {live.shape}")
 
 
 def _check_finite(array: np.ndarray, what: str, why: str) -> None:

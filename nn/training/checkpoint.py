@@ -25,13 +25,15 @@ STEPS, OTHERS = "history/steps", "history/others"  # the loss of every step; all
 def save_checkpoint(
     path: str | Path, network: Network, optimizer: SGD, history: History, schedule=None, command: str = ""
 ) -> None:
-    """Write parameters, velocities, the state of every random generator, the history and the schedule's memory.
+    """Write parameters, the layers' state, velocities, the state of every random generator, the history and the
+    schedule's memory.
 
     command: how the run was started, so that nobody goes on with a different one by mistake. The checkpoint that was
     there before is kept beside, as `previous(path)` says. A SHA-256 over everything tells damage from what was written.
     """
     optimizer.check_network(network, "save_checkpoint")
     arrays = {f"param/{name}": move(array, "cpu") for name, array in network.params.items()}
+    arrays |= {f"state/{name}": move(array, "cpu") for name, array in network.state.items()}
     arrays |= {f"velocity/{name}": move(array, "cpu") for name, array in optimizer.velocities.items()}
     # The history grows with the run, and the format allows a header of 100 million bytes: so it lies in arrays.
     others = {key: value for key, value in asdict(history).items() if key != "steps"}
@@ -83,8 +85,8 @@ def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule
             generator.bit_generator.state = state["generators"][name]
         if isinstance(schedule, Plateau) and (state["plateau"] or {}).keys() != vars(schedule).keys():
             raise ValueError("the plateau schedule's memory is missing")
-        params = {name.removeprefix("param/"): array for name, array in arrays.items() if name.startswith("param/")}
-        assign(network, params, path)
+        kinds = [(*name.partition("/")[::2], array) for name, array in arrays.items()]
+        assign(network, {name: array for kind, name, array in kinds if kind in ("param", "state")}, path)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         for name, generator in generators.items():
             generator.bit_generator.state = before[name]

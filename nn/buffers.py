@@ -1,0 +1,89 @@
+"""Which array each layer of a network writes to.
+
+Fresh memory costs more than arithmetic, so a network keeps its arrays from step to step and lends them to its layers as
+`out=`. What a layer gets follows from what it says of itself (`Layer.elementwise`, `reads_output`, `returns_view`), and
+no number depends on it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from nn.layer import Layer
+
+IN_PLACE = "in place"
+
+
+def places(layers: Sequence[Layer], training: bool) -> list[Hashable]:
+    """Where each layer writes its output in a forward pass: IN_PLACE, over its input; None, to a new array that it
+    makes itself; else to the memory that `Buffers` keeps under this key.
+
+    Element-wise layers write over their input, where that lies in the network's own memory and no backward pass reads
+    it. In training every other layer has memory of its own, whose contents live until the backward pass; otherwise two
+    arrays take turns. The last layer makes its own array, which is the caller's.
+    """
+    found = []
+    ours = False  # is the layer's input in the network's memory?
+    needed = False  # does some layer's backward pass read that input, as its own output?
+    for index, layer in enumerate(layers):
+        if layer.elementwise and ours and not needed:
+            found.append(IN_PLACE)
+        elif index == len(layers) - 1 or layer.returns_view:
+            found.append(None)
+        else:
+            found.append(("output", index) if training else ("turns", index % 2))
+            ours, needed = True, False
+        needed = training and (needed or layer.reads_output)
+    return found
+
+
+class Buffers:
+    """The memory of one pass at a time."""
+
+    def __init__(self) -> None:
+        self._memory: dict[Hashable, np.ndarray] = {}
+        self._arrays: dict[Hashable, np.ndarray] = {}  # what was last lent of each, since mostly the shape is the same
+
+    def for_output(self, place: Hashable, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+        """The `out` of a forward pass that reads y, for one of `places`."""
+        if place is None:
+            return None
+        if place is IN_PLACE:
+            return y
+        return self._other_than(y, place, shape) if place[0] == "turns" else self._array(place, shape, y)
+
+    def for_gradient(
+        self, index: int, layer: Layer, gradient: np.ndarray, dy: np.ndarray, shape: tuple[int, ...]
+    ) -> np.ndarray | None:
+        """The `out` of the backward pass of layer number `index`, which reads `gradient`. `dy` is the caller's own, the
+        gradient that the network was given, and stays as it is."""
+        if index == 0 or layer.returns_view:
+            return None
+        if layer.elementwise and not np.may_share_memory(gradient, dy):
+            return gradient
+        return self._other_than(gradient, ("gradient", index % 2), shape)
+
+    def own(self, result: np.ndarray, *others: np.ndarray) -> np.ndarray:
+        """The result as an array that belongs to the caller: a copy if it lies in our memory, or in another's."""
+        if not isinstance(result, np.ndarray):
+            return result.copy()
+        shared = any(np.may_share_memory(result, other) for other in (*others, *self._memory.values()))
+        return result.copy() if shared else result
+
+    def _other_than(self, taken: np.ndarray, key: tuple[str, int], shape: tuple[int, ...]) -> np.ndarray:
+        """Of two arrays that take turns, the one under `key`, or the other one if `taken` lies in that."""
+        array = self._array(key, shape, taken)
+        return self._array((key[0], 1 - key[1]), shape, taken) if np.may_share_memory(array, taken) else array
+
+    def _array(self, key: Hashable, shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
+        """An array of this shape in the memory kept under `key`, which grows when it must."""
+        array = self._arrays.get(key)
+        if array is None or array.shape != shape or array.dtype != like.dtype:
+            size = math.prod(shape)
+            if key not in self._memory or self._memory[key].size < size or self._memory[key].dtype != like.dtype:
+                self._memory[key] = np.empty_like(like, shape=(size,))
+            array = self._arrays[key] = self._memory[key][:size].reshape(shape)
+        return array
