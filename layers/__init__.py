@@ -1,6 +1,7 @@
 """The layers of LeNet and AlexNet, one file a kind: each holds its forward and its backward pass side by side."""
 
 from layers.activations import ReLU, ScaledTanh, Sigmoid, Tanh
+from layers.batch_norm import BatchNorm2d
 from layers.conv import Conv2d
 from layers.dropout import Dropout
 from layers.flatten import Flatten
@@ -12,6 +13,7 @@ from layers.subsampling import Subsampling2d
 
 __all__ = [
     "AvgPool2d",
+    "BatchNorm2d",
     "Conv2d",
     "Dropout",
     "EuclideanRBF",

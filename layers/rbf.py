@@ -31,6 +31,7 @@ class EuclideanRBF(Layer):
             raise ValueError(
                 f"EuclideanRBF expected finite prototypes of shape (classes, features), got {prototypes.shape}"
             )
+        self.classes, self.features = prototypes.shape
         self._add_state("prototypes", prototypes)
 
     @property
@@ -38,16 +39,16 @@ class EuclideanRBF(Layer):
         return self.state["prototypes"]
 
     def output_shape(self, image_shape: Sequence[int]) -> tuple[int]:
-        self._check_image_shape(image_shape, 1, self.prototypes.shape[1])
-        return (len(self.prototypes),)
+        self._check_image_shape(image_shape, 1, self.features)
+        return (self.classes,)
 
     def multiply_adds(self, image_shape: Sequence[int]) -> int:
-        self._check_image_shape(image_shape, 1, self.prototypes.shape[1])
-        return self.prototypes.size
+        self._check_image_shape(image_shape, 1, self.features)
+        return self.classes * self.features
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
-        x = self._check_input(x, ("N", self.prototypes.shape[1]))
-        y = self._output(out, (len(x), len(self.prototypes)), x)
+        x = self._check_input(x, ("N", self.features))
+        y = self._output(out, (len(x), self.classes), x)
         prototypes = self.prototypes
         for c in range(len(prototypes)):
             # The differences themselves, not x^2 - 2 x w + w^2, which loses the digits that matter where x is near w.
@@ -59,7 +60,7 @@ class EuclideanRBF(Layer):
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x = self._take_saved()
-        dy = self._check_gradient(dy, (len(x), len(self.prototypes)), x.dtype)
+        dy = self._check_gradient(dy, (len(x), self.classes), x.dtype)
         if not input_gradient:
             return None
         dx = self._output(out, x.shape, x)

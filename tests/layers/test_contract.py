@@ -5,6 +5,7 @@ import pytest
 
 from layers import (
     AvgPool2d,
+    BatchNorm2d,
     Conv2d,
     Dropout,
     EuclideanRBF,
@@ -31,6 +32,7 @@ LAYERS = {
     "MaxPool2d ceil": (lambda: MaxPool2d(2, ceil_mode=True), IMAGES),
     "AvgPool2d": (lambda: AvgPool2d(2), IMAGES),
     "AvgPool2d ceil": (lambda: AvgPool2d(3, stride=2, padding=1, ceil_mode=True), IMAGES),
+    "BatchNorm2d": (lambda: BatchNorm2d(4), IMAGES),
     "Subsampling2d": (lambda: Subsampling2d(4, rng=0), IMAGES),
     "LocalResponseNorm across": (lambda: LocalResponseNorm(3, alpha=1.0), IMAGES),
     "LocalResponseNorm within": (lambda: LocalResponseNorm(3, alpha=1.0, region="within"), IMAGES),
@@ -45,7 +47,7 @@ LAYERS = {
     "EuclideanRBF": (lambda: EuclideanRBF(np.random.default_rng(0).choice([-1, 1], (5, 10))), VECTORS),
     "Linear": (lambda: Linear(10, 6, rng=0), VECTORS),
 }
-PARAMETRIC = {"Conv2d", "Conv2d 1x1", "Subsampling2d", "Linear"}
+PARAMETRIC = {"BatchNorm2d", "Conv2d", "Conv2d 1x1", "Subsampling2d", "Linear"}
 MAY_RETURN_A_VIEW = {"Flatten"}
 
 every_layer = pytest.mark.parametrize("name", LAYERS)
@@ -79,7 +81,7 @@ def test_the_dtype_never_drifts(name, dtype):
     assert layer.forward(x).dtype == dtype
     assert layer.forward(x, training=True).dtype == dtype
     assert layer.backward(dy).dtype == dtype
-    for arrays in (layer.params, layer.grads):
+    for arrays in (layer.params, layer.grads, layer.state):
         assert all(array.dtype == dtype for array in arrays.values())
 
 
@@ -96,15 +98,16 @@ def test_single_precision_agrees_with_double(name):
 
 def test_parameters_start_as_float32():
     for make, _ in LAYERS.values():
-        assert all(parameter.dtype == np.float32 for parameter in make().params.values())
+        layer = make()
+        assert all(array.dtype == np.float32 for array in (*layer.params.values(), *layer.state.values()))
 
 
 @every_layer
 def test_astype_returns_the_layer_itself_and_keeps_the_values(name):
     layer = LAYERS[name][0]()
-    before = {key: value.copy() for key, value in layer.params.items()}
+    before = {key: value.copy() for key, value in (layer.params | layer.state).items()}
     assert layer.astype(np.float64) is layer
-    for key, value in layer.params.items():
+    for key, value in (layer.params | layer.state).items():
         assert value.dtype == np.float64
         np.testing.assert_array_equal(value, before[key])
     with one_sentence(TypeError, type(layer).__name__, "int32"):
@@ -140,8 +143,8 @@ def test_a_wrong_image_shape_is_refused(name):
 
 @every_layer
 def test_training_or_not_gives_the_same(name):
-    if name == "Dropout":
-        pytest.skip("dropout differs between the two, by design")
+    if name in ("Dropout", "BatchNorm2d"):
+        pytest.skip("differs between the two, by design")
     layer, x, _ = build(name)
     assert np.array_equal(layer.forward(x), layer.forward(x, training=True))
 
@@ -290,7 +293,7 @@ def test_out_is_written_and_returned(name, dtype):
         assert np.array_equal(layer.grads[key], reference.grads[key])
     y_out.fill(np.nan)
     assert layer.forward(x, out=y_out) is y_out
-    assert np.array_equal(y_out, build(name, dtype)[0].forward(x))
+    assert np.array_equal(y_out, reference.forward(x))
 
 
 @every_layer
@@ -348,6 +351,38 @@ def test_a_wrong_gradient_is_refused(name):
     layer.forward(x, training=True)
     with one_sentence(TypeError, type(layer).__name__, "float32", "float64"):
         layer.backward(dy.astype(np.float64))
+
+
+@every_layer
+def test_a_layer_can_be_called(name):
+    """layer(x) is layer.forward(x), with the same arguments."""
+    layer, x, dy = build(name)
+    reference = build(name)[0]
+    assert np.array_equal(layer(x), reference.forward(x))
+    out = np.empty_like(dy)
+    assert layer(x, True, out) is out
+    assert np.array_equal(out, reference.forward(x, training=True))
+    assert np.array_equal(layer.backward(dy), reference.backward(dy))
+    assert layer(x, training=False, out=out) is out and np.array_equal(out, reference.forward(x))
+
+
+@pytest.mark.parametrize("name", ["BatchNorm2d", "EuclideanRBF"])
+def test_state_must_fit_as_parameters_must(name):
+    layer, x, _ = build(name)
+    key = next(iter(layer.state))
+    good = layer.state[key]
+    layer.state[key] = good.astype(np.float64)
+    with one_sentence(TypeError, name, key, "state", "float32", "float64", "astype"):
+        layer.forward(x)
+    layer.state[key] = good[1:].copy()
+    with one_sentence(ValueError, name, key, good.shape, good[1:].shape):
+        layer.forward(x)
+    del layer.state[key]
+    with one_sentence(ValueError, name, key, "state"):
+        layer.forward(x)
+    layer.state[key], layer.state["another"] = good, good
+    with one_sentence(ValueError, name, "another", "state"):
+        layer.forward(x)
 
 
 @every_layer
