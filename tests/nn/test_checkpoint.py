@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from layers import Dropout, Flatten, Linear, ReLU
+from layers import BatchNorm2d, Dropout, EuclideanRBF, Flatten, Linear, ReLU
 from nn import SGD, Network
 from nn.data import Dataset
 from nn.data.augmentation import mirror
@@ -422,3 +422,33 @@ def test_generators_of_every_kind_go_on_where_they_were(kind, tmp_path):
     again, restored = drop(2)
     load_checkpoint(tmp_path / "c.safetensors", again, SGD(again, 0.1))
     assert np.array_equal(restored.draw((50, 5)), dropout.draw((50, 5)))
+
+
+def with_state(seed):
+    layers = [("bn1", BatchNorm2d(1)), ("flatten", Flatten()), ("fc2", Linear(16, 6, rng=seed))]
+    prototypes = np.random.default_rng(seed).normal(size=(3, 6))
+    return Network([*layers, ("rbf", EuclideanRBF(prototypes))])
+
+
+def test_what_is_not_learned_comes_back_too(tmp_path):
+    path, first, second = tmp_path / "checkpoint.safetensors", with_state(0), with_state(1)
+    optimizer = SGD(first, 0.01)
+    history = train(first, pictures(23, 0), epochs=1, optimizer=optimizer, progress=False)
+    save_checkpoint(path, first, optimizer, history)
+    load_checkpoint(path, second, SGD(second, 0.01))
+    for name, array in first.state.items():
+        assert second.state[name].tobytes() == array.tobytes(), name
+
+
+@pytest.mark.parametrize("name", ["state/bn1.running_mean", "state/rbf.prototypes"])
+def test_a_checkpoint_that_lacks_state(name, tmp_path):
+    path, first, second = tmp_path / "checkpoint.safetensors", with_state(0), with_state(1)
+    save_checkpoint(path, first, SGD(first, 0.01), History())
+    with safe_open(path, framework="numpy") as file:
+        text = file.metadata()["checkpoint"].partition(" ")[2]
+        arrays = {key: file.get_tensor(key) for key in file.keys() if key != name}  # noqa: SIM118 (not a dict)
+    save_file(arrays, path, {"checkpoint": f"{_digest(text, arrays)} {text}"})
+    before = {key: array.copy() for key, array in (second.params | second.state).items()}
+    with one_sentence(ValueError, path, name.removeprefix("state/"), "missing"):
+        load_checkpoint(path, second, SGD(second, 0.01))
+    assert all(np.array_equal(array, before[key]) for key, array in (second.params | second.state).items())

@@ -9,7 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid, Tanh
+import nn.training
+from layers import (
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    EuclideanRBF,
+    Flatten,
+    Linear,
+    LocalResponseNorm,
+    MaxPool2d,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
 from nn import SGD, Network, SoftmaxCrossEntropy
 from tests import oracles
 from tests.checks import distinct, one_sentence, randomise
@@ -114,6 +128,7 @@ def random_layers(rng):
     ]
     kinds += [lambda: LocalResponseNorm(3, alpha=1.0, region=rng.choice(["across", "within"]).item())]
     kinds += [lambda: MaxPool2d(3, stride=1, padding=1), lambda: AvgPool2d(3, stride=1, padding=1)]
+    kinds += [lambda: BatchNorm2d(2)]
     vectors = [
         ReLU,
         Sigmoid,
@@ -137,7 +152,7 @@ def test_networks_of_any_order_equal_their_layers_one_by_one(seed):
         predicted, expected = network.forward(x), by_hand(hand, x, training=False)
         assert np.array_equal(predicted, expected)
         assert np.array_equal(network.forward(x, training=True), by_hand(hand, x, training=True))
-        assert np.array_equal(network.forward(x), expected)
+        assert np.array_equal(network.forward(x), by_hand(hand, x, training=False))
         dx = network.backward(dy, input_gradient=True)
         by_layer = dy
         for layer in reversed(hand.layers.values()):
@@ -376,3 +391,57 @@ def test_training_lowers_the_loss():
         for name, parameter in network.params.items():
             parameter -= 0.1 * network.grads[name]
     assert loss.forward(network.forward(x), labels) < first
+
+
+# -------------------------------------------------------------------------------------------------- state and calls
+def with_state():
+    layers = [("bn1", BatchNorm2d(2)), ("flatten", Flatten()), ("fc2", Linear(144, 6, rng=0))]
+    return Network([*layers, ("rbf", EuclideanRBF(np.ones((4, 6))))])
+
+
+def test_state_is_live_and_no_parameter():
+    network = with_state()
+    assert list(network.state) == ["bn1.running_mean", "bn1.running_variance", "rbf.prototypes"]
+    assert not set(network.state) & set(network.params) and network.num_parameters == 2 + 2 + 144 * 6 + 6
+    for name, array in network.state.items():
+        layer, key = name.split(".")
+        assert network.layers[layer].state[key] is array
+    before = network.forward(images())
+    network.state["rbf.prototypes"][...] = 2
+    assert not np.array_equal(network.forward(images()), before)
+    with one_sentence(TypeError, "network.state", "rbf.prototypes", "made anew"):
+        network.state["rbf.prototypes"] = np.ones((4, 6), np.float32)
+    assert build().state == {}
+
+
+def test_state_is_converted_with_the_parameters():
+    network = with_state()
+    assert network.astype(np.float64) is network
+    assert all(array.dtype == np.float64 for array in network.state.values())
+    assert network.forward(images(dtype=np.float64)).dtype == np.float64
+    assert Network([("rbf", EuclideanRBF(np.ones((4, 6))))]).astype(np.float64).dtype == np.float64
+
+
+def test_sgd_leaves_state_alone():
+    network = with_state()
+    prototypes = network.state["rbf.prototypes"].copy()
+    loss, optimizer = SoftmaxCrossEntropy(), SGD(network, 0.1, weight_decay=0.5)
+    loss.forward(network.forward(images(), training=True), np.array([0, 1, 2]))
+    network.backward(loss.backward(), input_gradient=False)
+    running = network.state["bn1.running_mean"].copy()
+    optimizer.step()
+    assert list(optimizer.velocities) == list(network.params)
+    assert np.array_equal(network.state["rbf.prototypes"], prototypes)
+    assert np.array_equal(network.state["bn1.running_mean"], running)
+
+
+def test_a_network_can_be_called():
+    network, other = build(), build()
+    assert np.array_equal(network(images()), other.forward(images()))
+    assert np.array_equal(network(images(), training=True), other.forward(images(), training=True))
+    dy = np.ones((3, 5), np.float32)
+    assert np.array_equal(network.backward(dy), other.backward(dy))
+
+
+def test_training_is_at_hand():
+    assert nn.train is nn.training.train and nn.evaluate is nn.training.evaluate

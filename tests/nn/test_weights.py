@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from layers import Conv2d, Flatten, Linear, ReLU
+from layers import BatchNorm2d, Conv2d, EuclideanRBF, Flatten, Linear, ReLU
 from models import lenet
 from nn import Network
 from nn.files.weights import assign, load, read_metadata, save
@@ -142,6 +142,60 @@ def rewrite(path, change, metadata=None):
 def test_a_missing_array(path):
     rewrite(path, lambda arrays: (arrays.pop("fc2.weight"), arrays.pop("fc2.bias")))
     refuses(path, "fc2.weight is missing")
+
+
+# ------------------------------------------------------------------------------------------ state
+def with_state(seed=0):
+    layers = [("bn1", BatchNorm2d(2)), ("flatten", Flatten())]
+    network = Network([*layers, ("rbf", EuclideanRBF(np.random.default_rng(seed).normal(size=(4, 18))))])
+    network.forward(np.random.default_rng(seed).normal(size=(5, 3, 3, 2)).astype(np.float32), training=True)
+    return network
+
+
+def test_state_is_saved_and_loaded(path):
+    network, other = with_state(1), with_state(2)
+    save(network, path)
+    live = dict(other.state)
+    assert set(load_file(path)) == set(network.params) | set(network.state)
+    load(other, path)
+    assert_same(other.state, network.state)
+    assert all(other.state[name] is array for name, array in live.items()), "the live arrays must be written into"
+
+
+@pytest.mark.parametrize("name", ["bn1.running_variance", "rbf.prototypes"])
+def test_a_file_that_lacks_state(path, name):
+    """Such as one that was saved before the layer had any."""
+    save(with_state(1), path)
+    arrays = load_file(path)
+    del arrays[name]
+    save_file(arrays, path, metadata={"written_by": "lenet-to-alexnet", "format_version": "1"})
+    network, before = with_state(2), with_state(2)
+    with one_sentence(ValueError, path, name, "missing"):
+        load(network, path)
+    assert_same(network.params | network.state, before.params | before.state)
+
+
+def test_state_of_another_shape_and_state_that_is_not_finite(path):
+    save(with_state(1), path)
+    arrays = load_file(path)
+    network, before = with_state(2), with_state(2)
+    for array in (np.zeros(3, np.float32), np.array([1, np.nan], np.float32)):
+        save_file(
+            arrays | {"bn1.running_mean": array},
+            path,
+            metadata={"written_by": "lenet-to-alexnet", "format_version": "1"},
+        )
+        with one_sentence(ValueError, path, "bn1.running_mean"):
+            load(network, path)
+        assert_same(network.params | network.state, before.params | before.state)
+
+
+def test_a_parameter_and_a_state_of_one_name(path):
+    network = with_state()
+    network.layers["bn1"].state["bias"] = np.zeros(2, np.float32)
+    with one_sentence(ValueError, "bn1.bias", "parameter", "state"):
+        save(network, path)
+    assert not path.exists()
 
 
 def test_an_array_too_many(path):
