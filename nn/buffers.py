@@ -15,6 +15,7 @@ import numpy as np
 from nn.layer import Layer
 
 IN_PLACE = "in place"
+MOST_ARRAYS = 1000  # that are remembered; each shape of a batch adds some
 
 
 def places(layers: Sequence[Layer], training: bool) -> list[Hashable]:
@@ -28,14 +29,15 @@ def places(layers: Sequence[Layer], training: bool) -> list[Hashable]:
     found = []
     ours = False  # is the layer's input in the network's memory?
     needed = False  # does some layer's backward pass read that input, as its own output?
+    turn = 0
     for index, layer in enumerate(layers):
         if layer.elementwise and ours and not needed:
             found.append(IN_PLACE)
         elif index == len(layers) - 1 or layer.returns_view:
             found.append(None)
         else:
-            found.append(("output", index) if training else ("turns", index % 2))
-            ours, needed = True, False
+            found.append(("output", index) if training else ("turns", turn))
+            ours, needed, turn = True, False, 1 - turn
         needed = training and (needed or layer.reads_output)
     return found
 
@@ -45,7 +47,7 @@ class Buffers:
 
     def __init__(self) -> None:
         self._memory: dict[Hashable, np.ndarray] = {}
-        self._arrays: dict[Hashable, np.ndarray] = {}  # what was last lent of each, since mostly the shape is the same
+        self._arrays: dict[Hashable, np.ndarray] = {}  # made of it so far, as the next step wants the same shapes again
 
     def for_output(self, place: Hashable, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
         """The `out` of a forward pass that reads y, for one of `places`."""
@@ -80,10 +82,13 @@ class Buffers:
 
     def _array(self, key: Hashable, shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
         """An array of this shape in the memory kept under `key`, which grows when it must."""
-        array = self._arrays.get(key)
-        if array is None or array.shape != shape or array.dtype != like.dtype:
+        array = self._arrays.get((key, shape))
+        if array is None or array.dtype != like.dtype:
             size = math.prod(shape)
             if key not in self._memory or self._memory[key].size < size or self._memory[key].dtype != like.dtype:
                 self._memory[key] = np.empty_like(like, shape=(size,))
-            array = self._arrays[key] = self._memory[key][:size].reshape(shape)
+                self._arrays.clear()  # some lie in the memory that was there before
+            elif len(self._arrays) >= MOST_ARRAYS:
+                self._arrays.clear()
+            array = self._arrays[key, shape] = self._memory[key][:size].reshape(shape)
         return array

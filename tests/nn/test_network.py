@@ -445,3 +445,28 @@ def test_a_network_can_be_called():
 
 def test_training_is_at_hand():
     assert nn.train is nn.training.train and nn.evaluate is nn.training.evaluate
+
+
+def test_buffers_follow_changing_batches_and_dtypes():
+    """Memory that grows, and another dtype, must not leave a layer with the array of before."""
+    network, hand = build(), build()
+    for dtype in (np.float32, np.float64, np.float32):
+        network.astype(dtype), hand.astype(dtype)
+        for N in (2, 7, 1, 7, 3):
+            x = images(N, dtype)
+            assert np.array_equal(network.forward(x), by_hand(hand, x, training=False))
+            assert np.array_equal(network.forward(x, training=True), by_hand(hand, x, training=True))
+            dy = np.ones((N, 5), dtype)
+            dx = network.backward(dy)
+            for layer in reversed(hand.layers.values()):
+                dy = layer.backward(dy)
+            assert np.array_equal(dx, dy)
+
+
+def test_the_views_that_buffers_remember_are_few(monkeypatch):
+    monkeypatch.setattr("nn.buffers.MOST_ARRAYS", 20)
+    network, hand = build(), build()
+    for N in range(40, 0, -1):
+        assert np.array_equal(network.forward(images(N)), by_hand(hand, images(N), training=False))
+        (buffers,) = network._spare_buffers
+        assert len(buffers._arrays) <= 20 and len(buffers._memory) == 2
