@@ -21,7 +21,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from examples.command_line import (
+from examples.shared.command_line import (
     Parser,
     add_device,
     add_output,

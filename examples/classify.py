@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.command_line import Parser, add_device, add_output, carry_out, output_folder, run_program
-from examples.picture_files import PictureFiles, bring_to, printable
+from examples.shared.command_line import Parser, add_device, add_output, carry_out, output_folder, run_program
+from examples.shared.picture_files import PictureFiles, bring_to, printable
 from models import Classifier, load_classifier, shipped
 from nn.data.rendered import CLASS_NAMES
 from nn.inspect.saliency_maps import occlusion, saliency

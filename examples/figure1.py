@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import (
+from examples.shared.command_line import (
     Parser,
     add_output,
     carry_out,

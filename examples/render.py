@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from examples.command_line import Parser, carry_out, output_folder, run_program, whole_number
+from examples.shared.command_line import Parser, carry_out, output_folder, run_program, whole_number
 from nn.data import Dataset
 from nn.data.rendered import objects
 

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import Parser, carry_out, positive_number, run_program, whole_number
+from examples.shared.command_line import Parser, carry_out, positive_number, run_program, whole_number
 from layers import Conv2d, Dropout, Linear, LocalResponseNorm
 from models import alexnet, alexnet_small
 from nn import SGD, Layer, Network, SoftmaxCrossEntropy

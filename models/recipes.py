@@ -1,7 +1,7 @@
 """How each network was trained by those who made it, or how it trains well here.
 
 A recipe says what a batch of pictures goes through before the network sees it, which loss is made small, and the
-numbers of the descent. `recipe_for` has one for every model; `examples/train.py` lets each number be changed.
+numbers of the descent. `recipe_for` has one for every model; `examples/train/program.py` lets each number be changed.
 """
 
 from __future__ import annotations

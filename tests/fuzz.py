@@ -34,7 +34,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from examples.picture_files import PictureFiles
+from examples.shared.picture_files import PictureFiles
 from models import lenet, load_classifier
 from nn import SGD
 from nn.data.cifar10 import cifar10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -236,3 +237,9 @@ def typed(case: tuple[str, list[str], str], place: dict[str, Path], here: Path) 
     except AssertionError as error:
         return f"{program} {' '.join(arguments)}: {error}"
     return ""
+
+
+def program_called(name: str):
+    """The module that has a program's `main`: of one in several files, `program` in its folder."""
+    module = importlib.import_module(f"examples.{name}")
+    return importlib.import_module(f"examples.{name}.program") if hasattr(module, "__path__") else module

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from examples.microscope_data import describe, in_base64
-from examples.microscope_page import page
+from examples.microscope.data import describe, in_base64
+from examples.microscope.page import page
 from models.classifier import load_classifier
 from tests.examples.test_microscope_engine import picture_for
 

@@ -2,11 +2,12 @@
 
 from tests.planted_mistake import Mistake
 
-CLASSIFY, CROPS, WINDOWS = "examples/classify.py", "examples/crops.py", "examples/crop_windows.py"
-EXPLAIN, SUBJECT, RENDER = "examples/explain.py", "examples/step_subject.py", "examples/render.py"
-BENCHMARK, NAMED, ANSWERS = "examples/benchmark.py", "examples/named_classifiers.py", "examples/microscope_answers.py"
+CLASSIFY, CROPS, WINDOWS = "examples/classify.py", "examples/crops/program.py", "examples/crops/windows.py"
+EXPLAIN, SUBJECT, RENDER = "examples/explain/terms.py", "examples/step_through/subject.py", "examples/render.py"
+BENCHMARK, NAMED = "examples/benchmark/program.py", "examples/shared/named_classifiers.py"
+ANSWERS = "examples/microscope/answers.py"
 
-RECIPES, COMPARE, ABLATIONS = "models/recipes.py", "examples/compare.py", "examples/ablations.py"
+RECIPES, COMPARE, ABLATIONS = "models/recipes.py", "examples/compare/program.py", "examples/ablations.py"
 
 PINNED = ("models/test_recipes.py",)
 BY_RECIPE = ("examples/test_trained_by_recipe.py",)

@@ -5,8 +5,8 @@ from tests.planted_mistake import Mistake
 PUBLISHED = ("models/test_recipes.py",)
 SETTINGS = ("examples/test_training_settings.py",)
 
-RECIPES, COMPARE = "models/recipes.py", "examples/compare.py"
-ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train.py"
+RECIPES, COMPARE = "models/recipes.py", "examples/compare/program.py"
+ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train/program.py"
 TWO_GPUS = "examples/two_gpus.py"
 ALEXNET, CIFAR, LENET = "models/alexnet.py", "models/cifar.py", "models/lenet.py"
 

@@ -22,7 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from examples.command_line import Parser, carry_out, positive_number, run_program, whole_number
+from examples.shared.command_line import Parser, carry_out, positive_number, run_program, whole_number
 
 FOLDER = Path(__file__).parent
 PATTERNS = ("lesson_*.py", "appendix*.py", "solutions/solution_*.py")

@@ -35,7 +35,7 @@ def fit(network, pictures, passes, rate, weight_decay=0.0, tested=None, seed=0):
 # ## The contest
 # AlexNet for digits is `alexnet_small`: all of AlexNet's layers, with an eighth of its channels. For each picture it
 # does 6 times LeNet's multiplications. So LeNet runs twice: with as many passes over 2,000 digits, and with 6 times as
-# many, which is the same work. The rates are those of examples/compare.py, chosen before. AlexNet has **weight decay**
+# many, which is the same work. The rates are those of `make demo`, chosen before. AlexNet has **weight decay**
 # too: each step takes a tiny share (rate * 0.0005) off every weight, so that only those that are of use stay large.
 
 # %%

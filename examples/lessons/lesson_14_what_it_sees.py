@@ -10,7 +10,7 @@
 import numpy as np
 from PIL import Image
 
-from examples.crop_windows import PORTIONS, windows
+from examples.crops.windows import PORTIONS, windows
 from examples.lessons.figures import figure, figure_path
 from models import load_classifier
 from nn import Layer, plots

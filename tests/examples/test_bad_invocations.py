@@ -1,11 +1,9 @@
 """Every program against mistakes on its command line: one sentence on stderr, exit status 2, and nothing written."""
 
-import importlib
-
 import pytest
 
 from tests import invocations
-from tests.invocations import CASES
+from tests.invocations import CASES, program_called
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +21,7 @@ def test_one_sentence_status_2_and_nothing_written(place, tmp_path, capsys, monk
     if invocations.needless(case):
         pytest.skip("root may write everywhere")
     program, arguments, _ = case
-    main = importlib.import_module(f"examples.{program}").main
+    main = program_called(program).main
     monkeypatch.chdir(tmp_path)
     before = invocations.everything(place["digits"].parent)
     with pytest.raises(SystemExit) as exit_:

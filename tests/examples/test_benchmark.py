@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from examples import benchmark
-from examples.benchmark_worker import NETWORKS, channels_first, ours
+from examples.benchmark import program as benchmark
+from examples.benchmark.worker import NETWORKS, channels_first, ours
 
 
 def test_ours_alone(tmp_path, capsys):
@@ -174,7 +174,7 @@ def test_a_fully_connected_layer_reads_maps_before_rows():
 @pytest.mark.parametrize("name", ["LeNet", "CIFAR-10 18pct"])
 def test_pytorch_runs_the_same_network(name):
     torch = pytest.importorskip("torch")
-    from examples.benchmark_worker import to_torch
+    from examples.benchmark.worker import to_torch
 
     network = NETWORKS[name]()
     images = np.random.default_rng(0).normal(size=(3, *network.image_shape)).astype(np.float32)
@@ -186,7 +186,7 @@ def test_pytorch_runs_the_same_network(name):
 
 @pytest.mark.slow
 def test_the_worker_answers_line_by_line(tmp_path):
-    command = [sys.executable, "-m", "examples.benchmark_worker", "ours", "LeNet", "training", "4", str(tmp_path)]
+    command = [sys.executable, "-m", "examples.benchmark.worker", "ours", "LeNet", "training", "4", str(tmp_path)]
     done = subprocess.run(command, input="2\n1\n", capture_output=True, text=True, timeout=600, check=True)
     ready, first, second, peak = done.stdout.split()
     assert ready == "ready" and float(first) > 0 and float(second) > 0 and int(peak) >= 0

@@ -1,6 +1,5 @@
 """What all programs do alike: Ctrl-C, an unwritable disk and a closed pipe at any time end in one sentence at most."""
 
-import importlib
 import os
 import signal
 import subprocess
@@ -10,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.command_line import Parser, carry_out, run_program
+from examples.shared.command_line import Parser, carry_out, run_program
 from tests.checks import one_sentence
+from tests.invocations import program_called
 
 # Arguments; a function that is called while the command line is judged, and one at work.
 PROGRAMS = {
@@ -50,7 +50,7 @@ def call(files, tmp_path, monkeypatch):
         return function
 
     def call(program, point, error):
-        module = importlib.import_module(f"examples.{program}")
+        module = program_called(program)
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(module, point, raising(error))
         try:

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples import compare
-from examples.compare_results import RESULT_FILES, aligned, warnings
+from examples.compare import program as compare
+from examples.compare.results import RESULT_FILES, aligned, warnings
 from nn.data import digits
 from nn.training import History
 from nn.training.diagnosis import diagnose
 
-ROOT = Path(compare.__file__).resolve().parents[1]
+ROOT = Path(compare.__file__).resolve().parents[2]
 FAST = ["--epochs", "1", "--width", "0.05", "--batch-size", "32"]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from examples.crop_windows import PLACES, PORTIONS, Window, windows
+from examples.crops.windows import PLACES, PORTIONS, Window, windows
 
 
 @pytest.fixture

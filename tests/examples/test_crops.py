@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples import crops
-from examples.crop_windows import PORTIONS, Window, windows
+from examples.crops import program as crops
+from examples.crops.windows import PORTIONS, Window, windows
 from models import Classifier, lenet
 from nn.data.preparation import Preparation
 from nn.data.rendered import CLASS_NAMES

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples import classify, compare, crops, train
+from examples import classify
+from examples.compare import program as compare
+from examples.crops import program as crops
+from examples.train import program as train
 from nn.backend import cuda
 
 on_a_card = pytest.mark.parametrize("card", ["kernels", pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import models
-from examples.explain import KINDS, backward_terms, formulas, forward_terms
-from examples.explanation import TOLERANCE, in_lines
+from examples.explain.explanation import TOLERANCE, in_lines
+from examples.explain.terms import KINDS, backward_terms, formulas, forward_terms
 from layers import (
     AvgPool2d,
     Conv2d,

@@ -12,8 +12,8 @@ import pytest
 import requests
 from PIL import Image
 
-from examples.microscope import main
-from examples.microscope_page import ENGINE, FOLDER, VIEW, joined_script
+from examples.microscope.page import ENGINE, FOLDER, VIEW, joined_script
+from examples.microscope.program import main
 from tests.checks import one_sentence
 from tests.invocations import ROOT
 

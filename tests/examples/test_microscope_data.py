@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from examples.microscope_data import describe
+from examples.microscope.data import describe
 from models.classifier import load_classifier
 from models.registry import shipped
 

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from examples.microscope_page import page
+from examples.microscope.page import page
 from models.classifier import Classifier
 from tests.browser import needs_browser
 from tests.examples.test_microscope_engine import padded, picture_for

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from examples.explain import forward_terms
+from examples.explain.terms import forward_terms
 from models.classifier import load_classifier
 from nn import inspect
 from tests.browser import ENTER, needs_browser

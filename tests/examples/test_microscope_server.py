@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from examples.microscope import make_page, make_parser
-from examples.microscope_answers import Answerer, read_question
-from examples.microscope_data import describe, in_base64, layer_arrays
-from examples.microscope_page import page
-from examples.microscope_server import MOST_BYTES, make_server
-from examples.step_subject import random_classifier
+from examples.microscope.answers import Answerer, read_question
+from examples.microscope.data import describe, in_base64, layer_arrays
+from examples.microscope.page import page
+from examples.microscope.program import make_page, make_parser
+from examples.microscope.server import MOST_BYTES, make_server
+from examples.step_through.subject import random_classifier
 from models.classifier import load_classifier
 from nn import inspect
 from tests.browser import Browser, needs_browser

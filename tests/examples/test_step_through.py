@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples import step_through
-from examples.step_pages import LOSSES, walk
-from examples.step_subject import MADE_FOR, the_picture
+from examples.step_through import program as step_through
+from examples.step_through.pages import LOSSES, walk
+from examples.step_through.subject import MADE_FOR, the_picture
 from models import lenet
 from models.registry import MODELS
 from nn import LeNet5Loss, SoftmaxCrossEntropy

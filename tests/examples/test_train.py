@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from examples import train
+from examples.train import program as train
 from models import alexnet_small
 from models.registry import load as load_model
 from nn.data import load, split

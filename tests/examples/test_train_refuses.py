@@ -2,7 +2,7 @@
 
 import pytest
 
-from examples import train
+from examples.train import program as train
 from tests.checks import one_sentence
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from examples import train
+from examples.train import program as train
 from nn.data import digits
 
 PATIENCE = 600  # seconds, after which a process must have hung
@@ -47,8 +47,8 @@ def command(data, out, *more):
 # The program, but after the seventh step it says so and waits for the signal: it cannot have ended before that comes.
 WAITING = """
 import sys, time
-from examples import train
-from examples.command_line import run_program
+from examples.train import program as train
+from examples.shared.command_line import run_program
 
 class Noted(train.StopSignals):
     def __enter__(self):

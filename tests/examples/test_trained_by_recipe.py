@@ -7,7 +7,8 @@ from argparse import Namespace
 import numpy as np
 import pytest
 
-from examples import ablations, compare
+from examples import ablations
+from examples.compare import program as compare
 from models import alexnet_cifar10
 from models.recipes import make_preparation, recipe_for
 from nn import Network

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from examples import ablations, compare, figure1, train, two_gpus
+from examples import ablations, figure1, two_gpus
+from examples.compare import program as compare
+from examples.train import program as train
 from layers import Flatten, Linear
 from nn import SGD, Network
 from nn.data import Dataset, batches

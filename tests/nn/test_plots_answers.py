@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.crop_windows import windows
+from examples.crops.windows import windows
 from nn import plots
 from tests.drawn import catch
 

@@ -35,8 +35,8 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from examples.benchmark_worker import NETWORKS
-from examples.command_line import Parser, add_output, carry_out, output_folder, run_program, whole_number
+from examples.benchmark.worker import NETWORKS
+from examples.shared.command_line import Parser, add_output, carry_out, output_folder, whole_number
 from nn.backend.cuda import load_cupy
 from nn.backend.runtime.threads import num_threads
 
@@ -61,10 +61,10 @@ REST_SECONDS = 0.2  # between turns: threads that wait for more work by spinning
 
 
 class Worker:
-    """A process with one engine in it (see `examples.benchmark_worker`)."""
+    """A process with one engine in it (see `examples.benchmark.worker`)."""
 
     def __init__(self, engine: str, case: tuple, folder: str, environment: dict) -> None:
-        command = [sys.executable, "-m", "examples.benchmark_worker", engine, *map(str, case), folder]
+        command = [sys.executable, "-m", "examples.benchmark.worker", engine, *map(str, case), folder]
         self.name = f"{engine} ({name_of(case)})"
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, **ALONE
@@ -393,7 +393,3 @@ def environment(threads: int, engine: str = "ours") -> dict:
     """The same number of threads for every engine; and whether CuPy's products may take fewer digits."""
     settings = {"NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     return os.environ | settings | {"CUPY_TF32": "1" if engine.endswith("tf32") else "0"}
-
-
-if __name__ == "__main__":
-    run_program(main)

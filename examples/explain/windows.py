@@ -1,4 +1,4 @@
-"""The layers that look at a window of the picture, explained: see `examples.explain`."""
+"""The layers that look at a window of the picture, explained: see `examples.explain.terms`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from examples.explanation import Explanation, Term, in_brackets, number, summed
+from examples.explain.explanation import Explanation, Term, in_brackets, number, summed
 from layers import AvgPool2d, Conv2d, LocalResponseNorm, MaxPool2d, Subsampling2d
 
 Place = tuple[int, int, int]

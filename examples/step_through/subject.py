@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.picture_files import PictureFiles
+from examples.shared.picture_files import PictureFiles
 from models import Classifier, load_classifier
 from models.recipes import RECIPES
 from models.registry import MODELS

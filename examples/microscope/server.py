@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from examples.microscope_answers import Answerer
-from examples.microscope_data import layer_arrays, little_endian
+from examples.microscope.answers import Answerer
+from examples.microscope.data import layer_arrays, little_endian
 from models import Classifier
 
 ADDRESS = "127.0.0.1"

@@ -1,6 +1,6 @@
 """One engine of the benchmark, in a process of its own: it prepares a case, then takes steps whenever it is told to.
 
-    python -m examples.benchmark_worker ENGINE NETWORK TASK BATCH FOLDER
+    python -m examples.benchmark.worker ENGINE NETWORK TASK BATCH FOLDER
 
     ENGINE   ours, torch, torch-channels-last or onnxruntime; on a graphics card ours-cuda or torch-cuda, and with
              -tf32 behind it, the card's faster products of numbers with ten binary places

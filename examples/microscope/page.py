@@ -1,4 +1,4 @@
-"""The microscope as one self-contained page of HTML: the files of examples/microscope/ and the data in it.
+"""The microscope as one self-contained page of HTML: the files in static/ and the data in it.
 
 The page loads nothing from anywhere. Its JavaScript is one script, made of the modules by leaving out what imports and
 exports say, so that it also runs from a file, where browsers load no modules. A policy in the page allows exactly that
@@ -13,14 +13,14 @@ import json
 import re
 from pathlib import Path
 
-FOLDER = Path(__file__).with_name("microscope")
+FOLDER = Path(__file__).with_name("static")
 # In an order in which nothing is used while the script is loaded before it is there.
 ENGINE = ("windows", "terms", "pointwise", "layers", "engine", "explain_windows", "explain")
 VIEW = ("elements", "pictures", "sheets", "specimen", "panel", "strip", "overview", "controls", "answer", "page")
 
 
 def page(data: dict, served: bool = False) -> str:
-    """The page that shows `data`: {"networks": [`describe`, ...], "source", "target"}, see examples/microscope/page.js.
+    """The page that shows `data`: {"networks": [`describe`, ...], "source", "target"}, see static/page.js.
 
     served: whether it may ask the server that it comes from.
     """

@@ -12,7 +12,7 @@ export const INPUT = -1;
 
 export class Specimen {
     /**
-     * @param {object} description of the network: examples/microscope_data.py
+     * @param {object} description of the network: examples/microscope/data.py
      * @param {number} place which of the page's networks it is
      */
     constructor(description, place) {

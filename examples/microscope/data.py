@@ -1,4 +1,4 @@
-"""A classifier and a picture as one JSON-able description, from which examples/microscope/engine.js computes.
+"""A classifier and a picture as one JSON-able description, from which examples/microscope/static/engine.js computes.
 
     describe(classifier, picture, title)    everything: the layers, their weights, the preparation, the picture
 
@@ -12,7 +12,7 @@ import base64
 
 import numpy as np
 
-from examples.explain import formulas
+from examples.explain.terms import formulas
 from layers import Conv2d, EuclideanRBF, Subsampling2d
 from models.classifier import Classifier
 from nn import Layer

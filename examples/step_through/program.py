@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.command_line import Parser, carry_out, output_folder, run_program, whole_number
-from examples.explain import backward_terms, checked, formulas, forward_terms
-from examples.explanation import in_brackets, in_lines
-from examples.step_pages import Page, Visit, pages, settings, volume, walk
-from examples.step_subject import Subject, find_subject
+from examples.explain.explanation import in_brackets, in_lines
+from examples.explain.terms import backward_terms, checked, formulas, forward_terms
+from examples.shared.command_line import Parser, carry_out, output_folder, whole_number
+from examples.step_through.pages import Page, Visit, pages, settings, volume, walk
+from examples.step_through.subject import Subject, find_subject
 from models import shipped
 from models.registry import MODELS
 from nn.inspect import layer_called
@@ -239,7 +239,3 @@ def input_place(options: argparse.Namespace, at: tuple[int, ...], visit: Visit) 
         return tuple(int(index) for index in np.unravel_index(at[0], shape)), ""
     inside = tuple(min(index, length - 1) for index, length in zip(at, shape))
     return inside, "" if inside == at else " (the nearest place that it has; --input-at chooses)"
-
-
-if __name__ == "__main__":
-    run_program(main)

@@ -31,17 +31,16 @@ from pathlib import Path
 import numpy as np
 
 import models
-from examples.command_line import (
+from examples.shared.command_line import (
     Parser,
     add_device,
     carry_out,
     output_folder,
     plain_warnings,
     positive_number,
-    run_program,
     whole_number,
 )
-from examples.stopping import StopSignals
+from examples.train.stopping import StopSignals
 from models.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
 from nn import SGD, Network, plots
 from nn.data import Dataset, load, split
@@ -357,7 +356,3 @@ def _error(row: dict) -> float:
     """On the held-out pictures; where there are none, on those learned from."""
     accuracy = row["test_accuracy"]
     return 1 - (row["train_accuracy"] if accuracy != accuracy else accuracy)
-
-
-if __name__ == "__main__":
-    run_program(main)

@@ -5,7 +5,7 @@
 
 x, y, dx and dy belong to one picture: (H, W, C) or (features,), without N. Nothing here calls a layer's forward or
 backward: what comes out is computed once more, so that the two can be compared. Convolution, pooling and
-normalisation, which look at a window, are in `examples.explain_windows`.
+normalisation, which look at a window, are in `examples.explain.windows`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from examples import explain_windows as windows
-from examples.explanation import Explanation, Term, in_brackets, number, summed
+from examples.explain import windows
+from examples.explain.explanation import Explanation, Term, in_brackets, number, summed
 from layers import (
     AvgPool2d,
     Conv2d,

@@ -186,7 +186,9 @@ def run_program(main: Callable[[], int]) -> None:
         status = main()
         sys.stdout.flush()
     except KeyboardInterrupt:  # before `carry_out` begins, or once it has ended
-        print(f"\n{Path(sys.argv[0]).stem}: stopped by Ctrl-C", file=sys.stderr)
+        program = Path(sys.argv[0])
+        name = program.parent.name if program.stem == "__main__" else program.stem
+        print(f"\n{name}: stopped by Ctrl-C", file=sys.stderr)
         status = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.explain import formulas
+from examples.explain.terms import formulas
 from layers import Dropout
 from nn import Layer, LeNet5Loss, Network, softmax
 from nn.backend.runtime.threads import single_threaded_blas

@@ -29,19 +29,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from examples.command_line import (
+from examples.crops.windows import PLACES, PORTIONS, Window, windows
+from examples.shared.command_line import (
     Parser,
     add_device,
     add_output,
     carry_out,
     output_folder,
     remove_files_of_an_earlier_run,
-    run_program,
     whole_number,
 )
-from examples.crop_windows import PLACES, PORTIONS, Window, windows
-from examples.named_classifiers import named_classifiers
-from examples.picture_files import PictureFiles, printable
+from examples.shared.named_classifiers import named_classifiers
+from examples.shared.picture_files import PictureFiles, printable
 from models import Classifier, shipped
 from nn import plots
 from nn.data.pixels import fit, to_array, to_image
@@ -340,7 +339,3 @@ def table(results: Mapping[str, dict]) -> str:
             cells = "".join(f"{100 * row['accuracy']['mean']:>8.1f} %" for row in result["by_portion"][group])
             lines.append(f"{name:<{width}}{cells}")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    run_program(main)

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from examples.classify import remark
-from examples.command_line import Parser, add_output, carry_out, output_folder, run_program, whole_number
-from examples.microscope_data import describe, in_base64
-from examples.microscope_page import page
-from examples.microscope_server import make_server
-from examples.named_classifiers import named_classifiers
-from examples.picture_files import bring_to
-from examples.step_subject import class_number, random_classifier, the_picture
+from examples.microscope.data import describe, in_base64
+from examples.microscope.page import page
+from examples.microscope.server import make_server
+from examples.shared.command_line import Parser, add_output, carry_out, output_folder, whole_number
+from examples.shared.named_classifiers import named_classifiers
+from examples.shared.picture_files import bring_to
+from examples.step_through.subject import class_number, random_classifier, the_picture
 from models import Classifier, shipped
 from models.registry import MODELS
 
@@ -177,7 +177,3 @@ def serve(server: ThreadingHTTPServer, browse: bool) -> None:
         server.serve_forever()
     finally:
         server.server_close()
-
-
-if __name__ == "__main__":
-    run_program(main)

@@ -27,7 +27,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from examples.command_line import (
+from examples.compare.results import RESULT_FILES, aligned, make_table, warnings, write_results
+from examples.shared.command_line import (
     Parser,
     add_device,
     add_output,
@@ -35,10 +36,8 @@ from examples.command_line import (
     output_folder,
     plain_warnings,
     positive_number,
-    run_program,
     whole_number,
 )
-from examples.compare_results import RESULT_FILES, aligned, make_table, warnings, write_results
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
 from nn.backend.runtime.threads import num_threads
@@ -303,7 +302,3 @@ def describe_run(options: argparse.Namespace, arguments: list[str], train_set: D
             "numba": numba.__version__,
         },
     }
-
-
-if __name__ == "__main__":
-    run_program(main)

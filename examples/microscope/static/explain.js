@@ -1,6 +1,6 @@
 /**
- * One number that a layer computes, taken apart into the terms that it is made of: what examples/explain.py and
- * examples/explain_windows.py say, with the same terms in the same order.
+ * One number that a layer computes, taken apart into the terms that it is made of: what examples/explain/terms.py and
+ * examples/explain/windows.py say, with the same terms in the same order.
  */
 
 import {withoutSilenced} from "./engine.js";

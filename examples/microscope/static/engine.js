@@ -1,5 +1,5 @@
 /**
- * The network of a description (examples/microscope_data.py), forward and backward, for one picture at a time.
+ * The network of a description (examples/microscope/data.py), forward and backward, for one picture at a time.
  *
  *     const network = new Network(description);
  *     const input = network.prepare(decodeBytes(description.picture.levels));
@@ -95,7 +95,7 @@ export function softmax(logits) {
 
 /** A network that answers one picture at a time, in double precision. */
 export class Network {
-    /** @param {object} description what examples/microscope_data.py gives, parsed from JSON */
+    /** @param {object} description what examples/microscope/data.py gives, parsed from JSON */
     constructor(description) {
         this.name = description.name;
         this.imageShape = description.image_shape;

@@ -1,0 +1,1 @@
+"""LeNet and AlexNet side by side on small data."""

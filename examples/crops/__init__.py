@@ -1,0 +1,1 @@
+"""Ever smaller pieces of pictures: how long a network still knows what is on them."""

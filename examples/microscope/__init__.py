@@ -1,0 +1,1 @@
+"""A page that shows what every layer computes of a picture."""

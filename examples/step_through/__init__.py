@@ -1,0 +1,1 @@
+"""A network step by step, forward and backward."""

@@ -1,0 +1,1 @@
+"""Any network of the library, trained on any pictures."""
