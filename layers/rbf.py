@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nn.backend import accelerated
 from nn.layer import Layer
 
 
@@ -49,11 +50,7 @@ class EuclideanRBF(Layer):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", self.features))
         y = self._output(out, (len(x), self.classes), x)
-        prototypes = self.prototypes
-        for c in range(len(prototypes)):
-            # The differences themselves, not x^2 - 2 x w + w^2, which loses the digits that matter where x is near w.
-            difference = x - prototypes[c]
-            y[:, c] = -(difference * difference).sum(axis=1)
+        euclidean_rbf(x, self.prototypes, y)
         if training:
             self._saved = x
         return y
@@ -64,7 +61,20 @@ class EuclideanRBF(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, x.shape, x)
-        np.matmul(dy, self.prototypes, out=dx)
-        dx -= dy.sum(axis=1, keepdims=True) * x
-        dx *= 2
+        euclidean_rbf_backward(dy, x, self.prototypes, dx)
         return dx
+
+
+@accelerated
+def euclidean_rbf(x, prototypes, y):
+    for c in range(len(prototypes)):
+        # The differences themselves, not x^2 - 2 x w + w^2, which loses the digits that matter where x is near w.
+        difference = x - prototypes[c]
+        y[:, c] = -(difference * difference).sum(axis=1)
+
+
+@accelerated
+def euclidean_rbf_backward(dy, x, prototypes, dx):
+    np.matmul(dy, prototypes, out=dx)
+    dx -= dy.sum(axis=1, keepdims=True) * x
+    dx *= 2
