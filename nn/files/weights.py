@@ -3,7 +3,7 @@
 A file holds parameters and state by name ("conv1.weight", "bn1.running_mean") and a few strings: who wrote it, which
 function of `models` with which arguments makes the network that they fit, and whatever the caller adds as `extra`.
 
-A network of NaN answers NaN to everything, and nobody saves one on purpose: arrays with NaN or infinity are refused
+A network of NaN answers NaN to everything, and is never saved on purpose: arrays with NaN or infinity are refused
 both ways, so that what `save` writes `load` can read.
 """
 

@@ -28,7 +28,7 @@ def save_checkpoint(
     """Write parameters, the layers' state, velocities, the state of every random generator, the history and the
     schedule's memory.
 
-    command: how the run was started, so that nobody goes on with a different one by mistake. The checkpoint that was
+    command: how the run was started, so that a different one is not continued by mistake. The checkpoint that was
     there before is kept beside, as `previous(path)` says. A SHA-256 over everything tells damage from what was written.
     """
     optimizer.check_network(network, "save_checkpoint")
