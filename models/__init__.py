@@ -1,6 +1,7 @@
 """LeNet and AlexNet: each function returns a `nn.Network` and reads like the paper's table."""
 
-from models.alexnet import alexnet, alexnet_caffe, alexnet_small, alexnet_torchvision
+from models.alexnet import alexnet, alexnet_small
+from models.alexnet_variants import alexnet_caffe, alexnet_torchvision
 from models.cifar import alexnet_cifar10
 from models.classifier import Classifier, load_classifier
 from models.lenet import lenet

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.alexnet import alexnet, alexnet_caffe, alexnet_small, alexnet_torchvision
+from models.alexnet import alexnet, alexnet_small
+from models.alexnet_variants import alexnet_caffe, alexnet_torchvision
 from models.cifar import alexnet_cifar10
 from models.lenet import lenet
 from models.lenet5 import lenet5_1998
