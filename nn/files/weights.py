@@ -30,7 +30,9 @@ KINDS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}  # safetensors
 class Network(Protocol):
     """What is needed of a network here; `nn.network` has the class, and imports this file."""
 
+    name: str
     params: Mapping[str, np.ndarray]
+    state: Mapping[str, np.ndarray]
     dtype: np.dtype
     model: dict | None
 
