@@ -9,33 +9,68 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 
-from nn.backend.kernels import relu_gradient, sigmoid, sigmoid_gradient
-from nn.backend.runtime.threads import run_parallel, split_images
+from nn.backend import accelerated
 from nn.layer import Layer
 
-
-def _on_all_threads(function: Callable[..., None], *arrays: np.ndarray) -> None:
-    """Call function(*arrays) on all threads, for some elements each."""
-    flat = [array.reshape(-1) for array in arrays]
-    run_parallel(lambda part: function(*(array[part] for array in flat)), split_images(flat[0]))
+# y = f(x), and dx = dy f'(x) written in terms of y. y may be the same array as x, and dx the same as dy.
 
 
-class _Activation(Layer):
-    """What all of them have in common."""
+@accelerated
+def relu(x, y):
+    np.maximum(x, 0, out=y)
+
+
+@accelerated
+def relu_backward(dy, y, dx):
+    dx[...] = np.where(y > 0, dy, 0)
+
+
+@accelerated
+def sigmoid(x, y):
+    with np.errstate(over="ignore"):  # exp of a large number is infinity, and 1 / infinity is the 0 that is meant
+        y[...] = 1 / (1 + np.exp(-x))
+
+
+@accelerated
+def sigmoid_backward(dy, y, dx):
+    dx[...] = dy * (y * (1 - y))
+
+
+@accelerated
+def tanh(x, y):
+    np.tanh(x, out=y)
+
+
+@accelerated
+def tanh_backward(dy, y, dx):
+    dx[...] = dy * (1 - y * y)
+
+
+@accelerated
+def scaled_tanh(x, amplitude, slope, y):
+    y[...] = amplitude * np.tanh(slope * x)
+
+
+@accelerated
+def scaled_tanh_backward(dy, y, amplitude, slope, dx):
+    dx[...] = dy * (slope * (amplitude - y * y / amplitude))
+
+
+class Activation(Layer):
+    """What all of them have in common. A new one has two methods, `function` and `derivative`, and its `bounds`."""
 
     elementwise = True
     reads_output = True
-    bounds: tuple[float, float]
+    bounds: tuple[float, float] = (-math.inf, math.inf)
     """The values that y levels off at, below and above: near them the slope is next to 0 and the unit hardly learns."""
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
         y = self._output(out, x.shape, x)
-        self._function(x, y)
+        self.function(x, y)
         if training:
             # An array lent as out= is promised to stay as it is until the backward pass; a result that the caller owns
             # may be changed by the caller.
@@ -48,8 +83,16 @@ class _Activation(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, dy.shape, dy)
-        self._derivative(dy, saved, dx)
+        self.derivative(dy, saved, dx)
         return dx
+
+    @abstractmethod
+    def function(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Write f(x) to y; the two may be the same array."""
+
+    @abstractmethod
+    def derivative(self, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
+        """Write dy * f'(x) to dx, with f' written in terms of y = f(x); dy and dx may be the same array."""
 
     def kept_outputs(self) -> np.ndarray | None:
         return self._saved
@@ -57,16 +100,8 @@ class _Activation(Layer):
     def _keep(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return y.copy()
 
-    @abstractmethod
-    def _function(self, x: np.ndarray, y: np.ndarray) -> None:
-        """Write f(x) to y; the two may be the same array."""
 
-    @abstractmethod
-    def _derivative(self, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
-        """Write dy * f'(x) to dx, with f' written in terms of y = f(x); dy and dx may be the same array."""
-
-
-class ReLU(_Activation):
+class ReLU(Activation):
     """Rectified linear unit: y = max(0, x);  dx = dy where x > 0, else 0 (at x = 0 too).
 
     Its slope never fades, however large x is: AlexNet's authors trained six times faster with it than with tanh.
@@ -75,17 +110,17 @@ class ReLU(_Activation):
 
     bounds = (0.0, math.inf)
 
-    def _function(self, x, y):
-        _on_all_threads(lambda x, y: np.maximum(x, 0, out=y), x, y)
+    def function(self, x, y):
+        relu(x, y)
 
-    def _derivative(self, dy, y, dx):
-        relu_gradient(dy, y, dx)
+    def derivative(self, dy, y, dx):
+        relu_backward(dy, y, dx)
 
     def _keep(self, x, y):
         return x  # x > 0 exactly where y > 0, so no copy is needed
 
 
-class Sigmoid(_Activation):
+class Sigmoid(Activation):
     """Log-sigmoid (logistic function): y = 1 / (1 + exp(-x)), between 0 and 1;  dx = dy * y * (1 - y).
 
     Its slope is at most 1/4, so that gradients shrink from layer to layer: why a log-sigmoid LeNet starts slowly.
@@ -93,26 +128,26 @@ class Sigmoid(_Activation):
 
     bounds = (0.0, 1.0)
 
-    def _function(self, x, y):
+    def function(self, x, y):
         sigmoid(x, y)
 
-    def _derivative(self, dy, y, dx):
-        sigmoid_gradient(dy, y, dx)
+    def derivative(self, dy, y, dx):
+        sigmoid_backward(dy, y, dx)
 
 
-class Tanh(_Activation):
+class Tanh(Activation):
     """Hyperbolic tangent: y = tanh(x), between -1 and 1;  dx = dy * (1 - y^2)."""
 
     bounds = (-1.0, 1.0)
 
-    def _function(self, x, y):
-        _on_all_threads(lambda x, y: np.tanh(x, out=y), x, y)
+    def function(self, x, y):
+        tanh(x, y)
 
-    def _derivative(self, dy, y, dx):
-        _on_all_threads(lambda dy, y, dx: np.multiply(dy, 1 - y * y, out=dx), dy, y, dx)
+    def derivative(self, dy, y, dx):
+        tanh_backward(dy, y, dx)
 
 
-class ScaledTanh(_Activation):
+class ScaledTanh(Activation):
     """LeNet-5's squashing function: y = A tanh(S x) with A = 1.7159, S = 2/3;  dx = dy * S * (A - y^2 / A).
 
     The constants make f(1) = 1 and f(-1) = -1, with the strongest curvature there: targets of +1 and -1 are reached
@@ -123,16 +158,8 @@ class ScaledTanh(_Activation):
     slope = 2.0 / 3.0
     bounds = (-amplitude, amplitude)
 
-    def _function(self, x, y):
-        def squash(x, y):
-            np.multiply(x, self.slope, out=y)
-            np.tanh(y, out=y)
-            y *= self.amplitude
+    def function(self, x, y):
+        scaled_tanh(x, self.amplitude, self.slope, y)
 
-        _on_all_threads(squash, x, y)
-
-    def _derivative(self, dy, y, dx):
-        def differentiate(dy, y, dx):
-            np.multiply(dy, self.slope * (self.amplitude - y * y / self.amplitude), out=dx)
-
-        _on_all_threads(differentiate, dy, y, dx)
+    def derivative(self, dy, y, dx):
+        scaled_tanh_backward(dy, y, self.amplitude, self.slope, dx)

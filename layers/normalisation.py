@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 
 import numpy as np
 
-from nn.backend.kernels import lrn, lrn_backward
-from nn.backend.runtime.threads import on_cpu, run_parallel, split_images
+from nn.backend import accelerated
 from nn.layer import Layer, positive
 
-SMALL_GRADIENT = 1e-8  # elements of dy down to here are to keep all their digits
+
+@accelerated
+def lrn(x, size, alpha, beta, k, region, y):
+    """y = x s^-beta with s = k + alpha * sum of x_j^2; x and y (N, H, W, C), size and region as of the layer below.
+
+    In float64, where the square of no float32 number is too large.
+    """
+    wide = x.astype(np.float64)
+    s = k + alpha * sum_of_neighbours(wide * wide, size, region)
+    y[...] = wide * s**-beta
+
+
+@accelerated
+def lrn_backward(dy, x, size, alpha, beta, k, region, dx):
+    """dx = dy s^-beta - 2 alpha beta x * sum of dy_j y_j / s_j; dy, x and dx (N, H, W, C). In float64, too."""
+    dy, x = dy.astype(np.float64), x.astype(np.float64)
+    s = k + alpha * sum_of_neighbours(x * x, size, region)
+    # y / s written as s^-beta (x / s), and not as x s^(-beta - 1), which may be 0 long before the product is
+    cross = sum_of_neighbours(dy * s**-beta * (x / s), size, region)
+    dx[...] = dy * s**-beta - 2 * alpha * beta * x * cross
+
+
+def sum_of_neighbours(x, size, region):
+    """For every element the sum over its neighbours, itself included; what lies outside counts as 0.
+
+    j is a neighbour of i exactly when i is one of j's, which is why forward and backward sum over the same windows.
+    """
+    half, (H, W, C) = size // 2, x.shape[1:]
+    if region == "across":
+        padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (half, half)))
+        return sum(padded[..., c : c + C] for c in range(size))
+    padded = np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
+    return sum(padded[:, i : i + H, j : j + W] for i in range(size) for j in range(size))
 
 
 class LocalResponseNorm(Layer):
@@ -63,7 +92,7 @@ class LocalResponseNorm(Layer):
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", "C"))
         y = self._output(out, x.shape, x)
-        self._run(lrn, [x], y, self.beta)
+        lrn(x, *self._constants, y)
         if training:
             self._saved = x
         return y
@@ -74,57 +103,9 @@ class LocalResponseNorm(Layer):
         if not input_gradient:
             return None
         dx = self._output(out, x.shape, x)
-        # The cross term has s^-beta, x_j / s_j (at least s^-1/2, where it counts) and 2 alpha x_i as factors.
-        self._run(lrn_backward, [dy, x], dx, self.beta + 0.5, spare=math.sqrt(self.alpha) / SMALL_GRADIENT)
+        lrn_backward(dy, x, *self._constants, dx)
         return dx
-
-    def _run(self, kernel: Callable, arrays: Sequence[np.ndarray], result: np.ndarray, power: float, spare: float = 1):
-        """Share the pictures out to the threads. x is the last of `arrays`. A picture (or row) in which squares might
-        overflow float32, or s^-power / spare leave the numbers that have all their digits, is worked on in float64.
-        Each decides by itself, so that neither the number of threads nor the other pictures change a bit. (On a
-        graphics card the kernel always adds in float64, and asking for the sum would make us wait for the card.)"""
-        sources, results = [self._pictures(array) for array in arrays], self._pictures(result)
-        largest = _largest_sum(result.dtype, self.alpha, self.k, power, spare)
-
-        def run_part(part):
-            # The sum of all squares, as no sum of a few of them is greater. If it is well below the limit, so is that
-            # of every picture, however it is rounded; otherwise each is asked.
-            x = sources[-1][part]
-            if not on_cpu(x) or np.vdot(x, x) < largest / 4:
-                kernel(*(array[part] for array in sources), *self._constants, results[part])
-                return
-            for n in range(part.start, part.stop):
-                picture = slice(n, n + 1)
-                x, out = sources[-1][picture], results[picture]
-                if np.vdot(x, x) < largest:
-                    kernel(*(array[picture] for array in sources), *self._constants, out)
-                else:
-                    wide = np.empty(x.shape, np.float64)
-                    kernel(*(array[picture].astype(np.float64) for array in sources), *self._constants, wide)
-                    out[...] = wide
-
-        run_parallel(run_part, split_images(results))
-
-    def _pictures(self, array: np.ndarray) -> np.ndarray:
-        """What threads can share out: pictures, or single rows of them where neighbours lie across channels."""
-        return array if self.region == "within" else array.reshape(-1, 1, *array.shape[2:])
 
     @property
     def _constants(self) -> tuple:
         return self.size, self.alpha, self.beta, self.k, self.region
-
-
-@cache
-def _largest_sum(dtype: np.dtype, alpha: float, k: float, power: float, spare: float) -> float:
-    """The sum of squares S from which on numbers of this dtype do not do: k + alpha S, the largest possible s, must be
-    one of them, and s^power * spare so small that its inverse, to eight digits, is one."""
-    numbers = np.finfo(dtype)
-    most = float(numbers.max)
-    if max(alpha, k) > most:
-        return 0.0
-    largest = most / max(alpha, 1)
-    if power == 0 or alpha == 0:
-        return largest
-    exponent = (math.log(most * float(numbers.eps)) - math.log(spare)) / power  # the logarithm of the largest s
-    s = math.exp(min(exponent, math.log(most) - 1))
-    return max(0.0, min(largest, (s - k) / alpha))

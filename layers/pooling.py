@@ -1,4 +1,8 @@
-"""Pooling: a map shrinks to the largest element, or the mean, of each window."""
+"""Pooling: a map shrinks to the largest element, or the mean, of each window.
+
+The functions first, then the layers. Arrays: x and dx (N, H, W, C); y, dy and winners (N, OH, OW, C). kernel, stride
+and padding are (height, width) pairs. A window may reach over the padding and, with ceil_mode, over the far edge too.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,75 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nn.backend.kernels import max_pool, max_pool_backward, sum_pool, sum_pool_backward
+from nn.backend import accelerated
 from nn.layer import Layer, pair
+
+
+@accelerated
+def max_pool(x, kernel, stride, padding, y, winners):
+    """Write the largest element of each window to y, and where in the window it is, i * KW + j, to winners (int32).
+
+    Only elements inside the image take part. The first of equal elements wins, and NaN wins over everything, so that it
+    is never hidden.
+    """
+    _, H, W, _ = x.shape
+    x = _bordered(x, kernel, stride, padding, y.shape)
+    image = _bordered(np.ones_like(x, bool, shape=(1, H, W, 1)), kernel, stride, padding, y.shape)
+    winners[...] = -1  # y holds nothing yet: the first element inside the image leads, whatever it is
+    for place, inside, element in _places(kernel, stride, y.shape, image, x):
+        better = inside & ((winners < 0) | (element > y) | (np.isnan(element) & ~np.isnan(y)))
+        y[...] = np.where(better, element, y)
+        winners[...] = np.where(better, place, winners)
+
+
+@accelerated
+def max_pool_backward(dy, winners, kernel, stride, padding, dx):
+    """Write to each element of dx the sum of dy over the windows that it won."""
+    bordered = _bordered(np.zeros_like(dx), kernel, stride, padding, dy.shape)
+    for place, gradients in _places(kernel, stride, dy.shape, bordered):
+        gradients += np.where(winners == place, dy, 0)
+    dx[...] = _image(bordered, padding, dx.shape)
+
+
+@accelerated
+def sum_pool(x, kernel, stride, padding, factor, y):
+    """Write the sum of each window, times the factor, to y; padding counts as 0."""
+    y[...] = 0
+    for _, element in _places(kernel, stride, y.shape, _bordered(x, kernel, stride, padding, y.shape)):
+        y += element
+    y *= factor
+
+
+@accelerated
+def sum_pool_backward(dy, kernel, stride, padding, factor, dx):
+    """Write to each element of dx the sum of dy, times the factor, over the windows that it is in."""
+    bordered = _bordered(np.zeros_like(dx), kernel, stride, padding, dy.shape)
+    for _, gradients in _places(kernel, stride, dy.shape, bordered):
+        gradients += dy * factor
+    dx[...] = _image(bordered, padding, dx.shape)
+
+
+def _bordered(x, kernel, stride, padding, y_shape):
+    """A copy of x with its padding around it, all 0, and as much more at the far edges as the windows reach beyond."""
+    reach = [(out - 1) * step + size for out, step, size in zip(y_shape[1:3], stride, kernel, strict=True)]
+    far = [max(0, end - near - size) for end, near, size in zip(reach, padding, x.shape[1:3], strict=True)]
+    return np.pad(x, ((0, 0), (padding[0], far[0]), (padding[1], far[1]), (0, 0)))
+
+
+def _image(bordered, padding, x_shape):
+    """What lies inside the border."""
+    return bordered[:, padding[0] : padding[0] + x_shape[1], padding[1] : padding[1] + x_shape[2]]
+
+
+def _places(kernel, stride, y_shape, *bordered):
+    """Yield, for each place (i, j) in a window, its number i * KW + j, then of each bordered array a view of the
+    elements there in all windows, (N, OH, OW, C). They are all different, so that one can add to all at once."""
+    _, OH, OW, _ = y_shape
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            rows = slice(i, i + (OH - 1) * stride[0] + 1, stride[0])
+            columns = slice(j, j + (OW - 1) * stride[1] + 1, stride[1])
+            yield i * kernel[1] + j, *(array[:, rows, columns] for array in bordered)
 
 
 class _Pool2d(Layer):

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nn.backend.kernels import sum_pool, sum_pool_backward
-from nn.backend.runtime.threads import run_parallel, split_images
+from layers.pooling import sum_pool, sum_pool_backward
+from nn.backend import accelerated
 from nn.layer import Layer, pair, positive
+
+
+@accelerated
+def scale_and_shift(x, weight, bias, y):
+    """y = weight x + bias, one weight and one bias per map: x and y (N, H, W, C), weight and bias (C,). y may be x."""
+    y[...] = x * weight + bias
 
 
 class Subsampling2d(Layer):
@@ -65,12 +71,7 @@ class Subsampling2d(Layer):
         sums = np.empty_like(y) if training else y
         weight, bias = self.params["weight"], self.params["bias"]
         sum_pool(x, self.kernel_size, self.kernel_size, (0, 0), 1.0, sums)
-
-        def scale(part):
-            np.multiply(sums[part], weight, out=y[part])
-            y[part] += bias
-
-        run_parallel(scale, split_images(y))
+        scale_and_shift(sums, weight, bias, y)
         if training:
             self._saved = x.shape, sums
         return y

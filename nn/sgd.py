@@ -6,10 +6,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nn.backend.kernels import sgd_paper, sgd_pytorch
+from nn.backend import accelerated
 
 if TYPE_CHECKING:
     from nn.network import Network
+
+
+@accelerated
+def sgd_paper(w, v, g, lr, momentum, weight_decay):
+    """v <- momentum v - weight_decay lr w - lr g;  w <- w + v.  w, v and g are one-dimensional."""
+    v[...] = momentum * v - lr * (weight_decay * w + g)
+    w += v
+
+
+@accelerated
+def sgd_pytorch(w, v, g, lr, momentum, weight_decay):
+    """v <- momentum v + g + weight_decay w;  w <- w - lr v.  w, v and g are one-dimensional."""
+    v[...] = momentum * v + (g + weight_decay * w)
+    w -= lr * v
 
 
 class SGD:

@@ -29,7 +29,7 @@ def processor_as_card(tmp_path_factory):
 def card(request, monkeypatch):
     """The module whose arrays lie on the device "cuda": `card.asarray` brings NumPy's there, `.get()` brings one back.
 
-    plain     arrays that behave as CuPy's but are not (`tests.other_arrays`), which take the plain kernels
+    plain     arrays that behave as CuPy's but are not (`tests.other_arrays`), which take the plain functions
     kernels   such arrays which take the CUDA kernels, whose source the C++ compiler has compiled for the processor
     cupy      CuPy itself, where there is a graphics card
     """
@@ -50,5 +50,5 @@ def card(request, monkeypatch):
             processor.launch(name, size, *(getattr(argument, "hidden", argument) for argument in arguments))
 
         monkeypatch.setattr(cuda, "_launch", launch)
-        monkeypatch.setattr(OtherArray, "__module__", "cupy")  # by which `nn.backend.kernels` chooses
+        monkeypatch.setattr(OtherArray, "__module__", "cupy")  # by which `accelerated` chooses
     return module

@@ -51,9 +51,9 @@ OWN_TESTS = {
     "layers/rbf.py": ["layers/test_rbf.py"],
     "layers/subsampling.py": ["layers/test_subsampling.py"],
     "layers/winograd.py": ["layers/test_winograd.py"],
-    "nn/backend/cpu/affine.py": ["nn/data/test_augmentation.py"],
+    "layers/elu.py": ["layers/test_elu.py"],
 }
-COMMON_TESTS = ["layers/test_contract.py", "layers/test_properties.py", "nn/test_kernels.py"]
+COMMON_TESTS = ["layers/test_contract.py", "layers/test_properties.py", "nn/test_backend.py", "nn/test_kernels.py"]
 # Only for those that survive the others.
 FURTHER_TESTS = [
     "nn/test_network.py",

@@ -133,8 +133,8 @@ with figure("09_digits", 8, 4) as drawing:
 
 
 # %%
-class LeakyReLU(ReLU):  # for exercise 2: y = x where x > 0, else x / 10; `forward` calls `_function`
-    def _function(self, x, y):
+class LeakyReLU(ReLU):  # for exercise 2: y = x where x > 0, else x / 10; `forward` calls `function`
+    def function(self, x, y):
         np.maximum(x, x / 10, out=y)
 
 
@@ -145,6 +145,6 @@ if "--full" in sys.argv:
 # ## Exercises (answers: `solutions/solution_09.py`)
 # 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the gradients' lengths and the mean
 #    slope of its units, 1 - y^2 (`nn.inspect.activations` gives each y). Which weights would you start with?
-# 2. `LeakyReLU` shall keep a tenth of x below 0. Is it right? Mend it (`_derivative` in `layers/activations.py`).
+# 2. `LeakyReLU` shall keep a tenth of x below 0. Is it right? Mend it (`derivative` in `layers/activations.py`).
 # 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead. Train the small network with
 #    rates 0.03 and 0.3. How many units of f3 die?

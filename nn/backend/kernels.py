@@ -15,20 +15,8 @@ from functools import wraps
 import numpy as np
 
 from nn.backend import cuda
-from nn.backend.cpu import affine as sampling
-from nn.backend.cpu import (
-    conv_batched,
-    conv_direct,
-    pooling,
-    sgd,
-    slopes,
-    small_batch_matmul,
-    softmax,
-    squashing,
-    winograd_tiles,
-)
+from nn.backend.cpu import conv_batched, conv_direct, small_batch_matmul, winograd_tiles
 from nn.backend.cpu import im2col as patches
-from nn.backend.cpu import lrn as normalisation
 
 
 def _dispatch(fast: Callable, plain: Callable, on_device: Callable | None = None) -> Callable:
@@ -52,26 +40,9 @@ pictures_abreast = conv_batched.pictures_abreast
 convolve_abreast = _dispatch(conv_batched.convolve_abreast, conv_direct.convolve_plain)
 weight_gradient_abreast = _dispatch(conv_batched.weight_gradient_abreast, conv_direct.weight_gradient_plain)
 input_gradient_abreast = _dispatch(conv_batched.input_gradient_abreast, conv_direct.input_gradient_plain)
-max_pool = _dispatch(pooling.max_pool_fast, pooling.max_pool_plain, cuda.max_pool_cuda)
-max_pool_backward = _dispatch(
-    pooling.max_pool_backward_fast, pooling.max_pool_backward_plain, cuda.max_pool_backward_cuda
-)
-sum_pool = _dispatch(pooling.sum_pool_fast, pooling.sum_pool_plain, cuda.sum_pool_cuda)
-sum_pool_backward = _dispatch(
-    pooling.sum_pool_backward_fast, pooling.sum_pool_backward_plain, cuda.sum_pool_backward_cuda
-)
-lrn = _dispatch(normalisation.lrn_fast, normalisation.lrn_plain, cuda.lrn_cuda)
-lrn_backward = _dispatch(normalisation.lrn_backward_fast, normalisation.lrn_backward_plain, cuda.lrn_backward_cuda)
-affine = _dispatch(sampling.affine_fast, sampling.affine_plain, cuda.affine_cuda)
 gather_tiles = _dispatch(winograd_tiles.gather_tiles_fast, winograd_tiles.gather_tiles_plain)
 scatter_tiles = _dispatch(winograd_tiles.scatter_tiles_fast, winograd_tiles.scatter_tiles_plain)
 few_rows_product = _dispatch(small_batch_matmul.few_rows_product_fast, small_batch_matmul.few_rows_product_plain)
 few_rows_transposed = _dispatch(
     small_batch_matmul.few_rows_transposed_fast, small_batch_matmul.few_rows_transposed_plain
 )
-sigmoid = _dispatch(squashing.sigmoid_fast, squashing.sigmoid_plain)
-relu_gradient = _dispatch(slopes.relu_gradient_fast, slopes.relu_gradient_plain, cuda.relu_gradient_cuda)
-sigmoid_gradient = _dispatch(slopes.sigmoid_gradient_fast, slopes.sigmoid_gradient_plain, cuda.sigmoid_gradient_cuda)
-sgd_paper = _dispatch(sgd.sgd_paper_fast, sgd.sgd_paper_plain, cuda.sgd_paper_cuda)
-sgd_pytorch = _dispatch(sgd.sgd_pytorch_fast, sgd.sgd_pytorch_plain, cuda.sgd_pytorch_cuda)
-softmax_gradient = _dispatch(softmax.softmax_gradient_plain, softmax.softmax_gradient_plain, cuda.softmax_gradient_cuda)

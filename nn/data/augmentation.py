@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from nn.backend.kernels import affine
-from nn.backend.runtime.threads import run_parallel, split
+from nn.backend import accelerated
 from nn.data.pixels import to_array, to_image
 
 LENET5_BACKGROUND, LENET5_INK = -0.1, 1.175
@@ -70,9 +69,32 @@ def distort(
     maps[:, 1, 1] = size / aspect
     maps[:, 1, 2] = shifts[1]
     maps, out = np.asarray(maps, like=images), np.empty_like(images)
-    parts = split(count, count // 64, like=images)
-    run_parallel(lambda part: affine(images[part], maps[part], float(fill), out[part]), parts)
+    affine(images, maps, float(fill), out)
     return out
+
+
+@accelerated
+def affine(images, maps, fill, out):
+    """Write each image, seen through its map, to `out`. images and out: (N, H, W, C), of one dtype; maps: (N, 2, 3).
+
+    Output pixel (h, w), measured from the image's centre, takes its value from the input at
+    (m[0,0] h + m[0,1] w + m[0,2],  m[1,0] h + m[1,1] w + m[1,2]), measured from the centre too: between four pixels, in
+    proportion to how near each is (bilinear). Outside the image is `fill`.
+    """
+    _, height, width, _ = images.shape
+    middle_h, middle_w = (height - 1) / 2, (width - 1) / 2
+    rows, columns = np.arange(height, like=images) - middle_h, np.arange(width, like=images) - middle_w
+    h, w = np.meshgrid(rows, columns, indexing="ij")
+    for n, m in enumerate(maps):
+        framed = np.pad(images[n].astype(maps.dtype), ((1, 1), (1, 1), (0, 0)), constant_values=fill)
+        # The frame of `fill` is one pixel wide; whatever lies further out is taken from it.
+        source_h = np.clip(m[0, 0] * h + m[0, 1] * w + m[0, 2] + middle_h, -1, height) + 1
+        source_w = np.clip(m[1, 0] * h + m[1, 1] * w + m[1, 2] + middle_w, -1, width) + 1
+        top, left = np.minimum(source_h.astype(int), height), np.minimum(source_w.astype(int), width)
+        down, right = (source_h - top)[..., None], (source_w - left)[..., None]
+        upper = framed[top, left] * (1 - right) + framed[top, left + 1] * right
+        lower = framed[top + 1, left] * (1 - right) + framed[top + 1, left + 1] * right
+        out[n] = upper * (1 - down) + lower * down
 
 
 def random_crop(images: np.ndarray, size: int | tuple[int, int], rng: np.random.Generator) -> np.ndarray:

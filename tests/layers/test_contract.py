@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from layers import (
+    ELU,
     AvgPool2d,
     BatchNorm2d,
     Conv2d,
@@ -42,6 +43,7 @@ LAYERS = {
     "Sigmoid": (Sigmoid, IMAGES),
     "Tanh": (Tanh, VECTORS),
     "ScaledTanh": (ScaledTanh, IMAGES),
+    "ELU": (ELU, IMAGES),
     "Dropout": (lambda: Dropout(0.5, rng=0), VECTORS),
     "Flatten": (Flatten, IMAGES),
     "EuclideanRBF": (lambda: EuclideanRBF(np.random.default_rng(0).choice([-1, 1], (5, 10))), VECTORS),

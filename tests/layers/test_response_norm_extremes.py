@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from layers import LocalResponseNorm
-from nn.backend.cpu.lrn import lrn_backward_plain
+from layers.normalisation import lrn_backward
 from nn.backend.runtime import threads
 from tests import oracles
 
@@ -66,7 +66,7 @@ def test_the_plain_form_does_not_lose_them_either(region):
     x = (1e15 * rng.uniform(0.1, 1, (1, 3, 4, 5))).astype(np.float32)
     dy = rng.normal(size=x.shape).astype(np.float32)
     dx = np.empty_like(x)
-    lrn_backward_plain(dy, x, 3, 1.0, 0.75, 2.0, region, dx)
+    lrn_backward.plain(dy, x, 3, 1.0, 0.75, 2.0, region, dx)
     expected = gradient(dy, x, 3, 1.0, 0.75, 2.0, region)
     np.testing.assert_allclose(dx, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 

@@ -7,24 +7,30 @@ nothing of each other; what is not is the graphics card itself.
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import FunctionType
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layers.normalisation import lrn, lrn_backward, sum_of_neighbours
+from layers.pooling import max_pool
 from nn.backend import cuda
-from nn.backend.cpu import affine as sampling
-from nn.backend.cpu import im2col, pooling, sgd, slopes, softmax
-from nn.backend.cpu import lrn as normalisation
+from nn.backend.cpu import im2col
+from nn.loss import softmax_gradient
 from tests import cuda_shim, oracles
 from tests.checks import assert_close
-from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
+from tests.kernel_cases import CASES, call, dtypes, plain_functions, quiet
 
 GRIDS = st.sampled_from([(3, 2), (1, 1), (2, 5), (1, 7), (40, 8)])  # the last: mostly one element for a thread, or none
 INDEX_TYPES = st.sampled_from(list(cuda.INDICES))
-factors = st.sampled_from([1, 0.5, 3])
-MODULES = (im2col, pooling, normalisation, slopes, softmax, sgd, sampling)
+HELPERS = {"source_of", "index_type", "c_arguments", "load_cupy"}
+OF_IM2COL = {"convolve", "convolve_backward"}  # tests/layers has these, on arrays that stand for CuPy's
+# Those whose results are exact with the numbers drawn for them, and those that may be rounded otherwise.
+EXACT = ("im2col_cuda", "col2im_cuda", "max_pool", "max_pool_backward", "sum_pool", "sum_pool_backward", "affine")
+EXACT += ("relu_backward", "sigmoid_backward", "sgd_paper", "sgd_pytorch")
+ROUNDED = ("lrn", "lrn_backward", "softmax_gradient")
 
 
 @pytest.fixture(scope="module")
@@ -38,131 +44,29 @@ def device(tmp_path_factory):
 
 
 def plain_version(name):
-    return next(getattr(module, name + "_plain") for module in MODULES if hasattr(module, name + "_plain"))
-
-
-# ------------------------------------------------------------------------------------------------ what to call it with
-# Each gives the arguments of one kernel, and which of them are outputs. The numbers are whole or have few binary
-# places, so that every result is exact and "agree" can mean "equal". Outputs that are not read are 99 before, or 999
-# where 99 could be right.
-def window_sizes(draw, dtype, rng, wide_padding=False):
-    shape, kernel, stride, padding, output = draw(windows(wide_padding=wide_padding))
-    x, dy = (whole_numbers(rng, size, dtype) for size in (shape, (shape[0], *output, shape[3])))
-    return x, dy, (kernel, stride, padding)
-
-
-def im2col(draw, dtype, rng):
-    shape, kernel, stride, padding, rows, width = draw(convolutions())
-    result = np.full((shape[0] * (rows[1] - rows[0]) * width, kernel[0] * kernel[1] * shape[3]), 99, dtype)
-    return (whole_numbers(rng, shape, dtype), kernel, stride, padding, rows, width, result), [6]
-
-
-def col2im(draw, dtype, rng):
-    x, dy, (kernel, stride, padding) = window_sizes(draw, dtype, rng, wide_padding=True)
-    height, width = dy.shape[1:3]
-    height = draw(st.integers(1, height))  # the patches of the first rows only
-    gradient = rng.integers(1, 10, (len(x) * height * width, kernel[0] * kernel[1] * x.shape[3])).astype(dtype)
-    return (gradient, kernel, stride, padding, width, x), [5]
-
-
-def max_pool(draw, dtype, rng):
-    x, y, window = window_sizes(draw, dtype, rng)
-    x = -rng.integers(1, draw(st.sampled_from([3, 10, 1000])), x.shape).astype(dtype)  # many ties, or few
-    return (x, *window, np.full_like(y, 99), np.full(y.shape, 99, np.int32)), [4, 5]
-
-
-def max_pool_backward(draw, dtype, rng):
-    (x, *window, y, winners), _ = max_pool(draw, dtype, rng)
-    pooling.max_pool_plain(x, *window, y, winners)
-    return (rng.integers(1, 10, y.shape).astype(dtype), winners, *window, whole_numbers(rng, x.shape, dtype)), [5]
-
-
-def sum_pool(draw, dtype, rng):
-    x, y, window = window_sizes(draw, dtype, rng)
-    return (x, *window, draw(factors), np.full_like(y, 999)), [5]
-
-
-def sum_pool_backward(draw, dtype, rng):
-    x, dy, window = window_sizes(draw, dtype, rng)
-    return (np.abs(dy) + 1, *window, draw(factors), x), [5]
-
-
-def slope(draw, dtype, rng):
-    shape = tuple(draw(st.lists(st.integers(1, 6), min_size=1, max_size=4)))
-    return (whole_numbers(rng, shape, dtype), whole_numbers(rng, shape, dtype), np.full(shape, 999, dtype)), [2]
-
-
-def sgd(draw, dtype, rng):
-    w, v, g = rng.integers(-9, 10, (3, draw(st.integers(1, 40)))).astype(dtype)
-    return (w, v, g, *(draw(st.sampled_from([0, 1, 0.5, 0.75, 0.125])) for _ in range(3))), [0, 1]
-
-
-def affine(draw, dtype, rng):
-    shape = tuple(draw(st.integers(1, most)) for most in (3, 7, 7, 4))
-    maps = rng.integers(-8, 9, (shape[0], 2, 3)) / 4 * draw(st.sampled_from([1, 1, 50]))
-    maps = maps.astype(draw(dtypes))  # whole, half and eighth pixels
-    return (whole_numbers(rng, shape, dtype), maps, draw(st.sampled_from([0, -3.5])), np.full(shape, 99, dtype)), [3]
-
-
-EXACT = {
-    **{kernel.__name__: kernel for kernel in (im2col, col2im, max_pool, max_pool_backward, sum_pool)},
-    **{kernel.__name__: kernel for kernel in (sum_pool_backward, affine)},
-    **{"relu_gradient": slope, "sigmoid_gradient": slope, "sgd_paper": sgd, "sgd_pytorch": sgd},
-}
-
-
-def lrn(draw, dtype, rng):
-    shape = tuple(draw(st.integers(1, most)) for most in (2, 5, 5, 9))
-    x, dx = rng.normal(0, 2, shape).astype(dtype), np.full(shape, 99, dtype)
-    beta, k = draw(st.sampled_from([0.75, 0.5, 1, 0.6])), draw(st.sampled_from([1, 2.0]))
-    region = draw(st.sampled_from(["across", "within"]))
-    return (x, draw(st.sampled_from([1, 3, 5, 7])), draw(st.sampled_from([0, 0.01, 1])), beta, k, region, dx), [6]
-
-
-def lrn_backward(draw, dtype, rng):
-    arguments, _ = lrn(draw, dtype, rng)
-    return (rng.normal(size=arguments[0].shape).astype(dtype), *arguments), [7]
-
-
-def softmax_gradient(draw, dtype, rng):
-    shape = draw(st.integers(1, 9)), draw(st.integers(1, 12))
-    labels = rng.integers(0, shape[1], shape[0]).astype(draw(st.sampled_from([np.int64, np.int32, np.uint8])))
-    z = rng.normal(0, 3, shape).astype(dtype)
-    log_sums = np.log(np.exp(z).sum(axis=1, keepdims=True))
-    return (z, log_sums, labels, np.full(shape, 99, dtype)), [3]
-
-
-ROUNDED = {kernel.__name__: kernel for kernel in (lrn, lrn_backward, softmax_gradient)}
-
-
-def call(function, arguments, outputs):
-    """Call it with copies of the arrays; return the outputs, after seeing that it left all other arrays alone."""
-    copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
-    function(*copies)
-    for position, (before, after) in enumerate(zip(arguments, copies, strict=True)):
-        assert position in outputs or np.array_equal(before, after), f"argument {position} is no output"
-    return [copies[position] for position in outputs]
+    return plain_functions().get(name) or getattr(im2col, name.replace("_cuda", "_plain"))
 
 
 def test_every_cuda_kernel_is_tested_here():
-    assert {name for name in dir(cuda) if name.endswith("_cuda")} == {f"{name}_cuda" for name in {**EXACT, **ROUNDED}}
+    kernels = {name for name, value in vars(cuda).items() if isinstance(value, FunctionType) and name[0] != "_"}
+    assert kernels - HELPERS - OF_IM2COL == {*EXACT, *ROUNDED}
 
 
 @pytest.mark.parametrize("name", EXACT)
 @quiet
 @given(data=st.data(), dtype=dtypes, grid=GRIDS, index=INDEX_TYPES, seed=st.integers(0, 999))
 def test_equals_the_plain_version(device, name, data, dtype, grid, index, seed):
-    arguments, outputs = EXACT[name](data.draw, dtype, np.random.default_rng(seed))
+    arguments, outputs = CASES[name](data.draw, dtype, np.random.default_rng(seed))
     device.blocks, device.threads = grid
     device.index = index
     expected = call(plain_version(name), arguments, outputs)
-    for plain, ours in zip(expected, call(getattr(cuda, name + "_cuda"), arguments, outputs), strict=True):
+    for plain, ours in zip(expected, call(getattr(cuda, name), arguments, outputs), strict=True):
         assert np.array_equal(plain, ours)
 
 
 def tasks(name, arguments, size):
     """For each element of the output, the number of the task that it belongs to."""
-    if name != "im2col":
+    if name != "im2col_cuda":
         return np.arange(size)
     x, (kernel_height, kernel_width), *_ = arguments
     row = kernel_width * x.shape[3]  # of a patch: all its rows are computed together
@@ -178,7 +82,7 @@ def test_one_thread_writes_an_element(device, name, data, dtype, grid, seed):
     """Each thread is run alone. It sees to tasks of its own number only (and of that number plus the number of threads,
     and so on), and all threads together change what the plain version changes: everything, but for sums of nothing. So
     no element is written by two threads, and none is forgotten."""
-    arguments, outputs = {**EXACT, **ROUNDED}[name](data.draw, dtype, np.random.default_rng(seed))
+    arguments, outputs = CASES[name](data.draw, dtype, np.random.default_rng(seed))
     expected = call(plain_version(name), arguments, outputs)
     before = [arguments[position] for position in outputs]
     changed = [np.zeros(array.size, dtype=int) for array in before]
@@ -187,7 +91,7 @@ def test_one_thread_writes_an_element(device, name, data, dtype, grid, seed):
     for thread in range(count):
         device.only = [thread]
         try:
-            after = call(getattr(cuda, name + "_cuda"), arguments, outputs)
+            after = call(getattr(cuda, name), arguments, outputs)
         finally:
             device.only = None
         for times, old, new in zip(changed, before, after, strict=True):
@@ -201,8 +105,8 @@ def test_one_thread_writes_an_element(device, name, data, dtype, grid, seed):
 # ---------------------------------------------------------------------------------- kernels whose results are rounded
 def lrn_magnitude(dy, x, size, alpha, beta, k, region):
     """The sum of the absolute values of what `lrn_backward` adds up."""
-    s = k + alpha * normalisation._window_sum(x * x, size, region)
-    others = normalisation._window_sum(np.abs(dy * x) * s ** (-beta - 1), size, region)
+    s = k + alpha * sum_of_neighbours(x * x, size, region)
+    others = sum_of_neighbours(np.abs(dy * x) * s ** (-beta - 1), size, region)
     return np.abs(dy) * s**-beta + 2 * alpha * beta * np.abs(x) * others
 
 
@@ -215,13 +119,13 @@ def check_lrn(dy, x, constants):
     relative = (3 * n + 16) * (np.finfo(x.dtype).eps + np.finfo(np.float64).eps) / 2
     last, smallest = np.finfo(x.dtype).eps / 2, np.finfo(x.dtype).smallest_subnormal
 
-    cuda.lrn_cuda(x, *constants, y)
+    cuda.lrn(x, *constants, y)
     expected = np.empty_like(wide)
-    normalisation.lrn_plain(wide, *constants, expected)
+    lrn.plain(wide, *constants, expected)
     assert_close(y, expected, (relative + last) * np.abs(expected) + smallest)
 
-    cuda.lrn_backward_cuda(dy, x, *constants, dx)
-    normalisation.lrn_backward_plain(wide_dy, wide, *constants, expected)
+    cuda.lrn_backward(dy, x, *constants, dx)
+    lrn_backward.plain(wide_dy, wide, *constants, expected)
     assert_close(dx, expected, relative * lrn_magnitude(wide_dy, wide, *constants) + last * np.abs(expected) + smallest)
     return y, dx
 
@@ -229,7 +133,7 @@ def check_lrn(dy, x, constants):
 @quiet
 @given(data=st.data(), dtype=dtypes, grid=GRIDS, index=INDEX_TYPES, seed=st.integers(0, 999))
 def test_lrn_equals_the_plain_version_in_float64(device, data, dtype, grid, index, seed):
-    (dy, x, *constants, _), _ = lrn_backward(data.draw, dtype, np.random.default_rng(seed))
+    (dy, x, *constants, _), _ = CASES["lrn_backward"](data.draw, dtype, np.random.default_rng(seed))
     device.blocks, device.threads = grid
     device.index = index
     check_lrn(dy, x, constants)
@@ -254,8 +158,8 @@ def test_the_squares_of_lrn_do_not_overflow_float32(device, region):
 def test_lrn_takes_two_passes_backward_and_one_forward(device):
     x = np.ones((1, 2, 2, 3), np.float32)
     device.launched.clear()
-    cuda.lrn_cuda(x, 3, 1.0, 0.75, 1.0, "across", np.empty_like(x))
-    cuda.lrn_backward_cuda(x, x, 3, 1.0, 0.75, 1.0, "within", np.empty_like(x))
+    cuda.lrn(x, 3, 1.0, 0.75, 1.0, "across", np.empty_like(x))
+    cuda.lrn_backward(x, x, 3, 1.0, 0.75, 1.0, "within", np.empty_like(x))
     assert device.launched == ["lrn_across", "lrn_within_terms", "lrn_within_backward"]
 
 
@@ -264,11 +168,11 @@ def test_lrn_takes_two_passes_backward_and_one_forward(device):
 def test_softmax_gradient_equals_the_plain_version_in_float64(device, data, dtype, grid, seed):
     """p = exp(z - s) is as exact as z - s, one rounding of a number up to D, and exp is right to 2 epsilons. Then 1 is
     subtracted, exactly or with one rounding, and the division rounds once more."""
-    (z, log_sums, labels, dz), _ = softmax_gradient(data.draw, dtype, np.random.default_rng(seed))
+    (z, log_sums, labels, dz), _ = CASES["softmax_gradient"](data.draw, dtype, np.random.default_rng(seed))
     device.blocks, device.threads = grid
-    cuda.softmax_gradient_cuda(z, log_sums, labels, dz)
+    cuda.softmax_gradient(z, log_sums, labels, dz)
     expected = np.empty(z.shape)
-    softmax.softmax_gradient_plain(z.astype(np.float64), log_sums.astype(np.float64), labels, expected)
+    softmax_gradient.plain(z.astype(np.float64), log_sums.astype(np.float64), labels, expected)
     p = np.exp(z.astype(np.float64) - log_sums)
     bound = (np.abs(z - log_sums).max() + 4) * np.finfo(dtype).eps * p + 2 * np.finfo(dtype).eps * np.abs(p - 1)
     assert_close(dz, expected, bound / len(z))
@@ -280,8 +184,8 @@ def test_softmax_gradient_of_huge_logits(device, dtype):
     z = np.array([[0, -most, -1.0], [-np.inf, 0, 0], [1.0, np.nan, 2.0]], dtype)
     log_sums = np.array([[1.0], [0.5], [0.0]], dtype)
     dz, plain = np.empty_like(z), np.empty_like(z)
-    cuda.softmax_gradient_cuda(z, log_sums, np.array([1, 2, 1]), dz)
-    softmax.softmax_gradient_plain(z, log_sums, np.array([1, 2, 1]), plain)
+    cuda.softmax_gradient(z, log_sums, np.array([1, 2, 1]), dz)
+    softmax_gradient.plain(z, log_sums, np.array([1, 2, 1]), plain)
     np.testing.assert_allclose(dz, plain, rtol=8 * np.finfo(dtype).eps)
     assert dz[0, 1] == dtype(-1 / 3) and dz[1, 0] == 0 and np.isnan(dz[2, 1])
 
@@ -292,7 +196,7 @@ def test_sgd_with_any_constants(device, form, dtype):
     w, v, g = np.random.default_rng(0).normal(size=(3, 101)).astype(dtype)
     arguments = (w, v, g, 0.1, 0.9, 0.01)
     expected = call(plain_version(form), arguments, [0, 1])
-    for plain, ours in zip(expected, call(getattr(cuda, form + "_cuda"), arguments, [0, 1]), strict=True):
+    for plain, ours in zip(expected, call(getattr(cuda, form), arguments, [0, 1]), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=0, atol=8 * np.finfo(dtype).eps)
 
 
@@ -304,7 +208,7 @@ def test_max_pool_with_infinities_and_nan(device, dtype):
     x[0] = -np.inf  # its first element wins, for want of a larger one
     arguments = (x, (3, 3), (2, 2), (1, 1), np.empty((4, 5, 5, 6), dtype), np.empty((4, 5, 5, 6), np.int32))
     results = []
-    for function in (pooling.max_pool_plain, cuda.max_pool_cuda):
+    for function in (max_pool.plain, cuda.max_pool):
         y, winners = np.full((4, 5, 5, 6), 99, dtype), np.full((4, 5, 5, 6), 99, np.int32)
         function(*arguments[:4], y, winners)
         results.append((y, winners))
@@ -313,27 +217,27 @@ def test_max_pool_with_infinities_and_nan(device, dtype):
     assert np.any(np.isnan(results[1][0])) and np.any(np.isposinf(results[1][0]))
 
 
-@pytest.mark.parametrize("name", ["relu_gradient", "sigmoid_gradient"])
+@pytest.mark.parametrize("name", ["relu_backward", "sigmoid_backward"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_slopes_in_place(device, name, dtype):
     dy, y = np.random.default_rng(0).normal(size=(2, 3, 5, 7)).astype(dtype)
     y[0] = 0
     expected, in_place = np.empty_like(dy), dy.copy()
     plain_version(name)(dy, y, expected)
-    getattr(cuda, name + "_cuda")(in_place, y, in_place)
+    getattr(cuda, name)(in_place, y, in_place)
     np.testing.assert_allclose(in_place, expected, rtol=3 * np.finfo(dtype).eps)
 
 
 def test_the_shim_sees_a_write_beyond_the_end_and_a_wrong_type(device):
     y, dx = np.ones(6, np.float32), np.zeros(6, np.float32)
-    with pytest.raises(AssertionError, match="relu_gradient wrote beyond an array's end"):
-        device.launch("relu_gradient", 7, y, y, dx)
+    with pytest.raises(AssertionError, match="relu_backward wrote beyond an array's end"):
+        device.launch("relu_backward", 7, y, y, dx)
     with pytest.raises(AssertionError, match="argument 4 of sgd_paper is a double, got"):
         device.launch("sgd_paper", 6, y, y + 1, y + 2, 1, 0.9, 0.0)
-    with pytest.raises(AssertionError, match="argument 2 of relu_gradient is a REAL"):
-        device.launch("relu_gradient", 6, y, y.astype(np.float64), dx)
-    with pytest.raises(AssertionError, match="relu_gradient takes 4 arguments, got 3"):
-        device.launch("relu_gradient", 6, y, dx)
+    with pytest.raises(AssertionError, match="argument 2 of relu_backward is a REAL"):
+        device.launch("relu_backward", 6, y, y.astype(np.float64), dx)
+    with pytest.raises(AssertionError, match="relu_backward takes 4 arguments, got 3"):
+        device.launch("relu_backward", 6, y, dx)
 
 
 def test_im2col_of_one_picture_from_the_definition(device):
@@ -358,5 +262,5 @@ def test_of_several_threads_of_python_one_at_a_time_is_on_the_imitated_card(devi
     monkeypatch.setattr(device, "_run", run)
     dy, y, dx = np.ones((3, 5))
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: device.launch("relu_gradient", 5, dy, y, dx), range(8)))
+        list(pool.map(lambda _: device.launch("relu_backward", 5, dy, y, dx), range(8)))
     assert most == [1] * 8

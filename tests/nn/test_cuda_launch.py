@@ -55,12 +55,12 @@ def cupy(monkeypatch):
 def test_a_source_is_compiled_once_for_each_type(cupy):
     for dtype in (np.float32, np.float32, np.float64):
         array = np.zeros(4, dtype)
-        cuda.relu_gradient_cuda(array, array, array)
-        cuda.sigmoid_gradient_cuda(array, array, array)
+        cuda.relu_backward(array, array, array)
+        cuda.sigmoid_backward(array, array, array)
     source = (FOLDER / "slopes.cu").read_text(encoding="utf-8")
     assert cupy.modules == [(source, (f"-DREAL={real}", "-DINDEX=int")) for real in ("float", "double")]
-    assert cupy.taken == ["relu_gradient", "sigmoid_gradient"] * 2
-    assert [name for name, *_ in cupy.calls] == ["relu_gradient", "sigmoid_gradient"] * 3
+    assert cupy.taken == ["relu_backward", "sigmoid_backward"] * 2
+    assert [name for name, *_ in cupy.calls] == ["relu_backward", "sigmoid_backward"] * 3
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_a_source_is_compiled_once_for_each_type(cupy):
 )
 def test_there_is_a_thread_for_each_element_up_to_a_limit(cupy, size, blocks):
     array = np.zeros(3, np.float32)
-    cuda._launch("relu_gradient", size, array, array, array)
+    cuda._launch("relu_backward", size, array, array, array)
     ((name, grid, block, arguments),) = cupy.calls
-    assert (name, grid, block) == ("relu_gradient", (blocks,), (256,))
+    assert (name, grid, block) == ("relu_backward", (blocks,), (256,))
     assert arguments[0] == size and type(arguments[0]) is np.int32
 
 
@@ -98,14 +98,14 @@ def test_indices_have_32_bits_where_that_is_enough(cupy):
 
 def test_nothing_is_started_for_an_empty_array(cupy):
     empty = np.zeros((0, 3), np.float32)
-    cuda.relu_gradient_cuda(empty, empty, empty)
+    cuda.relu_backward(empty, empty, empty)
     assert cupy.modules == cupy.calls == []
 
 
 def test_an_array_that_is_not_stored_row_by_row_is_refused(cupy):
     array = np.zeros((3, 4), np.float32)
     with pytest.raises(ValueError, match=r"array of shape \(4, 3\) that is not stored row by row; use cupy.ascont"):
-        cuda.relu_gradient_cuda(array.T, array, array)
+        cuda.relu_backward(array.T, array, array)
     assert cupy.calls == []
 
 
@@ -116,23 +116,23 @@ def test_without_cupy_one_sentence_says_what_to_install(monkeypatch):
     with pytest.raises(
         ImportError, match="^the device cuda needs CuPy, which cannot be imported: pip install .cupy-cuda12x"
     ):
-        cuda.relu_gradient_cuda(array, array, array)
+        cuda.relu_backward(array, array, array)
 
 
 def test_without_a_graphics_card_one_sentence_says_so(cupy):
     array = np.zeros(3, np.float32)
     cupy.cuda.runtime.getDeviceCount = lambda: 0
     with pytest.raises(RuntimeError, match="^the device cuda needs a graphics card .* but there is none$"):
-        cuda.relu_gradient_cuda(array, array, array)
+        cuda.relu_backward(array, array, array)
 
     def no_driver():
         raise CudaError("cudaErrorInsufficientDriver")
 
     cupy.cuda.runtime.getDeviceCount = no_driver
     with pytest.raises(RuntimeError, match="card that CUDA can use, but: cudaErrorInsufficientDriver$"):
-        cuda.relu_gradient_cuda(array, array, array)
+        cuda.relu_backward(array, array, array)
     cupy.cuda.runtime.getDeviceCount = lambda: 1  # a failure is not remembered
-    cuda.relu_gradient_cuda(array, array, array)
+    cuda.relu_backward(array, array, array)
     assert len(cupy.calls) == 1
 
 

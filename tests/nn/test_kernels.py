@@ -15,23 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nn.backend import kernels
 from nn.backend.cpu import (
     conv_batched,
     conv_direct,
     im2col,
-    lrn,
-    pooling,
-    sgd,
     simd,
-    slopes,
     small_batch_matmul,
-    softmax,
-    squashing,
     winograd_tiles,
 )
 from tests import oracles
-from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
+from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -306,182 +299,3 @@ def test_tiles(sizes, dtype, seed):
             tile[row, column] = x[image, h, w]
     expected = np.einsum("ik,jl,klc->ijc", matrix, matrix, tile)
     assert np.array_equal(gathered[:, :, (image * grid[0] + a) * grid[1] + b], expected)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", ["relu_gradient", "sigmoid_gradient"])
-def test_slopes(name, dtype):
-    rng = np.random.default_rng(0)
-    dy, y = rng.normal(size=(2, 3, 5, 7, 4)).astype(dtype)
-    y[0, 0, 0] = 0
-    plain, fast, in_place = np.empty_like(dy), np.empty_like(dy), dy.copy()
-    getattr(slopes, name + "_plain")(dy, y, plain)
-    getattr(slopes, name + "_fast")(dy, y, fast)
-    getattr(slopes, name + "_fast")(in_place, y, in_place)
-    np.testing.assert_allclose(fast, plain, rtol=3 * np.finfo(dtype).eps)
-    assert np.array_equal(in_place, fast)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sigmoid(dtype):
-    """Against NumPy's longest numbers; beyond 87 the result is no float32 of full precision."""
-    rng = np.random.default_rng(0)
-    x = np.concatenate([np.linspace(-87, 87, 20001), rng.normal(0, 3, 20001), rng.normal(0, 1e-4, 1001)]).astype(dtype)
-    results = []
-    for function in (squashing.sigmoid_plain, squashing.sigmoid_fast):
-        y, in_place = np.full_like(x, 99), x.copy()
-        function(x, y)
-        function(in_place, in_place)
-        assert np.array_equal(in_place, y)
-        results.append(y)
-    expected = 1 / (1 + np.exp(-x.astype(np.longdouble)))
-    for y in results:
-        # exp, the sum and the quotient: each is right to one unit in the last place, or two.
-        np.testing.assert_allclose(y, expected.astype(dtype), rtol=4 * np.finfo(dtype).eps)
-    ends = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 0, -0.0], dtype)
-    for function in (squashing.sigmoid_plain, squashing.sigmoid_fast):
-        y = np.empty_like(ends)
-        function(ends, y)
-        assert np.array_equal(y, [np.nan, 1, 0, 1, 0, 0.5, 0.5], equal_nan=True)
-
-
-@quiet
-@given(windows(wide_padding=False), dtypes, st.sampled_from([3, 10, 1000]), st.integers(0, 999))
-def test_max_pool(sizes, dtype, levels, seed):
-    shape, kernel, stride, padding, output = sizes
-    rng = np.random.default_rng(seed)
-    x = -rng.integers(1, levels, shape).astype(dtype)  # negative, so that padding would show; few levels: many ties
-    results = []
-    for forward, backward in (
-        (pooling.max_pool_plain, pooling.max_pool_backward_plain),
-        (pooling.max_pool_fast, pooling.max_pool_backward_fast),
-    ):
-        y = np.full((shape[0], *output, shape[3]), 99, dtype)
-        winners = np.full(y.shape, 99, np.int32)
-        forward(x, kernel, stride, padding, y, winners)
-        dx = np.full_like(x, 99)
-        backward(whole_numbers(np.random.default_rng(seed), y.shape, dtype), winners, kernel, stride, padding, dx)
-        results.append((y, winners, dx))
-    for plain, fast in zip(*results, strict=True):
-        assert np.array_equal(plain, fast)
-    y, winners, _ = results[0]
-    for n, i, j, c in np.ndindex(y.shape):
-        h = i * stride[0] - padding[0] + winners[n, i, j, c] // kernel[1]
-        w = j * stride[1] - padding[1] + winners[n, i, j, c] % kernel[1]
-        assert x[n, h, w, c] == y[n, i, j, c], "the winner is not where it should be"
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_max_pool_with_infinities_and_nan(dtype):
-    values = np.array([np.nan, -np.inf, np.inf, -1.0, 2.0], dtype)
-    x = np.random.default_rng(0).choice(values, size=(4, 9, 9, 6), p=[0.1, 0.5, 0.1, 0.2, 0.1])
-    results = []
-    for forward in (pooling.max_pool_plain, pooling.max_pool_fast):
-        y, winners = np.empty((4, 5, 5, 6), dtype), np.empty((4, 5, 5, 6), np.int32)
-        forward(x, (3, 3), (2, 2), (1, 1), y, winners)
-        results.append((y, winners))
-    (y, winners), (y_fast, winners_fast) = results
-    np.testing.assert_array_equal(y, y_fast)
-    np.testing.assert_array_equal(winners, winners_fast)
-    window = x[0, 1:4, 1:4, 0]  # of output (1, 1)
-    assert np.array_equal(y[0, 1, 1, 0], window.max(), equal_nan=True)
-
-
-@quiet
-@given(windows(wide_padding=False), dtypes, st.sampled_from([1.0, 0.25, 3.0]), st.integers(0, 999))
-def test_sum_pool(sizes, dtype, factor, seed):
-    shape, kernel, stride, padding, output = sizes
-    rng = np.random.default_rng(seed)
-    x, dy = whole_numbers(rng, shape, dtype), whole_numbers(rng, (shape[0], *output, shape[3]), dtype)
-    results = []
-    for forward, backward in (
-        (pooling.sum_pool_plain, pooling.sum_pool_backward_plain),
-        (pooling.sum_pool_fast, pooling.sum_pool_backward_fast),
-    ):
-        y, dx = np.full(dy.shape, 99, dtype), np.full_like(x, 99)
-        forward(x, kernel, stride, padding, factor, y)
-        backward(dy, kernel, stride, padding, factor, dx)
-        results.append((y, dx))
-    for plain, fast in zip(*results, strict=True):
-        assert np.array_equal(plain, fast)
-    y, dx = results[0]
-    assert np.sum(y * dy) == np.sum(x * dx), "the backward must be the transpose of the forward"
-
-
-@quiet
-@given(
-    st.tuples(st.integers(1, 2), st.integers(1, 5), st.integers(1, 5), st.integers(1, 9)),
-    st.sampled_from([1, 3, 5, 7]),
-    st.sampled_from([0.75, 0.5, 1.0, 0.6]),
-    st.sampled_from(["across", "within"]),
-    dtypes,
-    st.integers(0, 999),
-)
-def test_lrn(shape, size, beta, region, dtype, seed):
-    rng = np.random.default_rng(seed)
-    x, dy = rng.normal(0, 2, shape).astype(dtype), rng.normal(size=shape).astype(dtype)
-    arguments = (size, 1.0, beta, 2.0, region)
-    plain, fast = np.full((2, 2, *shape), np.nan, dtype)
-    lrn.lrn_plain(x, *arguments, plain[0])
-    lrn.lrn_fast(x, *arguments, fast[0])
-    lrn.lrn_backward_plain(dy, x, *arguments, plain[1])
-    lrn.lrn_backward_fast(dy, x, *arguments, fast[1])
-    # About 50 terms of size 1, each rounded a few times.
-    np.testing.assert_allclose(fast, plain, rtol=0, atol=100 * np.finfo(dtype).eps * max(1, np.abs(plain).max()))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("form", ["sgd_paper", "sgd_pytorch"])
-def test_sgd_update(form, dtype):
-    rng = np.random.default_rng(0)
-    w, v, g = rng.normal(size=(3, 1001)).astype(dtype)
-    copies = w.copy(), v.copy()
-    getattr(sgd, form + "_plain")(w, v, g, 0.1, 0.9, 0.01)
-    getattr(sgd, form + "_fast")(*copies, g, 0.1, 0.9, 0.01)
-    for plain, fast in zip((w, v), copies, strict=True):
-        np.testing.assert_allclose(fast, plain, rtol=0, atol=8 * np.finfo(dtype).eps)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_softmax_gradient(dtype):
-    rng = np.random.default_rng(0)
-    z, labels = rng.normal(0, 3, (5, 7)).astype(dtype), rng.integers(0, 7, 5)
-    log_sums = np.log(np.exp(z.astype(float)).sum(axis=1, keepdims=True)).astype(dtype)
-    dz = np.full_like(z, 99)
-    softmax.softmax_gradient_plain(z, log_sums, labels, dz)
-    expected = (oracles.softmax(z) - np.eye(7)[labels]) / 5
-    # exp is as exact as its argument, which is two roundings of a number below 20.
-    np.testing.assert_allclose(dz, expected, rtol=0, atol=40 * np.finfo(dtype).eps)
-    assert dz.dtype == dtype
-
-
-def array_of(module):
-    """An array of another library, as far as the dispatcher can see."""
-    return type("ndarray", (), {"__module__": module})()
-
-
-def test_the_dispatcher_chooses_by_the_kind_of_array():
-    def version(name):
-        return lambda array, argument: (name, argument)
-
-    kernel = kernels._dispatch(version("fast"), version("plain"), version("cuda"))
-    assert kernel(np.zeros(3), 1) == ("fast", 1)
-    assert kernel(array_of("cupy"), 2) == ("cuda", 2)
-    assert kernel(array_of("cupy._core.core"), 3) == ("cuda", 3)
-    assert kernel(array_of("torch"), 4) == ("plain", 4)
-    assert kernel(array_of("not_cupy"), 5) == ("plain", 5)
-
-
-def test_an_array_of_cupy_goes_to_the_plain_version_where_there_is_none_for_cuda():
-    kernel = kernels._dispatch(lambda array: "fast", lambda array: "plain")
-    assert kernel(array_of("cupy")) == "plain"
-    assert kernel(np.zeros(3)) == "fast"
-
-
-def test_each_kernel_is_dispatched_to_the_three_versions_of_its_own_name():
-    for name, cuda_version in vars(kernels.cuda).items():
-        if name.endswith("_cuda"):
-            kernel = getattr(kernels, name.removesuffix("_cuda"))
-            versions = [cell.cell_contents for cell in kernel.__closure__]
-            assert cuda_version in versions, f"{name} is never chosen"
-            assert {version.__name__.rpartition("_")[0] for version in versions} == {kernel.__name__[: -len("_plain")]}

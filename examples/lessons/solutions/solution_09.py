@@ -49,12 +49,12 @@ assert max(slopes[4]) < min(slopes[1])
 
 # %%
 class LeakyReLU(ReLU):
-    def _function(self, x, y):
+    def function(self, x, y):
         np.maximum(x, x / 10, out=y)
 
 
 class MendedLeakyReLU(LeakyReLU):
-    def _derivative(self, dy, y, dx):
+    def derivative(self, dy, y, dx):
         np.multiply(dy, np.where(y > 0, 1, 0.1), out=dx)
 
 

@@ -1,7 +1,7 @@
 """The SGD update of one parameter array, in one pass over memory instead of one for each arithmetic operation.
 
 61 million parameters, their gradients and their velocities are 0.73 GB: what the update costs is the reading and
-writing of them, and temporary arrays would triple that. `nn.SGD` explains the two forms.
+writing of them, and temporary arrays would triple that. `nn.sgd` has the formulas.
 """
 
 from __future__ import annotations
@@ -13,25 +13,13 @@ from nn.backend.runtime.tasks import share_out
 from nn.backend.runtime.threads import in_parts
 
 
-def sgd_paper_plain(w, v, g, lr, momentum, weight_decay):
-    """v <- momentum v - weight_decay lr w - lr g;  w <- w + v."""
-    v[...] = momentum * v - lr * (weight_decay * w + g)
-    w += v
-
-
-def sgd_pytorch_plain(w, v, g, lr, momentum, weight_decay):
-    """v <- momentum v + g + weight_decay w;  w <- w - lr v."""
-    v[...] = momentum * v + (g + weight_decay * w)
-    w -= lr * v
-
-
-def sgd_paper_fast(w, v, g, lr, momentum, weight_decay):
-    """The same in one pass."""
+def sgd_paper(w, v, g, lr, momentum, weight_decay):
+    """In one pass."""
     _sgd_paper(in_parts(len(w), 2 * len(w)), w, v, g, lr, momentum, weight_decay)
 
 
-def sgd_pytorch_fast(w, v, g, lr, momentum, weight_decay):
-    """The same in one pass."""
+def sgd_pytorch(w, v, g, lr, momentum, weight_decay):
+    """In one pass."""
     _sgd_pytorch(in_parts(len(w), 2 * len(w)), w, v, g, lr, momentum, weight_decay)
 
 

@@ -1,9 +1,10 @@
 """The kernels once more, for graphics cards: the .cu files in this folder are CUDA C, and CuPy compiles and runs them.
 
-Each function here has the signature and the meaning of the plain version of its name: `im2col_cuda` of `im2col_plain`.
-It works out the sizes and starts a thread for each element of the output (im2col: for each column of a patch); of very
-large outputs, a thread takes several elements. Every element is written by one thread, which gathers what it needs. No
-two threads add to the same place, so that results do not depend on which comes first.
+Each function here has the name, the signature and the meaning of the `accelerated` one that it stands for.
+(`im2col_cuda` and `col2im_cuda` serve convolutions.) It starts a thread for each element of the output (im2col:
+for each column of a patch); of very large outputs, a thread takes several elements. Every element is written by one
+thread, which gathers what it needs. No two threads add to the same place, so that results do not depend on which comes
+first.
 
 The arrays must be CuPy's, on the current device and stored row by row, with one dtype, float32 or float64. The work
 goes to the current stream and is not waited for. Convolutions have im2col only: on a graphics card the matrix product
@@ -36,7 +37,7 @@ SOURCES = {
         "lrn_within_terms",
         "lrn_within_backward",
     ),
-    "slopes": ("relu_gradient", "sigmoid_gradient"),
+    "slopes": ("relu_backward", "sigmoid_backward"),
     "softmax": ("softmax_gradient",),
     "update": ("sgd_paper", "sgd_pytorch"),
     "sampling": ("affine",),
@@ -129,36 +130,36 @@ def col2im_cuda(patches, kernel, stride, padding, width, x):
     _launch("col2im", x.size, patches, *kernel, *stride, *padding, height, width, *x.shape[1:], x)
 
 
-def max_pool_cuda(x, kernel, stride, padding, y, winners):
-    """As `max_pool_plain`."""
+def max_pool(x, kernel, stride, padding, y, winners):
+    """As `max_pool`."""
     _launch("max_pool", y.size, x, *x.shape[1:], *kernel, *stride, *padding, *y.shape[1:3], y, winners)
 
 
-def max_pool_backward_cuda(dy, winners, kernel, stride, padding, dx):
-    """As `max_pool_backward_plain`."""
+def max_pool_backward(dy, winners, kernel, stride, padding, dx):
+    """As `max_pool_backward`."""
     window = (*kernel, *stride, *padding)
     _launch("max_pool_backward", dx.size, dy, winners, *dy.shape[1:3], *window, *dx.shape[1:], dx)
 
 
-def sum_pool_cuda(x, kernel, stride, padding, factor, y):
-    """As `sum_pool_plain`."""
+def sum_pool(x, kernel, stride, padding, factor, y):
+    """As `sum_pool`."""
     _launch("sum_pool", y.size, x, *x.shape[1:], *kernel, *stride, *padding, *y.shape[1:3], float(factor), y)
 
 
-def sum_pool_backward_cuda(dy, kernel, stride, padding, factor, dx):
-    """As `sum_pool_backward_plain`."""
+def sum_pool_backward(dy, kernel, stride, padding, factor, dx):
+    """As `sum_pool_backward`."""
     window = (*kernel, *stride, *padding)
     _launch("sum_pool_backward", dx.size, dy, *dy.shape[1:3], *window, *dx.shape[1:], float(factor), dx)
 
 
-def lrn_cuda(x, size, alpha, beta, k, region, y):
-    """As `lrn_plain`, and the squares cannot overflow float32."""
+def lrn(x, size, alpha, beta, k, region, y):
+    """As `lrn`, and the squares cannot overflow float32."""
     sizes, constants = _neighbourhood(x, size, region), (float(alpha), float(beta), float(k))
     _launch(f"lrn_{region}", y.size, x, *sizes, *constants, y)
 
 
-def lrn_backward_cuda(dy, x, size, alpha, beta, k, region, dx):
-    """As `lrn_backward_plain`, and the squares cannot overflow float32."""
+def lrn_backward(dy, x, size, alpha, beta, k, region, dx):
+    """As `lrn_backward`, and the squares cannot overflow float32."""
     sizes, constants = _neighbourhood(x, size, region), (float(alpha), float(beta), float(k))
     terms = np.empty_like(x, dtype=np.float64)
     _launch(f"lrn_{region}_terms", terms.size, dy, x, *sizes, *constants, terms)
@@ -170,32 +171,32 @@ def _neighbourhood(x, size, region):
     return (*x.shape[3 if region == "across" else 1 :], size // 2)
 
 
-def relu_gradient_cuda(dy, y, dx):
-    """As `relu_gradient_plain`; dx may be dy itself."""
-    _launch("relu_gradient", dx.size, dy, y, dx)
+def relu_backward(dy, y, dx):
+    """As `relu_backward`; dx may be dy itself."""
+    _launch("relu_backward", dx.size, dy, y, dx)
 
 
-def sigmoid_gradient_cuda(dy, y, dx):
-    """As `sigmoid_gradient_plain`; dx may be dy itself."""
-    _launch("sigmoid_gradient", dx.size, dy, y, dx)
+def sigmoid_backward(dy, y, dx):
+    """As `sigmoid_backward`; dx may be dy itself."""
+    _launch("sigmoid_backward", dx.size, dy, y, dx)
 
 
-def softmax_gradient_cuda(z, log_sums, labels, dz):
-    """As `softmax_gradient_plain`."""
+def softmax_gradient(z, log_sums, labels, dz):
+    """As `softmax_gradient`."""
     _launch("softmax_gradient", dz.size, z, log_sums, labels.astype(np.int64, copy=False), *z.shape, dz)
 
 
-def sgd_paper_cuda(w, v, g, lr, momentum, weight_decay):
-    """As `sgd_paper_plain`."""
+def sgd_paper(w, v, g, lr, momentum, weight_decay):
+    """As `sgd_paper`."""
     _launch("sgd_paper", w.size, w, v, g, float(lr), float(momentum), float(weight_decay))
 
 
-def sgd_pytorch_cuda(w, v, g, lr, momentum, weight_decay):
-    """As `sgd_pytorch_plain`."""
+def sgd_pytorch(w, v, g, lr, momentum, weight_decay):
+    """As `sgd_pytorch`."""
     _launch("sgd_pytorch", w.size, w, v, g, float(lr), float(momentum), float(weight_decay))
 
 
-def affine_cuda(images, maps, fill, out):
-    """As `affine_plain`."""
+def affine(images, maps, fill, out):
+    """As `affine`."""
     maps = maps.astype(np.float64, copy=False)
     _launch("affine", out.size, images, maps, *images.shape[1:], float(fill), out)

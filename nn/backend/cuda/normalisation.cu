@@ -1,4 +1,4 @@
-// Local response normalisation, for CUDA. nn/backend/cpu/lrn.py explains the formulas.
+// Local response normalisation, for CUDA. layers/normalisation.py has the formulas.
 //
 //     y_i  = x_i * s_i^-beta                with  s_i = k + alpha * sum of x_j^2 over the neighbours j of i
 //     dx_i = dy_i * s_i^-beta - 2 alpha beta x_i * sum of terms_j over the neighbours j of i,

@@ -1,4 +1,4 @@
-// Pooling and its gradients, for CUDA. nn/backend/cpu/pooling.py explains the arrays.
+// Pooling and its gradients, for CUDA. layers/pooling.py explains the arrays.
 //
 //     x, dx           (N, x_height, x_width, channels)
 //     y, dy, winners  (N, height, width, channels)

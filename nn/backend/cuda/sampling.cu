@@ -1,4 +1,4 @@
-// Pictures seen through an affine map, for CUDA. nn/backend/cpu/affine.py explains the arrays.
+// Pictures seen through an affine map, for CUDA. nn/data/augmentation.py explains the arrays.
 
 
 static __device__ double between(double lowest, double number, double highest)

@@ -1,8 +1,8 @@
-// The slopes of ReLU and Sigmoid, for CUDA. nn/backend/cpu/slopes.py explains the arrays.
+// The gradients of ReLU and Sigmoid, for CUDA. layers/activations.py has the formulas.
 
 
 // dx = dy where y > 0, else 0. A thread computes one element of dx, from the same element of dy, which may be its own.
-extern "C" __global__ void relu_gradient(INDEX size, const REAL *dy, const REAL *y, REAL *dx)
+extern "C" __global__ void relu_backward(INDEX size, const REAL *dy, const REAL *y, REAL *dx)
 {
     for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
          index += (INDEX)gridDim.x * blockDim.x)
@@ -11,7 +11,7 @@ extern "C" __global__ void relu_gradient(INDEX size, const REAL *dy, const REAL 
 
 
 // dx = dy * y * (1 - y). A thread computes one element of dx, from the same element of dy, which may be its own.
-extern "C" __global__ void sigmoid_gradient(INDEX size, const REAL *dy, const REAL *y, REAL *dx)
+extern "C" __global__ void sigmoid_backward(INDEX size, const REAL *dy, const REAL *y, REAL *dx)
 {
     for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
          index += (INDEX)gridDim.x * blockDim.x)

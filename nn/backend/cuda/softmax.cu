@@ -1,4 +1,4 @@
-// The gradient of the cross-entropy of softmax, for CUDA. nn/backend/cpu/softmax.py explains the arrays.
+// The gradient of the cross-entropy of softmax, for CUDA. nn/loss.py explains the arrays.
 
 
 // p        = exp(z[n, c] - log_sums[n])

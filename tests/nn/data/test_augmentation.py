@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nn.backend.cpu import affine
+from nn.backend import cpu
 from nn.data import augmentation as augment
 from nn.data import digits
 from tests.checks import one_sentence
@@ -108,7 +108,7 @@ def test_digits_have_a_mean_of_about_0():
 
 # ------------------------------------------------------------------------------------------------ distortions
 def seen_through(image, m, fill):
-    """The definition in nn/backend/cpu/affine.py, one output pixel at a time in Python's own numbers."""
+    """The definition in `augment.affine`, one output pixel at a time in Python's own numbers."""
     H, W, C = image.shape
     y = np.zeros(image.shape)
     for h, w, c in np.ndindex(image.shape):
@@ -127,7 +127,7 @@ def seen_through(image, m, fill):
 SHAPES = [(3, 8, 8, 1), (2, 5, 9, 3), (1, 1, 1, 2), (2, 2, 1, 1), (70, 3, 4, 1)]
 
 
-@pytest.mark.parametrize("kernel", ["affine_plain", "affine_fast"])
+@pytest.mark.parametrize("kernel", [augment.affine.plain, cpu.affine], ids=["plain", "fast"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_both_kernels_equal_the_definition_on_random_maps(kernel, shape, dtype):
@@ -136,7 +136,7 @@ def test_both_kernels_equal_the_definition_on_random_maps(kernel, shape, dtype):
     maps = rng.normal(0, 0.7, (shape[0], 2, 3)) + np.eye(2, 3)
     maps[:, :, 2] *= 3
     out = np.full_like(images, 99)
-    getattr(affine, kernel)(images, maps, 0.375, out)
+    kernel(images, maps, 0.375, out)
     expected = np.stack([seen_through(image, m, 0.375) for image, m in zip(images, maps)])
     np.testing.assert_allclose(out, expected, rtol=0, atol=20 * np.finfo(dtype).eps * np.abs(images).max())
 
@@ -151,8 +151,8 @@ def test_plain_equals_fast(shape, spread):
     maps[:, :, :2] += spread * rng.normal(0, 1, (shape[0], 2, 2))
     maps[:, :, 2] = rng.integers(-2 * max(shape), 2 * max(shape) + 1, (shape[0], 2)) / 2
     plain, fast = np.empty_like(images), np.empty_like(images)
-    affine.affine_plain(images, maps, -1.5, plain)
-    affine.affine_fast(images, maps, -1.5, fast)
+    augment.affine.plain(images, maps, -1.5, plain)
+    cpu.affine(images, maps, -1.5, fast)
     np.testing.assert_allclose(plain, fast, rtol=0, atol=1e-11)
 
 

@@ -1,60 +1,91 @@
-"""Local response normalisation: the array loops behind `layers.LocalResponseNorm`, which explains the formulas.
+"""The functions of `layers.normalisation`, which has the formulas: compiled, and on all threads.
 
-    y_i  = x_i * s_i^-beta                with  s_i = k + alpha * sum of x_j^2 over the neighbours j of i
-    dx_i = dy_i * s_i^-beta - 2 alpha beta x_i * sum of dy_j * y_j / s_j over the neighbours j of i
-
-"across": the neighbours of a channel are the `size` channels around it, at the same pixel. "within": the neighbours
-of a pixel are the size x size pixels around it, in the same channel. Both sets are symmetric: j is a neighbour of i
-exactly when i is one of j, which is why the sum in dx runs over the same window as the sum in s.
-
-Arrays here: x, y, dy, dx (N, H, W, C). Nothing is kept from the forward pass: s is computed again from x, which takes
-less time than reading it back from memory.
+Nothing is kept from the forward pass: s is computed again from x, which takes less time than reading it back from
+memory. The plain functions add in float64; here that would halve the speed, so that an image is first asked whether
+float32 is enough for its squares and powers.
 """
 
 from __future__ import annotations
+
+import math
+from functools import cache
 
 import numpy as np
 
 from nn.backend.cpu.simd import add, clear, flat, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
+from nn.backend.runtime.threads import run_parallel, split_images
+
+SMALL_GRADIENT = 1e-8  # elements of dy down to here are to keep all their digits
 
 
-def _window_sum(x, size, region):
-    """The sum over every element's neighbours, itself included; what lies outside counts as 0."""
-    half = size // 2
-    total = np.zeros_like(x)
-    if region == "across":
-        padded = np.pad(x, ((0, 0), (0, 0), (0, 0), (half, half)))
-        for shift in range(size):
-            total += padded[..., shift : shift + x.shape[3]]
-    else:
-        padded = np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
-        for i in range(size):
-            for j in range(size):
-                total += padded[:, i : i + x.shape[1], j : j + x.shape[2]]
-    return total
+def lrn(x, size, alpha, beta, k, region, y):
+    """Image by image, in one pass over memory."""
+    _in_float32_where_that_is_enough(_forward, [x], (size, alpha, beta, k, region), y, beta)
 
 
-def lrn_plain(x, size, alpha, beta, k, region, y):
-    """Write the normalised x to `y`."""
-    y[...] = x * (k + alpha * _window_sum(x * x, size, region)) ** -beta
+def lrn_backward(dy, x, size, alpha, beta, k, region, dx):
+    """Image by image, in one pass over memory."""
+    # The cross term has s^-beta, x_j / s_j (at least s^-1/2, where it counts) and 2 alpha x_i as factors.
+    spare = math.sqrt(alpha) / SMALL_GRADIENT
+    _in_float32_where_that_is_enough(_backward, [dy, x], (size, alpha, beta, k, region), dx, beta + 0.5, spare)
 
 
-def lrn_backward_plain(dy, x, size, alpha, beta, k, region, dx):
-    """Write the gradient by x to `dx`."""
-    s = k + alpha * _window_sum(x * x, size, region)
-    # x / s, and not x * s^(-beta - 1), which is 0 in float32 long before the product is
-    dx[...] = dy * s**-beta - (2 * alpha * beta) * x * _window_sum(dy * s**-beta * (x / s), size, region)
+def _in_float32_where_that_is_enough(function, arrays, constants, result, power, spare=1):
+    """Share the images out to the threads. x is the last of `arrays`. An image (or row) in which squares might overflow
+    float32, or s^-power / spare leave the numbers that have all their digits, is worked on in float64. Each decides by
+    itself, so that neither the number of threads nor the other images change a bit."""
+    _, alpha, _, k, region = constants
+    sources, results = [_independent(array, region) for array in arrays], _independent(result, region)
+    largest = _largest_sum(result.dtype, alpha, k, power, spare)
+
+    def run_part(part):
+        # The sum of all squares, as no sum of a few of them is greater. If it is well below the limit, so is that
+        # of every image, however it is rounded; otherwise each is asked.
+        x = sources[-1][part]
+        if np.vdot(x, x) < largest / 4:
+            function(*(array[part] for array in sources), *constants, results[part])
+            return
+        for n in range(part.start, part.stop):
+            image = slice(n, n + 1)
+            x, out = sources[-1][image], results[image]
+            if np.vdot(x, x) < largest:
+                function(*(array[image] for array in sources), *constants, out)
+            else:
+                wide = np.empty(x.shape, np.float64)
+                function(*(array[image].astype(np.float64) for array in sources), *constants, wide)
+                out[...] = wide
+
+    run_parallel(run_part, split_images(results))
 
 
-def lrn_fast(x, size, alpha, beta, k, region, y):
-    """The same, pixel by pixel, in one pass over memory."""
+def _independent(array, region):
+    """What threads can share out: images, or single rows of them where neighbours lie across channels."""
+    return array if region == "within" else array.reshape(-1, 1, *array.shape[2:])
+
+
+@cache
+def _largest_sum(dtype: np.dtype, alpha: float, k: float, power: float, spare: float) -> float:
+    """The sum of squares S from which on numbers of this dtype do not do: k + alpha S, the largest possible s, must be
+    one of them, and s^power * spare so small that its inverse, to eight digits, is one."""
+    numbers = np.finfo(dtype)
+    most = float(numbers.max)
+    if max(alpha, k) > most:
+        return 0.0
+    largest = most / max(alpha, 1)
+    if power == 0 or alpha == 0:
+        return largest
+    exponent = (math.log(most * float(numbers.eps)) - math.log(spare)) / power  # the logarithm of the largest s
+    s = math.exp(min(exponent, math.log(most) - 1))
+    return max(0.0, min(largest, (s - k) / alpha))
+
+
+def _forward(x, size, alpha, beta, k, region, y):
     constants = np.array([alpha, beta, k], dtype=x.dtype)
     (_lrn_across if region == "across" else _lrn_within)(x, size, constants, y)
 
 
-def lrn_backward_fast(dy, x, size, alpha, beta, k, region, dx):
-    """The same, pixel by pixel, in one pass over memory."""
+def _backward(dy, x, size, alpha, beta, k, region, dx):
     constants = np.array([alpha, beta, k], dtype=x.dtype)
     (_lrn_across_backward if region == "across" else _lrn_within_backward)(dy, x, size, constants, dx)
 
