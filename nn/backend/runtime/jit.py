@@ -1,4 +1,4 @@
-"""How the loops of `nn.backend.kernels` are compiled, and where compiled code is kept from run to run.
+"""How the loops of `nn.backend.cpu` are compiled, and where compiled code is kept from run to run.
 
     @compiled_loop
     def double(x, y):
