@@ -6,10 +6,6 @@ With NUMBA_DISABLE_JIT=1 the fast ones run as plain Python: `make coverage` does
 branches are tested. It also shows an index beyond an array's end, which compiled code reads in silence.
 """
 
-import os
-import sys
-from functools import partial
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,86 +21,6 @@ from nn.backend.cpu import (
 )
 from tests import oracles
 from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registers_without_a_compiler():
-    """What is written in the compiler's own language: where nothing is compiled, plain Python takes its place."""
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "0":
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        for module in [module for name, module in sys.modules.items() if name.startswith("nn.backend.kernels.")]:
-            for name, function in IN_PYTHON.items():
-                if hasattr(module, name):
-                    patch.setattr(module, name, function)
-        yield
-
-
-def copy_in_python(source, start, target, at, count):
-    assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
-        "it would leave the array"
-    )
-    target[int(at) : int(at + count)] = source[int(start) : int(start + count)]
-
-
-def clear_in_python(target, at, count):
-    assert 0 <= at <= at + count <= len(target), "it would leave the array"
-    target[int(at) : int(at + count)] = 0
-
-
-def add_in_python(source, start, target, at, count):
-    assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
-        "it would leave the array"
-    )
-    target[int(at) : int(at + count)] += source[int(start) : int(start + count)]
-
-
-def flat_in_python(array):
-    assert array.flags.c_contiguous, "it must lie row by row"
-    return array.reshape(-1)
-
-
-def sums_in_python(
-    a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows, a_is_vector, from_zero
-):
-    """The formula at the beginning of `nn.backend.cpu.simd`."""
-    lanes = simd.VECTOR_BYTES // a.itemsize
-
-    def vector(array, start):
-        assert start >= 0 and start + lanes <= len(array), "the compiled code would leave the array"
-        return array[start : start + lanes]
-
-    for i in range(len(rows)):
-        place = vector(sums, at + i * lanes)
-        total = np.zeros(lanes, a.dtype) if from_zero else place.copy()
-        for r in range(runs):
-            for k in range(length):
-                here = a_at + i * a_i + r * a_run + k * a_step
-                factor = vector(a, here) if a_is_vector else a[here]
-                total += factor * vector(b, b_at + r * b_run + k * b_step)
-        place[...] = total
-
-
-def transpose_in_python(source, start, step, target, at, stride):
-    lanes = simd.VECTOR_BYTES // source.itemsize
-    for n, k in np.ndindex(lanes, lanes):
-        target[at + k * stride + n] = source[start + n * step + k]
-
-
-IN_PYTHON = {
-    "share_out": lambda part: False,
-    "lanes_of": lambda array: simd.VECTOR_BYTES // array.itemsize,
-    "flat": flat_in_python,
-    "zeros": lambda size, like: np.zeros(size, like.dtype),
-    "copy": copy_in_python,
-    "clear": clear_in_python,
-    "add": add_in_python,
-    "sum_scaled": partial(sums_in_python, a_is_vector=False, from_zero=True),
-    "add_scaled": partial(sums_in_python, a_is_vector=False, from_zero=False),
-    "add_products": partial(sums_in_python, a_is_vector=True, from_zero=False),
-    "transpose_block": transpose_in_python,
-}
 
 
 @quiet

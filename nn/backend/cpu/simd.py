@@ -17,7 +17,10 @@ tuple's length, but not a number.
 
 from __future__ import annotations
 
+from functools import partial
+
 import llvmlite.binding
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -258,3 +261,73 @@ class _Vectors:
     def _pointer(self, data, start, offset):
         place = self.builder.gep(data, [self.builder.add(start, offset)])
         return self.builder.bitcast(place, self.type.as_pointer())
+
+
+# The same in Python. With NUMBA_DISABLE_JIT=1 these take the places of those above, so that every loop can be stepped
+# through in a debugger; they look at bounds, which compiled code does not.
+
+
+def _copy_in_python(source, start, target, at, count):
+    assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
+        "it would leave the array"
+    )
+    target[int(at) : int(at + count)] = source[int(start) : int(start + count)]
+
+
+def _clear_in_python(target, at, count):
+    assert 0 <= at <= at + count <= len(target), "it would leave the array"
+    target[int(at) : int(at + count)] = 0
+
+
+def _add_in_python(source, start, target, at, count):
+    assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
+        "it would leave the array"
+    )
+    target[int(at) : int(at + count)] += source[int(start) : int(start + count)]
+
+
+def _flat_in_python(array):
+    assert array.flags.c_contiguous, "it must lie row by row"
+    return array.reshape(-1)
+
+
+def _sums_in_python(
+    a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows, a_is_vector, from_zero
+):
+    """The formula at the beginning of this file."""
+    lanes = VECTOR_BYTES // a.itemsize
+
+    def vector(array, start):
+        assert start >= 0 and start + lanes <= len(array), "the compiled code would leave the array"
+        return array[start : start + lanes]
+
+    for i in range(len(rows)):
+        place = vector(sums, at + i * lanes)
+        total = np.zeros(lanes, a.dtype) if from_zero else place.copy()
+        for r in range(runs):
+            for k in range(length):
+                here = a_at + i * a_i + r * a_run + k * a_step
+                factor = vector(a, here) if a_is_vector else a[here]
+                total += factor * vector(b, b_at + r * b_run + k * b_step)
+        place[...] = total
+
+
+def _transpose_in_python(source, start, step, target, at, stride):
+    lanes = VECTOR_BYTES // source.itemsize
+    for n, k in np.ndindex(lanes, lanes):
+        target[at + k * stride + n] = source[start + n * step + k]
+
+
+if numba.config.DISABLE_JIT:
+
+    def lanes_of(array):
+        return VECTOR_BYTES // array.itemsize
+
+    def zeros(size, like):
+        return np.zeros(int(size), like.dtype)
+
+    copy, clear, add, flat = _copy_in_python, _clear_in_python, _add_in_python, _flat_in_python
+    sum_scaled = partial(_sums_in_python, a_is_vector=False, from_zero=True)
+    add_scaled = partial(_sums_in_python, a_is_vector=False, from_zero=False)
+    add_products = partial(_sums_in_python, a_is_vector=True, from_zero=False)
+    transpose_block = _transpose_in_python

@@ -163,6 +163,13 @@ def share_out(typing, part):
     return types.boolean(part), generate
 
 
+if numba.config.DISABLE_JIT:
+
+    def share_out(part):
+        """In Python: `in_parts` asks for all units at once, and nothing is shared out."""
+        return False
+
+
 @part_of_a_loop
 def _work(board, loop, arguments, parts, units, helping):
     """Take one part after the other, until none is left: who shares out the work from the front, helpers from the back.
