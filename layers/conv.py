@@ -1,4 +1,4 @@
-"""Convolution: the same small kernels, applied at every position of the picture."""
+"""Convolution: the same small kernels, applied at every position of the image."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from layers import direct, winograd
-from nn.backend.kernels import col2im, im2col
-from nn.backend.runtime.threads import on_cpu, run_parallel, split
-from nn.backend.runtime.workspace import Scratch
+from nn.backend import accelerated
 from nn.initialisers import he_normal
-from nn.layer import Layer, pair, positive, row_by_row
-
-PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied
-CARD_PATCH_BYTES = 1 << 29  # the same on a graphics card, which is best at large products
-# Up to so many patches and from so many weights on, the weights are the larger matrix: threads take columns of it.
-FEW_PATCHES, MANY_WEIGHTS = 1 << 10, 1 << 16
-FEWEST_CHUNKS = 2  # of a batch; more threads would each get too small a matrix product of a single image
-PARTIAL_SUMS = 8  # of the gradients; fixed, so that the number of threads changes no bit
+from nn.layer import Layer, pair, positive
 
 
 class Conv2d(Layer):
@@ -26,20 +16,14 @@ class Conv2d(Layer):
 
         y[n, oh, ow, o] = b[o] + sum over i, j, c of  x[n, oh*SH - PH + i, ow*SW - PW + j, c] * w[i, j, c, o]
 
-    and 0 for pixels outside the picture. Its derivatives, for dy = dLoss/dy:
+    and 0 for pixels outside the image. The gradients with respect to b, w and x, from dy = dLoss/dy:
 
         db[o]          = sum over n, oh, ow of  dy[n, oh, ow, o]
         dw[i, j, c, o] = sum over n, oh, ow of  x[n, oh*SH - PH + i, ow*SW - PW + j, c] * dy[n, oh, ow, o]
         dx[n, h, w, c] = sum over i, j, o and the positions (oh, ow) whose element (i, j) lies on (h, w)
                          of  dy[n, oh, ow, o] * w[i, j, c, o]
 
-    All three are matrix products. Let each row of P (im2col) be the patch under one output position, and W be w with
-    its first three axes made one. Then  y = P W + b,  dW = P^T dy,  dP = dy W^T,  and dx adds each row of dP to the
-    pixels that its patch came from (col2im).
-
-    That is what this file does. Two other files compute the same, up to rounding, where they do it faster:
-    `layers.direct`, without patches, for up to 8 channels; `layers.winograd`, with fewer multiplications, for 3x3 and
-    5x5 kernels and enough pictures at a time.
+    `convolve` and `convolve_backward`, below the class, are these sums, one place (i, j) in the kernel after the other.
 
     Shapes: x (N, H, W, C_in); weight (KH, KW, C_in/groups, C_out); bias (C_out,); y (N, OH, OW, C_out) with
     OH = floor((H + 2 PH - KH) / SH) + 1. float32 or float64, the output has the input's.
@@ -49,12 +33,12 @@ class Conv2d(Layer):
     connections: for each output map, the input maps that it sees, as LeNet-5's table has it; the weights that the
         table leaves out stay 0 and are not counted as parameters.
     rng: an integer or a numpy Generator for the initial weights, N(0, 2 / fan_in); biases start at 0.
+    bias: False leaves b out, for a layer whose outputs are shifted in another way, as by batch normalisation.
 
     Raises ValueError for a wrong shape, for groups that do not divide the channels and for an empty output,
     TypeError for a wrong dtype, RuntimeError for backward without forward(training=True).
 
-    Source: LeCun et al. 1998, section II.A; groups: Krizhevsky et al. 2012, section 3.2; as a matrix product:
-    Chellapilla et al. 2006.
+    Source: LeCun et al. 1998, section II.A; groups: Krizhevsky et al. 2012, section 3.2.
     """
 
     def __init__(
@@ -67,6 +51,7 @@ class Conv2d(Layer):
         groups: int = 1,
         connections: Sequence[Sequence[int]] | None = None,
         rng: int | np.random.Generator | None = None,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         self.in_channels = positive(in_channels, "Conv2d: in_channels")
@@ -89,7 +74,8 @@ class Conv2d(Layer):
         if self.connected is not None:
             weight *= self.connected
         self._add_param("weight", weight)
-        self._add_param("bias", np.zeros(out_channels, np.float32))
+        if bias:
+            self._add_param("bias", np.zeros(out_channels, np.float32))
 
     def present(self, name: str) -> np.ndarray | None:
         return self.connected if name == "weight" else None
@@ -100,7 +86,7 @@ class Conv2d(Layer):
             raise ValueError(f"Conv2d: connections need groups=1, got groups={self.groups}")
         if len(connections) != self.out_channels:
             raise ValueError(
-                f"Conv2d: connections has {len(connections)} rows, expected {self.out_channels}, one an output map"
+                f"Conv2d: connections has {len(connections)} rows, expected {self.out_channels}, one per output map"
             )
         connected = np.zeros((self.in_channels, self.out_channels), dtype=bool)
         for output, inputs in enumerate(connections):
@@ -134,123 +120,74 @@ class Conv2d(Layer):
 
     def multiply_adds(self, image_shape: Sequence[int]) -> int:
         height, width, _ = self.output_shape(image_shape)
-        return height * width * (self.num_parameters - self.out_channels)
+        biases = self.out_channels if "bias" in self.params else 0
+        return height * width * (self.num_parameters - biases)
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", self.in_channels))
-        height, width, _ = self.output_shape(x.shape[1:])
-        y = self._output(out, (len(x), height, width, self.out_channels), x)
-        if direct.pays(self):
-            direct.forward(self, x, y)
-        elif not (winograd.pays(self, y.shape) and winograd.forward(self, x, y)):
-            self._forward(x, y)
+        y = self._output(out, (len(x), *self.output_shape(x.shape[1:])), x)
+        convolve(x, self.params["weight"], self.params.get("bias"), self.stride, self.padding, self.groups, y)
         if training:
             self._saved = x, y.shape
         return y
-
-    def _forward(self, x: np.ndarray, y: np.ndarray) -> None:
-        """y = P W + b, a chunk of patches at a time."""
-        height, width = y.shape[1:3]
-        weight, bias = self.params["weight"].reshape(-1, self.out_channels), self.params["bias"]
-        groups = self.channel_groups()
-        by_columns = on_cpu(x) and len(x) * height * width <= FEW_PATCHES and weight.size >= MANY_WEIGHTS
-        chunks = self._chunks(x, height, width, fewest=1 if by_columns else FEWEST_CHUNKS)
-        parts = [(images, rows, groups) for images, rows in chunks]
-        if by_columns:  # each thread takes some columns of the weights and reads no others
-            halves = groups if self.groups > 1 else [(slice(None), some) for some in split(self.out_channels, 2)]
-            parts = [(images, rows, [half]) for half in halves for images, rows in chunks]
-
-        def multiply(part):
-            images, rows, groups = part
-            result = y[images, rows].reshape(-1, self.out_channels)
-            with Scratch() as scratch:
-                for inputs, outputs in groups:
-                    patches = self._patches(x[images, ..., inputs], rows, width, scratch)
-                    product = result[:, outputs]
-                    if not (on_cpu(x) or product.flags.c_contiguous):  # CuPy would need another array to write to it
-                        product = scratch("product", product.shape, like=x)
-                    np.matmul(patches, weight[:, outputs], out=product)
-                    np.add(product, bias[outputs], out=result[:, outputs])
-
-        run_parallel(multiply, parts, like=x)
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
         x, y_shape = self._take_saved()
         dy = self._check_gradient(dy, y_shape, x.dtype)
         dx = self._output(out, x.shape, x) if input_gradient else None
-        if direct.pays(self):
-            direct.backward(self, x, dy, dx)
-        else:
-            if not (winograd.pays(self, y_shape) and winograd.backward(self, x, dy, dx)):
-                self._backward(x, dy, dx)
-            self._add_up(dy)
+        weight, dweight, dbias = self.params["weight"], self.grads["weight"], self.grads.get("bias")
+        convolve_backward(dy, x, weight, self.stride, self.padding, self.groups, dweight, dbias, dx)
         if self.connected is not None:
-            self.grads["weight"] *= np.asarray(self.connected, like=x)
+            dweight *= np.asarray(self.connected, like=x)
         return dx
 
-    def _backward(self, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> None:
-        """dW = P^T dy and dP = dy W^T, a chunk of patches at a time; dx adds up dP."""
-        height, width = dy.shape[1:3]
-        weight = self.params["weight"].reshape(-1, self.out_channels)
-        # Each lane adds up the gradients of its own images; the lanes' sums are added when all are done.
-        chunks = self._chunks(x, height, width, whole_images=True)
-        lanes = [chunks[start::PARTIAL_SUMS] for start in range(min(PARTIAL_SUMS, len(chunks)))]
-        dweights = np.zeros_like(weight, shape=(len(lanes), *weight.shape))
 
-        def differentiate(lane):
-            with Scratch() as scratch:
-                for images, rows in lanes[lane]:
-                    dy_rows = dy[images].reshape(-1, self.out_channels)
-                    for inputs, outputs in self.channel_groups():
-                        patches = self._patches(x[images, ..., inputs], rows, width, scratch)
-                        dweight = dweights[lane][:, outputs]
-                        np.add(dweight, patches.T @ dy_rows[:, outputs], out=dweight)
-                        if dx is not None:
-                            dpatches = np.matmul(dy_rows[:, outputs], weight[:, outputs].T, out=patches)
-                            dx_group = np.zeros_like(dx[images, ..., inputs], order="C")
-                            col2im(dpatches, self.kernel_size, self.stride, self.padding, width, dx_group)
-                            dx[images, ..., inputs] = dx_group
+@accelerated
+def convolve(x, weight, bias, stride, padding, groups, y):
+    """y = b + for each place (i, j) in the kernel: the pixels under it times its weights. bias None: no b."""
+    y[...] = 0 if bias is None else bias
+    x = padded(x, padding)
+    for inputs, outputs in channel_groups(weight.shape, groups):
+        for i, j in np.ndindex(*weight.shape[:2]):
+            pixels = under_the_kernel(x, i, j, stride, y.shape)[..., inputs]
+            y[..., outputs] += pixels @ weight[i, j, :, outputs]
 
-        run_parallel(differentiate, range(len(lanes)), like=x)
-        np.sum(dweights, axis=0, out=self.grads["weight"].reshape(weight.shape))
 
-    def _add_up(self, dy: np.ndarray) -> None:
-        """db, the sum of dy over images and positions."""
-        parts = split(len(dy), PARTIAL_SUMS, like=dy)
-        sums = np.empty_like(dy, shape=(len(parts), dy.shape[2] * self.out_channels))  # of each output column
-        run_parallel(lambda n: np.sum(dy[parts[n]].reshape(-1, sums.shape[1]), axis=0, out=sums[n]), range(len(parts)))
-        np.sum(sums.reshape(-1, self.out_channels), axis=0, out=self.grads["bias"])
+@accelerated
+def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx):
+    """Of each product of the forward pass, pixel * weight, the weight gets pixel * dy and the pixel gets weight * dy.
 
-    def channel_groups(self) -> list[tuple[slice, slice]]:
-        """For each group: its input channels and its output channels."""
-        inputs, outputs = self.in_channels // self.groups, self.out_channels // self.groups
-        return [
-            (slice(g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs)) for g in range(self.groups)
-        ]
+    dbias, dx: None where they are not wanted.
+    """
+    (_, H, W, _), (PH, PW) = x.shape, padding
+    x = padded(x, padding)
+    dx_padded = np.zeros_like(x)
+    for inputs, outputs in channel_groups(weight.shape, groups):
+        for i, j in np.ndindex(*weight.shape[:2]):
+            pixels = under_the_kernel(x, i, j, stride, dy.shape)[..., inputs]
+            dweight[i, j, :, outputs] = np.tensordot(pixels, dy[..., outputs], axes=((0, 1, 2), (0, 1, 2)))
+            if dx is not None:
+                dpixels = under_the_kernel(dx_padded, i, j, stride, dy.shape)[..., inputs]
+                dpixels += dy[..., outputs] @ weight[i, j, :, outputs].T
+    if dbias is not None:
+        dbias[...] = dy.sum(axis=(0, 1, 2))
+    if dx is not None:
+        dx[...] = dx_padded[:, PH : PH + H, PW : PW + W]
 
-    def _patches(self, x: np.ndarray, rows: slice, width: int, scratch: Scratch) -> np.ndarray:
-        """The patches of x for the output rows `rows`, each as one row of a matrix."""
-        x = row_by_row(x)  # a group's channels, side by side
-        patch = self.kernel_size[0] * self.kernel_size[1] * x.shape[3]
-        patches = scratch("patches", (len(x) * (rows.stop - rows.start) * width, patch), like=x)
-        im2col(x, self.kernel_size, self.stride, self.padding, (rows.start, rows.stop), width, patches)
-        return patches
 
-    def _chunks(
-        self, x: np.ndarray, height: int, width: int, whole_images: bool = False, fewest: int = 1
-    ) -> list[tuple[slice, slice]]:
-        """Cut the work into (images, output rows), each of about PATCH_BYTES of patches: the patch matrix of a whole
-        batch, 25 times the size of the picture for a 5x5 kernel, never exists."""
-        images = len(x)
-        patch = self.kernel_size[0] * self.kernel_size[1] * (self.in_channels // self.groups)
-        rows = max(1, (PATCH_BYTES if on_cpu(x) else CARD_PATCH_BYTES) // (width * patch * x.itemsize))
-        if on_cpu(x):
-            rows = min(rows, -(-height * images // fewest))  # of few images, threads take rows each
-        if rows >= height or whole_images:
-            step = max(1, rows // height)
-            return [(slice(n, min(n + step, images)), slice(0, height)) for n in range(0, images, step)]
-        return [
-            (slice(n, n + 1), slice(top, min(top + rows, height)))
-            for n in range(images)
-            for top in range(0, height, rows)
-        ]
+def padded(x: np.ndarray, padding: tuple[int, int]) -> np.ndarray:
+    """x (N, H, W, C) with zeros around each image: (N, H + 2 PH, W + 2 PW, C)."""
+    PH, PW = padding
+    return np.pad(x, ((0, 0), (PH, PH), (PW, PW), (0, 0)))
+
+
+def under_the_kernel(x: np.ndarray, i: int, j: int, stride: tuple[int, int], y_shape: Sequence[int]) -> np.ndarray:
+    """The pixel that lies under place (i, j) of the kernel, for each output position: (N, OH, OW, C), a view of x."""
+    (SH, SW), (OH, OW) = stride, y_shape[1:3]
+    return x[:, i : i + (OH - 1) * SH + 1 : SH, j : j + (OW - 1) * SW + 1 : SW]
+
+
+def channel_groups(weight_shape: Sequence[int], groups: int) -> list[tuple[slice, slice]]:
+    """For each group: its input channels and its output channels."""
+    inputs, outputs = weight_shape[2], weight_shape[3] // groups
+    return [(slice(g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs)) for g in range(groups)]

@@ -42,7 +42,6 @@ LEAST_KILLED = 0.9
 OWN_TESTS = {
     "layers/activations.py": ["layers/test_activations.py"],
     "layers/conv.py": ["layers/test_conv.py", "layers/test_conv_connections.py", "layers/test_winograd.py"],
-    "layers/direct.py": ["layers/test_conv.py", "layers/test_conv_abreast.py"],
     "layers/dropout.py": ["layers/test_dropout.py"],
     "layers/flatten.py": ["layers/test_flatten.py"],
     "layers/linear.py": ["layers/test_linear.py"],
@@ -50,8 +49,12 @@ OWN_TESTS = {
     "layers/pooling.py": ["layers/test_pooling.py"],
     "layers/rbf.py": ["layers/test_rbf.py"],
     "layers/subsampling.py": ["layers/test_subsampling.py"],
-    "layers/winograd.py": ["layers/test_winograd.py"],
     "layers/elu.py": ["layers/test_elu.py"],
+    "layers/batch_norm.py": ["layers/test_batch_norm.py"],
+    "nn/backend/cpu/convolution.py": ["layers/test_conv.py", "layers/test_conv_abreast.py"],
+    "nn/backend/cpu/dense.py": ["layers/test_linear.py"],
+    "nn/backend/cpu/winograd.py": ["layers/test_winograd.py"],
+    "nn/backend/patches.py": ["layers/test_conv.py"],
 }
 COMMON_TESTS = ["layers/test_contract.py", "layers/test_properties.py", "nn/test_backend.py", "nn/test_kernels.py"]
 # Only for those that survive the others.

@@ -43,15 +43,15 @@ def way(request, monkeypatch):
     """Every test here runs as the layer chooses (most pictures here have few channels), and through patches; and with
     the work cut into as many parts as large pictures are."""
     if "patches" in request.param:
-        monkeypatch.setattr("layers.direct.FEW_CHANNELS", 0)
-        monkeypatch.setattr("layers.conv.MANY_WEIGHTS", 0)
+        monkeypatch.setattr("nn.backend.cpu.convolution.FEW_CHANNELS", 0)
+        monkeypatch.setattr("nn.backend.patches.MANY_WEIGHTS", 0)
     if "cut" in request.param:
         monkeypatch.setattr("nn.backend.cpu.conv_direct.SUM_PRODUCTS", 1)
         monkeypatch.setattr("nn.backend.cpu.conv_direct.NUMBER_PRODUCTS", 1)
         monkeypatch.setattr("nn.backend.runtime.threads.PART_SIZE", 1)
         monkeypatch.setattr("nn.backend.runtime.threads.WAKING_SIZE", 1)
-        monkeypatch.setattr("layers.conv.PATCH_BYTES", 1)
-        monkeypatch.setattr("layers.conv.FEW_PATCHES", 0)
+        monkeypatch.setattr("nn.backend.patches.PATCH_BYTES", 1)
+        monkeypatch.setattr("nn.backend.patches.FEW_PATCHES", 0)
 
 
 configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())

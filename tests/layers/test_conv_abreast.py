@@ -1,11 +1,11 @@
-"""Conv2d with enough pictures to go abreast: a register full of them, and one more."""
+"""Conv2d with enough images to be taken sixteen at a time: a register full of them, and one more."""
 
 import numpy as np
 import pytest
 
 from layers import Conv2d
 from nn import check_gradients
-from nn.backend.kernels import pictures_abreast
+from nn.backend.cpu.conv_batched import images_at_once
 from tests import oracles
 from tests.checks import assert_close, randomise, sum_bound
 
@@ -34,7 +34,7 @@ def build(configuration, dtype):
     image_shape, C_in, C_out, kernel_size, stride, padding = configuration
     rng = np.random.default_rng(0)
     layer = randomise(Conv2d(C_in, C_out, kernel_size, stride=stride, padding=padding, rng=rng).astype(dtype), rng)
-    return layer, rng.normal(size=(pictures_abreast(dtype) + 1, *image_shape, C_in)).astype(dtype)
+    return layer, rng.normal(size=(images_at_once(dtype) + 1, *image_shape, C_in)).astype(dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -23,10 +23,10 @@ def way(request, monkeypatch):
     """Every test here runs as small products are computed, cut into blocks as large ones are, and as with weights that
     the cache cannot hold."""
     if request.param != "whole":
-        monkeypatch.setattr("layers.linear.BLOCK_PRODUCTS", 1)
-        monkeypatch.setattr("layers.linear.LINE", 2)
+        monkeypatch.setattr("nn.backend.cpu.dense.BLOCK_PRODUCTS", 1)
+        monkeypatch.setattr("nn.backend.cpu.dense.LINE", 2)
     if request.param == "many weights":
-        monkeypatch.setattr("layers.linear.LARGE_BYTES", 0)
+        monkeypatch.setattr("nn.backend.cpu.dense.LARGE_BYTES", 0)
 
 
 def build(N, features_in, features_out, dtype):

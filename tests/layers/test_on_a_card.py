@@ -40,7 +40,7 @@ def test_a_table_of_connections(card):
 
 
 def test_pictures_in_several_chunks(card, monkeypatch):
-    monkeypatch.setattr("layers.conv.CARD_PATCH_BYTES", 1 << 12)
+    monkeypatch.setattr("nn.backend.patches.GPU_PATCH_BYTES", 1 << 12)
     here, there = Conv2d(3, 4, 5, padding=2, rng=0), Conv2d(3, 4, 5, padding=2, rng=0).to("cuda")
     rng = np.random.default_rng(0)
     x, dy = distinct((5, 9, 8, 3), rng, np.float64), rng.normal(size=(5, 9, 8, 4))

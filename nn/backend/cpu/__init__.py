@@ -3,6 +3,8 @@
 # ruff: noqa: F401
 
 from nn.backend.cpu.affine_map import affine
+from nn.backend.cpu.convolution import convolve, convolve_backward
+from nn.backend.cpu.dense import linear, linear_backward
 from nn.backend.cpu.elementwise import (
     relu,
     relu_backward,

@@ -1,12 +1,12 @@
-"""Convolution of many pictures and few channels, sixteen pictures abreast: the array loops behind `layers.direct`.
+"""Convolution of many images of few channels, sixteen images at a time: what `conv_direct` computes, in another order.
 
 A register of the processor holds sixteen numbers. Were they output channels, as in `conv_direct`, LeNet's six would
-leave ten lanes idle. Here they are pictures: the arrays are turned first, so that the picture's number runs
-fastest. Then one register holds the same pixel of sixteen pictures, and each weight multiplies all of them at once.
+leave ten lanes idle. Here they are images: the arrays are transposed first, so that the image's number runs
+fastest. Then one register holds the same pixel of sixteen images, and each weight multiplies all of them at once.
 
-Arrays as in `conv_direct`, whose plain versions say what these compute. Turned arrays have one axis for the
-elements of a picture or row and a last one for `lanes` pictures; where there are fewer, some lanes go unused. Channels
-are taken ROWS at a time, so that turned rows of them are as long as whole groups of ROWS (`broad`).
+Arrays as in `conv_direct`. Transposed arrays have one axis for the elements of an image or row and a last one for
+`lanes` images; where there are fewer, some lanes go unused. Channels are taken ROWS at a time, so that transposed rows
+of them are as long as whole groups of ROWS (`broad`).
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ ROWS = 6  # channels at a time: LeNet's
 SIX_ROWS = (None,) * ROWS
 
 
-def pictures_abreast(dtype) -> int:
-    """How many pictures of this dtype go abreast: the lanes of a register."""
+def images_at_once(dtype) -> int:
+    """How many images of this dtype are taken at a time: the lanes of a register."""
     return VECTOR_BYTES // np.dtype(dtype).itemsize
 
 
-def _groups(pictures):
-    """How many times as many as go abreast."""
-    return -(-len(pictures) // pictures_abreast(pictures.dtype))
+def _groups(images):
+    """How many times as many as are taken at once."""
+    return -(-len(images) // images_at_once(images.dtype))
 
 
 @part_of_a_loop
-def _turn(source, start, step, count, length, target, at, stride):
+def _transpose(source, start, step, count, length, target, at, stride):
     """target[at + e * stride + n] = source[start + n * step + e] for n < count, e < length."""
     lanes = lanes_of(source)
     for n in range(0, count, lanes):
@@ -59,41 +59,41 @@ def _turn(source, start, step, count, length, target, at, stride):
 
 
 @part_of_a_loop
-def _turn_pictures(x, n, count, first, last, padding, frame):
-    """Turn the rows [first, last) of `count` pictures from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0
+def _transpose_images(x, n, count, first, last, padding, frame):
+    """Transpose the rows [first, last) of `count` images from number n on; `frame` (H + 2 PH, W + 2 PW, C, lanes) is 0
     where the padding is."""
     _, height, width, channels = x.shape
     lanes = lanes_of(x)
     pixels, row = flat(x), width * channels
     for h in range(first, last):
         at = ((h + padding[0]) * (width + 2 * padding[1]) + padding[1]) * channels * lanes
-        _turn(pixels, (n * height + h) * row, height * row, count, row, frame, at, lanes)
+        _transpose(pixels, (n * height + h) * row, height * row, count, row, frame, at, lanes)
 
 
 @part_of_a_loop
-def _turn_row(source, start, step, count, positions, channels, row):
-    """Turn one row of `count` pictures: `row` (positions, broad, lanes)."""
+def _transpose_row(source, start, step, count, positions, channels, row):
+    """Transpose one row of `count` images: `row` (positions, broad, lanes)."""
     lanes = lanes_of(source)
     broad = -(-channels // ROWS) * ROWS
     if broad == channels:  # no gaps: all positions in one go
-        _turn(source, start, step, count, positions * channels, row, ZERO, lanes)
+        _transpose(source, start, step, count, positions * channels, row, ZERO, lanes)
     else:
         for p in range(positions):
-            _turn(source, start + p * channels, step, count, channels, row, p * broad * lanes, lanes)
+            _transpose(source, start + p * channels, step, count, channels, row, p * broad * lanes, lanes)
 
 
 @part_of_a_loop
-def _turn_row_back(row, count, positions, channels, target, at, stride):
+def _transpose_row_back(row, count, positions, channels, target, at, stride):
     lanes = lanes_of(row)
     broad = -(-channels // ROWS) * ROWS
     if broad == channels:
-        _turn(row, ZERO, lanes, positions * channels, count, target, at, stride)
+        _transpose(row, ZERO, lanes, positions * channels, count, target, at, stride)
     else:
         for p in range(positions):
-            _turn(row, p * broad * lanes, lanes, channels, count, target, at + p * channels, stride)
+            _transpose(row, p * broad * lanes, lanes, channels, count, target, at + p * channels, stride)
 
 
-def convolve_abreast(x, weight, bias, stride, padding, y):
+def convolve(x, weight, bias, stride, padding, y):
     """For each output position, all its places in the kernel: pixels times weights, six output channels at a time."""
     slices = slices_for(_groups(x), y.shape[1])
     part = parts_for(_groups(x) * slices, y.size * weight[..., 0].size)
@@ -123,7 +123,7 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
         top, bottom = y.shape[1] * slice // slices, y.shape[1] * (slice + 1) // slices
         first, last = max(0, top * stride[0] - padding[0]), min(height, (bottom - 1) * stride[0] - padding[0] + kh)
         count = min(lanes, images - n)
-        _turn_pictures(x, n, count, first, last, padding, frame)
+        _transpose_images(x, n, count, first, last, padding, frame)
         for oh in range(top, bottom):
             for ow in range(y.shape[2]):
                 copy(start, 0, row, ow * len(start), len(start))
@@ -134,12 +134,12 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
                         kernels, o, ONE, run * broad, broad, frame, corner, span * lanes, lanes,
                         kh, run, row, here, SIX_ROWS,
                     )  # fmt: skip
-            _turn_row_back(row, count, y.shape[2], outputs, results, n * size + oh * y.shape[2] * outputs, size)
+            _transpose_row_back(row, count, y.shape[2], outputs, results, n * size + oh * y.shape[2] * outputs, size)
 
 
-def weight_gradient_abreast(x, dy, stride, padding, dweight, dbias):
+def weight_gradient(x, dy, stride, padding, dweight, dbias):
     """For each place in the kernel: pixels times gradients, added up over the positions in a row, then over rows and
-    pictures."""
+    images."""
     slices = slices_for(_groups(x), dy.shape[1])
     add_partial_sums(_weight_gradient, _groups(x) * slices, x, dy, stride, padding, dweight, dbias, slices)
 
@@ -166,12 +166,12 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
             top, bottom = dy.shape[1] * slice // slices, dy.shape[1] * (slice + 1) // slices
             first, last = max(0, top * stride[0] - padding[0]), min(height, (bottom - 1) * stride[0] - padding[0] + kh)
             count = min(lanes, images - n)
-            if count < lanes:  # unused lanes must not hold what earlier pictures left
+            if count < lanes:  # unused lanes must not hold what earlier images left
                 clear(frame, 0, len(frame))
                 clear(row, 0, len(row))
-            _turn_pictures(x, n, count, first, last, padding, frame)
+            _transpose_images(x, n, count, first, last, padding, frame)
             for oh in range(top, bottom):
-                _turn_row(gradients, n * size + oh * dy.shape[2] * outputs, size, count, dy.shape[2], outputs, row)
+                _transpose_row(gradients, n * size + oh * dy.shape[2] * outputs, size, count, dy.shape[2], outputs, row)
                 for ow in range(dy.shape[2]):
                     at = np.uint64(ow * broad * lanes)
                     for i in range(np.uint64(broad * lanes)):
@@ -203,7 +203,7 @@ def _add_lanes(sums, places, channels, totals):
             totals[place * channels + c] = total
 
 
-def input_gradient_abreast(dy, weight, stride, padding, dx):
+def input_gradient(dy, weight, stride, padding, dx):
     """For each pixel, all output positions that saw it: gradients times weights, ROWS channels at once. stride is 1."""
     slices = slices_for(_groups(dy), dx.shape[1])
     part = parts_for(_groups(dy) * slices, dy.size * weight[..., 0].size)
@@ -228,7 +228,7 @@ def _input_gradient(part, slices, dy, weight, stride, padding, dx):
                     kernels[(flipped * outputs + o) * broad + c] = weight[i, j, c, o]
     oh, ow = dy.shape[1:3]
     size, x_size = oh * ow * outputs, height * width * channels
-    turned, results = zeros(size * lanes, dy), flat(dx)
+    transposed, results = zeros(size * lanes, dy), flat(dx)
     row = zeros(width * broad * lanes, dy)
     for unit in range(part[0], part[1]):
         n, slice = unit // slices * lanes, unit % slices
@@ -236,7 +236,7 @@ def _input_gradient(part, slices, dy, weight, stride, padding, dx):
         # The output rows that see these rows of pixels
         start, stop = max(0, upper + padding[0] - (kh - 1)) * ow * outputs, min(oh, lower + padding[0]) * ow * outputs
         count = min(lanes, images - n)
-        _turn(flat(dy), n * size + start, size, count, stop - start, turned, start * lanes, lanes)
+        _transpose(flat(dy), n * size + start, size, count, stop - start, transposed, start * lanes, lanes)
         for h in range(upper, lower):
             clear(row, 0, len(row))
             top = h + padding[0] - (kh - 1)  # the first such position's row, perhaps outside
@@ -249,7 +249,7 @@ def _input_gradient(part, slices, dy, weight, stride, padding, dx):
                 for c in range(0, channels, ROWS):
                     add_scaled(
                         kernels, place + c, ONE, kw * outputs * broad, broad,
-                        turned, corner, ow * outputs * lanes, lanes, last - first, (end - begin) * outputs,
+                        transposed, corner, ow * outputs * lanes, lanes, last - first, (end - begin) * outputs,
                         row, (w * broad + c) * lanes, SIX_ROWS,
                     )  # fmt: skip
-            _turn_row_back(row, count, width, channels, results, n * x_size + h * width * channels, x_size)
+            _transpose_row_back(row, count, width, channels, results, n * x_size + h * width * channels, x_size)

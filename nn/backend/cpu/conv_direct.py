@@ -1,7 +1,8 @@
-"""Convolution without patches, for pictures of few channels: the array loops behind `layers.direct`.
+"""Convolution without patches, for images of up to 8 channels.
 
-With one or three channels, writing a patch takes longer than multiplying it by the kernels. Here the patches stay where
-they are, in the picture, and the sums stay in the processor's registers.
+A patch of a grey image has 25 numbers for a 5x5 kernel, and LeNet's first layer multiplies each by no more than six
+weights: to write the patches takes longer than the products. Here they are read where they lie, in the image, and the
+sums stay in the processor's registers.
 
 Arrays here: x (N, H, W, C), weight (KH, KW, C, O), bias (O,), y (N, OH, OW, O), C-contiguous; stride and padding are
 (height, width) pairs.
@@ -16,42 +17,8 @@ from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.tasks import share_out
 from nn.backend.runtime.threads import in_parts
 
-
-def convolve_plain(x, weight, bias, stride, padding, y):
-    """Write the convolution to y: for each place in the kernel, its pixels times its weights."""
-    y[...] = bias
-    for i, j, pixels in _places(x, weight.shape, stride, padding, y.shape):
-        y += pixels @ weight[i, j]
-
-
-def weight_gradient_plain(x, dy, stride, padding, dweight, dbias):
-    """Sum over positions: gradients to dbias, and pixels times gradients, for each place in the kernel, to dweight."""
-    dbias[...] = dy.sum(axis=(0, 1, 2))
-    for i, j, pixels in _places(x, dweight.shape, stride, padding, dy.shape):
-        dweight[i, j] = np.tensordot(pixels, dy, axes=([0, 1, 2], [0, 1, 2]))
-
-
-def input_gradient_plain(dy, weight, stride, padding, dx):
-    """Write to dx, for each place in the kernel: gradients times weights, added to the pixels that they came from."""
-    framed = np.pad(np.zeros_like(dx), ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
-    for i, j, pixels in _places(framed, weight.shape, stride, (0, 0), dy.shape):
-        pixels += dy @ weight[i, j].T
-    dx[...] = framed[:, padding[0] : padding[0] + dx.shape[1], padding[1] : padding[1] + dx.shape[2]]
-
-
-def _places(x, weight_shape, stride, padding, y_shape):
-    """Yield every place (i, j) in the kernel, with the pixels that lie there: (N, OH, OW, C), a view."""
-    if padding != (0, 0):
-        x = np.pad(x, ((0, 0), (padding[0],) * 2, (padding[1],) * 2, (0, 0)))
-    for i in range(weight_shape[0]):
-        for j in range(weight_shape[1]):
-            rows = slice(i, i + (y_shape[1] - 1) * stride[0] + 1, stride[0])
-            columns = slice(j, j + (y_shape[2] - 1) * stride[1] + 1, stride[1])
-            yield i, j, x[:, rows, columns]
-
-
-# What the threads share out: forward, slices of rows of each picture (of sixteen abreast: of each sixteen), at least
-# UNITS of them; backward, pictures. The weights' gradient is added up in several places at once. How many may depend on
+# What the threads share out: forward, slices of rows of each image (in `conv_batched`: of each sixteen), at least
+# UNITS of them; backward, images. The weights' gradient is added up in several places at once. How many may depend on
 # the arrays' shapes, but not on the number of threads, which is to change no bit.
 
 UNITS = 8
@@ -61,12 +28,12 @@ NUMBER_PRODUCTS = 16  # multiplications that take as long as to read or write a 
 
 
 def slices_for(groups, height):
-    """How many slices the rows of each group of pictures are cut into."""
+    """How many slices the rows of each group of images are cut into."""
     return min(height, -(-UNITS // max(1, groups)))
 
 
 def partial_sums_for(groups, products):
-    """How many partial sums there are, of some groups of pictures each."""
+    """How many partial sums there are, of some groups of images each."""
     return max(1, min(PARTIAL_SUMS, 1 << (products // SUM_PRODUCTS).bit_length(), groups))
 
 
@@ -87,8 +54,8 @@ def _copy_rows(source, start, count, length, target, at, step):
         copy(source, start + row * length, target, at + row * step, length)
 
 
-def convolve_fast(x, weight, bias, stride, padding, y):
-    """The same, several output positions at a time."""
+def convolve(x, weight, bias, stride, padding, y):
+    """Write the convolution to y, several output positions at a time."""
     slices = slices_for(len(x), y.shape[1])
     part = parts_for(len(x) * slices, y.size * weight[..., 0].size)
     _convolve(part, slices, x, weight, bias, stride, padding, y, rows_for(y.shape[2]))
@@ -108,14 +75,14 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
     _copy_rows(flat(weight), ZERO, kh * run, outputs, kernels, ZERO, broad)
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
-    # The picture in its padding, and room for positions beyond the last, where fewer are left than are taken together.
+    # The image in its padding, and room for positions beyond the last, where fewer are left than are taken together.
     frame = zeros((height + 2 * padding[0]) * span + len(together) * step, x)
     sums = zeros(len(together) * lanes, x)
     pixels, results = flat(x), flat(y)
     for unit in range(part[0], part[1]):
         n, slice = unit // slices, unit % slices
         top, bottom = y.shape[1] * slice // slices, y.shape[1] * (slice + 1) // slices
-        first = max(0, top * stride[0] - padding[0])  # the rows of the picture that these output rows see
+        first = max(0, top * stride[0] - padding[0])  # the rows of the image that these output rows see
         count = min(height, (bottom - 1) * stride[0] - padding[0] + kh) - first
         start, corner = (n * height + first) * width * channels, (padding[0] + first) * span + padding[1] * channels
         _copy_rows(pixels, start, count, width * channels, frame, corner, span)
@@ -136,19 +103,19 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
                             results[at + o] = sums[here + o] + bias[channel + o]
 
 
-def weight_gradient_fast(x, dy, stride, padding, dweight, dbias):
-    """The same, several places in the kernel at a time."""
+def weight_gradient(x, dy, stride, padding, dweight, dbias):
+    """Write the gradients with respect to weight and bias, several places in the kernel at a time."""
     add_partial_sums(
         _weight_gradient, len(x), x, dy, stride, padding, dweight, dbias, rows_for(dweight[0, ..., 0].size)
     )
 
 
-def add_partial_sums(weight_gradient, groups, x, dy, stride, padding, dweight, dbias, *more):
-    """The weights' gradient by this function, which is given dweight and dbias several times over, to add up."""
+def add_partial_sums(loop, groups, x, dy, stride, padding, dweight, dbias, *more):
+    """The gradients by this compiled loop, which is given dweight and dbias several times over, to add up."""
     products = dy.size * dweight[..., 0].size
     sums = partial_sums_for(groups, products)
     dweights, dbiases = (np.zeros_like(array, shape=(sums, *array.shape)) for array in (dweight, dbias))
-    weight_gradient(parts_for(sums, products), x, dy, stride, padding, dweights, dbiases, *more)
+    loop(parts_for(sums, products), x, dy, stride, padding, dweights, dbiases, *more)
     np.sum(dweights, axis=0, out=dweight)
     np.sum(dbiases, axis=0, out=dbias)
 
@@ -196,8 +163,8 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
                             add(sums, k * lanes, totals, place * outputs + v * lanes, count)
 
 
-def input_gradient_fast(dy, weight, stride, padding, dx):
-    """The same, several output positions at a time."""
+def input_gradient(dy, weight, stride, padding, dx):
+    """Write the gradient with respect to x, several output positions at a time."""
     part = parts_for(len(dy), dy.size * weight[..., 0].size)
     _input_gradient(part, dy, weight, stride, padding, dx, rows_for(dy.shape[1]))
 

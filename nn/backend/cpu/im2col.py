@@ -1,4 +1,4 @@
-"""im2col and col2im: turn a convolution into a matrix product, and its gradient back into a picture.
+"""im2col and col2im: turn a convolution into a matrix product, and its gradient back into an image.
 
 A convolution's output at one position is the product of a patch of the input with each kernel. Lay every patch out
 as one row of a matrix, lay the kernels out as columns of another, and a single matrix product is the convolution:
@@ -6,7 +6,7 @@ Chellapilla, Puri, Simard 2006, "High performance convolutional neural networks 
 
 Arrays here: x (N, H, W, C); patches (N * rows * OW, KH * KW * C), one row for each output position of the wanted output
 rows, within it kernel row by kernel row, and within these pixel by pixel, so that a kernel row of a patch is one
-contiguous run of the picture. kernel, stride and padding are (height, width) pairs; `rows` is (start, stop), the output
+contiguous run of the image. kernel, stride and padding are (height, width) pairs; `rows` is (start, stop), the output
 rows wanted, of `width` positions each.
 
 The compiled loops count with unsigned integers: an index that may be negative could mean "from the end", and testing
@@ -31,7 +31,7 @@ def im2col_plain(x, kernel, stride, padding, rows, width, patches):
     top = rows[0] * sh
     for i in range(kh):
         for j in range(kw):
-            # The pixel (i, j) of every patch at once: the picture, shifted by (i, j), taken every stride pixels.
+            # The pixel (i, j) of every patch at once: the image, shifted by (i, j), taken every stride pixels.
             view[:, :, :, i, j] = x[
                 :, top + i : top + i + (height - 1) * sh + 1 : sh, j : j + (width - 1) * sw + 1 : sw
             ]
@@ -54,7 +54,7 @@ def _im2col_runs(x, kernel, stride, padding, rows, width, patches):
                 patch = patches[index]
                 index += 1
                 left = ow * stride[1] - padding[1]
-                first, last = max(0, -left), min(kernel[1], x_width - left)  # the kernel columns inside the picture
+                first, last = max(0, -left), min(kernel[1], x_width - left)  # the kernel columns inside the image
                 for kh in range(kernel[0]):
                     ih = oh * stride[0] - padding[0] + kh
                     at = kh * run
@@ -89,7 +89,7 @@ def _im2col_columns(x, kernel, stride, padding, rows, width, patches):
                 line = lines[n, 0 if outside else ih]
                 for kw in range(kernel[1]):
                     left = kw - padding[1]
-                    # The positions [first, last) whose pixel lies inside the picture.
+                    # The positions [first, last) whose pixel lies inside the image.
                     first = min(width, max(0, (stride[1] - 1 - left) // stride[1]))
                     last = max(first, min(width, (x_width - 1 - left) // stride[1] + 1))
                     if outside:

@@ -29,7 +29,7 @@ from nn.backend.runtime.tasks import share_out
 from nn.backend.runtime.threads import in_parts
 
 TERMS = 16  # rows of w at a time: as many streams as a processor foresees
-TURNED_TERMS = 64  # columns of w at a time, where it is turned
+TRANSPOSED_TERMS = 64  # columns of w at a time, where it is transposed
 
 
 def few_rows_product_plain(x, w, y):
@@ -56,16 +56,16 @@ def _few_rows_product(part, x, w, y, rows):
     first, vectors = part[0] * lanes, part[1] - part[0]
     groups = -(-images // height)
     weights, results, sums = flat(w), flat(y), zeros(vectors * groups * height * lanes, x)
-    turned = zeros(TERMS * groups * height, x)  # some columns of x, each in a row; room for missing images
+    transposed = zeros(TERMS * groups * height, x)  # some columns of x, each in a row; room for missing images
     for i in range(0, inputs, TERMS):
         terms = min(TERMS, inputs - i)
         for n in range(images):
             for k in range(terms):
-                turned[k * groups * height + n] = x[n, i + k]
+                transposed[k * groups * height + n] = x[n, i + k]
         for v in range(vectors):
             for group in range(groups):
                 add_scaled(
-                    turned, group * height, ONE, ZERO, groups * height,
+                    transposed, group * height, ONE, ZERO, groups * height,
                     weights, i * outputs + first + v * lanes, ZERO, outputs, ONE, terms,
                     sums, (v * groups + group) * height * lanes, rows,
                 )  # fmt: skip
@@ -97,20 +97,20 @@ def _few_rows_transposed(part, dy, w, dx, rows):
     lanes, height = lanes_of(dy), len(rows)
     groups = -(-images // height)
     weights, results, inputs = flat(w), flat(dx), len(w)
-    sums, block = zeros(groups * height * lanes, dy), zeros(TURNED_TERMS * lanes, dy)
-    turned = zeros(outputs * groups * height, dy)  # the columns of dy in rows; room for missing images
+    sums, block = zeros(groups * height * lanes, dy), zeros(TRANSPOSED_TERMS * lanes, dy)
+    transposed = zeros(outputs * groups * height, dy)  # the columns of dy in rows; room for missing images
     for n in range(images):
         for o in range(outputs):
-            turned[o * groups * height + n] = dy[n, o]
+            transposed[o * groups * height + n] = dy[n, o]
     for v in range(part[0], part[1]):
         clear(sums, 0, len(sums))
-        for o in range(0, outputs, TURNED_TERMS):
-            terms = min(TURNED_TERMS, outputs - o)
+        for o in range(0, outputs, TRANSPOSED_TERMS):
+            terms = min(TRANSPOSED_TERMS, outputs - o)
             for k in range(0, terms, lanes):
                 transpose_block(weights, v * lanes * outputs + o + k, outputs, block, k * lanes, lanes)
             for group in range(groups):
                 add_scaled(
-                    turned, (o * groups + group) * height, ONE, ZERO, groups * height,
+                    transposed, (o * groups + group) * height, ONE, ZERO, groups * height,
                     block, ZERO, ZERO, lanes, ONE, terms, sums, group * height * lanes, rows,
                 )  # fmt: skip
         for n in range(images):

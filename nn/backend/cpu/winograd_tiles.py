@@ -1,15 +1,15 @@
-"""Tiles seen in another basis: the array loops behind `layers.winograd`, which explains what they are for.
+"""Tiles seen in another basis: the array loops behind `winograd`, which explains what they are for.
 
-A tile is a square of size x size pixels; `matrix` (n, size) turns its rows and its columns, channel by channel:
+A tile is a square of size x size pixels; `matrix` (n, size) transforms its rows and its columns, channel by channel:
 
     gather_tiles     tiles[i, j] = sum over k, l of  matrix[i, k] * matrix[j, l] * pixel[k, l]
     scatter_tiles    pixel[k, l] += sum over i, j of  matrix[i, k] * matrix[j, l] * tiles[i, j]
 
 Tile (a, b) begins at pixel (a * step - padding, b * step - padding), so tiles overlap where size > step. gather reads
-0 outside the picture and scatter drops what falls there: each is the transpose of the other. With the unit matrix,
+0 outside the image and scatter drops what falls there: each is the transpose of the other. With the unit matrix,
 gather is im2col and scatter is col2im.
 
-Arrays here: x (N, H, W, C); tiles (n, n, T, C), of which these pictures' tiles, grid[0] * grid[1] each, are those from
+Arrays here: x (N, H, W, C); tiles (n, n, T, C), of which these images' tiles, grid[0] * grid[1] each, are those from
 number `first` on. n and size are at most TERMS.
 """
 
@@ -26,23 +26,23 @@ TERMS = 8
 
 
 def gather_tiles_plain(x, matrix, step, padding, grid, tiles, first):
-    """Write the tiles of x, turned by `matrix`, to `tiles`."""
+    """Write the tiles of x, transformed by `matrix`, to `tiles`."""
     n, size = matrix.shape
     matrix = np.asarray(matrix, dtype=x.dtype, like=x)
     framed = _frame(x, size, step, padding, grid)
     pixels = [
         [framed[:, rows, columns] for columns in _each(size, step, grid[1])] for rows in _each(size, step, grid[0])
     ]
-    turned = np.einsum("ik,jl,klnabc->ijnabc", matrix, matrix, np.stack([np.stack(row) for row in pixels]))
-    tiles[:, :, first : first + len(x) * grid[0] * grid[1]] = turned.reshape(n, n, -1, x.shape[3])
+    transformed = np.einsum("ik,jl,klnabc->ijnabc", matrix, matrix, np.stack([np.stack(row) for row in pixels]))
+    tiles[:, :, first : first + len(x) * grid[0] * grid[1]] = transformed.reshape(n, n, -1, x.shape[3])
 
 
 def scatter_tiles_plain(tiles, matrix, step, padding, grid, x, first):
-    """Add the tiles, turned back by the transpose of `matrix`, to the pixels of x that they lie on."""
+    """Add the tiles, transformed by the transpose of `matrix`, to the pixels of x that they lie on."""
     n, size = matrix.shape
     matrix = np.asarray(matrix, dtype=x.dtype, like=x)
-    turned = tiles[:, :, first : first + len(x) * grid[0] * grid[1]].reshape(n, n, len(x), *grid, x.shape[3])
-    pixels = np.einsum("ik,jl,ijnabc->klnabc", matrix, matrix, turned)
+    transformed = tiles[:, :, first : first + len(x) * grid[0] * grid[1]].reshape(n, n, len(x), *grid, x.shape[3])
+    pixels = np.einsum("ik,jl,ijnabc->klnabc", matrix, matrix, transformed)
     framed = np.zeros_like(_frame(x, size, step, padding, grid))
     for k, rows in enumerate(_each(size, step, grid[0])):
         for l, columns in enumerate(_each(size, step, grid[1])):  # noqa: E741 (the formula's name)
@@ -130,7 +130,7 @@ def _gather(x, factors, size, rows, columns, across, step, padding, grid, tiles,
     n = len(factors)
     span = step * across * channels
     frame = zeros(size * span, x)  # the rows of pixels under a row of tiles
-    lines = zeros(n * span, x)  # the same, turned
+    lines = zeros(n * span, x)  # the same, transformed
     pixels, results = flat(x), flat(tiles)
     length = grid[1] * channels
     plane = tiles.shape[2] * channels  # from tiles[i, j] to tiles[i, j + 1]

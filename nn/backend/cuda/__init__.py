@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nn.backend import patches
+
 THREADS = 256  # in a block
 BLOCKS = 1 << 16  # at most; that many blocks fill any card many times over
 
@@ -116,6 +118,16 @@ def load_cupy():
     if devices == 0:
         raise RuntimeError("the device cuda needs a graphics card that CUDA can use, but there is none")
     return cupy
+
+
+def convolve(x, weight, bias, stride, padding, groups, y):
+    """As in `layers.conv`. (A fully connected layer needs nothing here: its plain functions are CuPy's products.)"""
+    patches.convolve(im2col_cuda, x, weight, bias, stride, padding, groups, y)
+
+
+def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx):
+    """As in `layers.conv`."""
+    patches.convolve_backward(im2col_cuda, col2im_cuda, dy, x, weight, stride, padding, groups, dweight, dbias, dx)
 
 
 def im2col_cuda(x, kernel, stride, padding, rows, width, patches):

@@ -1,4 +1,7 @@
-"""Winograd's convolution: what `Conv2d` computes, with a quarter (3x3 kernels) or a sixth (5x5) of the multiplications.
+"""Winograd's convolution: a quarter (3x3 kernels) or a sixth (5x5) of the multiplications.
+
+Arrays here: x (N, H, W, C_in), weight (K, K, C_in/groups, C_out), bias (C_out,) or None, y (N, OH, OW, C_out); padding
+is one number, the stride is 1.
 
 A convolution is a product of polynomials in disguise: the coefficients of w(p) * v(p) are sums of products of the
 coefficients of w and v, just as outputs are sums of products of weights and pixels. And such a product can be had more
@@ -26,8 +29,8 @@ matrix product (tiles, C_in) (C_in, C_out). Let V = B^T x B for every tile and c
 
 Here M = 4 always: tiles of 6x6 for kernels of 3x3 and of 8x8 for 5x5. The price is a few roundings more: in float32 the
 results are right to about 1e-5 of the largest instead of 1e-6. And a number of x, w or dy above 1e14, or infinite,
-could overflow in V, U or P where the sums themselves do not: then `forward` and `backward` return False, and the
-ordinary way must be taken. They find out as they read the numbers.
+could overflow in V, U or P where the sums themselves do not: then `convolve` and `convolve_backward` return False, and
+the ordinary way must be taken. They find out as they read the numbers.
 
 Sources: Winograd 1980, "Arithmetic complexity of computations"; Lavin, Gray 2016, "Fast algorithms for convolutional
 neural networks", section 4. The matrices for any points: Toom 1963, Cook 1966.
@@ -37,47 +40,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nn.backend.kernels import gather_tiles, scatter_tiles
-from nn.backend.runtime.threads import on_cpu, run_parallel, split
+from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
+from nn.backend.patches import channel_groups
+from nn.backend.runtime.threads import run_parallel, split
 from nn.backend.runtime.workspace import Scratch
-
-if TYPE_CHECKING:
-    from layers.conv import Conv2d
 
 OUTPUTS = 4  # M
 # For each kernel size. Points near 0 and 1 keep the numbers of one size; plus and minus leave zeros in the matrices.
 POINTS = {3: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2), 5: (0, 1, -1, 1 / 2, -1 / 2, 2, -2)}
-CHUNK_BYTES = 48 << 20  # of V and P at a time; larger pictures go through patches
-PARTS = 12  # that threads may work on side by side
+CHUNK_BYTES = 48 << 20  # of V and P at a time; larger images go through patches
+PARTS = 12  # that threads may work on at the same time
 ROOM = 1e10  # B, G and A make numbers a million times larger at most, and thousands of parts are added up
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
-FEWEST_TILES = 96  # below, turning the weights takes longer than is saved
+FEWEST_TILES = 96  # below, transforming the weights takes longer than is saved
 
 
-def pays(convolution: Conv2d, y_shape: Sequence[int]) -> bool:
-    """Is this the faster way to outputs of this shape? (For graphics cards there are no kernels that make tiles.)"""
-    if convolution.kernel_size not in ((3, 3), (5, 5)) or convolution.stride != (1, 1):
-        return False
-    if not on_cpu(convolution.params["weight"]):
+def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequence[int]) -> bool:
+    """Is this the faster way to outputs of this shape?"""
+    KH, KW, inputs, outputs = weight.shape
+    if KH != KW or KH not in POINTS or stride != (1, 1) or padding[0] != padding[1]:
         return False
     tiles = -(-y_shape[1] // OUTPUTS) * -(-y_shape[2] // OUTPUTS)  # of one image
     return (
-        convolution.padding[0] == convolution.padding[1]
-        and min(convolution.in_channels, convolution.out_channels) // convolution.groups >= FEWEST_CHANNELS
+        min(inputs, outputs // groups) >= FEWEST_CHANNELS
         and y_shape[0] * tiles >= FEWEST_TILES
-        and _image_bytes(convolution, tiles) <= CHUNK_BYTES
+        and _image_bytes(weight, groups, tiles) <= CHUNK_BYTES
     )
 
 
-def _image_bytes(convolution: Conv2d, tiles: int) -> int:
+def _image_bytes(weight: np.ndarray, groups: int, tiles: int) -> int:
     """What V and P of one image take."""
-    values = (convolution.kernel_size[0] + OUTPUTS - 1) ** 2
-    channels = convolution.in_channels + convolution.out_channels
-    return values * tiles * channels * convolution.params["weight"].itemsize
+    values = (len(weight) + OUTPUTS - 1) ** 2
+    channels = weight.shape[2] * groups + weight.shape[3]
+    return values * tiles * channels * weight.itemsize
 
 
 @cache
@@ -97,43 +95,44 @@ def matrices(kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return b_transposed, g, a
 
 
-def forward(convolution: Conv2d, x: np.ndarray, y: np.ndarray) -> bool:
+def convolve(x, weight, bias, padding: int, groups: int, y) -> bool:
     """Write the convolution of x to y; or return False where the numbers are too large for that."""
-    b_transposed, g, a = matrices(convolution.kernel_size[0])
+    b_transposed, g, a = matrices(len(weight))
     with Scratch() as scratch:
-        u, weight_fits = _turn_weight(convolution.params["weight"], g, scratch)
-        for images in _chunks(convolution, y):
-            v, x_fits = _gather("v", x[images], b_transposed, convolution.padding[0], y, scratch)
+        u, weight_fits = _transform_weight(weight, g, scratch)
+        for images in _chunks(weight, groups, y):
+            v, x_fits = _gather("v", x[images], b_transposed, padding, y, scratch)
             if not (x_fits and weight_fits):
                 return False
             product = scratch("product", (*v.shape[:2], y.shape[3]), like=y)
-            run_parallel(partial(_multiply, convolution, v, u, product), split(len(v), PARTS))
-            _scatter(product, a, 0, y[images], y, start=convolution.params["bias"])
+            run_parallel(partial(_multiply, channel_groups(weight, groups), v, u, product), split(len(v), PARTS))
+            _scatter(product, a, 0, y[images], y, start=0 if bias is None else bias)
     return True
 
 
-def _multiply(convolution: Conv2d, v: np.ndarray, u: np.ndarray, product: np.ndarray, some: slice) -> None:
+def _multiply(halves, v, u, product, some: slice) -> None:
     """P = V U, for some of the n^2 values."""
-    for inputs, outputs in convolution.channel_groups():
+    for inputs, outputs in halves:
         np.matmul(v[some, :, inputs], u[some, :, outputs], out=product[some, :, outputs])
 
 
-def backward(convolution: Conv2d, x: np.ndarray, dy: np.ndarray, dx: np.ndarray | None) -> bool:
-    """Write the gradient by the weight to `grads`, and that by x to dx unless it is None; or return False."""
-    b_transposed, g, a = matrices(convolution.kernel_size[0])
+def convolve_backward(dy, x, weight, padding: int, groups: int, dweight, dx) -> bool:
+    """Write dw to dweight, and dx unless it is None; or return False."""
+    b_transposed, g, a = matrices(len(weight))
+    halves = channel_groups(weight, groups)
     with Scratch() as scratch:
-        u, weight_fits = _turn_weight(convolution.params["weight"], g, scratch)
+        u, weight_fits = _transform_weight(weight, g, scratch)
         du = scratch("du", u.shape, like=u)
-        for images in _chunks(convolution, dy):
-            v, x_fits = _gather("v", x[images], b_transposed, convolution.padding[0], dy, scratch)
+        for images in _chunks(weight, groups, dy):
+            v, x_fits = _gather("v", x[images], b_transposed, padding, dy, scratch)
             dproduct, dy_fits = _gather("product", dy[images], a, 0, dy, scratch)
             if not (x_fits and dy_fits and weight_fits):
                 return False
             first, dv = images.start == 0, None if dx is None else v  # dV takes the place of V, when V has served
-            run_parallel(partial(_differentiate, convolution, v, u, dproduct, du, first, dv), split(len(v), PARTS))
+            run_parallel(partial(_differentiate, halves, v, u, dproduct, du, first, dv), split(len(v), PARTS))
             if dx is not None:
-                _scatter(dv, b_transposed, convolution.padding[0], dx[images], dy, start=0)
-        _turn_weight_back(du, g, convolution.grads["weight"])
+                _scatter(dv, b_transposed, padding, dx[images], dy, start=0)
+        _transform_weight_back(du, g, dweight)
     return True
 
 
@@ -144,9 +143,9 @@ def _fits(array: np.ndarray) -> bool:
     return not np.vdot(flat, flat) >= np.finfo(array.dtype).max / ROOM
 
 
-def _differentiate(convolution: Conv2d, v, u, dproduct, du, first: bool, dv, some: slice) -> None:
+def _differentiate(halves, v, u, dproduct, du, first: bool, dv, some: slice) -> None:
     """dU = V^T dP, added to that of earlier images, and dV = dP U^T, for some of the n^2 values."""
-    for inputs, outputs in convolution.channel_groups():
+    for inputs, outputs in halves:
         dp, vt, ut = dproduct[some, :, outputs], v[some, :, inputs].swapaxes(1, 2), u[some, :, outputs].swapaxes(1, 2)
         if first:
             np.matmul(vt, dp, out=du[some, :, outputs])
@@ -161,43 +160,43 @@ def _grid(y: np.ndarray) -> tuple[int, int]:
     return -(-y.shape[1] // OUTPUTS), -(-y.shape[2] // OUTPUTS)
 
 
-def _chunks(convolution: Conv2d, y: np.ndarray) -> list[slice]:
+def _chunks(weight: np.ndarray, groups: int, y: np.ndarray) -> list[slice]:
     """Cut the batch into slices of images whose V and P take about CHUNK_BYTES."""
     rows, columns = _grid(y)
-    return split(len(y), -(-len(y) * _image_bytes(convolution, rows * columns) // CHUNK_BYTES))
+    return split(len(y), -(-len(y) * _image_bytes(weight, groups, rows * columns) // CHUNK_BYTES))
 
 
 def _gather(
     name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray, scratch: Scratch
 ) -> tuple[np.ndarray, bool]:
-    """The tiles of x, turned by the matrix: (n^2, tiles, C); and whether the numbers of x fit."""
+    """The tiles of x, transformed by the matrix: (n^2, tiles, C); and whether the numbers of x fit."""
     grid = _grid(y)
     count = grid[0] * grid[1]
     tiles = scratch(name, (len(matrix), len(matrix), len(x) * count, x.shape[3]), like=x)
 
     fit = []
 
-    def turn(some):
-        fit.append(_fits(x[some]))  # which brings x to the cache, where gather_tiles finds it
-        gather_tiles(x[some], matrix, OUTPUTS, padding, grid, tiles, some.start * count)
+    def transform(some):
+        fit.append(_fits(x[some]))  # which brings x to the cache, where the next line finds it
+        gather_tiles_fast(x[some], matrix, OUTPUTS, padding, grid, tiles, some.start * count)
 
-    run_parallel(turn, split(len(x), PARTS))
+    run_parallel(transform, split(len(x), PARTS))
     return tiles.reshape(-1, *tiles.shape[2:]), all(fit)
 
 
 def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray, y: np.ndarray, start) -> None:
-    """Write to x the tiles, turned back by the transposed matrix and added to `start`."""
+    """Write to x the tiles, transformed by the transposed matrix and added to `start`."""
     grid = _grid(y)
     tiles = tiles.reshape(len(matrix), len(matrix), *tiles.shape[1:])
 
-    def turn_back(some):
+    def transform_back(some):
         x[some] = start
-        scatter_tiles(tiles, matrix, OUTPUTS, padding, grid, x[some], some.start * grid[0] * grid[1])
+        scatter_tiles_fast(tiles, matrix, OUTPUTS, padding, grid, x[some], some.start * grid[0] * grid[1])
 
-    run_parallel(turn_back, split(len(x), PARTS))
+    run_parallel(transform_back, split(len(x), PARTS))
 
 
-def _turn_weight(weight: np.ndarray, g: np.ndarray, scratch: Scratch) -> tuple[np.ndarray, bool]:
+def _transform_weight(weight: np.ndarray, g: np.ndarray, scratch: Scratch) -> tuple[np.ndarray, bool]:
     """U = G w G^T for all channels, (n^2, C_in/groups, C_out): as one matrix product, with the two G's made one. And
     whether the weights fit."""
     fits = _fits(weight)
@@ -207,7 +206,7 @@ def _turn_weight(weight: np.ndarray, g: np.ndarray, scratch: Scratch) -> tuple[n
     return u, fits
 
 
-def _turn_weight_back(du: np.ndarray, g: np.ndarray, dweight: np.ndarray) -> None:
+def _transform_weight_back(du: np.ndarray, g: np.ndarray, dweight: np.ndarray) -> None:
     """dw = G^T dU G for all channels."""
     both = np.kron(g, g).astype(du.dtype)
     _in_parts(lambda dw, du: np.matmul(both.T, du, out=dw), dweight, du)

@@ -1,0 +1,68 @@
+"""The products of a fully connected layer, cut so that all threads have work and weights are read from memory once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.backend.cpu.small_batch_matmul import few_rows_product_fast, few_rows_transposed_fast
+from nn.backend.runtime.threads import run_parallel, split
+
+BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
+READ_PRODUCTS = 16  # that take as long as to read one weight from memory
+# Up to so many images and from so many bytes of weights on, BLAS takes longer to copy the weights than to use them.
+FEW_IMAGES, LARGE_BYTES = 40, 4 << 20
+LINE = 16  # numbers that are not taken apart
+BLOCKS = 8  # parts of one matrix product at most; fixed, so that results are bit-identical for any number of threads
+
+
+def linear(x, weight, bias, y):
+    """As in `layers.linear`."""
+    if len(x) == 1:  # to read the weights is all the work, and rows are read faster than parts of rows:
+        # each thread takes some inputs, and the partial sums are added in a fixed order
+        blocks = _blocks(x, weight, len(weight))
+        sums = np.empty_like(x, shape=(len(blocks), y.shape[1]))
+        run_parallel(lambda n: np.matmul(x[:, blocks[n]], weight[blocks[n]], out=sums[n : n + 1]), range(len(blocks)))
+        np.add(sums.sum(axis=0), 0 if bias is None else bias, out=y[0])
+    elif _are_few(x, weight):
+        few_rows_product_fast(x, weight, y)
+        if bias is not None:
+            y += bias
+    else:
+
+        def multiply(outputs):
+            block = y[:, outputs]
+            np.matmul(x, weight[:, outputs], out=block)
+            if bias is not None:
+                np.add(block, bias[outputs], out=block)
+
+        run_parallel(multiply, _blocks(x, weight, y.shape[1]))
+
+
+def linear_backward(dy, x, weight, dweight, dbias, dx):
+    """As in `layers.linear`."""
+    few = _are_few(x, weight)
+
+    def differentiate(inputs):
+        # Of one image the product is a column times a row, which NumPy's matmul takes seven times as long for.
+        product = np.multiply if len(x) == 1 else np.matmul
+        product(x[:, inputs].T, dy, out=dweight[inputs])
+        if dx is not None and not few:
+            np.matmul(dy, weight[inputs].T, out=dx[:, inputs])
+
+    run_parallel(differentiate, _blocks(x, weight, len(weight)))
+    if dx is not None and few:
+        few_rows_transposed_fast(dy, weight, dx)
+    if dbias is not None:
+        np.sum(dy, axis=0, out=dbias)
+
+
+def _are_few(x, weight) -> bool:
+    """Are there so few images, and so many weights, that BLAS is not the fastest way?"""
+    return len(x) <= FEW_IMAGES and weight.nbytes >= LARGE_BYTES and weight.flags.c_contiguous
+
+
+def _blocks(x, weight, features: int) -> list[slice]:
+    """Cut the matrix product into blocks of features that threads can compute at the same time."""
+    products = (len(x) + READ_PRODUCTS) * weight.size
+    lines = split(-(-features // LINE), min(BLOCKS, products // BLOCK_PRODUCTS))
+    return [slice(some.start * LINE, min(some.stop * LINE, features)) for some in lines]
