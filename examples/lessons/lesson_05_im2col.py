@@ -102,8 +102,8 @@ for name, way in ways.items():
 # A pixel lies in up to KH KW patches, so P is up to 25 times as large as the picture: for the second layer of AlexNet
 # (lesson 12) and 128 pictures, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
 # multiplied at once; a larger one is written to main memory and read back. So P is made for a *chunk* of the
-# pictures, multiplied, and the next one is written over it: `layers/conv.py`, `nn/backend/cpu/im2col.py`. (Where there
-# are few channels, `Conv2d` does better still, without any patches: `layers/direct.py`.)
+# pictures, multiplied, and the next one is written over it: `nn/backend/patches.py`. (Where there are few channels,
+# `Conv2d` does better still, without any patches: `nn/backend/cpu/conv_direct.py`.)
 
 # %%
 sizes, memory = {}, np.empty(128 * 576 * 150, np.float32)  # 576 = 24 * 24 places
