@@ -20,42 +20,50 @@ from nn.layer import Layer
 
 @accelerated
 def relu(x, y):
+    """y = max(0, x)."""
     np.maximum(x, 0, out=y)
 
 
 @accelerated
 def relu_backward(dy, y, dx):
+    """dx = dy where y > 0, else 0."""
     dx[...] = np.where(y > 0, dy, 0)
 
 
 @accelerated
 def sigmoid(x, y):
+    """y = 1 / (1 + exp(-x))."""
     with np.errstate(over="ignore"):  # exp of a large number is infinity, and 1 / infinity is the 0 that is meant
         y[...] = 1 / (1 + np.exp(-x))
 
 
 @accelerated
 def sigmoid_backward(dy, y, dx):
+    """dx = dy y (1 - y)."""
     dx[...] = dy * (y * (1 - y))
 
 
 @accelerated
 def tanh(x, y):
+    """y = tanh(x)."""
     np.tanh(x, out=y)
 
 
 @accelerated
 def tanh_backward(dy, y, dx):
+    """dx = dy (1 - y^2)."""
     dx[...] = dy * (1 - y * y)
 
 
 @accelerated
 def scaled_tanh(x, amplitude, slope, y):
+    """y = A tanh(S x), with A the amplitude and S the slope."""
     y[...] = amplitude * np.tanh(slope * x)
 
 
 @accelerated
 def scaled_tanh_backward(dy, y, amplitude, slope, dx):
+    """dx = dy S (A - y^2 / A)."""
     dx[...] = dy * (slope * (amplitude - y * y / amplitude))
 
 

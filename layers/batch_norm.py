@@ -122,6 +122,7 @@ def batch_statistics(x, mean, variance):
 
 @accelerated
 def batch_norm(x, weight, bias, mean, variance, epsilon, y):
+    """y = weight z + bias with z = (x - mean) / sqrt(variance + epsilon); x and y (N, H, W, C), the others (C,)."""
     np.subtract(x, mean, out=y)
     y *= weight / np.sqrt(variance + epsilon)
     y += bias
@@ -129,7 +130,13 @@ def batch_norm(x, weight, bias, mean, variance, epsilon, y):
 
 @accelerated
 def batch_norm_backward(dy, x, weight, mean, variance, epsilon, of_batch, dweight, dbias, dx):
-    """of_batch: mean and variance are those of x, so that moving x moves them as well. dx may be None."""
+    """dbias = the sum of dy, dweight = the sum of dy z, over M = N H W values per channel; and with those sums
+
+        dx = weight / sqrt(variance + epsilon) * (dy - (dbias + z dweight) / M)
+
+    of_batch: mean and variance are those of x, so that changing x changes them as well; else dx lacks the second term.
+    dx: None where it is not wanted.
+    """
     spread = np.sqrt(variance + epsilon)
     z = (x - mean) / spread
     M = x[..., 0].size

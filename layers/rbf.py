@@ -67,6 +67,7 @@ class EuclideanRBF(Layer):
 
 @accelerated
 def euclidean_rbf(x, prototypes, y):
+    """y[n, c] = - sum over j of (x[n, j] - prototypes[c, j])^2."""
     for c in range(len(prototypes)):
         # The differences themselves, not x^2 - 2 x w + w^2, which loses the digits that matter where x is near w.
         difference = x - prototypes[c]
@@ -75,6 +76,7 @@ def euclidean_rbf(x, prototypes, y):
 
 @accelerated
 def euclidean_rbf_backward(dy, x, prototypes, dx):
+    """dx = -2 (Y x - dy W), with Y = dy summed over classes and W the prototypes."""
     np.matmul(dy, prototypes, out=dx)
     dx -= dy.sum(axis=1, keepdims=True) * x
     dx *= 2
