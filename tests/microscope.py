@@ -6,7 +6,7 @@ from PIL import Image
 from examples.microscope.data import describe, in_base64
 from examples.microscope.page import page
 from models.classifier import load_classifier
-from tests.examples.test_microscope_engine import picture_for
+from tests.examples.microscope.test_engine import picture_for
 
 READY = "return document.querySelector('main').getAttribute('aria-busy') === 'false'"
 # Goes to each place by its name and says what the page shows there.

@@ -56,13 +56,18 @@ OWN_TESTS = {
     "nn/backend/cpu/winograd.py": ["layers/test_winograd.py"],
     "nn/backend/patches.py": ["layers/test_conv.py"],
 }
-COMMON_TESTS = ["layers/test_contract.py", "layers/test_properties.py", "nn/test_backend.py", "nn/test_kernels.py"]
+COMMON_TESTS = [
+    "layers/test_contract.py",
+    "layers/test_properties.py",
+    "nn/backend/test_backend.py",
+    "nn/backend/test_kernels.py",
+]
 # Only for those that survive the others.
 FURTHER_TESTS = [
     "nn/test_network.py",
-    "nn/test_threads.py",
-    "nn/test_inspection.py",
-    "nn/test_diagnosis.py",
+    "nn/backend/test_threads.py",
+    "nn/inspect/test_inspection.py",
+    "nn/training/test_diagnosis.py",
     "models/test_lenet.py",
 ]
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 class Mistake:
     """A piece of source, what stands there instead, and the tests that should notice.
 
-    Mistake("nn/plots/kernels.py", "weights[..., index]", "weights[..., 0]", ("nn/test_plots.py",))
+    Mistake("nn/plots/kernels.py", "weights[..., index]", "weights[..., 0]", ("nn/plots/test_plots.py",))
     """
 
     file: str  # from the project's folder

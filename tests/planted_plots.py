@@ -2,12 +2,12 @@
 
 from tests.planted_mistake import Mistake
 
-COMPARED = ("nn/test_plots_compared.py",)
-ANSWERED = ("nn/test_plots_answered.py",)
-PAPER = ("nn/test_plots_perspective.py",)
-TILES = ("nn/test_plots_tiles.py",)
-GRID_PAGES = ("nn/test_plots_grid.py",)
-REPORT = ("nn/test_report.py",)
+COMPARED = ("nn/plots/test_compared.py",)
+ANSWERED = ("nn/plots/test_answered.py",)
+PAPER = ("nn/plots/test_perspective.py",)
+TILES = ("nn/plots/test_tiles.py",)
+GRID_PAGES = ("nn/plots/test_grid.py",)
+REPORT = ("nn/plots/test_report.py",)
 
 CURVES, CONFUSION = "nn/plots/curves.py", "nn/plots/confusion.py"
 KERNELS, MISREAD = "nn/plots/kernels.py", "nn/plots/misread.py"

@@ -12,11 +12,11 @@ RECIPES, COMPARE, ABLATIONS = "models/recipes.py", "examples/compare/program.py"
 PINNED = ("models/test_recipes.py",)
 BY_RECIPE = ("examples/test_trained_by_recipe.py",)
 CLASSIFIED = ("examples/test_classify.py",)
-CROPPED = ("examples/test_crops.py", "examples/test_crop_windows.py")
+CROPPED = ("examples/crops/test_crops.py", "examples/crops/test_windows.py")
 EXPLAINED = ("examples/test_explain.py",)
 STEPPED = ("examples/test_step_through.py",)
 MEASURED = ("examples/test_benchmark.py",)
-ASKED = ("examples/test_microscope_server.py",)
+ASKED = ("examples/microscope/test_server.py",)
 
 MISTAKES: list[Mistake] = [
     # What a network says of pictures
@@ -57,7 +57,7 @@ MISTAKES: list[Mistake] = [
         RENDER, '"test_labels": test_set.labels}', '"test_labels": test_set.labels[::-1]}', ("examples/test_render.py",)
     ),
     Mistake(RENDER, "dataset.class_names[label] /", "dataset.class_names[0] /", ("examples/test_render.py",)),
-    Mistake(NAMED, "load_classifier(path)", "load_classifier(wanted[0])", ("examples/test_crops.py",)),
+    Mistake(NAMED, "load_classifier(path)", "load_classifier(wanted[0])", ("examples/crops/test_crops.py",)),
     # How fast it is
     Mistake(BENCHMARK, "statistics.median(mine / theirs for", "statistics.median(theirs / mine for", MEASURED),
     Mistake(BENCHMARK, "float(self._read()) / steps", "float(self._read())", MEASURED),

@@ -92,7 +92,7 @@ MISTAKES: list[Mistake] = [
         SETTINGS,
     ),
     Mistake(TRAIN, "(0.5, 0.75, 0.9)", "(0.5, 0.75)", SETTINGS),
-    Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/test_train.py",)),
+    Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/train/test_train.py",)),
     # Two graphics cards
     Mistake(TWO_GPUS, "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4", "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-3", SETTINGS),
     Mistake(TWO_GPUS, "(images - images.mean()) /", "images /", SETTINGS),

@@ -7,8 +7,8 @@ import pytest
 from tests import planted, planted_plots
 from tests.planted_mistake import ROOT, Mistake
 
-NOTICED = Mistake("nn/plots/report.py", "<p>{escape(picture.explanation)}</p>", "<p></p>", ("nn/test_report.py",))
-SURVIVES = Mistake("nn/plots/report.py", "that dark mode is", "that the dark mode is", ("nn/test_report.py",))
+NOTICED = Mistake("nn/plots/report.py", "<p>{escape(picture.explanation)}</p>", "<p></p>", ("nn/plots/test_report.py",))
+SURVIVES = Mistake("nn/plots/report.py", "that dark mode is", "that the dark mode is", ("nn/plots/test_report.py",))
 
 
 @pytest.mark.parametrize("mistake", planted.MISTAKES, ids=str)
@@ -47,7 +47,7 @@ def test_one_is_noticed_and_one_is_not(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["planted", "--workers", "1"])
     assert planted.main() == 1
     said = capsys.readouterr().out
-    assert "FAILED tests/nn/test_report.py::" in said and "; 1 survive (at most 5% should)." in said
+    assert "FAILED tests/nn/plots/test_report.py::" in said and "; 1 survive (at most 5% should)." in said
     assert said.rstrip().endswith("survived: nn/plots/report.py: that dark mode is  ->  that the dark mode is")
     assert (ROOT / "nn" / "plots" / "report.py").read_bytes() == before
 

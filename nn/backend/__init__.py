@@ -8,8 +8,8 @@ called is a function of the same name in the backend that its first array belong
     the written one     for any other array; where the backend has no such function; within `with plain():`; and
                         everywhere if the environment has NN_BACKEND=plain
 
-Both compute the same, and `tests/nn/test_backend.py` holds one to the other. Such a function takes arrays and plain
-numbers, never a layer. Its results come last: arrays that the caller chose, which it writes in full. Inputs are
+Both compute the same, and `tests/nn/backend/test_backend.py` holds one to the other. Such a function takes arrays and
+plain numbers, never a layer. Its results come last: arrays that the caller chose, which it writes in full. Inputs are
 contiguous, and only an element-wise function may get the same array as input and as result.
 """
 

@@ -20,7 +20,7 @@ from nn.data import cifar10, load
 from nn.data.cifar10 import CLASS_NAMES
 from tests.checks import one_sentence
 from tests.foreign_files import Call, Global, Opcodes, dump
-from tests.nn.test_foreign_attacks import ATTACKS, BOMBS
+from tests.nn.files.test_foreign_attacks import ATTACKS, BOMBS
 
 RNG = np.random.default_rng(0)
 NAMES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]

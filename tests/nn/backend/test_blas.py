@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 from nn.backend.runtime import threads
 from nn.backend.runtime.threads import run_parallel, single_threaded_blas
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BLAS = [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
 
 

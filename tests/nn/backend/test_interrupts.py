@@ -20,8 +20,8 @@ import pytest
 
 from nn.backend.runtime import threads
 from tests import storm
-from tests.nn.test_blas import BLAS, numbers
-from tests.nn.test_sharing import SIZE, count
+from tests.nn.backend.test_blas import BLAS, numbers
+from tests.nn.backend.test_sharing import SIZE, count
 
 SHARING = ("nn/backend/runtime/threads.py", "nn/backend/runtime/tasks.py", "threadpoolctl.py")
 

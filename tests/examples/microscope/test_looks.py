@@ -9,7 +9,7 @@ import pytest
 from examples.microscope.page import page
 from models.classifier import Classifier
 from tests.browser import needs_browser
-from tests.examples.test_microscope_engine import padded, picture_for
+from tests.examples.microscope.test_engine import padded, picture_for
 from tests.microscope import READY, VISIT, digits_lenet, heading, objects, show, shown_answer
 
 pytestmark = [needs_browser, pytest.mark.slow]

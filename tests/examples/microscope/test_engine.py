@@ -32,7 +32,7 @@ from tests.checks import randomise
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="There is no Node.js on this machine to run the JavaScript with.")
-MODULES = Path(__file__).parents[2] / "examples" / "microscope" / "static"
+MODULES = Path(__file__).parents[3] / "examples" / "microscope" / "static"
 PLACES = 12  # of each layer, and in the browser fifty of each kind: test_microscope_page.py
 TOLERANCE = 1e-11  # of the largest number of its kind
 READ_TASK = """

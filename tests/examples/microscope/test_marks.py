@@ -7,7 +7,7 @@ from examples.explain.terms import forward_terms
 from models.classifier import load_classifier
 from nn import inspect
 from tests.browser import ENTER, needs_browser
-from tests.examples.test_microscope_engine import padded, picture_for
+from tests.examples.microscope.test_engine import padded, picture_for
 from tests.microscope import READY, VISIT, WHERE, digits_lenet, heading, objects, show
 
 pytestmark = [needs_browser, pytest.mark.slow]

@@ -17,7 +17,7 @@ from nn.backend import accelerated, cpu, cuda
 from tests import oracles
 from tests.kernel_cases import CASES, accelerated_functions, call, dtypes, plain_functions, quiet
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FUNCTIONS = accelerated_functions()
 FAST = [name for name in FUNCTIONS if hasattr(cpu, name)]
 ELEMENTWISE = [name for name in FAST if name.split("_")[0] in ("relu", "sigmoid", "tanh", "scaled", "scale")]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from nn.data import digits
-from tests.examples.test_microscope_engine import in_node, needs_node
+from tests.examples.microscope.test_engine import in_node, needs_node
 
 pytestmark = needs_node
 

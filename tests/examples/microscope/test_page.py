@@ -7,7 +7,7 @@ from PIL import Image
 from models.classifier import load_classifier
 from nn import inspect
 from tests.browser import ARROWS, ENTER, PAGE_DOWN, PAGE_UP, TAB, needs_browser
-from tests.examples.test_microscope_engine import CLASSIFIERS, Switched, padded, picture_for
+from tests.examples.microscope.test_engine import CLASSIFIERS, Switched, padded, picture_for
 from tests.microscope import (
     READY,
     SLIDE,

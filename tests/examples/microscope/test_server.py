@@ -19,7 +19,7 @@ from examples.step_through.subject import random_classifier
 from models.classifier import load_classifier
 from nn import inspect
 from tests.browser import Browser, needs_browser
-from tests.examples.test_microscope_engine import CLASSIFIERS, Switched, padded, picture_for
+from tests.examples.microscope.test_engine import CLASSIFIERS, Switched, padded, picture_for
 from tests.microscope import READY, SLIDE, VISIT, WHERE, assert_answer
 
 PAGE = "<!DOCTYPE html><title>page</title>"

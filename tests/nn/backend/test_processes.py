@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FORKS = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere there is no fork, or it is not safe beside threads"
 )
@@ -24,7 +24,7 @@ import os, sys, signal, threading, time
 import numpy as np
 import models
 from nn.backend.runtime import threads
-from tests.nn.test_blas import BLAS, numbers, set_numbers
+from tests.nn.backend.test_blas import BLAS, numbers, set_numbers
 
 callers, number = map(int, sys.argv[1:])
 threads.set_num_threads(number)
@@ -79,7 +79,7 @@ def test_a_fork_in_the_middle_of_ones_own_pass():
 import os
 import numpy as np
 from nn.backend.runtime import threads
-from tests.nn.test_blas import BLAS, numbers, set_numbers
+from tests.nn.backend.test_blas import BLAS, numbers, set_numbers
 
 set_numbers([2] * len(BLAS))
 threads.set_num_threads(1)
