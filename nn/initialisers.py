@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nn.backend.runtime.threads import run_parallel, split
+from nn.backend.runtime.pool import run_parallel, split
 
 BLOCK = 1 << 21  # numbers that are drawn one after the other; AlexNet's largest layer has 18 times as many
 

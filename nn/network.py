@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nn.backend.runtime.threads import single_threaded_blas
+from nn.backend.runtime.blas import single_threaded_blas
 from nn.buffers import Buffers, places
 from nn.device import move
 from nn.files import weights

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from nn.backend.runtime.threads import run_parallel
+from nn.backend.runtime.pool import run_parallel
 
 
 def sum_bound(terms, magnitude, dtype):
@@ -63,7 +63,7 @@ def one_sentence(kind, *words):
 
 
 def interrupt_while_waiting(finished: threading.Event) -> None:
-    """Let Ctrl-C reach the main thread when its own part of the work is done and a helper's, after which `finished` is
+    """Let Ctrl-C reach the main thread when its own part of the work is done and a worker's, after which `finished` is
     set, is not. On two threads."""
     helping, waiting = threading.Event(), threading.Event()
 

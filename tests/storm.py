@@ -21,7 +21,7 @@ import numpy as np
 
 import models
 from nn import Network, SoftmaxCrossEntropy
-from nn.backend.runtime import threads
+from nn.backend.runtime import blas, threads
 
 KEPT = "kept"
 
@@ -39,8 +39,8 @@ def step(network: Network, images: np.ndarray, labels: np.ndarray) -> list:
 
 def state() -> tuple:
     """What an interrupt must leave as it was."""
-    blas = [library.get_num_threads() for library in threads.blas_libraries()]
-    return blas, os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    numbers = [library.get_num_threads() for library in blas.blas_libraries()]
+    return numbers, os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 
 def main(wanted: int) -> str:

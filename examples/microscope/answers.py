@@ -13,7 +13,7 @@ import numpy as np
 from layers import Dropout
 from models import Classifier
 from nn import softmax
-from nn.backend.runtime.threads import single_threaded_blas
+from nn.backend.runtime.blas import single_threaded_blas
 from nn.inspect import twin
 from nn.layer import Layer
 

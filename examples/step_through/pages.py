@@ -12,7 +12,7 @@ import numpy as np
 from examples.explain.terms import formulas
 from layers import Dropout
 from nn import Layer, LeNet5Loss, Network, softmax
-from nn.backend.runtime.threads import single_threaded_blas
+from nn.backend.runtime.blas import single_threaded_blas
 from nn.training.diagnosis import saturated_share
 
 LOSSES = {

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.backend.runtime.threads import on_cpu, run_parallel, split
+from nn.backend.runtime.pool import on_cpu, run_parallel, split
 from nn.backend.runtime.workspace import Scratch
 
 PATCH_BYTES = 2 << 20  # of patches at a time: small enough to stay in the processor's cache until they are multiplied

@@ -10,7 +10,7 @@ import copy
 
 import numpy as np
 
-from nn.backend.runtime.threads import single_threaded_blas
+from nn.backend.runtime.blas import single_threaded_blas
 from nn.layer import Layer
 from nn.network import Network
 

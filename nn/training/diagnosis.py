@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nn.backend.runtime.threads import single_threaded_blas
+from nn.backend.runtime.blas import single_threaded_blas
 from nn.device import move
 from nn.inspect import activations, kept_outputs
 from nn.loss import SoftmaxCrossEntropy

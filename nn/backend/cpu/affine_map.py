@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.backend.runtime.jit import compiled_loop
-from nn.backend.runtime.threads import run_parallel, split
+from nn.backend.runtime.pool import run_parallel, split
 
 
 def affine(images, maps, fill, out):

@@ -14,8 +14,8 @@ import numpy as np
 
 from nn.backend.cpu.simd import ONE, ZERO, add, clear, copy, flat, lanes_of, rows_for, sum_scaled, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
+from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
-from nn.backend.runtime.threads import in_parts
 
 # What the threads share out: forward, slices of rows of each image (in `conv_batched`: of each sixteen), at least
 # UNITS of them; backward, images. The weights' gradient is added up in several places at once. How many may depend on

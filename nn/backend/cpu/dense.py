@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.backend.cpu.small_batch_matmul import few_rows_product_fast, few_rows_transposed_fast
-from nn.backend.runtime.threads import run_parallel, split
+from nn.backend.runtime.pool import run_parallel, split
 
 BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
 READ_PRODUCTS = 16  # that take as long as to read one weight from memory

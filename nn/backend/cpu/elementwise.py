@@ -10,8 +10,8 @@ import numpy as np
 
 from nn.backend.cpu.simd import copy
 from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.pool import in_parts, run_parallel, split_images
 from nn.backend.runtime.tasks import share_out
-from nn.backend.runtime.threads import in_parts, run_parallel, split_images
 
 LARGEST = np.float32(87)  # exp of it, and one over that, are float32 numbers of full precision
 LOG2_E = np.float32(1.4426950408889634)

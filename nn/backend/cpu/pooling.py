@@ -9,8 +9,8 @@ import numpy as np
 
 from nn.backend.cpu.simd import clear, copy, flat, zeros
 from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
-from nn.backend.runtime.threads import in_parts
 
 
 def max_pool(x, kernel, stride, padding, y, winners):

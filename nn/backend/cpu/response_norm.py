@@ -14,7 +14,7 @@ import numpy as np
 
 from nn.backend.cpu.simd import add, clear, flat, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
-from nn.backend.runtime.threads import run_parallel, split_images
+from nn.backend.runtime.pool import run_parallel, split_images
 
 SMALL_GRADIENT = 1e-8  # elements of dy down to here are to keep all their digits
 

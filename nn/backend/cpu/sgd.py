@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
-from nn.backend.runtime.threads import in_parts
 
 
 def sgd_paper(w, v, g, lr, momentum, weight_decay):

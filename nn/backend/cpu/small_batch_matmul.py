@@ -25,8 +25,8 @@ from nn.backend.cpu.simd import (
     zeros,
 )
 from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
-from nn.backend.runtime.threads import in_parts
 
 TERMS = 16  # rows of w at a time: as many streams as a processor foresees
 TRANSPOSED_TERMS = 64  # columns of w at a time, where it is transposed

@@ -45,7 +45,7 @@ import numpy as np
 
 from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
 from nn.backend.patches import channel_groups
-from nn.backend.runtime.threads import run_parallel, split
+from nn.backend.runtime.pool import run_parallel, split
 from nn.backend.runtime.workspace import Scratch
 
 OUTPUTS = 4  # M

@@ -1,8 +1,8 @@
 """Compiled loops that all threads work on at once, without Python between them.
 
-`run_parallel` shares out Python functions: it wakes threads, and passes them the interpreter's lock. That
-takes 50 microseconds on a good day, as long as a whole layer of LeNet. Here the helping threads stay in compiled code
-for a moment after each piece of work and look out for the next: to hand it over takes one microsecond.
+`run_parallel` shares out Python functions: it wakes threads, and passes them the interpreter's lock. That takes 50
+microseconds at best, as long as a whole layer of LeNet. Here the workers stay in compiled code for a moment after each
+loop and spin until there is another: to hand it over takes one microsecond.
 
     @compiled_loop
     def _double(part, x, y):
@@ -11,14 +11,14 @@ for a moment after each piece of work and look out for the next: to hand it over
         for n in range(part[0], part[1]):
             y[n] = 2 * x[n]
 
-    _double(threads.in_parts(len(x), x.size), x, y)
+    _double(pool.in_parts(len(x), x.size), x, y)
 
 A loop's first argument, `part`, says which of the units of work (images, most often) are wanted: from number part[0] to
 before part[1]. `in_parts` asks for all of them, in parts of at most so many; then `share_out` has the loop called once
 for each part, on all threads, with otherwise the same arguments, and returns True when all are done.
 
-Who hands out work and who takes it meet on a board: a few numbers in memory that all of them read and write, each in a
-step that no other thread can interrupt ("atomic").
+The loop that is being shared out stands in the job slot: a few numbers in memory that all threads read and write, each
+in a step that no other thread can interrupt ("atomic").
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ from nn.backend.runtime.jit import callback, compiled_loop, part_of_a_loop
 
 USABLE = not numba.config.DISABLE_JIT  # which is for debugging: loops are Python, and nothing is shared out
 
-# The places on the board. The work: the compiled loop, its other arguments, how many parts of how many units, how many
-# were begun, how many of them from the back, and what went wrong if something did.
+# The places in the job slot. The work: the compiled loop, its other arguments, how many parts of how many units, how
+# many were begun, how many of them from the back, and what went wrong if something did.
 LOOP, ARGUMENTS, PARTS, UNITS, BEGUN, FROM_BACK, ERROR = range(7)
-# Is somebody sharing out work? May others still join? How many may, how many have, and how many are looking out for
-# work? How often were they all called away?
-BUSY, OPEN, LIMIT, INSIDE, LOOKING, CALLS = range(7, 13)
-# Where to find two functions: `_share`, and the system's for letting another thread have the core.
+# Is a loop being shared out? May workers still join? How many may, how many have, and how many spin? How often were
+# those that spin woken for other work?
+BUSY, OPEN, LIMIT, INSIDE, SPINNING, WAKE_COUNT = range(7, 13)
+# The addresses of two functions: `_share`, and the system's for yielding the core to another thread.
 SHARE, YIELD = range(13, 15)
 
-LINE = 64  # bytes. Each number has a line of the cache to itself: who reads one waits for nobody who writes another
-if "_memory" not in globals():  # who reloads this module finds threads at work on the board that was there before
+LINE = 64  # bytes. Each number has a cache line to itself, against false sharing
+if "_memory" not in globals():  # when this module is reloaded, workers spin on the job slot that was there before
     _memory = np.zeros((YIELD + 2, LINE // 8), np.int64)
 ADDRESS = -(-_memory.ctypes.data // LINE) * LINE
 _start = (ADDRESS - _memory.ctypes.data) // 8
-board = _memory.reshape(-1)[_start :: LINE // 8]
+slot = _memory.reshape(-1)[_start :: LINE // 8]
 
-SHORTLY = 500  # so often one looks for the last helper to leave before anybody else gets the core
+SPINS_BEFORE_YIELD = 500  # so often one looks for the last worker to leave before another thread gets the core
 
 NUMBER, CODE = ir.IntType(64), ir.IntType(32)
 LOOP_TYPE = ir.FunctionType(CODE, [NUMBER] * 3)  # (where its arguments are, first unit, last unit) -> error code
@@ -61,17 +61,17 @@ SHARE_TYPE = ir.FunctionType(NUMBER, [NUMBER] * 5)
 YIELD_TYPE = ir.FunctionType(CODE, [])
 
 
-def _place(builder, board, place):
-    address = builder.add(board, builder.mul(place, ir.Constant(NUMBER, LINE)))
+def _place(builder, slot, place):
+    address = builder.add(slot, builder.mul(place, ir.Constant(NUMBER, LINE)))
     return builder.inttoptr(address, NUMBER.as_pointer())
 
 
-def _function_on(builder, board, place, kind):
-    return builder.inttoptr(builder.load(_place(builder, board, ir.Constant(NUMBER, place))), kind.as_pointer())
+def _function_in(builder, slot, place, kind):
+    return builder.inttoptr(builder.load(_place(builder, slot, ir.Constant(NUMBER, place))), kind.as_pointer())
 
 
 @intrinsic
-def _read(typing, board, place):
+def _read(typing, slot, place):
     def generate(context, builder, signature, arguments):
         return builder.load_atomic(_place(builder, *arguments), "seq_cst", 8)
 
@@ -79,7 +79,7 @@ def _read(typing, board, place):
 
 
 @intrinsic
-def _write(typing, board, place, value):
+def _write(typing, slot, place, value):
     def generate(context, builder, signature, arguments):
         *place, value = arguments
         builder.store_atomic(value, _place(builder, *place), "seq_cst", 8)
@@ -90,7 +90,7 @@ def _write(typing, board, place, value):
 
 def _change(operation):
     @intrinsic
-    def change(typing, board, place, value):
+    def change(typing, slot, place, value):
         def generate(context, builder, signature, arguments):
             *place, value = arguments
             return builder.atomic_rmw(operation, _place(builder, *place), value, "seq_cst")
@@ -105,11 +105,11 @@ _exchange = _change("xchg")
 
 
 @intrinsic
-def _give_way(typing, board):
-    """Let another thread have the core, if one wants it."""
+def _yield_core(typing, slot):
+    """Yield the core to another thread, if one wants it."""
 
     def generate(context, builder, signature, arguments):
-        builder.call(_function_on(builder, *arguments, YIELD, YIELD_TYPE), [])
+        builder.call(_function_in(builder, *arguments, YIELD, YIELD_TYPE), [])
         return context.get_dummy_value()
 
     return types.none(types.int64), generate
@@ -147,15 +147,15 @@ def share_out(typing, part):
         result, exception, _, _, *others = (inside.extract_value(memory, i) for i in range(len(function.args)))
         inside.ret(inside.call(function, [result, exception, first, last, *others]))
 
-        minus_parts, units, board = (builder.extract_value(arguments[0], i) for i in range(3))
+        minus_parts, units, slot = (builder.extract_value(arguments[0], i) for i in range(3))
         everything = builder.icmp_signed("<", minus_parts, ir.Constant(NUMBER, 0))
         kept = cgutils.alloca_once(builder, kinds)
         with builder.if_then(everything):
             for place, value in enumerate(function.args):
                 builder.store(value, argument(kept, place))
             places = (builder.ptrtoint(pointer, NUMBER) for pointer in (again, kept))
-            share = _function_on(builder, board, SHARE, SHARE_TYPE)
-            code = builder.call(share, [board, *places, builder.neg(minus_parts), units])
+            share = _function_in(builder, slot, SHARE, SHARE_TYPE)
+            code = builder.call(share, [slot, *places, builder.neg(minus_parts), units])
             with builder.if_then(builder.icmp_signed("!=", code, ir.Constant(NUMBER, 0)), likely=False):
                 builder.ret(builder.trunc(code, CODE))
         return everything
@@ -171,76 +171,78 @@ if numba.config.DISABLE_JIT:
 
 
 @part_of_a_loop
-def _work(board, loop, arguments, parts, units, helping):
-    """Take one part after the other, until none is left: who shares out the work from the front, helpers from the back.
-    So a core finds what it wrote in the last loop still in its own cache, most of it."""
+def _work(slot, loop, arguments, parts, units, is_worker):
+    """Take one part after the other, until none is left: the caller from the front, workers from the back. So a core
+    finds most of what it wrote in the last loop still in its own cache."""
     front = 0
-    while _add(board, BEGUN, 1) < parts:
-        if helping:
-            part = parts - 1 - _add(board, FROM_BACK, 1)
+    while _add(slot, BEGUN, 1) < parts:
+        if is_worker:
+            part = parts - 1 - _add(slot, FROM_BACK, 1)
         else:
             part = front
             front += 1
         error = _call(loop, arguments, units * part // parts, units * (part + 1) // parts)
         if error:
-            _write(board, ERROR, error)
+            _write(slot, ERROR, error)
 
 
-def _share(board, loop, arguments, parts, units):
-    """Have the parts done by this thread and all that join it. If another is sharing out work already: by this one."""
-    if _read(board, LIMIT) < 1 or _exchange(board, BUSY, 1):
+def _share(slot, loop, arguments, parts, units):
+    """Have the parts done by this thread and all workers that join it; by this thread alone if another thread is
+    sharing out a loop already."""
+    if _read(slot, LIMIT) < 1 or _exchange(slot, BUSY, 1):
         return _call(loop, arguments, 0, units)
-    _write(board, LOOP, loop)
-    _write(board, ARGUMENTS, arguments)
-    _write(board, PARTS, parts)
-    _write(board, UNITS, units)
-    _write(board, BEGUN, 0)
-    _write(board, FROM_BACK, 0)
-    _write(board, ERROR, 0)
-    _write(board, OPEN, 1)
-    _work(board, loop, arguments, parts, units, False)
-    _write(board, OPEN, 0)
+    _write(slot, LOOP, loop)
+    _write(slot, ARGUMENTS, arguments)
+    _write(slot, PARTS, parts)
+    _write(slot, UNITS, units)
+    _write(slot, BEGUN, 0)
+    _write(slot, FROM_BACK, 0)
+    _write(slot, ERROR, 0)
+    _write(slot, OPEN, 1)
+    _work(slot, loop, arguments, parts, units, False)
+    _write(slot, OPEN, 0)
     waited = 0
-    while _read(board, INSIDE):  # whoever comes now finds it closed and leaves
+    while _read(slot, INSIDE):  # a worker that comes now finds it closed and leaves
         waited += 1
-        if waited > SHORTLY:
-            _give_way(board)
-    error = _read(board, ERROR)
-    _write(board, BUSY, 0)
+        if waited > SPINS_BEFORE_YIELD:
+            _yield_core(slot)
+    error = _read(slot, ERROR)
+    _write(slot, BUSY, 0)
     return error
 
 
 @compiled_loop
-def look_out(board, calls, patience):
-    """What a helping thread does: join in whatever is shared out. It returns True when it is called away, and False
-    when it has found nothing to do `patience` times in a row. `calls`: how often it had been called before."""
-    _add(board, LOOKING, 1)
+def spin(slot, wake_count, spins):
+    """What a worker does: spin until a loop is shared out, and join in. It returns True when it is woken for other
+    work, and False when it has found nothing to do `spins` times in a row. `wake_count`: how often workers were woken
+    before."""
+    _add(slot, SPINNING, 1)
     idle = 0
-    while idle < patience and _read(board, CALLS) == calls:
+    while idle < spins and _read(slot, WAKE_COUNT) == wake_count:
         idle += 1
-        if _read(board, OPEN):
-            # Who has entered finds the work still open, or it was closed before: then it may be gone.
-            if _add(board, INSIDE, 1) < _read(board, LIMIT) and _read(board, OPEN):
-                loop, arguments = _read(board, LOOP), _read(board, ARGUMENTS)
-                _work(board, loop, arguments, _read(board, PARTS), _read(board, UNITS), True)
+        if _read(slot, OPEN):
+            # A worker that has entered finds the job still open, or it was closed before: then it may be gone.
+            if _add(slot, INSIDE, 1) < _read(slot, LIMIT) and _read(slot, OPEN):
+                loop, arguments = _read(slot, LOOP), _read(slot, ARGUMENTS)
+                _work(slot, loop, arguments, _read(slot, PARTS), _read(slot, UNITS), True)
                 idle = 0
-            _add(board, INSIDE, -1)
+            _add(slot, INSIDE, -1)
         else:
-            _give_way(board)
-    _add(board, LOOKING, -1)
-    return idle < patience
+            _yield_core(slot)
+    _add(slot, SPINNING, -1)
+    return idle < spins
 
 
 def prepare() -> None:
     """Compile what is needed, once in a process."""
     global _callback
-    if not board[SHARE]:
+    if not slot[SHARE]:
         _callback = callback("int64(int64, int64, int64, int64, int64)")(_share)
-        give_way = ctypes.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
-        board[YIELD] = ctypes.cast(give_way, ctypes.c_void_p).value
-        board[SHARE] = _callback.address
+        yield_core = ctypes.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
+        slot[YIELD] = ctypes.cast(yield_core, ctypes.c_void_p).value
+        slot[SHARE] = _callback.address
 
 
 def forget() -> None:
-    """In a forked process, which has none of its parent's threads: nobody is there, and nothing is shared out."""
-    board[[BUSY, OPEN, INSIDE, LOOKING]] = 0
+    """In a forked process, which has none of its parent's threads: no worker is there, and nothing is shared out."""
+    slot[[BUSY, OPEN, INSIDE, SPINNING]] = 0

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from nn.backend.runtime import threads
-from nn.backend.runtime.threads import run_parallel, single_threaded_blas
+from nn.backend.runtime import blas, threads
+from nn.backend.runtime.blas import single_threaded_blas
+from nn.backend.runtime.pool import run_parallel
 
 ROOT = Path(__file__).parents[3]
 BLAS = [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
@@ -125,7 +126,7 @@ def steps_until(point: int) -> int:
 
     def trace(frame, event, _):
         nonlocal points
-        if not frame.f_code.co_filename.endswith("threads.py"):
+        if not frame.f_code.co_filename.endswith("blas.py"):
             return None
         frame.f_trace_opcodes = True
         if event == "opcode":
@@ -154,7 +155,7 @@ def test_a_user_who_comes_in_between_any_two_steps(number):
         point = points = 0
         while point <= points:
             point, points = point + 1, steps_until(point)
-            assert numbers() == [2] * len(BLAS) and not threads._blas._users, point
+            assert numbers() == [2] * len(BLAS) and not blas._blas._users, point
         assert points > 50
     finally:
         threads.set_num_threads(before)

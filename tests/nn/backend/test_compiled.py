@@ -30,14 +30,14 @@ import numpy as np
 def loops(dtype="float32", num_threads=1):
     import time
     from nn import sgd
-    from nn.backend.runtime import tasks, threads
+    from nn.backend.runtime import pool, tasks, threads
     threads.set_num_threads(num_threads)
     w, v, g = np.arange(3 << 18).reshape(3, -1).astype(dtype) % 7
     expected = 0.5 * v - 0.5 * g
     sgd.sgd_paper(w, v, g, 0.5, 0.5, 0.0)
     assert np.array_equal(v, expected) and np.array_equal(w, np.arange(1 << 18) % 7 + expected)
-    while num_threads > 1 and not (threads.in_parts(8, 1 << 20)[2] and tasks.board[tasks.LOOKING]):
-        time.sleep(0.0002)  # until the helping thread has compiled what it needs, too
+    while num_threads > 1 and not (pool.in_parts(8, 1 << 20)[2] and tasks.slot[tasks.SPINNING]):
+        time.sleep(0.0002)  # until the worker has compiled what it needs, too
     print("right")
 """
 KEPT_BY_TWO = 3  # files: that loop, and what `nn.backend.runtime.tasks` needs to share it out

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: nothing hangs, no helper goes on, and everything is as it was.
+"""Ctrl-C at any moment: nothing hangs, no worker goes on, and everything is as it was.
 
 CPython looks for signals after calls, at the start of a function and at jumps backwards. The first tests raise
 KeyboardInterrupt at each of these points in turn, in all that shares out work; the last sends real signals.
@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nn.backend.runtime import threads
+from nn.backend.runtime import blas, pool, tasks, threads
 from tests import storm
 from tests.nn.backend.test_blas import BLAS, numbers
 from tests.nn.backend.test_sharing import SIZE, count
 
-SHARING = ("nn/backend/runtime/threads.py", "nn/backend/runtime/tasks.py", "threadpoolctl.py")
+RUNTIME = "nn/backend/runtime/"
+SHARING = (*(RUNTIME + name for name in ("pool.py", "blas.py", "threads.py", "tasks.py")), "threadpoolctl.py")
 
 
 @pytest.fixture(autouse=True)
@@ -77,11 +78,11 @@ class Interrupt:
 
 
 class Work:
-    """Parts of which a helper has one under way when the calling thread has nothing left to do."""
+    """Parts of which a worker has one under way when the calling thread has nothing left to do."""
 
     def __init__(self) -> None:
         self.caller = threading.get_ident()
-        self.begun, self.ended = 0, 0  # by helpers
+        self.begun, self.ended = 0, 0  # by workers
 
     def __call__(self, part: int) -> None:
         if threading.get_ident() == self.caller:
@@ -106,22 +107,22 @@ def interrupt_everywhere(do, check) -> int:
         if interrupt.where is None:
             return interrupted
         assert numbers() == before, f"BLAS has another number of threads after {interrupt.where}"
-        assert not threads._blas._users, f"BLAS is held after {interrupt.where}"
+        assert not blas._blas._users, f"BLAS is held after {interrupt.where}"
         check(interrupt.where)
 
 
 def test_at_every_point_of_run_parallel():
     work = Work()
-    threads.run_parallel(work, range(6))
+    pool.run_parallel(work, range(6))
 
     def check(where):
-        assert work.begun == work.ended, f"a helper is at work after {where}"
+        assert work.begun == work.ended, f"a worker is at work after {where}"
         assert sys.platform != "linux" or os.sched_getaffinity(0) == cores
 
     cores = os.sched_getaffinity(0) if sys.platform == "linux" else None
-    assert interrupt_everywhere(lambda: threads.run_parallel(work, range(3)), check) > 40
+    assert interrupt_everywhere(lambda: pool.run_parallel(work, range(3)), check) > 40
     done = []
-    threads.run_parallel(done.append, range(50))
+    pool.run_parallel(done.append, range(50))
     assert sorted(done) == list(range(50))
 
 
@@ -129,13 +130,13 @@ def test_at_every_point_of_run_parallel_when_threads_must_be_started(monkeypatch
     work = Work()
 
     def anew():
-        monkeypatch.setattr(threads, "_queue", None)
-        threads.run_parallel(work, range(3))
+        monkeypatch.setattr(pool._pool, "_queue", None)
+        pool.run_parallel(work, range(3))
 
     def check(where):
-        assert work.begun == work.ended, f"a helper is at work after {where}"
+        assert work.begun == work.ended, f"a worker is at work after {where}"
         done = []
-        threads.run_parallel(done.append, range(9))
+        pool.run_parallel(done.append, range(9))
         assert sorted(done) == list(range(9))
 
     assert interrupt_everywhere(anew, check) > 60
@@ -144,19 +145,19 @@ def test_at_every_point_of_run_parallel_when_threads_must_be_started(monkeypatch
 
 def test_at_every_point_of_a_compiled_loop_that_is_shared_out():
     counts = np.zeros((8, 3), np.int64)
-    count(threads.in_parts(8, SIZE), counts, 10)
+    count(pool.in_parts(8, SIZE), counts, 10)
 
     def work():
-        while threads.tasks.board[threads.tasks.LOOKING]:  # so that somebody must be woken
+        while tasks.slot[tasks.SPINNING]:  # so that a worker must be woken
             time.sleep(0.001)
-        count(threads.in_parts(8, SIZE), counts, 1000)
+        count(pool.in_parts(8, SIZE), counts, 1000)
 
     def check(where):
         before = counts.copy()
         time.sleep(0.001)
-        assert np.array_equal(before, counts), f"a helper is at work after {where}"
+        assert np.array_equal(before, counts), f"a worker is at work after {where}"
         again = np.zeros((8, 3), np.int64)
-        count(threads.in_parts(8, SIZE), again, 10)
+        count(pool.in_parts(8, SIZE), again, 10)
         assert np.all(again[:, 0] == 1)
 
     assert interrupt_everywhere(work, check) > 8
@@ -167,14 +168,14 @@ def test_at_every_point_of_the_hold_of_blas():
         pytest.skip("NumPy's BLAS cannot be told how many threads to use.")
 
     def check(where):
-        assert threads.single_threaded_blas(numbers)() == [1] * len(BLAS), where
+        assert blas.single_threaded_blas(numbers)() == [1] * len(BLAS), where
 
-    assert interrupt_everywhere(threads.single_threaded_blas(lambda: None), check) > 10
+    assert interrupt_everywhere(blas.single_threaded_blas(lambda: None), check) > 10
 
 
-def test_a_second_interrupt_while_waiting_for_a_helper():
+def test_a_second_interrupt_while_waiting_for_a_worker():
     """Whoever presses Ctrl-C once more is not heard sooner, and nothing hangs."""
-    shared = threads._Shared(lambda part: None, [])
+    shared = pool._Job(lambda part: None, [])
 
     class Lock:
         """Interrupts whoever acquires it: twice before, then when the lock is theirs already."""
@@ -192,20 +193,20 @@ def test_a_second_interrupt_while_waiting_for_a_helper():
             self.lock.release()
 
     shared._left = Lock(shared._left)
-    shared._helping = 1
+    shared._at_work = 1
 
     def leave():
         time.sleep(0.05)
         with shared._lock:
-            shared._helping -= 1
+            shared._at_work -= 1
             shared._left.release()
 
-    helper = threading.Thread(target=leave)
-    helper.start()
+    worker = threading.Thread(target=leave)
+    worker.start()
     with pytest.raises(KeyboardInterrupt):
         shared.close()
-    assert shared._helping == 0
-    helper.join()
+    assert shared._at_work == 0
+    worker.join()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot send a signal to a thread")

@@ -23,7 +23,7 @@ FORK = """
 import os, sys, signal, threading, time
 import numpy as np
 import models
-from nn.backend.runtime import threads
+from nn.backend.runtime import blas, pool, threads
 from tests.nn.backend.test_blas import BLAS, numbers, set_numbers
 
 callers, number = map(int, sys.argv[1:])
@@ -49,7 +49,7 @@ for turn in range(8):
     if child == 0:
         try:
             signal.alarm(20)  # a child that hangs ends
-            right = numbers() == [2] * len(BLAS) and not threads._blas._users
+            right = numbers() == [2] * len(BLAS) and not blas._blas._users
             right &= all(np.array_equal(net.predict(images), y) for net, y in zip(networks, expected))
             right &= numbers() == [2] * len(BLAS)
             os._exit(0 if right else 3)
@@ -78,7 +78,7 @@ def test_a_fork_in_the_middle_of_ones_own_pass():
     program = """
 import os
 import numpy as np
-from nn.backend.runtime import threads
+from nn.backend.runtime import blas, pool, threads
 from tests.nn.backend.test_blas import BLAS, numbers, set_numbers
 
 set_numbers([2] * len(BLAS))
@@ -91,7 +91,7 @@ def work(part):
     held.append(numbers() == [1] * len(BLAS))
 
 held = []
-threads.run_parallel(work, range(3))
+pool.run_parallel(work, range(3))
 right = all(held) and numbers() == [2] * len(BLAS)
 if children[0] == 0:
     os._exit(0 if right else 3)
@@ -126,7 +126,7 @@ print("end")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "module", [*(f"backend.runtime.{n}" for n in ("tasks", "threads", "workspace", "jit")), "network"]
+    "module", [*(f"backend.runtime.{n}" for n in ("tasks", "threads", "pool", "blas", "workspace", "jit")), "network"]
 )
 def test_a_module_that_is_reloaded_between_two_passes(module):
     program = f"""

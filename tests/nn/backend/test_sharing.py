@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from nn.backend.runtime import tasks, threads
+from nn.backend.runtime import pool, tasks, threads
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.tasks import share_out
 
@@ -61,65 +61,65 @@ def test_every_unit_is_seen_to_exactly_once(units, number):
     threads.set_num_threads(number)
     for _ in range(50):
         counts = np.zeros((units, 3), np.int64)
-        count(threads.in_parts(units, SIZE), counts, 10)
+        count(pool.in_parts(units, SIZE), counts, 10)
         assert np.all(counts[:, 0] == 1)
 
 
 @pytest.fixture
 def tireless(monkeypatch):
-    """Two threads, one of which looks out for work and never gives up."""
+    """Two threads, one of which spins for work and never gives up."""
     threads.set_num_threads(2)
-    monkeypatch.setattr(threads, "PATIENCE", 1 << 40)
-    threads.run_parallel(lambda part: time.sleep(0.001), range(8))  # called away, to its new patience
-    wait_until(lambda: threads.in_parts(8, SIZE) and tasks.board[tasks.LOOKING] >= 1)
+    monkeypatch.setattr(pool._pool, "spins", 1 << 40)
+    pool.run_parallel(lambda part: time.sleep(0.001), range(8))  # woken, to spin for as long as it takes
+    wait_until(lambda: pool.in_parts(8, SIZE) and tasks.slot[tasks.SPINNING] >= 1)
     yield
     monkeypatch.undo()
-    threads.run_parallel(lambda part: time.sleep(0.001), range(8))
-    wait_until(lambda: tasks.board[tasks.LOOKING] == 0)
+    pool.run_parallel(lambda part: time.sleep(0.001), range(8))
+    wait_until(lambda: tasks.slot[tasks.SPINNING] == 0)
 
 
 def test_the_parts_are_as_many_as_the_work_is_worth(tireless):
     counts = np.zeros((64, 3), np.int64)
-    for size, longest in ((SIZE, 8), (3 * threads.PART_SIZE, 22), (threads.PART_SIZE, 64)):
-        count(threads.in_parts(64, size), counts, 0)
+    for size, longest in ((SIZE, 8), (3 * pool.PART_SIZE, 22), (pool.PART_SIZE, 64)):
+        count(pool.in_parts(64, size), counts, 0)
         assert counts[:, 1].max() == longest
 
 
-def test_a_helping_thread_takes_its_share():
+def test_a_worker_takes_its_share():
     threads.set_num_threads(2)
 
     def helped():
-        count(threads.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 20_000)
-        return tasks.board[tasks.FROM_BACK] > 0
+        count(pool.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 20_000)
+        return tasks.slot[tasks.FROM_BACK] > 0
 
     wait_until(helped)
 
 
-def test_a_helping_thread_sleeps_when_there_is_nothing_to_do_and_wakes_for_large_work_only(monkeypatch):
+def test_a_worker_sleeps_when_there_is_nothing_to_do_and_wakes_for_large_work_only(monkeypatch):
     threads.set_num_threads(2)
-    threads.in_parts(8, SIZE)
-    wait_until(lambda: tasks.board[tasks.LOOKING] == 0)
+    pool.in_parts(8, SIZE)
+    wait_until(lambda: tasks.slot[tasks.SPINNING] == 0)
     woken = []
     with monkeypatch.context() as patch:
-        patch.setattr(threads, "_wake", woken.append)
-        threads.in_parts(8, threads.WAKING_SIZE - 1)
+        patch.setattr(pool._pool, "wake", woken.append)
+        pool.in_parts(8, pool.WAKING_SIZE - 1)
     assert not any(woken)
-    wait_until(lambda: threads.in_parts(8, SIZE) and tasks.board[tasks.LOOKING] >= 1)
+    wait_until(lambda: pool.in_parts(8, SIZE) and tasks.slot[tasks.SPINNING] >= 1)
 
 
-def test_a_helping_thread_that_looks_out_is_called_away_to_do_other_work(tireless):
+def test_a_worker_that_spins_is_woken_to_do_other_work(tireless):
     both = threading.Barrier(2, timeout=30)
-    threads.run_parallel(lambda part: both.wait(), range(2))  # passes when two threads are there at once
+    pool.run_parallel(lambda part: both.wait(), range(2))  # passes when two threads are there at once
 
 
 def test_a_lower_number_of_threads_holds_at_once():
     threads.set_num_threads(3)
-    wait_until(lambda: threads.in_parts(8, SIZE) and tasks.board[tasks.LOOKING] >= 2)
+    wait_until(lambda: pool.in_parts(8, SIZE) and tasks.slot[tasks.SPINNING] >= 2)
     threads.set_num_threads(1)
-    tasks.board[tasks.FROM_BACK] = 0
+    tasks.slot[tasks.FROM_BACK] = 0
     for _ in range(100):
-        count(threads.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 1000)
-    assert tasks.board[tasks.FROM_BACK] == 0
+        count(pool.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 1000)
+    assert tasks.slot[tasks.FROM_BACK] == 0
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -127,9 +127,9 @@ def test_an_error_in_any_part_is_raised(number):
     threads.set_num_threads(number)
     for _ in range(50):
         with pytest.raises(ValueError, match="unit 5 went wrong"):
-            fail(threads.in_parts(8, SIZE), np.zeros((8, 3), np.int64))
+            fail(pool.in_parts(8, SIZE), np.zeros((8, 3), np.int64))
     counts = np.zeros((8, 3), np.int64)
-    count(threads.in_parts(8, SIZE), counts, 0)  # and it still works afterwards
+    count(pool.in_parts(8, SIZE), counts, 0)  # and it still works afterwards
     assert np.all(counts[:, 0] == 1)
 
 
@@ -140,7 +140,7 @@ def test_several_threads_may_share_out_work_at_once():
     def work():
         for _ in range(300):
             counts = np.zeros((40, 3), np.int64)
-            count(threads.in_parts(40, SIZE), counts, 50)
+            count(pool.in_parts(40, SIZE), counts, 50)
             if np.any(counts[:, 0] != 1):
                 wrong.append(counts)
 
@@ -156,7 +156,7 @@ def test_work_inside_a_part_of_run_parallel():
     threads.set_num_threads(2)
     counts = np.zeros((6, 40, 3), np.int64)
     for _ in range(50):
-        threads.run_parallel(lambda part: count(threads.in_parts(40, SIZE), counts[part], 10), range(6))
+        pool.run_parallel(lambda part: count(pool.in_parts(40, SIZE), counts[part], 10), range(6))
     assert np.all(counts[..., 0] == 50)
 
 
@@ -164,20 +164,20 @@ def test_work_inside_a_part_of_run_parallel():
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_shares_its_work_among_threads_of_its_own():
     threads.set_num_threads(2)
-    count(threads.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 10)
-    tasks.board[[tasks.BUSY, tasks.INSIDE]] = 1  # as if another thread were in the midst of it
+    count(pool.in_parts(8, SIZE), np.zeros((8, 3), np.int64), 10)
+    tasks.slot[[tasks.BUSY, tasks.INSIDE]] = 1  # as if another thread were in the midst of it
     child = os.fork()
     if child == 0:  # no test any more: whatever happens, nothing of pytest's may run here
         try:
             counts = np.zeros((8, 3), np.int64)
             helped = 0
             while not helped:
-                count(threads.in_parts(8, SIZE), counts, 20_000)
-                helped = tasks.board[tasks.FROM_BACK]
+                count(pool.in_parts(8, SIZE), counts, 20_000)
+                helped = tasks.slot[tasks.FROM_BACK]
             os._exit(0 if np.ptp(counts[:, 0]) == 0 else 2)
         finally:
             os._exit(1)
-    tasks.board[[tasks.BUSY, tasks.INSIDE]] = 0
+    tasks.slot[[tasks.BUSY, tasks.INSIDE]] = 0
     end = time.perf_counter() + 30
     while (done := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.perf_counter() < end:
         time.sleep(0.01)
@@ -185,23 +185,23 @@ def test_a_forked_process_shares_its_work_among_threads_of_its_own():
     assert os.waitstatus_to_exitcode(done[1]) == 0
 
 
-def test_nobody_looks_out_when_the_process_ends():
-    """Else a thread would read the board when its memory is somebody else's already."""
+def test_no_worker_spins_when_the_process_ends():
+    """Else a thread would read the job slot when its memory is somebody else's already."""
     program = """if True:
         import atexit
-        from nn.backend.runtime import tasks, threads
+        from nn.backend.runtime import pool, tasks, threads
 
         def check():
-            assert looked and tasks.board[tasks.LOOKING] == 0
+            assert spun and tasks.slot[tasks.SPINNING] == 0
             print("nobody")
 
         atexit.register(check)  # called last: later ones come first
         threads.set_num_threads(3)
-        threads.PATIENCE = 1 << 40
-        looked = False
-        while not looked:
-            threads.in_parts(8, 1 << 20)
-            looked = tasks.board[tasks.LOOKING] == 2
+        pool._pool.spins = 1 << 40
+        spun = False
+        while not spun:
+            pool.in_parts(8, 1 << 20)
+            spun = tasks.slot[tasks.SPINNING] == 2
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout == "nobody\n" and done.stderr == ""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from layers import AvgPool2d, Conv2d, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid, Subsampling2d
-from nn.backend.runtime import threads
+from nn.backend.runtime import pool, threads
 from tests.checks import distinct, interrupt_while_waiting, one_sentence, randomise
 
 
@@ -32,7 +32,7 @@ def test_every_part_is_done_exactly_once(parts, number):
         with lock:
             done.append(part)
 
-    threads.run_parallel(work, range(parts))
+    pool.run_parallel(work, range(parts))
     assert sorted(done) == list(range(parts))
 
 
@@ -46,13 +46,13 @@ def test_an_error_in_any_part_is_raised(number):
 
     for _ in range(5):
         with pytest.raises(ValueError, match="part 11"):
-            threads.run_parallel(work, range(20))
+            pool.run_parallel(work, range(20))
     done = []
-    threads.run_parallel(done.append, range(4))  # and it still works afterwards
+    pool.run_parallel(done.append, range(4))  # and it still works afterwards
     assert sorted(done) == [0, 1, 2, 3]
 
 
-def test_an_error_in_a_helping_thread_comes_out_of_the_calling_one():
+def test_an_error_in_a_worker_comes_out_of_the_calling_one():
     threads.set_num_threads(2)
     failed = threading.Event()
 
@@ -65,11 +65,11 @@ def test_an_error_in_a_helping_thread_comes_out_of_the_calling_one():
             raise ValueError("wrong in another thread")
 
     with pytest.raises(ValueError, match="wrong in another thread"):
-        threads.run_parallel(work, range(50))
+        pool.run_parallel(work, range(50))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot send a signal to a thread")
-def test_an_interrupt_while_waiting_for_the_helpers_comes_out_when_they_are_done():
+def test_an_interrupt_while_waiting_for_the_workers_comes_out_when_they_are_done():
     threads.set_num_threads(2)
     finished = threading.Event()
     interrupt_while_waiting(finished)
@@ -78,15 +78,15 @@ def test_an_interrupt_while_waiting_for_the_helpers_comes_out_when_they_are_done
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no fork, or it is not safe beside threads")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_process_gets_helping_threads_of_its_own():
+def test_a_forked_process_gets_workers_of_its_own():
     threads.set_num_threads(2)
-    threads.run_parallel(lambda part: time.sleep(0.001), range(8))  # the parent has a helper, which the child has not
+    pool.run_parallel(lambda part: time.sleep(0.001), range(8))  # the parent has a worker, which the child has not
     child = os.fork()
     if child == 0:  # no test any more: whatever happens, nothing of pytest's may run here
         try:
             signal.alarm(60)
             both = threading.Barrier(2, timeout=30)
-            threads.run_parallel(lambda part: both.wait(), range(2))  # passes when two threads are there at once
+            pool.run_parallel(lambda part: both.wait(), range(2))  # passes when two threads are there at once
             os._exit(0)
         finally:
             os._exit(1)
@@ -107,7 +107,7 @@ def test_nothing_is_written_any_more_when_an_interrupt_comes_out():
         finished.set()
 
     with pytest.raises(KeyboardInterrupt):
-        threads.run_parallel(work, range(2))
+        pool.run_parallel(work, range(2))
     assert finished.is_set()
 
 
@@ -124,7 +124,7 @@ def test_no_part_is_begun_after_an_interrupt_of_the_calling_thread():
         time.sleep(0.02)
 
     with pytest.raises(KeyboardInterrupt):
-        threads.run_parallel(work, range(50))
+        pool.run_parallel(work, range(50))
     assert len(begun) == 1
 
 
@@ -139,13 +139,13 @@ def test_no_part_is_begun_after_an_error():
             raise ValueError("wrong")
 
         with pytest.raises(ValueError, match="wrong"):
-            threads.run_parallel(work, range(50))
+            pool.run_parallel(work, range(50))
         assert len(begun) <= number
 
 
 @pytest.mark.parametrize("count, parts", [(10, 3), (3, 10), (1, 1), (7, 7), (100, 8)])
 def test_split_covers_everything_in_order(count, parts):
-    pieces = threads.split(count, parts)
+    pieces = pool.split(count, parts)
     numbers = [number for piece in pieces for number in range(count)[piece]]
     assert numbers == list(range(count))
     assert len(pieces) <= parts and all(piece.stop > piece.start for piece in pieces)
@@ -225,9 +225,9 @@ def test_who_binds_a_thread_to_a_core_during_a_pass_is_obeyed():
         time.sleep(0.001)
 
     try:
-        threads.run_parallel(work, range(10))
+        pool.run_parallel(work, range(10))
         assert os.sched_getaffinity(0) == {min(everything)}
-        threads.run_parallel(work, range(3))
+        pool.run_parallel(work, range(3))
         assert os.sched_getaffinity(0) == {min(everything)}
     finally:
         os.sched_setaffinity(0, everything)
