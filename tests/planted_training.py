@@ -7,7 +7,7 @@ SETTINGS = ("examples/test_training_settings.py",)
 
 RECIPES, COMPARE = "models/recipes.py", "examples/compare/program.py"
 ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train/program.py"
-TWO_GPUS = "examples/two_gpus.py"
+HALVES, HALVES_TRAINED = "examples/two_gpus/halves.py", "examples/two_gpus/training.py"
 ALEXNET, CIFAR, LENET = "models/alexnet.py", "models/cifar.py", "models/lenet.py"
 
 MISTAKES: list[Mistake] = [
@@ -94,8 +94,8 @@ MISTAKES: list[Mistake] = [
     Mistake(TRAIN, "(0.5, 0.75, 0.9)", "(0.5, 0.75)", SETTINGS),
     Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/train/test_train.py",)),
     # Two graphics cards
-    Mistake(TWO_GPUS, "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4", "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-3", SETTINGS),
-    Mistake(TWO_GPUS, "(images - images.mean()) /", "images /", SETTINGS),
+    Mistake(HALVES, "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4", "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-3", SETTINGS),
+    Mistake(HALVES_TRAINED, "(images - images.mean()) /", "images /", SETTINGS),
     # Models
     Mistake(CIFAR, 'std = 0.0001 if name == "conv1"', 'std = 0.001 if name == "conv1"', ("models/test_cifar.py",)),
     Mistake(CIFAR, "alpha=5e-5 / 9", "alpha=5e-5", ("models/test_cifar.py",)),

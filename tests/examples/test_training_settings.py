@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from examples import ablations, figure1, two_gpus
+from examples import ablations, figure1
 from examples.compare import program as compare
 from examples.train import program as train
+from examples.two_gpus import halves, training
 from layers import Flatten, Linear
 from nn import SGD, Network
 from nn.data import Dataset, batches
@@ -360,16 +361,17 @@ def test_two_gpus_descend_as_in_the_paper(few_digits, monkeypatch):
             super().__init__(*arguments, **settings)
             made.append((self.lr, self.momentum, self.weight_decay, self.form))
 
-    monkeypatch.setattr(two_gpus, "SGD", Watched)
-    settings = two_gpus.Settings(str(few_digits), False, 0.0625, 0, 1, 6, 0.001, "float64", "cpu")
-    two_gpus.train_whole(settings)
+    for module in (halves, training):
+        monkeypatch.setattr(module, "SGD", Watched)
+    settings = halves.Settings(str(few_digits), False, 0.0625, 0, 1, 6, 0.001, "float64", "cpu")
+    training.train_whole(settings)
     assert made == [(0.001, 0.9, 0.0005, "paper")]
-    two_gpus.Half(two_gpus.make_whole(settings, two_gpus.pictures(settings)), 1, settings)
-    assert set(made) == {(0.001, 0.9, 0.0005, "paper")} and len(made) == 1 + len(two_gpus.STAGES)
+    halves.Half(training.make_whole(settings, training.pictures(settings)), 1, settings)
+    assert set(made) == {(0.001, 0.9, 0.0005, "paper")} and len(made) == 1 + len(halves.STAGES)
 
 
 def test_two_gpus_see_pictures_of_mean_0_and_deviation_1(few_digits):
-    settings = two_gpus.Settings(str(few_digits), False, 0.0625, 0, 2, 6, 0.001, "float64", "cpu")
-    images = two_gpus.pictures(settings).images
+    settings = halves.Settings(str(few_digits), False, 0.0625, 0, 2, 6, 0.001, "float64", "cpu")
+    images = training.pictures(settings).images
     assert len(images) == 12 and images.dtype == np.float64
     assert (images.mean(), images.std()) == pytest.approx((0, 1), abs=1e-5)

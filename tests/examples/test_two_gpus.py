@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from examples import two_gpus
+from examples.two_gpus import halves, program, training
 from layers import LocalResponseNorm
 from nn import check_gradients
 from tests.checks import one_sentence
@@ -24,12 +24,13 @@ def shared_card(card, monkeypatch):
             get_current_stream=lambda: stream, Device=lambda number: nullcontext(), runtime=runtime
         )
         card.array = card.asarray
-        monkeypatch.setattr(two_gpus, "load_cupy", lambda: card)
+        for module in (program, training):
+            monkeypatch.setattr(module, "load_cupy", lambda: card)
     return card
 
 
 def run(capsys, *options, status=0):
-    assert two_gpus.main([*SMALL, *map(str, options)]) == status
+    assert program.main([*SMALL, *map(str, options)]) == status
     return capsys.readouterr()
 
 
@@ -49,7 +50,7 @@ def test_two_processes_in_double_precision(capsys, few_digits):
 @pytest.mark.slow
 def test_two_processes_in_single_precision(capsys):
     """As it is run without other arguments: roundings must not grow in 20 steps."""
-    assert two_gpus.main(["--float32", "--where", "processes"]) == 0
+    assert program.main(["--float32", "--where", "processes"]) == 0
     out = capsys.readouterr().out
     assert "in two processes, float32" in out and "the same within 0.0001" in out
     assert max(differences(out)) < 1e-4
@@ -57,14 +58,14 @@ def test_two_processes_in_single_precision(capsys):
 
 def test_two_threads_on_one_card(shared_card, capsys, few_digits):
     out = run(capsys, "--where", "card", "--data", few_digits, "--steps", 4).out
-    assert "on one graphics card" in out and max(differences(out)) < 1e-10
+    assert "on one GPU" in out and max(differences(out)) < 1e-10
 
 
 @pytest.mark.parametrize("card", [pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
 def test_two_threads_on_one_card_in_single_precision(card, capsys):
-    assert two_gpus.main(["--float32", "--where", "card"]) == 0
+    assert program.main(["--float32", "--where", "card"]) == 0
     out = capsys.readouterr().out
-    assert "on one graphics card, float32" in out and max(differences(out)) < 1e-4
+    assert "on one GPU, float32" in out and max(differences(out)) < 1e-4
 
 
 @pytest.mark.parametrize("card", ["plain"], indirect=True)
@@ -72,7 +73,7 @@ def test_two_threads_on_two_cards(shared_card, capsys, few_digits):
     if isinstance(shared_card, SimpleNamespace):
         shared_card.cuda.runtime.getDeviceCount = lambda: 2
     out = run(capsys, "--data", few_digits, "--steps", 3).out
-    assert "on two graphics cards" in out and max(differences(out)) < 1e-10
+    assert "on two GPUs" in out and max(differences(out)) < 1e-10
 
 
 @pytest.mark.parametrize("card", ["plain"], indirect=True)
@@ -82,26 +83,26 @@ def test_a_half_that_fails_takes_the_other_along(shared_card, capsys, few_digits
             raise RuntimeError("out of memory")
         return exchange(images)
 
-    monkeypatch.setattr(two_gpus.Half, "step", broken)
+    monkeypatch.setattr(halves.Half, "step", broken)
     err = run(capsys, "--data", few_digits, "--where", "card", status=1).err
     assert err.count("\n") == 1 and ("failed" in err or "out of memory" in err)
 
 
 def test_the_exchange_is_needed(few_digits):
     """A half that got nothing from the other would compute something else."""
-    settings = two_gpus.Settings(str(few_digits), False, 0.0625, 0, 1, 4, 0.01, "float64", "cpu")
-    train_set = two_gpus.pictures(settings)
-    half = two_gpus.Half(two_gpus.make_whole(settings, train_set), 0, settings)
-    images, labels = next(two_gpus.some_batches(settings, train_set))
+    settings = halves.Settings(str(few_digits), False, 0.0625, 0, 1, 4, 0.01, "float64", "cpu")
+    train_set = training.pictures(settings)
+    half = halves.Half(training.make_whole(settings, train_set), 0, settings)
+    images, labels = next(training.some_batches(settings, train_set))
     alone = half.step(images, labels, np.zeros_like)
-    assert abs(alone - two_gpus.train_whole(settings)[0][0]) > 1e-3
+    assert abs(alone - training.train_whole(settings)[0][0]) > 1e-3
 
 
 def test_what_is_exchanged_is_what_the_figure_crosses(few_digits):
-    settings = two_gpus.Settings(str(few_digits), False, 0.0625, 0, 1, 4, 0.01, "float64", "cpu")
-    train_set = two_gpus.pictures(settings)
-    half = two_gpus.Half(two_gpus.make_whole(settings, train_set), 0, settings)
-    images, labels = next(two_gpus.some_batches(settings, train_set))
+    settings = halves.Settings(str(few_digits), False, 0.0625, 0, 1, 4, 0.01, "float64", "cpu")
+    train_set = training.pictures(settings)
+    half = halves.Half(training.make_whole(settings, train_set), 0, settings)
+    images, labels = next(training.some_batches(settings, train_set))
     sent = []
     half.step(images, labels, lambda array: (sent.append(array.shape), np.zeros_like(array))[1])
     maps, wide, narrow = (4, 6, 6, 8), (4, 128), (4, 5)  # before conv3; before fc7 and fc8; the answers
@@ -110,7 +111,7 @@ def test_what_is_exchanged_is_what_the_figure_crosses(few_digits):
 
 def test_normalisation_within_halves():
     x = np.random.default_rng(0).normal(size=(2, 3, 4, 10))
-    whole, part = two_gpus.SplitNorm(5, alpha=0.5), LocalResponseNorm(5, alpha=0.5)
+    whole, part = halves.SplitNorm(5, alpha=0.5), LocalResponseNorm(5, alpha=0.5)
     expected = np.concatenate([part.forward(x[..., :5]), part.forward(x[..., 5:])], axis=-1)
     np.testing.assert_array_equal(whole.forward(x), expected)
     assert check_gradients(whole, x).max_error < 1e-6
@@ -118,13 +119,13 @@ def test_normalisation_within_halves():
 
 def test_bad_input(capsys, monkeypatch):
     monkeypatch.setattr(
-        two_gpus,
+        program,
         "load_cupy",
         lambda: SimpleNamespace(cuda=SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 1))),
     )
-    with one_sentence(ValueError, "one graphics card"):
-        two_gpus.choose("cards")
-    assert two_gpus.choose(None) == "card"
+    with one_sentence(ValueError, "one GPU"):
+        program.choose("cards")
+    assert program.choose(None) == "card"
     monkeypatch.undo()
     for options, word in (
         (["--data", "nowhere"], "nowhere"),
@@ -132,7 +133,7 @@ def test_bad_input(capsys, monkeypatch):
         (["--where", "x"], "--where"),
     ):
         with pytest.raises(SystemExit) as ended:
-            two_gpus.main(options)
+            program.main(options)
         out, err = capsys.readouterr()
         assert ended.value.code == 2 and out == "" and err.count("\n") == 1 and word in err
 
@@ -141,7 +142,7 @@ def test_without_a_card_there_are_processes(monkeypatch):
     def missing():
         raise ImportError("the device cuda needs CuPy")
 
-    monkeypatch.setattr(two_gpus, "load_cupy", missing)
-    assert two_gpus.choose(None) == "processes"
+    monkeypatch.setattr(program, "load_cupy", missing)
+    assert program.choose(None) == "processes"
     with pytest.raises(ImportError):
-        two_gpus.choose("card")
+        program.choose("card")
