@@ -186,7 +186,8 @@ def _scale_and_shift(draw, dtype, rng):
 
 def _convolve(draw, dtype, rng):
     shape, kernel, stride, padding, output = draw(windows(wide_padding=True))
-    groups, outputs = draw(st.sampled_from([1, 1, 2, 3])), draw(st.integers(1, 5))
+    groups, outputs = draw(st.sampled_from([1, 1, 2, 3, 19])), draw(st.integers(1, 5))
+    shape = (*shape[:3], 1) if groups == 19 else shape  # depthwise, with more channels than lanes
     x = whole_numbers(rng, (*shape[:3], shape[3] * groups), dtype)
     weight, bias = (
         whole_numbers(rng, size, dtype) for size in ((*kernel, shape[3], outputs * groups), outputs * groups)

@@ -48,7 +48,7 @@ def parts_for(units, products):
 
 
 @part_of_a_loop
-def _copy_rows(source, start, count, length, target, at, step):
+def copy_rows(source, start, count, length, target, at, step):
     """Copy `count` rows of `length` numbers, which lie close together, to places `step` apart."""
     for row in range(count):
         copy(source, start + row * length, target, at + row * step, length)
@@ -72,7 +72,7 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
     broad = vectors * lanes
     run = kw * channels
     kernels = zeros(kh * run * broad, x)  # the weights, in rows of whole vectors
-    _copy_rows(flat(weight), ZERO, kh * run, outputs, kernels, ZERO, broad)
+    copy_rows(flat(weight), ZERO, kh * run, outputs, kernels, ZERO, broad)
     span = (width + 2 * padding[1]) * channels
     step = stride[1] * channels
     # The image in its padding, and room for positions beyond the last, where fewer are left than are taken together.
@@ -85,7 +85,7 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y, together):
         first = max(0, top * stride[0] - padding[0])  # the rows of the image that these output rows see
         count = min(height, (bottom - 1) * stride[0] - padding[0] + kh) - first
         start, corner = (n * height + first) * width * channels, (padding[0] + first) * span + padding[1] * channels
-        _copy_rows(pixels, start, count, width * channels, frame, corner, span)
+        copy_rows(pixels, start, count, width * channels, frame, corner, span)
         for oh in range(top, bottom):
             for ow in range(0, y.shape[2], len(together)):
                 a_at = oh * stride[0] * span + ow * step
@@ -142,8 +142,8 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, together):
     for number in range(part[0], part[1]):
         for n in range(images * number // partial_sums, images * (number + 1) // partial_sums):
             start, corner = n * height * width * channels, padding[0] * span + padding[1] * channels
-            _copy_rows(pixels, start, height, width * channels, frame, corner, span)
-            _copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
+            copy_rows(pixels, start, height, width * channels, frame, corner, span)
+            copy_rows(dy_all, n * positions * outputs, positions, outputs, gradients, ZERO, broad)
             clear(bias_sums, 0, broad)  # of one image: sums of sums keep more digits than one long sum
             for p in range(positions):
                 add(gradients, p * broad, bias_sums, ZERO, broad)
@@ -195,7 +195,7 @@ def _input_gradient(part, dy, weight, stride, padding, dx, together):
     dy_all, results = flat(dy), flat(dx)
     for n in range(part[0], part[1]):
         clear(frame, 0, len(frame))
-        _copy_rows(dy_all, n * size, ONE, size, gradients, ZERO, ZERO)
+        copy_rows(dy_all, n * size, ONE, size, gradients, ZERO, ZERO)
         # Those taken together lie below each other: what they are added to does not overlap, and no sum waits.
         for oh in range(0, dy.shape[1], len(together)):
             for ow in range(dy.shape[2]):

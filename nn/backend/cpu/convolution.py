@@ -1,9 +1,10 @@
 """Which way a convolution takes on the processor. All ways compute what `layers.conv` says, up to rounding.
 
-    conv_direct    up to 8 input channels: each patch is read where it lies, in the image
-    conv_batched   the same of many images with few output channels, as LeNet's: sixteen images at a time
-    winograd       3x3 and 5x5 kernels, with enough channels and images: a quarter or a sixth of the multiplications
-    patches        everything else: matrix products of patches (im2col)
+    conv_direct     up to 8 input channels: each patch is read where it lies, in the image
+    conv_batched    the same of many images with few output channels, as LeNet's: sixteen images at a time
+    conv_depthwise  a group for each input channel: the lanes of a register are neighbouring channels
+    winograd        3x3 and 5x5 kernels, with enough channels and images: a quarter or a sixth of the multiplications
+    patches         everything else: matrix products of patches (im2col)
 
 Winograd's way can overflow where the sums themselves do not. It finds out as it reads the numbers, and then the patches
 are taken.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.backend import patches
-from nn.backend.cpu import conv_batched, conv_direct, winograd
+from nn.backend.cpu import conv_batched, conv_depthwise, conv_direct, winograd
 from nn.backend.cpu.im2col import col2im_fast, im2col_fast
 
 FEW_CHANNELS = 8
@@ -24,10 +25,10 @@ BATCH_BYTES = 4 << 20  # of transposed images, which should stay in the processo
 
 def convolve(x, weight, bias, stride, padding, groups, y):
     """As in `layers.conv`."""
-    if _is_direct(weight, groups):
+    way = _way(x, weight, groups)
+    if way is not None:
         if bias is None:
             bias = np.zeros_like(weight, shape=y.shape[3:])
-        way = conv_batched if _is_narrow(x, weight) else conv_direct
         way.convolve(x, _contiguous(weight), bias, stride, padding, y)
     elif not (
         winograd.is_faster(weight, stride, padding, groups, y.shape)
@@ -38,13 +39,14 @@ def convolve(x, weight, bias, stride, padding, groups, y):
 
 def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx):
     """As in `layers.conv`."""
-    if _is_direct(weight, groups):
+    way = _way(x, weight, groups)
+    if way is not None:
         if dbias is None:
             dbias = np.empty_like(weight, shape=dy.shape[3:])
-        way = conv_batched if _is_narrow(x, weight) else conv_direct
         way.weight_gradient(x, dy, stride, padding, dweight, dbias)
         if dx is not None:
-            way = conv_batched if stride == (1, 1) and _can_be_batched(dy) else conv_direct
+            if way is not conv_depthwise:
+                way = conv_batched if stride == (1, 1) and _can_be_batched(dy) else conv_direct
             way.input_gradient(dy, _contiguous(weight), stride, padding, dx)
     elif winograd.is_faster(weight, stride, padding, groups, dy.shape) and winograd.convolve_backward(
         dy, x, weight, padding[0], groups, dweight, dx
@@ -55,9 +57,13 @@ def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx
         patches.convolve_backward(im2col_fast, col2im_fast, dy, x, weight, stride, padding, groups, dweight, dbias, dx)
 
 
-def _is_direct(weight, groups) -> bool:
-    """Are there so few input channels that patches take longer than the products?"""
-    return groups == 1 and weight.shape[2] <= FEW_CHANNELS
+def _way(x, weight, groups):
+    """The module of a way without patches, where they would take longer than the products; else None."""
+    if groups > 1:
+        return conv_depthwise if weight.shape[2] == 1 else None
+    if weight.shape[2] > FEW_CHANNELS:
+        return None
+    return conv_batched if _is_narrow(x, weight) else conv_direct
 
 
 def _is_narrow(x, weight) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from layers.conv import convolve, convolve_backward
 from nn.backend.cpu import (
     conv_batched,
+    conv_depthwise,
     conv_direct,
     im2col,
     simd,
@@ -66,13 +67,14 @@ def test_col2im_is_the_transpose_of_im2col(sizes, dtype, seed):
 
 FAST = conv_direct.convolve, conv_direct.weight_gradient, conv_direct.input_gradient
 ABREAST = conv_batched.convolve, conv_batched.weight_gradient, conv_batched.input_gradient
+DEPTHWISE = conv_depthwise.convolve, conv_depthwise.weight_gradient, conv_depthwise.input_gradient
 
 
-def plainly_convolved(x, weight, bias, dy, stride, padding):
+def plainly_convolved(x, weight, bias, dy, stride, padding, groups=1):
     """y, dx, dweight and dbias by what is written in `layers.conv`."""
     y, dx, dweight, dbias = (np.full_like(like, 99) for like in (dy, x, weight, bias))
-    convolve.plain(x, weight, bias, stride, padding, 1, y)
-    convolve_backward.plain(dy, x, weight, stride, padding, 1, dweight, dbias, dx)
+    convolve.plain(x, weight, bias, stride, padding, groups, y)
+    convolve_backward.plain(dy, x, weight, stride, padding, groups, dweight, dbias, dx)
     return y, dx, dweight, dbias
 
 
@@ -125,6 +127,21 @@ def test_convolution_of_pictures_abreast(sizes, images, outputs, dtype, seed):
     y, dx, *gradients = plainly_convolved(*arguments)
     results = convolved(ABREAST[:count], *arguments)
     for plain, fast in zip((y, dx if count == 3 else np.full_like(x, 99), *gradients), results, strict=True):
+        assert np.array_equal(plain, fast)
+
+
+@quiet
+@given(convolutions(), st.integers(1, 40), st.integers(1, 3), st.sampled_from([1, 1 << 17]), dtypes, st.integers(0, 99))
+def test_depthwise_convolution(sizes, channels, each, slice_bytes, dtype, seed):
+    (N, H, W, _), kernel, stride, padding, _, OW = sizes
+    OH = (H + 2 * padding[0] - kernel[0]) // stride[0] + 1
+    rng, outputs = np.random.default_rng(seed), channels * each
+    shapes = (N, H, W, channels), (*kernel, 1, outputs), (outputs,), (N, OH, OW, outputs)
+    arguments = (*(whole_numbers(rng, shape, dtype) for shape in shapes), stride, padding)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv_depthwise, "SLICE_BYTES", slice_bytes)
+        results = [plainly_convolved(*arguments, channels), convolved(DEPTHWISE, *arguments)]
+    for plain, fast in zip(*results, strict=True):
         assert np.array_equal(plain, fast)
 
 
