@@ -1,13 +1,10 @@
 """Batch normalisation: each channel gets the mean and the spread that learning wants, whatever the layers before do."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 import numpy as np
 
 from nn.backend import accelerated
-from nn.layer import Layer, positive
+from nn.checks import Shape, number, positive
+from nn.layer import Layer
 
 
 class BatchNorm2d(Layer):
@@ -48,14 +45,8 @@ class BatchNorm2d(Layer):
     def __init__(self, channels: int, epsilon: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
         self.channels = positive(channels, "BatchNorm2d: channels")
-        for name, value, limit in (("epsilon", epsilon, np.inf), ("momentum", momentum, 1)):
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-                raise TypeError(f"BatchNorm2d: {name} is {value!r}, expected a number")
-            if not (0 <= value <= limit and np.isfinite(value)):
-                limits = "a finite number of at least 0" if name == "epsilon" else "a number from 0 to 1"
-                raise ValueError(f"BatchNorm2d: {name} is {value}, expected {limits}")
-        self.epsilon = float(epsilon)
-        self.momentum = float(momentum)
+        self.epsilon = number(epsilon, "BatchNorm2d: epsilon", lambda e: 0 <= e < np.inf, "a finite number, at least 0")
+        self.momentum = number(momentum, "BatchNorm2d: momentum", lambda m: 0 <= m <= 1, "a number from 0 to 1")
         self.frozen = False  # True: training, too, uses the running averages and leaves them as they are
         self._add_param("weight", np.ones(channels, np.float32))
         self._add_param("bias", np.zeros(channels, np.float32))
@@ -65,11 +56,11 @@ class BatchNorm2d(Layer):
     def without_noise(self) -> None:
         self.frozen = True
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
+    def output_shape(self, image_shape: Shape) -> tuple[int, ...]:
         self._check_image_shape(image_shape, 3, self.channels)
         return tuple(image_shape)
 
-    def multiply_adds(self, image_shape: Sequence[int]) -> int:
+    def multiply_adds(self, image_shape: Shape) -> int:
         """One for each value, with the scale weight / sqrt(variance + epsilon)."""
         return int(np.prod(self.output_shape(image_shape)))
 

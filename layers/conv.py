@@ -1,14 +1,14 @@
 """Convolution: the same small kernels, applied at every position of the image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 
 from nn.backend import accelerated
+from nn.checks import Pair, Seed, Shape, pair, positive
 from nn.initialisers import he_normal
-from nn.layer import Layer, pair, positive
+from nn.layer import Layer
+from nn.windows import count_windows, places, with_border, without_border
 
 
 class Conv2d(Layer):
@@ -45,12 +45,12 @@ class Conv2d(Layer):
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
         groups: int = 1,
         connections: Sequence[Sequence[int]] | None = None,
-        rng: int | np.random.Generator | None = None,
+        rng: Seed = None,
         bias: bool = True,
     ) -> None:
         super().__init__()
@@ -61,10 +61,7 @@ class Conv2d(Layer):
         self.padding = pair(padding, "Conv2d: padding", 0)
         self.groups = positive(groups, "Conv2d: groups")
         if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"Conv2d: groups={groups} does not divide both in_channels={in_channels} and "
-                f"out_channels={out_channels}"
-            )
+            raise ValueError(f"Conv2d: groups={groups} does not divide {in_channels=} and {out_channels=}")
         shape = (*self.kernel_size, in_channels // groups, out_channels)
         self.connected = None if connections is None else self._connected(connections)
         inputs = shape[2] if self.connected is None else np.maximum(1, self.connected.sum(axis=0))
@@ -103,22 +100,11 @@ class Conv2d(Layer):
         absent = 0 if self.connected is None else np.count_nonzero(~self.connected)
         return super().num_parameters - int(absent) * self.kernel_size[0] * self.kernel_size[1]
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, int, int]:
+    def output_shape(self, image_shape: Shape) -> tuple[int, int, int]:
         self._check_image_shape(image_shape, 3, self.in_channels)
-        height, width = (
-            (length + 2 * padding - kernel) // stride + 1
-            for length, padding, kernel, stride in zip(
-                image_shape, self.padding, self.kernel_size, self.stride, strict=False
-            )
-        )
-        if height < 1 or width < 1:
-            raise ValueError(
-                f"{self.label} cannot fit its {self.kernel_size[0]}x{self.kernel_size[1]} kernel into images of "
-                f"{image_shape[0]}x{image_shape[1]} with padding {self.padding}: the output would be empty"
-            )
-        return height, width, self.out_channels
+        return *count_windows(self, image_shape, self.kernel_size, self.stride, self.padding), self.out_channels
 
-    def multiply_adds(self, image_shape: Sequence[int]) -> int:
+    def multiply_adds(self, image_shape: Shape) -> int:
         height, width, _ = self.output_shape(image_shape)
         biases = self.out_channels if "bias" in self.params else 0
         return height * width * (self.num_parameters - biases)
@@ -146,11 +132,10 @@ class Conv2d(Layer):
 def convolve(x, weight, bias, stride, padding, groups, y):
     """y = b + for each place (i, j) in the kernel: the pixels under it times its weights. bias None: no b."""
     y[...] = 0 if bias is None else bias
-    x = padded(x, padding)
-    for inputs, outputs in channel_groups(weight.shape, groups):
-        for i, j in np.ndindex(*weight.shape[:2]):
-            pixels = under_the_kernel(x, i, j, stride, y.shape)[..., inputs]
-            y[..., outputs] += pixels @ weight[i, j, :, outputs]
+    kernel = weight.shape[:2]
+    for (i, j), pixels in places(kernel, stride, y.shape, with_border(x, kernel, stride, padding, y.shape)):
+        for inputs, outputs in channel_groups(weight.shape, groups):
+            y[..., outputs] += pixels[..., inputs] @ weight[i, j, :, outputs]
 
 
 @accelerated
@@ -159,35 +144,21 @@ def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx
 
     dbias, dx: None where they are not wanted.
     """
-    (_, H, W, _), (PH, PW) = x.shape, padding
-    x = padded(x, padding)
-    dx_padded = np.zeros_like(x)
-    for inputs, outputs in channel_groups(weight.shape, groups):
-        for i, j in np.ndindex(*weight.shape[:2]):
-            pixels = under_the_kernel(x, i, j, stride, dy.shape)[..., inputs]
-            dweight[i, j, :, outputs] = np.tensordot(pixels, dy[..., outputs], axes=((0, 1, 2), (0, 1, 2)))
+    kernel, over_images = weight.shape[:2], ((0, 1, 2), (0, 1, 2))
+    bordered = with_border(x, kernel, stride, padding, dy.shape)
+    dx_bordered = np.zeros_like(bordered)
+    for (i, j), pixels, dpixels in places(kernel, stride, dy.shape, bordered, dx_bordered):
+        for inputs, outputs in channel_groups(weight.shape, groups):
+            dweight[i, j, :, outputs] = np.tensordot(pixels[..., inputs], dy[..., outputs], axes=over_images)
             if dx is not None:
-                dpixels = under_the_kernel(dx_padded, i, j, stride, dy.shape)[..., inputs]
-                dpixels += dy[..., outputs] @ weight[i, j, :, outputs].T
+                dpixels[..., inputs] += dy[..., outputs] @ weight[i, j, :, outputs].T
     if dbias is not None:
         dbias[...] = dy.sum(axis=(0, 1, 2))
     if dx is not None:
-        dx[...] = dx_padded[:, PH : PH + H, PW : PW + W]
+        dx[...] = without_border(dx_bordered, padding, x.shape)
 
 
-def padded(x: np.ndarray, padding: tuple[int, int]) -> np.ndarray:
-    """x (N, H, W, C) with zeros around each image: (N, H + 2 PH, W + 2 PW, C)."""
-    PH, PW = padding
-    return np.pad(x, ((0, 0), (PH, PH), (PW, PW), (0, 0)))
-
-
-def under_the_kernel(x: np.ndarray, i: int, j: int, stride: tuple[int, int], y_shape: Sequence[int]) -> np.ndarray:
-    """The pixel that lies under place (i, j) of the kernel, for each output position: (N, OH, OW, C), a view of x."""
-    (SH, SW), (OH, OW) = stride, y_shape[1:3]
-    return x[:, i : i + (OH - 1) * SH + 1 : SH, j : j + (OW - 1) * SW + 1 : SW]
-
-
-def channel_groups(weight_shape: Sequence[int], groups: int) -> list[tuple[slice, slice]]:
+def channel_groups(weight_shape: Shape, groups: int) -> list[tuple[slice, slice]]:
     """For each group: its input channels and its output channels."""
     inputs, outputs = weight_shape[2], weight_shape[3] // groups
     return [(slice(g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs)) for g in range(groups)]

@@ -1,9 +1,8 @@
-"""Dropout: in training, each unit is silenced with probability p, so that none can rely on another."""
-
-from __future__ import annotations
+"""Dropout: in training, each unit is set to 0 with probability p, so that none can rely on another."""
 
 import numpy as np
 
+from nn.checks import Seed, number
 from nn.layer import Layer
 
 
@@ -26,13 +25,9 @@ class Dropout(Layer):
 
     elementwise = True
 
-    def __init__(self, p: float = 0.5, rng: int | np.random.Generator | None = None) -> None:
+    def __init__(self, p: float = 0.5, rng: Seed = None) -> None:
         super().__init__()
-        if isinstance(p, bool) or not isinstance(p, int | float | np.floating | np.integer):
-            raise TypeError(f"Dropout: p is {p!r}, expected a number")
-        if not 0 <= p < 1:
-            raise ValueError(f"Dropout: p is {p}, expected a probability of at least 0 and below 1")
-        self.p = float(p)
+        self.p = number(p, "Dropout: p", lambda p: 0 <= p < 1, "a probability of at least 0 and below 1")
         self.rng = np.random.default_rng(rng)
         self.mask: np.ndarray | None = None
 
@@ -40,28 +35,27 @@ class Dropout(Layer):
         self.p = 0.0
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
-        x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
+        x = self._check_input(x)
+        if not training and out is None:
+            return x.view()
+        y = self._output(out, x.shape, x)
         if not training:
-            if out is None:
-                return x.view()
-            y = self._output(out, x.shape, x)
             if y is not x:
                 y[...] = x
             return y
-        y = self._output(out, x.shape, x)
         self.mask = self.draw(x.shape)
-        silent = np.asarray(~self.mask, like=x)
-        self._silence(silent, x, y)
-        self._saved = silent, x.dtype
+        dropped = np.asarray(~self.mask, like=x)
+        self._drop(dropped, x, y)
+        self._saved = dropped, x.dtype
         return y
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True, out: np.ndarray | None = None) -> np.ndarray | None:
-        silent, dtype = self._take_saved()
-        dy = self._check_gradient(dy, silent.shape, dtype)
+        dropped, dtype = self._take_saved()
+        dy = self._check_gradient(dy, dropped.shape, dtype)
         if not input_gradient:
             return None
         dx = self._output(out, dy.shape, dy)
-        self._silence(silent, dy, dx)
+        self._drop(dropped, dy, dx)
         return dx
 
     def __getstate__(self) -> dict:
@@ -72,7 +66,7 @@ class Dropout(Layer):
         """A mask of this shape: True with probability 1 - p."""
         return self.rng.random(shape, dtype=np.float32) >= self.p
 
-    def _silence(self, silent: np.ndarray, source: np.ndarray, target: np.ndarray) -> None:
-        """target = source / (1 - p), and 0 where `silent`."""
+    def _drop(self, dropped: np.ndarray, source: np.ndarray, target: np.ndarray) -> None:
+        """target = source / (1 - p), and 0 where `dropped`."""
         np.multiply(source, 1.0 / (1.0 - self.p), out=target)
-        np.copyto(target, 0, where=silent)  # and not times the mask: infinity times 0 would be NaN
+        np.copyto(target, 0, where=dropped)  # and not times the mask: infinity times 0 would be NaN

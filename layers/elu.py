@@ -1,13 +1,12 @@
 """The exponential linear unit: ReLU with a soft knee, whose outputs can be negative."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 
 from layers.activations import Activation
 from nn.backend import accelerated
+from nn.checks import number
 
 
 @accelerated
@@ -34,11 +33,7 @@ class ELU(Activation):
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
-        if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.floating | np.integer):
-            raise TypeError(f"ELU: alpha is {alpha!r}, expected a number")
-        if not 0 < alpha < math.inf:
-            raise ValueError(f"ELU: alpha is {alpha}, expected a positive number")
-        self.alpha = float(alpha)
+        self.alpha = number(alpha, "ELU: alpha", lambda alpha: 0 < alpha < math.inf, "a positive number")
         self.bounds = (-self.alpha, math.inf)
 
     def function(self, x, y):

@@ -1,12 +1,10 @@
-"""Flatten: the pictures of a batch become its vectors."""
-
-from __future__ import annotations
+"""Flatten: the images of a batch become its vectors."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
+from nn.checks import Shape
 from nn.layer import Layer
 
 
@@ -18,13 +16,13 @@ class Flatten(Layer):
 
     returns_view = True
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int]:
+    def output_shape(self, image_shape: Shape) -> tuple[int]:
         if len(tuple(image_shape)) == 0 or min(image_shape) < 1:
             raise ValueError(f"{self.label} expected one image's shape such as (H, W, C), got {tuple(image_shape)}")
         return (math.prod(image_shape),)
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
-        x = self._check_input(x, ("N", *("any length",) * (len(getattr(x, "shape", ())) - 1)))
+        x = self._check_input(x)
         if training:
             self._saved = x.shape, x.dtype
         return self._reshape(x, (len(x), math.prod(x.shape[1:])), out)
@@ -34,7 +32,7 @@ class Flatten(Layer):
         dy = self._check_gradient(dy, (shape[0], math.prod(shape[1:])), dtype)
         return self._reshape(dy, shape, out) if input_gradient else None
 
-    def _reshape(self, array: np.ndarray, shape: Sequence[int], out: np.ndarray | None) -> np.ndarray:
+    def _reshape(self, array: np.ndarray, shape: Shape, out: np.ndarray | None) -> np.ndarray:
         view = array.reshape(shape)
         if out is None:
             return view

@@ -1,14 +1,11 @@
 """The fully connected layer: every output sees every input."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 import numpy as np
 
 from nn.backend import accelerated
+from nn.checks import Seed, Shape, positive
 from nn.initialisers import he_normal
-from nn.layer import Layer, positive
+from nn.layer import Layer
 
 
 class Linear(Layer):
@@ -30,13 +27,7 @@ class Linear(Layer):
     errors", equations 1 and 6.
     """
 
-    def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        rng: int | np.random.Generator | None = None,
-        bias: bool = True,
-    ) -> None:
+    def __init__(self, in_features: int, out_features: int, rng: Seed = None, bias: bool = True) -> None:
         super().__init__()
         self.in_features = positive(in_features, "Linear: in_features")
         self.out_features = positive(out_features, "Linear: out_features")
@@ -45,13 +36,12 @@ class Linear(Layer):
         if bias:
             self._add_param("bias", np.zeros(out_features, np.float32))
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int]:
+    def output_shape(self, image_shape: Shape) -> tuple[int]:
         self._check_image_shape(image_shape, 1, self.in_features)
         return (self.out_features,)
 
-    def multiply_adds(self, image_shape: Sequence[int]) -> int:
-        self._check_image_shape(image_shape, 1, self.in_features)
-        return self.in_features * self.out_features
+    def multiply_adds(self, image_shape: Shape) -> int:
+        return self.in_features * self.output_shape(image_shape)[0]
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", self.in_features))

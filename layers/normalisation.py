@@ -1,13 +1,10 @@
 """Local response normalisation: neighbours compete, and the strongest is damped least."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 import numpy as np
 
 from nn.backend import accelerated
-from nn.layer import Layer, positive
+from nn.checks import Shape, number, positive
+from nn.layer import Layer
 
 
 @accelerated
@@ -74,18 +71,14 @@ class LocalResponseNorm(Layer):
         self.size = positive(size, "LocalResponseNorm: size")
         if size % 2 == 0:
             raise ValueError(f"LocalResponseNorm: size is {size}, expected an odd number so that i is in the middle")
-        for name, value in (("alpha", alpha), ("beta", beta), ("k", k)):
-            if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
-                raise TypeError(f"LocalResponseNorm: {name} is {value!r}, expected a number")
-        if not (0 <= alpha < np.inf and 0 <= beta < np.inf and 0 < k < np.inf):
-            raise ValueError(
-                f"LocalResponseNorm: got alpha={alpha}, beta={beta}, k={k}, expected alpha >= 0, beta >= 0 and k > 0"
-            )
+        self.alpha = number(alpha, "LocalResponseNorm: alpha", lambda a: 0 <= a < np.inf, "a finite number, at least 0")
+        self.beta = number(beta, "LocalResponseNorm: beta", lambda b: 0 <= b < np.inf, "a finite number, at least 0")
+        self.k = number(k, "LocalResponseNorm: k", lambda k: 0 < k < np.inf, "a positive number")
         if region not in ("across", "within"):
             raise ValueError(f"LocalResponseNorm: region is {region!r}, expected 'across' or 'within'")
-        self.alpha, self.beta, self.k, self.region = float(alpha), float(beta), float(k), region
+        self.region = region
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, int, int]:
+    def output_shape(self, image_shape: Shape) -> tuple[int, int, int]:
         self._check_image_shape(image_shape, 3)
         return tuple(image_shape)
 

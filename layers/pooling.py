@@ -4,15 +4,14 @@ The functions first, then the layers. Arrays: x and dx (N, H, W, C); y, dy and w
 and padding are (height, width) pairs. A window may reach over the padding and, with ceil_mode, over the far edge too.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from nn.backend import accelerated
-from nn.layer import Layer, pair
+from nn.checks import Pair, Shape, pair
+from nn.layer import Layer
+from nn.windows import count_windows, places, with_border, without_border
 
 
 @accelerated
@@ -23,29 +22,29 @@ def max_pool(x, kernel, stride, padding, y, winners):
     is never hidden.
     """
     _, H, W, _ = x.shape
-    x = _bordered(x, kernel, stride, padding, y.shape)
-    image = _bordered(np.ones_like(x, bool, shape=(1, H, W, 1)), kernel, stride, padding, y.shape)
+    x = with_border(x, kernel, stride, padding, y.shape)
+    image = with_border(np.ones_like(x, bool, shape=(1, H, W, 1)), kernel, stride, padding, y.shape)
     winners[...] = -1  # y holds nothing yet: the first element inside the image leads, whatever it is
-    for place, inside, element in _places(kernel, stride, y.shape, image, x):
+    for (i, j), inside, element in places(kernel, stride, y.shape, image, x):
         better = inside & ((winners < 0) | (element > y) | (np.isnan(element) & ~np.isnan(y)))
         y[...] = np.where(better, element, y)
-        winners[...] = np.where(better, place, winners)
+        winners[...] = np.where(better, i * kernel[1] + j, winners)
 
 
 @accelerated
 def max_pool_backward(dy, winners, kernel, stride, padding, dx):
     """Write to each element of dx the sum of dy over the windows that it won."""
-    bordered = _bordered(np.zeros_like(dx), kernel, stride, padding, dy.shape)
-    for place, gradients in _places(kernel, stride, dy.shape, bordered):
-        gradients += np.where(winners == place, dy, 0)
-    dx[...] = _image(bordered, padding, dx.shape)
+    bordered = with_border(np.zeros_like(dx), kernel, stride, padding, dy.shape)
+    for (i, j), gradients in places(kernel, stride, dy.shape, bordered):
+        gradients += np.where(winners == i * kernel[1] + j, dy, 0)
+    dx[...] = without_border(bordered, padding, dx.shape)
 
 
 @accelerated
 def sum_pool(x, kernel, stride, padding, factor, y):
     """Write the sum of each window, times the factor, to y; padding counts as 0."""
     y[...] = 0
-    for _, element in _places(kernel, stride, y.shape, _bordered(x, kernel, stride, padding, y.shape)):
+    for _, element in places(kernel, stride, y.shape, with_border(x, kernel, stride, padding, y.shape)):
         y += element
     y *= factor
 
@@ -53,48 +52,17 @@ def sum_pool(x, kernel, stride, padding, factor, y):
 @accelerated
 def sum_pool_backward(dy, kernel, stride, padding, factor, dx):
     """Write to each element of dx the sum of dy, times the factor, over the windows that it is in."""
-    bordered = _bordered(np.zeros_like(dx), kernel, stride, padding, dy.shape)
-    for _, gradients in _places(kernel, stride, dy.shape, bordered):
+    bordered = with_border(np.zeros_like(dx), kernel, stride, padding, dy.shape)
+    for _, gradients in places(kernel, stride, dy.shape, bordered):
         gradients += dy * factor
-    dx[...] = _image(bordered, padding, dx.shape)
-
-
-def _bordered(x, kernel, stride, padding, y_shape):
-    """A copy of x with its padding around it, all 0, and as much more at the far edges as the windows reach beyond."""
-    reach = [(out - 1) * step + size for out, step, size in zip(y_shape[1:3], stride, kernel, strict=True)]
-    far = [max(0, end - near - size) for end, near, size in zip(reach, padding, x.shape[1:3], strict=True)]
-    return np.pad(x, ((0, 0), (padding[0], far[0]), (padding[1], far[1]), (0, 0)))
-
-
-def _image(bordered, padding, x_shape):
-    """What lies inside the border."""
-    return bordered[:, padding[0] : padding[0] + x_shape[1], padding[1] : padding[1] + x_shape[2]]
-
-
-def _places(kernel, stride, y_shape, *bordered):
-    """Yield, for each place (i, j) in a window, its number i * KW + j, then of each bordered array a view of the
-    elements there in all windows, (N, OH, OW, C). They are all different, so that one can add to all at once."""
-    _, OH, OW, _ = y_shape
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            rows = slice(i, i + (OH - 1) * stride[0] + 1, stride[0])
-            columns = slice(j, j + (OW - 1) * stride[1] + 1, stride[1])
-            yield i * kernel[1] + j, *(array[:, rows, columns] for array in bordered)
+    dx[...] = without_border(bordered, padding, dx.shape)
 
 
 class _Pool2d(Layer):
-    """What max-pooling and average-pooling share: their windows.
-
-    OH = floor((H + 2 PH - KH) / SH) + 1, and OW likewise. With ceil_mode the division rounds up, so that a last window
-    may run off the far edge, unless it would start beyond the picture and its near padding (PyTorch's rule).
-    """
+    """What max-pooling and average-pooling share: their windows (see `nn.windows.count_windows`)."""
 
     def __init__(
-        self,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] | None = None,
-        padding: int | tuple[int, int] = 0,
-        ceil_mode: bool = False,
+        self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, ceil_mode: bool = False
     ) -> None:
         super().__init__()
         kind = type(self).__name__
@@ -108,23 +76,9 @@ class _Pool2d(Layer):
                 "so that a window could lie in the padding alone"
             )
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, int, int]:
+    def output_shape(self, image_shape: Shape) -> tuple[int, int, int]:
         self._check_image_shape(image_shape, 3)
-        lengths = []
-        for length, kernel, stride, padding in zip(
-            image_shape, self.kernel_size, self.stride, self.padding, strict=False
-        ):
-            room = length + 2 * padding - kernel
-            count = (-(-room // stride) if self.ceil_mode else room // stride) + 1
-            if self.ceil_mode and (count - 1) * stride >= length + padding:
-                count -= 1
-            lengths.append(count)
-        if min(lengths) < 1:
-            raise ValueError(
-                f"{self.label} cannot fit its {self.kernel_size[0]}x{self.kernel_size[1]} window into images of "
-                f"{image_shape[0]}x{image_shape[1]} with padding {self.padding}: the output would be empty"
-            )
-        return lengths[0], lengths[1], image_shape[2]
+        return *count_windows(self, image_shape, *self._window, self.ceil_mode), image_shape[2]
 
     @property
     def _window(self) -> tuple:
@@ -132,7 +86,7 @@ class _Pool2d(Layer):
 
 
 class MaxPool2d(_Pool2d):
-    """y[n, oh, ow, c] = the largest x[n, oh*SH - PH + i, ow*SW - PW + j, c] with i < KH, j < KW, inside the picture.
+    """y[n, oh, ow, c] = the largest x[n, oh*SH - PH + i, ow*SW - PW + j, c] with i < KH, j < KW, inside the image.
 
         dx = dy at the element that won its window, 0 elsewhere; an element that won several windows gets their sum
 
@@ -171,7 +125,7 @@ class AvgPool2d(_Pool2d):
 
         dx = the sum, over the windows that hold an element, of dy / (number of elements)
 
-    Padding counts as elements of value 0, and the mean divides by the elements inside the padded picture: KH*KW, or
+    Padding counts as elements of value 0, and the mean divides by the elements inside the padded image: KH*KW, or
     fewer where ceil_mode lets a window run off the padded edge. As in PyTorch.
 
     Shapes: x (N, H, W, C), y (N, OH, OW, C). float32 or float64. No parameters.
@@ -204,8 +158,8 @@ class AvgPool2d(_Pool2d):
         sum_pool_backward(dy if shares is None else dy * shares, *self._window, share, dx)
         return dx
 
-    def _shares(self, x_shape: Sequence[int], y: np.ndarray) -> tuple[float, np.ndarray | None]:
-        """One over the number of elements of each window inside the padded picture: a factor for all windows and, where
+    def _shares(self, x_shape: Shape, y: np.ndarray) -> tuple[float, np.ndarray | None]:
+        """One over the number of elements of each window inside the padded image: a factor for all windows and, where
         some run off, factors (OH, OW, 1) besides."""
         lengths = [length + 2 * padding for length, padding in zip(x_shape[1:3], self.padding, strict=True)]
         sizes = list(zip(y.shape[1:3], self.stride, self.kernel_size, lengths, strict=True))

@@ -1,12 +1,11 @@
 """Euclidean radial basis functions: how far is the input from each of some fixed prototypes?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
 
 from nn.backend import accelerated
+from nn.checks import Shape
 from nn.layer import Layer
 
 
@@ -39,13 +38,12 @@ class EuclideanRBF(Layer):
     def prototypes(self) -> np.ndarray:
         return self.state["prototypes"]
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int]:
+    def output_shape(self, image_shape: Shape) -> tuple[int]:
         self._check_image_shape(image_shape, 1, self.features)
         return (self.classes,)
 
-    def multiply_adds(self, image_shape: Sequence[int]) -> int:
-        self._check_image_shape(image_shape, 1, self.features)
-        return self.classes * self.features
+    def multiply_adds(self, image_shape: Shape) -> int:
+        return self.features * self.output_shape(image_shape)[0]
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", self.features))

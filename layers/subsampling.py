@@ -1,14 +1,12 @@
 """LeNet-5's subsampling: a window's sum, scaled and shifted by two trainable numbers a map."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 import numpy as np
 
 from layers.pooling import sum_pool, sum_pool_backward
 from nn.backend import accelerated
-from nn.layer import Layer, pair, positive
+from nn.checks import Pair, Seed, Shape, pair, positive
+from nn.layer import Layer
+from nn.windows import count_windows
 
 
 @accelerated
@@ -37,12 +35,7 @@ class Subsampling2d(Layer):
     without forward(training=True). Source: LeCun et al. 1998, section II.B (layers S2 and S4).
     """
 
-    def __init__(
-        self,
-        channels: int,
-        kernel_size: int | tuple[int, int] = 2,
-        rng: int | np.random.Generator | None = None,
-    ) -> None:
+    def __init__(self, channels: int, kernel_size: Pair = 2, rng: Seed = None) -> None:
         super().__init__()
         self.channels = positive(channels, "Subsampling2d: channels")
         self.kernel_size = pair(kernel_size, "Subsampling2d: kernel_size", 1)
@@ -51,17 +44,11 @@ class Subsampling2d(Layer):
         self._add_param("weight", weight)
         self._add_param("bias", np.zeros(channels, np.float32))
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, int, int]:
+    def output_shape(self, image_shape: Shape) -> tuple[int, int, int]:
         self._check_image_shape(image_shape, 3, self.channels)
-        height, width = image_shape[0] // self.kernel_size[0], image_shape[1] // self.kernel_size[1]
-        if height < 1 or width < 1:
-            raise ValueError(
-                f"{self.label} cannot fit its {self.kernel_size[0]}x{self.kernel_size[1]} window into images of "
-                f"{image_shape[0]}x{image_shape[1]}: the output would be empty"
-            )
-        return height, width, self.channels
+        return *count_windows(self, image_shape, self.kernel_size, self.kernel_size), self.channels
 
-    def multiply_adds(self, image_shape: Sequence[int]) -> int:
+    def multiply_adds(self, image_shape: Shape) -> int:
         height, width, channels = self.output_shape(image_shape)
         return height * width * channels
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from nn.checks import FLOATS, Shape, check_arrays, check_grads, contiguous
 from nn.device import move
-
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class Layer:
@@ -62,11 +59,11 @@ class Layer:
     def __call__(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         return self.forward(x, training, out)
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
+    def output_shape(self, image_shape: Shape) -> tuple[int, ...]:
         """The shape of one image's output (without N) for one image's input shape."""
         return tuple(image_shape)
 
-    def multiply_adds(self, image_shape: Sequence[int]) -> int:
+    def multiply_adds(self, image_shape: Shape) -> int:
         """Multiplications by weights, each with an addition, that one image's forward pass takes."""
         return 0
 
@@ -132,26 +129,25 @@ class Layer:
         self.state[name] = value
         self._state_shapes[name] = tuple(value.shape)
 
-    def _check_input(self, x: np.ndarray, shape: Sequence[str | int]) -> np.ndarray:
-        """Check the input's shape, as ("N", "H", "W", 3) where a word stands for any length, and its dtype."""
+    def _check_input(self, x: np.ndarray, shape: tuple[str | int, ...] = ("N", "...")) -> np.ndarray:
+        """Check the input's dtype and its shape, given as ("N", "H", "W", 3), where a word stands for any length and
+        "..." at the end for any further axes. Return it contiguous."""
         if not hasattr(x, "dtype") or not hasattr(x, "shape"):
             raise TypeError(f"{self.label} expected an array, got {type(x).__name__}; numpy.asarray makes one")
         if x.dtype not in FLOATS:
             raise TypeError(f"{self.label} expected a float32 or float64 input, got {x.dtype}; convert it with astype")
         self._check_params(x)
-        fits = len(x.shape) == len(shape)
+        fits = len(x.shape) == len(shape) or (shape[-1] == "..." and len(x.shape) >= len(shape) - 1)
         for want, got in zip(shape, x.shape, strict=False):
             fits = fits and (want == got or isinstance(want, str))
         if not fits:
-            wanted = ", ".join(str(length) for length in shape) + ("," if len(shape) == 1 else "")
+            wanted = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
             raise ValueError(f"{self.label} expected an input of shape ({wanted}), got {tuple(x.shape)}")
         if 0 in x.shape:
-            raise ValueError(
-                f"{self.label} got an empty input of shape {tuple(x.shape)}, expected at least one element"
-            )
-        return row_by_row(x)
+            raise ValueError(f"{self.label} got an empty input of shape {tuple(x.shape)}, expected some elements")
+        return contiguous(x)
 
-    def _check_image_shape(self, image_shape: Sequence[int], length: int, channels: int | None = None) -> None:
+    def _check_image_shape(self, image_shape: Shape, length: int, channels: int | None = None) -> None:
         """Check the shape of one image (without N) that `output_shape` and `multiply_adds` are asked about."""
         image_shape = tuple(image_shape)
         form = {1: "(features,)", 3: "(H, W, C)"}[length]
@@ -161,7 +157,7 @@ class Layer:
             what = "channels" if length == 3 else "features"
             raise ValueError(f"{self.label} expected {channels} {what}, got {image_shape[-1]} in {image_shape}")
 
-    def _check_gradient(self, dy: np.ndarray, shape: Sequence[int], dtype) -> np.ndarray:
+    def _check_gradient(self, dy: np.ndarray, shape: Shape, dtype) -> np.ndarray:
         """Check that `dy` has the shape and dtype of the output."""
         if not hasattr(dy, "dtype") or dy.dtype != dtype:
             got = getattr(dy, "dtype", type(dy).__name__)
@@ -169,67 +165,19 @@ class Layer:
         if tuple(dy.shape) != tuple(shape):
             raise ValueError(f"{self.label} expected a gradient of shape {tuple(shape)}, got {tuple(dy.shape)}")
         self._check_params(dy)
-        for name, shape in self._param_shapes.items():
-            grad = self.grads.get(name)
-            writeable = _fits(grad, shape, dy) and getattr(grad.flags, "writeable", True)  # CuPy's have no such flag
-            if not (writeable and grad.flags.c_contiguous):
-                raise ValueError(
-                    f"{self.label} writes its gradients into the arrays in grads, and that of {name} is {_word(grad)}, "
-                    f"expected a contiguous, writeable one of {dy.dtype} {shape}; numpy.empty makes one"
-                )
-        return row_by_row(dy)
+        if self._param_shapes:
+            check_grads(self, self.grads, self._param_shapes, dy)
+        return contiguous(dy)
 
     def _check_params(self, x: np.ndarray) -> None:
         """Check every parameter and all state, as another array may have been put there: its shape, and that dtype and
         device are those of x, an input or a gradient. Every pass does this, so it takes less than a microsecond."""
         if self.params or self._param_shapes:
-            self._check_arrays(self.params, self._param_shapes, "params", x)
+            check_arrays(self, self.params, self._param_shapes, "params", x)
         if self.state or self._state_shapes:
-            self._check_arrays(self.state, self._state_shapes, "state", x)
+            check_arrays(self, self.state, self._state_shapes, "state", x)
 
-    def _check_arrays(self, arrays: dict, shapes: dict, where: str, x: np.ndarray) -> None:
-        kind, dtype = type(x), x.dtype
-        for name, array in arrays.items():
-            shape = shapes.get(name)
-            if type(array) is kind and array.dtype == dtype and array.shape == shape:
-                continue  # as nearly always: the rest takes longer
-            if shape is None and not shapes and hasattr(array, "shape"):
-                shape = array.shape  # a layer that has filled the dict in its own way
-            if not _fits(array, shape, x):
-                raise self._misfit(name, array, shape, shapes, where, x)
-        if len(shapes) > len(arrays):
-            missing = next(name for name in shapes if name not in arrays)
-            what = "parameter" if where == "params" else "state"
-            raise ValueError(f"{self.label} has lost its {what} {missing}, expected {', '.join(shapes)} in {where}")
-
-    def _misfit(self, name: str, param, shape: tuple | None, shapes: dict, where: str, x: np.ndarray) -> Exception:
-        """What is wrong with a parameter, or with an array of the state, that does not fit."""
-        what, many = ("parameter", "parameters") if where == "params" else ("state", "state")
-        if shape is None:
-            return ValueError(
-                f"{self.label} has no {what} {name!r}, expected {', '.join(shapes)}; take it out of {where}"
-            )
-        if not hasattr(param, "dtype") or not hasattr(param, "shape"):
-            return TypeError(
-                f"{self.label} expected an array of shape {shape} as its {name}, got {type(param).__name__}; "
-                "numpy.asarray makes one"
-            )
-        if param.dtype != x.dtype:
-            return TypeError(
-                f"{self.label} has {param.dtype} {many} ({name}) but got a {x.dtype} input; convert either with astype"
-            )
-        if tuple(param.shape) != shape:
-            return ValueError(
-                f"{self.label} expected its {name} to have the shape {shape}, got {tuple(param.shape)}; transpose the "
-                "array if its axes are in another order, or make a new layer of that size"
-            )
-        places = [f"a {type(array).__module__} array" for array in (x, param)]
-        return TypeError(
-            f"{self.label} got {places[0]}, but its {many} {'are' if where == 'params' else 'is'} {places[1]}; "
-            "network.to moves the layers, nn.device.move an input"
-        )
-
-    def _output(self, out: np.ndarray | None, shape: Sequence[int], like: np.ndarray) -> np.ndarray:
+    def _output(self, out: np.ndarray | None, shape: Shape, like: np.ndarray) -> np.ndarray:
         """The array to write the result into: `out` if it fits, a new one if there is none."""
         if out is None:
             return np.empty_like(like, shape=tuple(shape))
@@ -246,43 +194,3 @@ class Layer:
             raise RuntimeError(f"{self.label}: backward needs a forward(x, training=True) before it, one for each call")
         saved, self._saved = self._saved, None
         return saved
-
-
-def _fits(array, shape: tuple[int, ...] | None, x: np.ndarray) -> bool:
-    """Is it an array of this shape with x's dtype, on x's device?"""
-    if isinstance(array, np.ndarray) is not isinstance(x, np.ndarray) or not hasattr(array, "dtype"):
-        return False
-    return array.shape == shape and array.dtype == x.dtype
-
-
-def _word(array) -> str:
-    """An array in a few words, for error messages."""
-    if not hasattr(array, "dtype") or not hasattr(array, "flags"):
-        return "missing" if array is None else f"a {type(array).__name__}"
-    how = "" if array.flags.c_contiguous else "not contiguous, "
-    return f"{how}{array.dtype} {tuple(array.shape)} of {type(array).__module__}"
-
-
-def row_by_row(array: np.ndarray) -> np.ndarray:
-    """The array, or a copy of it if it is not stored row by row."""
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array, like=array)
-
-
-def pair(value: int | Sequence[int], what: str, smallest: int) -> tuple[int, int]:
-    """A (height, width) pair from a pair or from one number that stands for both."""
-    numbers = (value, value) if isinstance(value, int | np.integer) else value
-    valid = isinstance(numbers, Sequence) and len(numbers) == 2
-    if not valid or not all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in numbers):
-        raise TypeError(f"{what} is {value!r}, expected a whole number or a (height, width) pair of them")
-    if min(numbers) < smallest:
-        raise ValueError(f"{what} is {value!r}, expected at least {smallest}")
-    return int(numbers[0]), int(numbers[1])
-
-
-def positive(value: int, what: str) -> int:
-    """A whole number of at least 1."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(f"{what} is {value!r}, expected a whole number")
-    if value < 1:
-        raise ValueError(f"{what} is {value}, expected at least 1")
-    return int(value)

@@ -1,11 +1,10 @@
 """What a network is trained to make small."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from nn.backend import accelerated
-from nn.layer import FLOATS
+from nn.checks import number
+from nn.labels import check_labels, spoil
 
 
 @accelerated
@@ -22,6 +21,13 @@ def softmax_gradient(z, log_sums, labels, dz):
 
 class _Loss:
     """What the losses share."""
+
+    _saved = None  # what the backward pass needs of the forward pass
+
+    def _kept(self) -> tuple:
+        if self._saved is None:
+            raise RuntimeError(f"{type(self).__name__}: backward needs a forward(logits, labels) before it")
+        return self._saved
 
     def __getstate__(self) -> dict:
         """Copies and pickles carry no unfinished pass."""
@@ -46,23 +52,18 @@ class SoftmaxCrossEntropy(_Loss):
     before forward. Source: Krizhevsky et al. 2012, section 3.5; Bridle 1990.
     """
 
-    def __init__(self) -> None:
-        self._saved = None
-
     def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
         given, labels = labels, check_labels(logits, labels, "SoftmaxCrossEntropy")
         largest = logits.max(axis=1, keepdims=True)
         shifted = _subtract(logits, largest)
         log_sums = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        _spoil(log_sums, given, logits.shape[1])
+        spoil(log_sums, given, logits.shape[1])
         self._saved = shifted, log_sums, labels
         right = logits[np.arange(len(labels), like=labels), labels].astype(np.float64) - largest[:, 0]
         return _mean(log_sums[:, 0] - right, logits.dtype)
 
     def backward(self) -> np.ndarray:
-        if self._saved is None:
-            raise RuntimeError("SoftmaxCrossEntropy: backward needs a forward(logits, labels) before it")
-        shifted, log_sums, labels = self._saved
+        shifted, log_sums, labels = self._kept()
         dlogits = np.empty_like(shifted)
         softmax_gradient(shifted, log_sums, labels, dlogits)
         return dlogits
@@ -87,25 +88,20 @@ class LeNet5Loss(_Loss):
     """
 
     def __init__(self, j: float = 10.0) -> None:
-        if not 0 < j < np.inf:
-            raise ValueError(f"LeNet5Loss: j is {j}, expected a positive number")
-        self.j = float(j)
-        self._saved = None
+        self.j = number(j, "LeNet5Loss: j", lambda j: 0 < j < np.inf, "a positive number")
 
     def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
         given, labels = labels, check_labels(logits, labels, "LeNet5Loss")
         largest = np.maximum(logits.max(axis=1, keepdims=True), -self.j)
         shifted = _subtract(logits, largest)
         log_sums = largest + np.log(np.exp(-self.j - largest) + np.exp(shifted).sum(axis=1, keepdims=True))
-        _spoil(log_sums, given, logits.shape[1])
+        spoil(log_sums, given, logits.shape[1])
         self._saved = logits.copy(), log_sums, labels
         right = logits[np.arange(len(labels), like=labels), labels].astype(np.float64)
         return _mean(log_sums[:, 0] - right, logits.dtype)
 
     def backward(self) -> np.ndarray:
-        if self._saved is None:
-            raise RuntimeError("LeNet5Loss: backward needs a forward(logits, labels) before it")
-        logits, log_sums, labels = self._saved
+        logits, log_sums, labels = self._kept()
         dlogits = np.empty_like(logits)
         softmax_gradient(_subtract(logits, log_sums), np.zeros_like(log_sums), labels, dlogits)
         return dlogits
@@ -128,54 +124,3 @@ def _mean(losses: np.ndarray, dtype: np.dtype) -> np.floating:
     """The mean of float64 losses, as a scalar of this dtype: their sum may be too much for float32."""
     mean = losses.mean()
     return np.where(mean < np.inf, np.minimum(mean, np.finfo(dtype).max), mean).astype(dtype)[()]
-
-
-def as_labels(labels, who: str, classes: int | None = None, what: str = "label") -> np.ndarray:
-    """The labels as a NumPy array of whole numbers, whatever holds them: a list, a pandas Series, ... Their range is
-    checked if the number of classes is given, for NumPy would take -1 for the last."""
-    try:
-        array = np.asarray(labels)
-    except Exception as error:  # what is converted decides which
-        raise TypeError(
-            f"{who} cannot make an array of the {what}s, which are a {type(labels).__name__}; expected a NumPy array "
-            "of whole numbers"
-        ) from error
-    if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"{who} expected whole numbers as {what}s, got {array.dtype}")
-    if classes is not None and array.size and not (array.min() >= 0 and array.max() < classes):
-        wrong = array[(array < 0) | (array >= classes)][0]
-        raise ValueError(f"{who} got the {what} {wrong}, expected 0 to {classes - 1} for {classes} classes")
-    return array
-
-
-def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray:
-    """Check that there is one label for each row of the logits and that each names a class; return them as an array.
-
-    Where the logits are on a graphics card, NumPy's labels are brought there.
-    """
-    if not hasattr(logits, "dtype") or logits.dtype not in FLOATS:
-        got = getattr(logits, "dtype", type(logits).__name__)
-        raise TypeError(f"{who} expected float32 or float64 logits, got {got}")
-    if logits.ndim != 2 or 0 in logits.shape:
-        raise ValueError(f"{who} expected logits of shape (N, classes), got {tuple(logits.shape)}")
-    labels = labels if type(labels) is type(logits) else as_labels(labels, who)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise TypeError(f"{who} expected whole numbers as labels, got {labels.dtype}")
-    if tuple(labels.shape) != (len(logits),):
-        raise ValueError(
-            f"{who} expected one label for each of the {len(logits)} rows of logits, got labels of shape "
-            f"{tuple(labels.shape)}"
-        )
-    if isinstance(labels, np.ndarray):
-        as_labels(labels, who, logits.shape[1])
-    return np.asarray(labels, like=logits)
-
-
-def _spoil(log_sums: np.ndarray, labels, classes: int) -> None:
-    """Make log_sums NaN, and so the loss and the gradient, in the rows whose labels name no class.
-
-    That is for labels which were given on a graphics card. `check_labels` does not look at them: to read them it would
-    have to wait for the card. All others are checked already.
-    """
-    if type(labels) is type(log_sums) and not isinstance(labels, np.ndarray):
-        np.copyto(log_sums, np.nan, where=((labels < 0) | (labels >= classes))[:, None])

@@ -7,56 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from nn.arrays_by_name import ArraysByName
 from nn.backend.runtime.blas import single_threaded_blas
 from nn.buffers import Buffers, places
+from nn.checks import Shape
 from nn.device import move
 from nn.files import weights
 from nn.layer import Layer
 from nn.loss import softmax
+from nn.summary import rows_of_layers, summary
 
 STREAM = 64  # images that go through the layers together when nothing is learned: memory stays constant
-
-
-class ArraysByName(dict):
-    """What `network.params`, `grads` and `state` are: dicts that are made anew each time, so that putting an array into
-    one could not take effect, and raises. Copies of it are ordinary dicts."""
-
-    def __init__(self, layers: dict[str, Layer], what: str) -> None:
-        super().__init__(
-            (f"{name}.{key}", array) for name, layer in layers.items() for key, array in getattr(layer, what).items()
-        )
-        self._what = what
-
-    def __setitem__(self, name: str, array) -> None:
-        if self.get(name) is not array:  # params[name] *= 2 has changed the array already and puts it back
-            self._refuse(name)
-
-    def __delitem__(self, name: str) -> None:
-        self._refuse(name)
-
-    def __ior__(self, other):
-        self._refuse(*list(other)[:1])
-
-    def _refuse(self, *names):
-        """Where the methods that change a dict end."""
-        name = names[0] if names and names[0] in self else next(iter(self), "conv1.weight")
-        layer, _, key = name.rpartition(".")
-        raise TypeError(
-            f"network.{self._what} is made anew each time, so that a change of it would have no effect: write "
-            f"network.{self._what}[{name!r}][...] = a to change the numbers, or network.layers[{layer!r}].{self._what}"
-            f"[{key!r}] = a for another array of the same shape"
-        )
-
-    def update(self, *others, **more):
-        self._refuse()
-
-    def setdefault(self, name, array=None):
-        return self[name] if name in self else self._refuse()
-
-    pop = popitem = clear = _refuse
-
-    def __reduce__(self):
-        return dict, (dict(self),)
 
 
 class Network:
@@ -86,7 +47,7 @@ class Network:
     def __init__(
         self,
         layers: Sequence[tuple[str, Layer]],
-        image_shape: Sequence[int] | None = None,
+        image_shape: Shape | None = None,
         name: str = "network",
         arguments: dict | None = None,
     ) -> None:
@@ -164,11 +125,11 @@ class Network:
         self._forget()
         return self
 
-    def output_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
+    def output_shape(self, image_shape: Shape) -> tuple[int, ...]:
         """The shape of one image's output for one image's input shape."""
         return self.shapes(image_shape)[-1]
 
-    def shapes(self, image_shape: Sequence[int]) -> list[tuple[int, ...]]:
+    def shapes(self, image_shape: Shape) -> list[tuple[int, ...]]:
         """The output shape of every layer for one image's input shape."""
         shapes = []
         for layer in self.layers.values():
@@ -176,36 +137,13 @@ class Network:
             shapes.append(image_shape)
         return shapes
 
-    def multiply_adds(self, image_shape: Sequence[int] | None = None) -> int:
+    def multiply_adds(self, image_shape: Shape | None = None) -> int:
         """Multiplications, each with an addition, that one image's forward pass takes."""
-        return sum(count for _, _, _, count in self._table(image_shape))
+        return sum(row[3] for row in rows_of_layers(self, image_shape))
 
-    def summary(self, image_shape: Sequence[int] | None = None) -> str:
+    def summary(self, image_shape: Shape | None = None) -> str:
         """A table: layer, output shape, parameters, multiply-adds."""
-        rows = [("layer", "output", "parameters", "multiply-adds")]
-        table = self._table(image_shape)
-        for name, shape, parameters, count in table:
-            volume = "x".join(str(length) for length in shape)
-            rows.append((name, volume, f"{parameters:,}" if parameters else "", f"{count:,}" if count else ""))
-        rows.append(("total", "", f"{self.num_parameters:,}", f"{sum(row[3] for row in table):,}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = [
-            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
-            for row in rows
-        ]
-        rule = "-" * max(len(line) for line in lines)
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
-
-    def _table(self, image_shape: Sequence[int] | None) -> list[tuple[str, tuple[int, ...], int, int]]:
-        image_shape = self.image_shape if image_shape is None else tuple(image_shape)
-        if image_shape is None:
-            raise ValueError(f"{self.name} was made for no particular image shape; give one, such as (28, 28, 1)")
-        table = []
-        for name, layer in self.layers.items():
-            count = layer.multiply_adds(image_shape)
-            image_shape = layer.output_shape(image_shape)
-            table.append((f"{name} ({type(layer).__name__})", image_shape, layer.num_parameters, count))
-        return table
+        return summary(self, image_shape)
 
     def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return self.forward(x, training)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nn.backend import accelerated
+from nn.checks import check_update, number
 
 if TYPE_CHECKING:
     from nn.network import Network
@@ -57,18 +58,12 @@ class SGD:
         lr_multipliers: dict[str, float] | None = None,
         decay_multipliers: dict[str, float] | None = None,
     ) -> None:
-        for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-                raise TypeError(f"SGD: {name} is {value!r}, expected a number")
-            if not 0 <= value < (1 if name == "momentum" else np.inf):
-                limit = "at least 0 and below 1" if name == "momentum" else "a finite number of at least 0"
-                raise ValueError(f"SGD: {name} is {value}, expected {limit}")
         if form not in ("paper", "pytorch"):
             raise ValueError(f"SGD: form is {form!r}, expected 'paper' or 'pytorch'")
         self.network = network
-        self.lr = lr
-        self.momentum = momentum
-        self.weight_decay = weight_decay
+        self.lr = _rate(lr, "lr")
+        self.momentum = number(momentum, "SGD: momentum", lambda value: 0 <= value < 1, "at least 0 and below 1")
+        self.weight_decay = _rate(weight_decay, "weight_decay")
         self.form = form
         names = list(network.params)
         self.lr_multipliers = _by_parameter(lr_multipliers or {}, names, "lr_multipliers")
@@ -95,33 +90,14 @@ class SGD:
             raise ValueError("SGD: the network has other layers or parameters than before; make a new SGD")
         for name, velocity in self.velocities.items():
             param, grad = params[name], grads[name]
-            if param.dtype != velocity.dtype:
-                raise TypeError(
-                    f"SGD: {name} is {param.dtype} but its velocity {velocity.dtype}; make the SGD after astype"
-                )
-            if isinstance(param, np.ndarray) != isinstance(velocity, np.ndarray):
-                here, there = (type(array).__module__ for array in (param, velocity))
-                raise TypeError(
-                    f"SGD: {name} is a {here} array but its velocity a {there} array; make the SGD after network.to"
-                )
-            if not param.shape == grad.shape == velocity.shape:
-                raise ValueError(
-                    f"SGD: {name} has the shape {tuple(param.shape)}, its gradient {tuple(grad.shape)} and its "
-                    f"velocity {tuple(velocity.shape)}; make the SGD anew for other parameters"
-                )
-            if grad.dtype != param.dtype or not getattr(param.flags, "writeable", True):
-                raise TypeError(
-                    f"SGD: {name} is a read-only array or its gradient ({grad.dtype}) has another dtype than it "
-                    f"({param.dtype}); copy makes an array that can be changed, astype one of another dtype"
-                )
-            if not (param.flags.c_contiguous and grad.flags.c_contiguous):
-                raise ValueError(
-                    f"SGD: {name} or its gradient is not stored row by row, so that it could not be changed in place; "
-                    "use numpy.ascontiguousarray"
-                )
+            check_update(name, param, grad, velocity)
             lr, decay = self.lr * self.lr_multipliers[name], self.weight_decay * self.decay_multipliers[name]
             arrays = param.reshape(-1), velocity.reshape(-1), grad.reshape(-1)
             update(*arrays, float(lr), float(self.momentum), float(decay))
+
+
+def _rate(value: float, what: str) -> float:
+    return number(value, f"SGD: {what}", lambda rate: 0 <= rate < np.inf, "a finite number of at least 0")
 
 
 def _by_parameter(multipliers: dict[str, float], names: list[str], what: str) -> dict[str, float]:
@@ -129,6 +105,5 @@ def _by_parameter(multipliers: dict[str, float], names: list[str], what: str) ->
     for key, value in multipliers.items():
         if not any(key in (name, name.split(".")[-1]) for name in names):
             raise ValueError(f"SGD: {what} names {key!r}, expected a parameter such as {names[0]!r} or the end of one")
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
-            raise ValueError(f"SGD: {what} of {key!r} is {value!r}, expected a finite number of at least 0")
+        _rate(value, f"{what} of {key!r}")
     return {name: float(multipliers.get(name, multipliers.get(name.split(".")[-1], 1.0))) for name in names}

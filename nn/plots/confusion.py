@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import ListedColormap, PowerNorm
 
-from nn.loss import as_labels
+from nn.labels import as_labels
 from nn.plots.style import INK, picture, plain
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nn.loss import as_labels
+from nn.labels import as_labels
 from nn.plots.style import RIGHT, WRONG, picture, plain, show_image
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from nn.data import Dataset
 from nn.device import move
-from nn.loss import SoftmaxCrossEntropy, as_labels
+from nn.labels import as_labels
+from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
 from nn.sgd import SGD
 from nn.training.history import History

@@ -6,7 +6,7 @@ for each column of a patch); of very large outputs, a thread takes several eleme
 thread, which gathers what it needs. No two threads add to the same place, so that results do not depend on which comes
 first.
 
-The arrays must be CuPy's, on the current device and stored row by row, with one dtype, float32 or float64. The work
+The arrays must be CuPy's, on the current device and contiguous, with one dtype, float32 or float64. The work
 goes to the current stream and is not waited for. Convolutions have im2col only: on a graphics card the matrix product
 is so fast that patches pay for any number of channels.
 
@@ -63,7 +63,7 @@ def index_type(size: int, arguments: tuple) -> str:
 def c_arguments(size: int, arguments: tuple, index: str) -> tuple:
     """What the C function is given: `size`, the number of threads' tasks, then the arguments. A whole number becomes an
     INDEX and any other number a double. Of an array the C function gets the address alone, which does not say how the
-    elements lie: they must lie row by row."""
+    elements lie: they must be contiguous."""
     whole = INDICES[index]
     return tuple([_c_argument(argument, whole) for argument in (size, *arguments)])
 
@@ -75,7 +75,7 @@ def _c_argument(argument, whole):
         return np.float64(argument)
     if not argument.flags.c_contiguous:
         raise ValueError(
-            f"a CUDA kernel got an array of shape {tuple(argument.shape)} that is not stored row by row; "
+            f"a CUDA kernel got an array of shape {tuple(argument.shape)} that is not contiguous; "
             "use cupy.ascontiguousarray"
         )
     return argument

@@ -102,9 +102,9 @@ def test_nothing_is_started_for_an_empty_array(cupy):
     assert cupy.modules == cupy.calls == []
 
 
-def test_an_array_that_is_not_stored_row_by_row_is_refused(cupy):
+def test_an_array_that_is_not_contiguous_is_refused(cupy):
     array = np.zeros((3, 4), np.float32)
-    with pytest.raises(ValueError, match=r"array of shape \(4, 3\) that is not stored row by row; use cupy.ascont"):
+    with pytest.raises(ValueError, match=r"array of shape \(4, 3\) that is not contiguous; use cupy.ascont"):
         cuda.relu_backward(array.T, array, array)
     assert cupy.calls == []
 

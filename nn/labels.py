@@ -1,0 +1,58 @@
+"""The labels that a loss is given: what may hold them, and the checks of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.checks import FLOATS
+
+
+def as_labels(labels, who: str, classes: int | None = None, what: str = "label") -> np.ndarray:
+    """The labels as a NumPy array of whole numbers, whatever holds them: a list, a pandas Series, ... Their range is
+    checked if the number of classes is given, for NumPy would take -1 for the last."""
+    try:
+        array = np.asarray(labels)
+    except Exception as error:  # what is converted decides which
+        raise TypeError(
+            f"{who} cannot make an array of the {what}s, which are a {type(labels).__name__}; expected a NumPy array "
+            "of whole numbers"
+        ) from error
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"{who} expected whole numbers as {what}s, got {array.dtype}")
+    if classes is not None and array.size and not (array.min() >= 0 and array.max() < classes):
+        wrong = array[(array < 0) | (array >= classes)][0]
+        raise ValueError(f"{who} got the {what} {wrong}, expected 0 to {classes - 1} for {classes} classes")
+    return array
+
+
+def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray:
+    """Check that there is one label for each row of the logits and that each names a class; return them as an array.
+
+    Where the logits lie on a GPU, NumPy's labels are brought there.
+    """
+    if not hasattr(logits, "dtype") or logits.dtype not in FLOATS:
+        got = getattr(logits, "dtype", type(logits).__name__)
+        raise TypeError(f"{who} expected float32 or float64 logits, got {got}")
+    if logits.ndim != 2 or 0 in logits.shape:
+        raise ValueError(f"{who} expected logits of shape (N, classes), got {tuple(logits.shape)}")
+    labels = labels if type(labels) is type(logits) else as_labels(labels, who)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise TypeError(f"{who} expected whole numbers as labels, got {labels.dtype}")
+    if tuple(labels.shape) != (len(logits),):
+        raise ValueError(
+            f"{who} expected one label for each of the {len(logits)} rows of logits, got labels of shape "
+            f"{tuple(labels.shape)}"
+        )
+    if isinstance(labels, np.ndarray):
+        as_labels(labels, who, logits.shape[1])
+    return np.asarray(labels, like=logits)
+
+
+def spoil(log_sums: np.ndarray, labels, classes: int) -> None:
+    """Make log_sums NaN, and so the loss and the gradient, in the rows whose labels name no class.
+
+    That is for labels which were given on a GPU. `check_labels` does not look at them: to read them it would have to
+    wait for the GPU. All others are checked already.
+    """
+    if type(labels) is type(log_sums) and not isinstance(labels, np.ndarray):
+        np.copyto(log_sums, np.nan, where=((labels < 0) | (labels >= classes))[:, None])
