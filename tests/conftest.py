@@ -1,4 +1,4 @@
-"""A graphics card for the tests, or what stands for one; and how hypothesis searches."""
+"""A GPU for the tests, or what stands for one; and how hypothesis searches."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ settings.register_profile(
 
 
 @pytest.fixture(scope="session")
-def processor_as_card(tmp_path_factory):
+def processor_as_gpu(tmp_path_factory):
     """Runs the CUDA kernels' own source on the processor (`tests.cuda_shim`)."""
     if cuda_shim.COMPILER is None:
         pytest.skip("There is no C++ compiler to build the CUDA kernels for the processor.")
@@ -26,24 +26,24 @@ def processor_as_card(tmp_path_factory):
 
 
 @pytest.fixture(params=["plain", "kernels", pytest.param("cupy", marks=pytest.mark.cuda)])
-def card(request, monkeypatch):
-    """The module whose arrays lie on the device "cuda": `card.asarray` brings NumPy's there, `.get()` brings one back.
+def gpu(request, monkeypatch):
+    """The module whose arrays lie on the device "cuda": `gpu.asarray` brings NumPy's there, `.get()` brings one back.
 
     plain     arrays that behave as CuPy's but are not (`tests.other_arrays`), which take the plain functions
     kernels   such arrays which take the CUDA kernels, whose source the C++ compiler has compiled for the processor
-    cupy      CuPy itself, where there is a graphics card
+    cupy      CuPy itself, where there is a GPU
     """
     if request.param == "cupy":
         try:
             return cuda.load_cupy()
         except (ImportError, RuntimeError) as error:
-            pytest.skip(f"There is no graphics card to test on: {error}.")
+            pytest.skip(f"There is no GPU to test on: {error}.")
     module = SimpleNamespace(
         asarray=lambda array: array if isinstance(array, OtherArray) else other(array), ndarray=OtherArray
     )
     monkeypatch.setattr(device, "load_cupy", lambda: module)
     if request.param == "kernels":
-        processor = request.getfixturevalue("processor_as_card")
+        processor = request.getfixturevalue("processor_as_gpu")
         processor.blocks, processor.threads, processor.only = 3, 2, None
 
         def launch(name, size, *arguments):

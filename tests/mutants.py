@@ -51,7 +51,7 @@ OWN_TESTS = {
     "layers/subsampling.py": ["layers/test_subsampling.py"],
     "layers/elu.py": ["layers/test_elu.py"],
     "layers/batch_norm.py": ["layers/test_batch_norm.py"],
-    "nn/backend/cpu/convolution.py": ["layers/test_conv.py", "layers/test_conv_abreast.py"],
+    "nn/backend/cpu/convolution.py": ["layers/test_conv.py", "layers/test_conv_batched.py"],
     "nn/backend/cpu/dense.py": ["layers/test_linear.py"],
     "nn/backend/cpu/winograd.py": ["layers/test_winograd.py"],
     "nn/backend/patches.py": ["layers/test_conv.py"],

@@ -115,7 +115,7 @@ def test_the_scale_is_in_seconds_an_image(engine):
 
 
 @pytest.mark.parametrize("task", ["training", "forward"])
-def test_a_step_on_a_card(card, task, tmp_path):
+def test_a_step_on_a_card(gpu, task, tmp_path):
     network = NETWORKS["LeNet"]()
     images, labels = np.random.default_rng(0).normal(size=(3, 28, 28, 1)).astype(np.float32), np.array([1, 0, 9])
     expected, before = network.forward(images), network.params["fc5.weight"].copy()
@@ -123,7 +123,7 @@ def test_a_step_on_a_card(card, task, tmp_path):
     step()
     np.testing.assert_allclose(np.load(tmp_path / "outputs.npy"), expected, rtol=1e-4, atol=1e-5)
     after = network.params["fc5.weight"]
-    assert isinstance(after, card.ndarray) and np.array_equal(after.get(), before) == (task == "forward")
+    assert isinstance(after, gpu.ndarray) and np.array_equal(after.get(), before) == (task == "forward")
 
 
 def test_the_rows_of_a_card_can_be_measured_alone(monkeypatch, tmp_path, capsys):

@@ -14,12 +14,10 @@ from examples.crops import program as crops
 from examples.train import program as train
 from nn.backend import cuda
 
-on_a_card = pytest.mark.parametrize("card", ["kernels", pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
+on_a_card = pytest.mark.parametrize("gpu", ["kernels", pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
 
 # Where a network answers often: the kernels' own source would be slow on the processor.
-on_a_plain_card = pytest.mark.parametrize(
-    "card", ["plain", pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True
-)
+on_a_plain_card = pytest.mark.parametrize("gpu", ["plain", pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
 
 
 @pytest.fixture
@@ -40,7 +38,7 @@ def on_both(main, arguments, out):
 
 @pytest.mark.slow
 @on_a_card
-def test_train(card, few_digits, tmp_path):
+def test_train(gpu, few_digits, tmp_path):
     options = ["--model", "alexnet_small", "--data", str(few_digits), "--image-size", "32", "--width", "0.1"]
     options += ["--epochs", "2", "--batch-size", "25", "--lr", "0.001"]
     options += ["--augment", "crop,mirror"]
@@ -58,7 +56,7 @@ def test_train(card, few_digits, tmp_path):
 
 @pytest.mark.slow
 @on_a_plain_card
-def test_compare(card, few_digits, tmp_path):
+def test_compare(gpu, few_digits, tmp_path):
     found = []
     for folder in on_both(compare.main, ["--data", str(few_digits), "--epochs", "1", "--width", "0.1"], tmp_path):
         found.append(json.loads((folder / "results.json").read_text(encoding="utf-8")))
@@ -72,7 +70,7 @@ def test_compare(card, few_digits, tmp_path):
 
 @pytest.mark.slow
 @on_a_plain_card
-def test_classify(card, picture, tmp_path, capsys):
+def test_classify(gpu, picture, tmp_path, capsys):
     on_both(classify.main, [picture, "--look"], tmp_path)
     here, there = capsys.readouterr().out.split("cifar10_alexnet: ")[1:]
     assert here.split("Drawn")[0] == there.split("Drawn")[0]
@@ -81,7 +79,7 @@ def test_classify(card, picture, tmp_path, capsys):
 
 @pytest.mark.slow
 @on_a_plain_card
-def test_crops(card, tmp_path):
+def test_crops(gpu, tmp_path):
     found = []
     for folder in on_both(crops.main, ["--count", "4", "--random", "1", "--figures", "1"], tmp_path):
         found.append(json.loads((folder / "results.json").read_text(encoding="utf-8")))

@@ -15,18 +15,18 @@ SMALL = ["--width", "0.0625", "--batch-size", "6"]
 
 
 @pytest.fixture
-def shared_card(card, monkeypatch):
+def shared_card(gpu, monkeypatch):
     """What `in_threads` asks of CuPy, where the card is none."""
-    if not hasattr(card, "cuda"):
+    if not hasattr(gpu, "cuda"):
         stream = SimpleNamespace(synchronize=lambda: None)
         runtime = SimpleNamespace(getDeviceCount=lambda: 1)
-        card.cuda = SimpleNamespace(
+        gpu.cuda = SimpleNamespace(
             get_current_stream=lambda: stream, Device=lambda number: nullcontext(), runtime=runtime
         )
-        card.array = card.asarray
+        gpu.array = gpu.asarray
         for module in (program, training):
-            monkeypatch.setattr(module, "load_cupy", lambda: card)
-    return card
+            monkeypatch.setattr(module, "load_cupy", lambda: gpu)
+    return gpu
 
 
 def run(capsys, *options, status=0):
@@ -61,14 +61,14 @@ def test_two_threads_on_one_card(shared_card, capsys, few_digits):
     assert "on one GPU" in out and max(differences(out)) < 1e-10
 
 
-@pytest.mark.parametrize("card", [pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
-def test_two_threads_on_one_card_in_single_precision(card, capsys):
+@pytest.mark.parametrize("gpu", [pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
+def test_two_threads_on_one_card_in_single_precision(gpu, capsys):
     assert program.main(["--float32", "--where", "card"]) == 0
     out = capsys.readouterr().out
     assert "on one GPU, float32" in out and max(differences(out)) < 1e-4
 
 
-@pytest.mark.parametrize("card", ["plain"], indirect=True)
+@pytest.mark.parametrize("gpu", ["plain"], indirect=True)
 def test_two_threads_on_two_cards(shared_card, capsys, few_digits):
     if isinstance(shared_card, SimpleNamespace):
         shared_card.cuda.runtime.getDeviceCount = lambda: 2
@@ -76,7 +76,7 @@ def test_two_threads_on_two_cards(shared_card, capsys, few_digits):
     assert "on two GPUs" in out and max(differences(out)) < 1e-10
 
 
-@pytest.mark.parametrize("card", ["plain"], indirect=True)
+@pytest.mark.parametrize("gpu", ["plain"], indirect=True)
 def test_a_half_that_fails_takes_the_other_along(shared_card, capsys, few_digits, monkeypatch):
     def broken(self, images, labels, exchange):
         if self.number == 1:

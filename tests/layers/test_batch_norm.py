@@ -33,14 +33,14 @@ def network(seed=0):
     return Network([*layers, ("fc2", Linear(64, 3, rng=seed + 1))], image_shape=(6, 6, 1))
 
 
-def pictures(N=23):
+def data_set(N=23):
     rng = np.random.default_rng(3)
     return Dataset(rng.normal(2, 1, (N, 6, 6, 1)).astype(np.float32), rng.integers(0, 3, N), ("a", "b", "c"))
 
 
 def train_a_little(net, epochs=2, **more):
     optimizer = more.pop("optimizer", None) or SGD(net, 0.05, 0.9, 1e-3)
-    return train(net, pictures(), epochs=epochs, optimizer=optimizer, batch_size=5, seed=1, progress=False, **more)
+    return train(net, data_set(), epochs=epochs, optimizer=optimizer, batch_size=5, seed=1, progress=False, **more)
 
 
 def state_of(net):
@@ -105,7 +105,7 @@ def test_gradients_in_a_network():
     """The bias of conv1 has no effect, since the mean takes it away: its gradient is nothing but rounding."""
     net = network()
     before = state_of(net)
-    report = check_gradients(net, pictures(3).images)
+    report = check_gradients(net, data_set(3).images)
     assert report.max_error < 1e-6, str(report)
     assert_equal_arrays(state_of(net), before)
 
@@ -188,7 +188,7 @@ def test_a_constant_channel_gives_the_bias():
 
 # -------------------------------------------------------------------------------------------------- running averages
 def test_a_saved_network_predicts_the_same_after_loading(tmp_path):
-    net, x = network(), pictures().images
+    net, x = network(), data_set().images
     train_a_little(net)
     assert list(net.state) == ["bn1.running_mean", "bn1.running_variance"]
     assert not np.array_equal(net.state["bn1.running_mean"], np.zeros(4)), "training must have moved it"
@@ -243,7 +243,7 @@ def test_looking_into_a_network_changes_nothing_and_sees_what_predicts():
     net = network()
     train_a_little(net)
     net.astype(np.float64)
-    x, before = pictures(1).images.astype(np.float64), state_of(net)
+    x, before = data_set(1).images.astype(np.float64), state_of(net)
     assert np.array_equal(activations(net, x)["fc2"], net.forward(x))
     found = gradients(net, x, np.eye(3)[:1])["input"]
     assert_equal_arrays(state_of(net), before)
@@ -257,7 +257,7 @@ def test_looking_into_a_network_changes_nothing_and_sees_what_predicts():
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["copy", "pickle"])
 def test_a_copy_has_running_averages_of_its_own(copied):
-    net, x = network(), pictures().images
+    net, x = network(), data_set().images
     train_a_little(net)
     other, before, predicted = copied(net), state_of(net), net.predict(x)
     assert_equal_arrays(state_of(other), before)
@@ -268,7 +268,7 @@ def test_a_copy_has_running_averages_of_its_own(copied):
 
 
 def test_the_running_averages_are_live():
-    net, x = network(), pictures().images
+    net, x = network(), data_set().images
     before = net.forward(x)
     net.state["bn1.running_mean"][...] += 1
     assert not np.array_equal(net.forward(x), before)

@@ -40,8 +40,8 @@ CONFIGURATIONS = {
     autouse=True, params=["chosen", "chosen, cut", "patches", pytest.param("patches, cut", marks=pytest.mark.slow)]
 )
 def way(request, monkeypatch):
-    """Every test here runs as the layer chooses (most pictures here have few channels), and through patches; and with
-    the work cut into as many parts as large pictures are."""
+    """Every test here runs as the layer chooses (most images here have few channels), and through patches; and with
+    the work cut into as many parts as large images are."""
     if "patches" in request.param:
         monkeypatch.setattr("nn.backend.cpu.convolution.FEW_CHANNELS", 0)
         monkeypatch.setattr("nn.backend.patches.MANY_WEIGHTS", 0)

@@ -69,7 +69,7 @@ def cases(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     try:
         layer.output_shape(image_shape)
-    except ValueError:  # a kernel larger than the picture
+    except ValueError:  # a kernel larger than the image
         assume(False)
     return randomise(layer.astype(np.float64), rng), rng.normal(size=(draw(st.integers(1, 9)), *image_shape)), rng
 

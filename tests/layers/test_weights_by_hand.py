@@ -8,10 +8,10 @@ from layers import Conv2d, Linear, Subsampling2d
 from tests.checks import one_sentence
 from tests.other_arrays import OtherArray
 
-# Each convolution goes another way: few channels, the same several pictures abreast, patches, Winograd's tiles.
+# Each convolution goes another way: few channels, the same several images at once, patches, Winograd's tiles.
 LAYERS = {
     "direct": (lambda: Conv2d(2, 9, 3, rng=0), (2, 8, 8, 2)),
-    "abreast": (lambda: Conv2d(1, 6, 5, rng=0), (32, 9, 9, 1)),
+    "batched": (lambda: Conv2d(1, 6, 5, rng=0), (32, 9, 9, 1)),
     "patches": (lambda: Conv2d(10, 12, 3, stride=2, rng=0), (2, 8, 8, 10)),
     "winograd": (lambda: Conv2d(16, 16, 3, padding=1, rng=0), (8, 16, 16, 16)),
     "linear": (lambda: Linear(7, 5, rng=0), (3, 7)),

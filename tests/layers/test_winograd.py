@@ -143,7 +143,7 @@ def test_a_first_layer_needs_no_input_gradient():
     assert np.array_equal(layer.grads["weight"], expected[1])
 
 
-def test_very_large_pictures_go_through_patches():
+def test_very_large_images_go_through_patches():
     assert is_faster(Conv2d(16, 16, 3), (1, 200, 200, 16))
     assert not is_faster(Conv2d(16, 16, 3), (1, 1000, 1000, 16))
 

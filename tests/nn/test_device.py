@@ -62,10 +62,10 @@ def fit(net, sgd, steps_to_stop=None, history=None, dtype=np.float64, rate=0.02)
 
 
 # -------------------------------------------------------------------------------------------------- there and back
-def test_an_array_goes_there_and_back(card):
+def test_an_array_goes_there_and_back(gpu):
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
     there = move(x, "cuda")
-    assert isinstance(there, card.ndarray) and move(there, "cuda") is there and move(x, "cpu") is x
+    assert isinstance(there, gpu.ndarray) and move(there, "cuda") is there and move(x, "cpu") is x
     back = move(there, "cpu")
     assert isinstance(back, np.ndarray) and np.array_equal(back, x) and back is not x
 
@@ -85,17 +85,17 @@ def test_without_cupy_nothing_is_moved(monkeypatch):
     assert net.device == "cpu" and net.forward(np.zeros((1, 12, 12, 3), np.float32)).shape == (1, 4)
 
 
-def test_a_layer_with_numbers_that_are_no_parameters(card):
+def test_a_layer_with_numbers_that_are_no_parameters(gpu):
     layer = EuclideanRBF(np.eye(3)).to("cuda")
-    assert isinstance(layer.prototypes, card.ndarray)
+    assert isinstance(layer.prototypes, gpu.ndarray)
     assert isinstance(layer.to("cpu").prototypes, np.ndarray)
 
 
 # -------------------------------------------------------------------------------------------------- training
-def test_training_gives_the_same_numbers(card):
+def test_training_gives_the_same_numbers(gpu):
     here, _, expected = run("cpu")
     there, _, history = run("cuda")
-    assert there.device == "cuda" and all(isinstance(param, card.ndarray) for param in there.params.values())
+    assert there.device == "cuda" and all(isinstance(param, gpu.ndarray) for param in there.params.values())
     np.testing.assert_allclose(history.steps, expected.steps, rtol=1e-10)
     for ours, other in zip(history.epochs, expected.epochs, strict=True):
         assert ours["train_accuracy"] == other["train_accuracy"] and ours["test_accuracy"] == other["test_accuracy"]
@@ -109,7 +109,7 @@ def test_training_gives_the_same_numbers(card):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet", "alexnet_small"])
-def test_fifty_steps_in_single_precision(card, name):
+def test_fifty_steps_in_single_precision(gpu, name):
     def losses(place):
         net = lenet(rng=0) if name == "lenet" else alexnet_small(10, (32, 32, 3), width=0.0625, rng=0)
         data = pictures(40, net.image_shape, 10)
@@ -121,7 +121,7 @@ def test_fifty_steps_in_single_precision(card, name):
     np.testing.assert_allclose(losses("cuda"), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_saturated_units_are_seen(card):
+def test_saturated_units_are_seen(gpu):
     data = pictures()
     found = []
     for place in ("cpu", "cuda"):
@@ -132,7 +132,7 @@ def test_saturated_units_are_seen(card):
 
 
 @pytest.mark.parametrize("first, then", [("cuda", "cuda"), ("cuda", "cpu"), ("cpu", "cuda")])
-def test_a_checkpoint_goes_on_on_either(card, tmp_path, first, then):
+def test_a_checkpoint_goes_on_on_either(gpu, tmp_path, first, then):
     _, _, whole = run("cpu")
     net, sgd, begun = run(first, steps_to_stop=5)
     assert begun.unfinished["batches"] == 1
@@ -141,10 +141,10 @@ def test_a_checkpoint_goes_on_on_either(card, tmp_path, first, then):
     sgd = SGD(net, 0.02, weight_decay=1e-3)
     history = fit(net, sgd, history=load_checkpoint(tmp_path / "here.safetensors", net, sgd))
     np.testing.assert_allclose(history.steps, whole.steps, rtol=1e-10)
-    assert isinstance(sgd.velocities["conv1.weight"], card.ndarray if then == "cuda" else np.ndarray)
+    assert isinstance(sgd.velocities["conv1.weight"], gpu.ndarray if then == "cuda" else np.ndarray)
 
 
-def test_a_loss_that_is_lost_stops_it(card):
+def test_a_loss_that_is_lost_stops_it(gpu):
     with np.errstate(all="ignore"):
         history, expected = run("cuda", rate=1e200)[2], run("cpu", rate=1e200)[2]
     assert "step" in history.failure and "no longer a number" in history.failure
@@ -152,7 +152,7 @@ def test_a_loss_that_is_lost_stops_it(card):
     assert history.failure == expected.failure and history.steps[:-1] == pytest.approx(expected.steps[:-1])
 
 
-def test_a_gradient_that_is_lost_names_the_layer(card):
+def test_a_gradient_that_is_lost_names_the_layer(gpu):
     net = network().to("cuda")
     sgd, loss = SGD(net, 0.1), SoftmaxCrossEntropy()
 
@@ -167,7 +167,7 @@ def test_a_gradient_that_is_lost_names_the_layer(card):
 
 
 @pytest.mark.parametrize("first, then", [("cpu", "cuda"), ("cuda", "cpu")])
-def test_velocities_that_lie_elsewhere_are_refused(card, first, then):
+def test_velocities_that_lie_elsewhere_are_refused(gpu, first, then):
     net = network().to(first)
     sgd, before = SGD(net, 0.1), net.params["conv1.weight"]
     net.to(then)
@@ -176,7 +176,7 @@ def test_velocities_that_lie_elsewhere_are_refused(card, first, then):
     assert np.array_equal(move(net.params["conv1.weight"], "cpu"), move(before, "cpu"))
 
 
-def test_labels_that_name_no_class_are_refused(card):
+def test_labels_that_name_no_class_are_refused(gpu):
     net = network().to("cuda")
     logits = net.forward(move(pictures().images, "cuda"), training=True)
     with one_sentence(ValueError, "label 4", "0 to 3"):
@@ -184,7 +184,7 @@ def test_labels_that_name_no_class_are_refused(card):
 
 
 @pytest.mark.parametrize("make", [SoftmaxCrossEntropy, LeNet5Loss])
-def test_labels_on_the_card_that_name_no_class_make_the_loss_nan(card, make):
+def test_labels_on_the_card_that_name_no_class_make_the_loss_nan(gpu, make):
     """They are not looked at before, as that would mean to wait; but -1 must not count as the last class."""
     logits = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     labels, loss = np.array([0, 1, 2, 0]), make()
@@ -198,19 +198,19 @@ def test_labels_on_the_card_that_name_no_class_make_the_loss_nan(card, make):
 
 
 # -------------------------------------------------------------------------------------------------- using it
-def test_answers_are_numpys_for_numpys_pictures(card):
+def test_answers_are_numpys_for_numpys_pictures(gpu):
     here, there, data = network(), network().to("cuda"), pictures(70)
     probabilities = there.predict(data.images)
     assert isinstance(probabilities, np.ndarray)
     np.testing.assert_allclose(probabilities, here.predict(data.images), rtol=1e-5)
-    assert isinstance(there.predict(move(data.images, "cuda")), card.ndarray)
+    assert isinstance(there.predict(move(data.images, "cuda")), gpu.ndarray)
     loss, accuracy, predictions = evaluate(there, data.images, data.labels)
     expected = evaluate(here, data.images, data.labels)
     assert loss == pytest.approx(expected[0], rel=1e-5) and accuracy == expected[1]
     assert isinstance(predictions, np.ndarray) and np.array_equal(predictions, expected[2])
 
 
-def test_weights_are_saved_and_loaded(card, tmp_path):
+def test_weights_are_saved_and_loaded(gpu, tmp_path):
     there = network().to("cuda")
     there.save(tmp_path / "there.safetensors")
     for place in ("cpu", "cuda"):
@@ -221,13 +221,13 @@ def test_weights_are_saved_and_loaded(card, tmp_path):
             assert np.array_equal(move(fresh.params[name], "cpu"), param)
 
 
-def test_where_it_looks(card):
+def test_where_it_looks(gpu):
     here, there, x = network(), network().to("cuda"), pictures().images[0]
     np.testing.assert_allclose(occlusion(there, x, 1), occlusion(here, x, 1), atol=1e-5)
     np.testing.assert_allclose(saliency(there, x, 1), saliency(here, x, 1), rtol=1e-4, atol=1e-6)
 
 
-def test_what_happens_inside(card):
+def test_what_happens_inside(gpu):
     here, there, x = network(), network().to("cuda"), pictures(3).images
     for name, y in activations(here, x).items():
         np.testing.assert_allclose(activations(there, move(x, "cuda"))[name].get(), y, rtol=1e-4, atol=1e-5)
@@ -251,10 +251,10 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_random_changes_are_the_same(card, name, dtype):
+def test_random_changes_are_the_same(gpu, name, dtype):
     images = np.random.default_rng(1).integers(0, 256, (9, 12, 12, 3)).astype(dtype)
     expected = CHANGES[name](images)
     changed = CHANGES[name](move(images, "cuda"))
-    assert isinstance(changed, card.ndarray) and changed.dtype == np.float32 and changed.shape == expected.shape
+    assert isinstance(changed, gpu.ndarray) and changed.dtype == np.float32 and changed.shape == expected.shape
     # In "distort" a position is rounded in float64 and times a level of up to 255.
     np.testing.assert_allclose(changed.get(), expected, rtol=1e-6, atol=1e-4 if name == "distort" else 0)

@@ -22,7 +22,7 @@ configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(
 
 @pytest.fixture(autouse=True, params=["as it is", "cut"])
 def way(request, monkeypatch):
-    """Every test here runs as the layer chooses, and with the work cut into as many parts as that of large pictures."""
+    """Every test here runs as the layer chooses, and with the work cut into as many parts as that of large images."""
     if request.param == "cut":
         monkeypatch.setattr("nn.backend.cpu.conv_direct.SUM_PRODUCTS", 1)
         monkeypatch.setattr("nn.backend.cpu.conv_direct.NUMBER_PRODUCTS", 1)
