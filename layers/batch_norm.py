@@ -57,8 +57,7 @@ class BatchNorm2d(Layer):
         self.frozen = True
 
     def output_shape(self, image_shape: Shape) -> tuple[int, ...]:
-        self._check_image_shape(image_shape, 3, self.channels)
-        return tuple(image_shape)
+        return self._check_image_shape(image_shape, 3, self.channels)
 
     def multiply_adds(self, image_shape: Shape) -> int:
         """One for each value, with the scale weight / sqrt(variance + epsilon)."""

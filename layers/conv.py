@@ -133,7 +133,8 @@ def convolve(x, weight, bias, stride, padding, groups, y):
     """y = b + for each place (i, j) in the kernel: the pixels under it times its weights. bias None: no b."""
     y[...] = 0 if bias is None else bias
     kernel = weight.shape[:2]
-    for (i, j), pixels in places(kernel, stride, y.shape, with_border(x, kernel, stride, padding, y.shape)):
+    bordered = with_border(x, kernel, stride, padding, y.shape)
+    for (i, j), pixels in places(kernel, stride, y.shape, bordered):
         for inputs, outputs in channel_groups(weight.shape, groups):
             y[..., outputs] += pixels[..., inputs] @ weight[i, j, :, outputs]
 

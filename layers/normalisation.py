@@ -78,9 +78,8 @@ class LocalResponseNorm(Layer):
             raise ValueError(f"LocalResponseNorm: region is {region!r}, expected 'across' or 'within'")
         self.region = region
 
-    def output_shape(self, image_shape: Shape) -> tuple[int, int, int]:
-        self._check_image_shape(image_shape, 3)
-        return tuple(image_shape)
+    def output_shape(self, image_shape: Shape) -> tuple[int, ...]:
+        return self._check_image_shape(image_shape, 3)
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         x = self._check_input(x, ("N", "H", "W", "C"))

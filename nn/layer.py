@@ -147,8 +147,8 @@ class Layer:
             raise ValueError(f"{self.label} got an empty input of shape {tuple(x.shape)}, expected some elements")
         return contiguous(x)
 
-    def _check_image_shape(self, image_shape: Shape, length: int, channels: int | None = None) -> None:
-        """Check the shape of one image (without N) that `output_shape` and `multiply_adds` are asked about."""
+    def _check_image_shape(self, image_shape: Shape, length: int, channels: int | None = None) -> tuple[int, ...]:
+        """Check and return one image's shape (without N), which `output_shape` and `multiply_adds` are asked about."""
         image_shape = tuple(image_shape)
         form = {1: "(features,)", 3: "(H, W, C)"}[length]
         if len(image_shape) != length or min(image_shape) < 1:
@@ -156,6 +156,7 @@ class Layer:
         if channels is not None and image_shape[-1] != channels:
             what = "channels" if length == 3 else "features"
             raise ValueError(f"{self.label} expected {channels} {what}, got {image_shape[-1]} in {image_shape}")
+        return image_shape
 
     def _check_gradient(self, dy: np.ndarray, shape: Shape, dtype) -> np.ndarray:
         """Check that `dy` has the shape and dtype of the output."""

@@ -51,6 +51,7 @@ OWN_TESTS = {
     "layers/subsampling.py": ["layers/test_subsampling.py"],
     "layers/elu.py": ["layers/test_elu.py"],
     "layers/batch_norm.py": ["layers/test_batch_norm.py"],
+    "nn/windows.py": ["layers/test_pooling.py", "layers/test_conv.py", "layers/test_subsampling.py"],
     "nn/backend/cpu/convolution.py": ["layers/test_conv.py", "layers/test_conv_batched.py"],
     "nn/backend/cpu/dense.py": ["layers/test_linear.py"],
     "nn/backend/cpu/winograd.py": ["layers/test_winograd.py"],
@@ -200,8 +201,9 @@ def _compiles(source: str) -> bool:
 
 
 def files() -> list[str]:
-    """layers/ and the kernels that have a plain version; what is left out only imports."""
-    paths = [*sorted((ROOT / "layers").glob("*.py")), *sorted((ROOT / "nn" / "backend" / "cpu").glob("*.py"))]
+    """layers/, the windows that they share, and the kernels that have a plain version; others only import."""
+    paths = [*sorted((ROOT / "layers").glob("*.py")), ROOT / "nn" / "windows.py"]
+    paths += sorted((ROOT / "nn" / "backend" / "cpu").glob("*.py"))
     return [path.relative_to(ROOT).as_posix() for path in paths if path.name != "__init__.py"]
 
 

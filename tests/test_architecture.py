@@ -85,11 +85,11 @@ def test_what_counts_as_a_number():
 
 
 def test_the_layers_are_short():
-    assert lines("layers/*.py") <= 1300  # and 1,000 would be better: two thirds are docstrings and checks of arguments
+    assert lines("layers/*.py") <= 1160  # 970 of them without batch_norm.py and elu.py, which LeNet and AlexNet lack
 
 
 def test_a_reader_s_afternoon():
-    assert lines(*AFTERNOON) <= 2600  # and 2,100 would be better
+    assert lines(*AFTERNOON) <= 2210  # 2,020 without those two
 
 
 # ------------------------------------------------------------------------------------------------- the reader itself
