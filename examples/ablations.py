@@ -1,11 +1,11 @@
 """What is each idea of AlexNet worth? Train the network for CIFAR-10 without it, several times, and see.
 
-The "18pct" network of AlexNet's author is trained for some passes from several seeds: as it is, and with one
+The "18pct" network of AlexNet's author is trained for some epochs from several seeds: as it is, and with one
 change each,
 
     without LRN          the paper: top-1 error 1.4 points higher on ImageNet
     without overlap      pooling windows of 2x2, stride 2, instead of 3x3: 0.4 points higher
-    tanh for ReLU        the paper: six times as many passes to the same training error
+    tanh for ReLU        the paper: six times as many epochs to the same training error
     random 28x28 crops   and mirroring; tested on the centre crop, and on ten crops, averaged: 1.5 points lower
 
 Results go to the folder --out: a table, ablations.png and results.json.
@@ -48,14 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m examples.ablations",
         description=__doc__,
     )
+    parser.add_argument("--data", default="cifar10", help="cifar10, or the path of images of 32x32 (default: cifar10)")
     parser.add_argument(
-        "--data", default="cifar10", help="cifar10, or the path of pictures of 32x32 (default: cifar10)"
+        "--held-out", type=whole_number(1), default=5000, metavar="N", help="test on N of the training images"
     )
-    parser.add_argument(
-        "--held-out", type=whole_number(1), default=5000, metavar="N", help="test on N of the training pictures"
-    )
-    parser.add_argument("--epochs", type=whole_number(3), default=12, help="passes; the rate falls for the last two")
-    parser.add_argument("--seeds", type=whole_number(1), default=3, help="how often each network is trained")
+    parser.add_argument("--epochs", type=whole_number(3), default=12, help="epochs; the rate falls for the last two")
+    parser.add_argument("--seeds", type=whole_number(1), default=3, help="training runs of each network")
     add_device(parser)
     add_output(parser, "runs/ablations")
     options = parser.parse_args(arguments)
@@ -64,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pictures = load(options.data)[0]
         if pictures.image_shape != (32, 32, 3) or pictures.num_classes != 10:
             raise ValueError(
-                f"--data: expected colour pictures of 32x32 in ten classes, got {pictures.num_classes} classes "
+                f"--data: expected colour images of 32x32 in ten classes, got {pictures.num_classes} classes "
                 f"of {pictures.image_shape}"
             )
         sets = split(pictures, options.held_out, seed=0)
@@ -104,7 +102,7 @@ def changed(network: Network, change: str) -> Network:
 
 
 def fit(network: Network, train_set: Dataset, test_set: Dataset, epochs: int, seed: int, augment=()) -> Preparation:
-    """Train with the published rates, falling for the last two passes; how pictures were prepared."""
+    """Train with the published rates, falling for the last two epochs; how images were prepared."""
     recipe = replace(recipe_for("alexnet_cifar10", "18pct"), augment=augment)
     preparation = make_preparation(recipe, train_set, network.image_shape)
     optimizer = SGD(
@@ -131,7 +129,7 @@ def fit(network: Network, train_set: Dataset, test_set: Dataset, epochs: int, se
 
 
 def run(change: str, train_set: Dataset, test_set: Dataset, options: argparse.Namespace, seed: int) -> float:
-    """The error on the held-out pictures of the network with one change."""
+    """The error on the held-out images of the network with one change."""
     network = changed(alexnet_cifar10("18pct", rng=seed), change).to(options.device)
     preparation = fit(network, train_set, test_set, options.epochs, seed)
     return error(network, preparation, test_set)
@@ -152,7 +150,7 @@ def run_crops(train_set: Dataset, test_set: Dataset, options: argparse.Namespace
 
 
 def error(network: Network, preparation: Preparation, test_set: Dataset) -> float:
-    """The share of the test pictures that the network misreads."""
+    """The share of the test images that the network misreads."""
     prepare = make_prepare(preparation, (), test_set)
     return 1 - evaluate(network, test_set.images, test_set.labels, prepare=prepare)[1]
 
@@ -180,7 +178,7 @@ def write(options: argparse.Namespace, errors: dict[str, list[float]]) -> None:
         axes.text(0.3, row, f"{mean:.1f} %", va="center", color="white" if name == "as published" else "black")
     axes.set_yticks(range(len(errors)), list(errors))
     axes.invert_yaxis()
-    axes.set_xlabel(f"error on held-out pictures after {options.epochs} passes, %; each mark is one seed")
+    axes.set_xlabel(f"error on held-out images after {options.epochs} epochs, %; each mark is one seed")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(options.out / "ablations.png", dpi=120)
 

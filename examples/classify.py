@@ -1,10 +1,10 @@
-"""Ask a network what is on a picture.
+"""Ask a network what is in an image.
 
     python -m examples.classify my_cat.jpg
 
-Without --weights, a small AlexNet answers that learned from 45,000 photographs of CIFAR-10: airplane, automobile,
-bird, cat, deer, dog, frog, horse, ship, truck. It knows nothing else, and it sees 32x32 pixels: what it is shown
-should fill the picture. The five likeliest classes of each picture are printed, and drawn beside it.
+Without --weights, a small AlexNet trained on 45,000 photographs of CIFAR-10 answers: airplane, automobile, bird, cat,
+deer, dog, frog, horse, ship, truck. It knows nothing else, and it sees 32x32 pixels: the object should fill the image.
+The five most likely classes of each image are printed, and drawn beside it.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ examples:
   python -m examples.classify --weights runs/train/alexnet_small/best.safetensors my_pictures/
 """
 
-SHOWN = 5  # classes a picture
-PAGE = 12  # pictures a page
+SHOWN = 5  # classes per image
+PAGE = 12  # images per page
 BAR = 24  # characters
 THUMBNAIL = 400  # pixels
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a network said about one picture."""
+    """What a network said about one image."""
 
     path: Path
     picture: np.ndarray  # (H, W, C) uint8, made small for drawing
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json:
             answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
         if not answered:
-            parser.error(files.complaint() or f"there are no pictures in {', '.join(options.pictures)}")
+            parser.error(files.complaint() or f"there are no images in {', '.join(options.pictures)}")
         if options.json:
             left_out = [{"file": name, "reason": reason} for name, reason in files.left_out]
             print(json.dumps({"weights": options.weights, "pictures": answered, "left_out": left_out}, indent=2))
@@ -100,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def page_names(count: int, look: bool) -> list[list[str]]:
-    """The names of the drawings, a list for each page of so many pictures."""
+    """The names of the drawings, a list for each page of so many images."""
     pages = max(1, -(-count // PAGE))
     numbers = [""] if pages == 1 else [f"_{number:0{len(str(pages))}}" for number in range(1, pages + 1)]
     return [[f"answers{number}.png", *([f"looks{number}.png"] if look else [])] for number in numbers]
@@ -108,7 +108,7 @@ def page_names(count: int, look: bool) -> list[list[str]]:
 
 # ------------------------------------------------------------------------------------------------- asking
 def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iterator[Answer]:
-    """The network's answer to each picture that can be read."""
+    """The network's answer to each image that can be read."""
     for path, picture in files:
         picture = classifier.as_learned(picture)
         sized = classifier.preparation.resized(picture[None])
@@ -123,7 +123,7 @@ def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iter
 
 # ------------------------------------------------------------------------------------------------ showing
 def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], options: argparse.Namespace) -> int:
-    """Ask about every picture, print the answers and draw them page by page; how many there were."""
+    """Ask about every image, print the answers and draw them page by page; how many there were."""
     about = f"{options.weights}: {classifier.network.name}, {len(classifier.class_names)} classes. {remark(classifier)}"
     print(about.strip())
     asked = answers(classifier, files, options.ten_crop)
@@ -144,9 +144,9 @@ def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], opt
 def remark(classifier: Classifier) -> str:
     """What somebody should know who shows it photographs."""
     if classifier.class_names == CLASS_NAMES:
-        return "It learned from rendered pictures and does not know photographs."
+        return "It learned from rendered images and does not know photographs."
     if classifier.learned_light_ink:
-        return "It learned from light ink on dark paper; pictures with a light border are turned round."
+        return "It learned from light ink on dark paper; images with a light border are inverted."
     return ""
 
 
@@ -174,7 +174,7 @@ def likeliest(probabilities: np.ndarray) -> list[int]:
 
 
 def described(answer: Answer, classifier: Classifier) -> dict:
-    """One picture's part of the JSON: its file and all classes, the likeliest first."""
+    """One image's part of the JSON: its file and all classes, the likeliest first."""
     order = np.argsort(-answer.probabilities, kind="stable")
     return {
         "file": str(answer.path),

@@ -5,8 +5,8 @@ each network chosen independently to make training as fast as possible", and fou
 the author's own small network for CIFAR-10 ("18pct") without its normalisation: three convolutions and one fully
 connected layer, with his initial weights. With the first seed each rate of --rates is tried, and given up once it has
 taken more steps than the best so far; the other seeds take the best. The training error is that of the same 5,000
-training pictures every 50 steps. The folder --out receives figure1.png and figure1.json, brought up to date after
-every run; with --resume those runs are not repeated, and other rates may be tried beside them.
+training images every 50 steps. figure1.png and figure1.json are written to the folder --out and updated after
+every run; with --resume those runs are not repeated, and other rates may be added.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def make_network(activation: str, classes: int, image_shape: tuple[int, int, int
 
 def run(activation: str, rate: float, seed: int, pictures: Dataset, most_steps: int) -> dict:
     """Train until 25% training error is reached, or until so many steps are done without reaching it."""
-    mean = pictures.images.mean(axis=0, dtype=np.float32)  # pictures are 0..255 minus their mean, as published
+    mean = pictures.images.mean(axis=0, dtype=np.float32)  # images are 0..255 minus their mean, as published
     probe = pictures.subset(np.random.default_rng(0).permutation(len(pictures))[:PROBE])
     network = make_network(activation, pictures.num_classes, pictures.image_shape, seed)
     loss, sgd = SoftmaxCrossEntropy(), SGD(network, rate, momentum=0.9)
@@ -107,7 +107,7 @@ def finished(options: argparse.Namespace) -> list[dict]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if {name: found[name] for name in about(options)} != about(options):
-            raise ValueError(f"--resume: {path} is of other pictures or other settings; name another --out")
+            raise ValueError(f"--resume: {path} is of other images or other settings; name another --out")
         return found["runs"]
     except FileNotFoundError:
         raise ValueError(f"--resume: there is no {path}; leave --resume out") from None
@@ -116,7 +116,7 @@ def finished(options: argparse.Namespace) -> list[dict]:
 
 
 def write(options: argparse.Namespace, runs: Sequence[dict], steps_per_epoch: int) -> None:
-    """The numbers, and the picture: the training error of every seed at the best rate."""
+    """The numbers, and the figure: the training error of every seed at the best rate."""
     text = json.dumps(about(options) | {"steps": summary(runs), "runs": list(runs)}, indent=1)
     (options.out / f"{options.name}.json").write_text(text, encoding="utf-8")
     with picture(options.out / f"{options.name}.png", 8, 4.8) as figure:
@@ -129,7 +129,7 @@ def write(options: argparse.Namespace, runs: Sequence[dict], steps_per_epoch: in
                     label = f"{activation}, rate {rate:g}" if row["seed"] == 0 else None
                     axes.plot(passes, 100 * np.array(row["errors"]), line, color=colour, linewidth=1.5, label=label)
         axes.axhline(100 * TARGET, color=GREY, linewidth=1, linestyle=":")
-        axes.set(xlabel="passes over the training pictures", ylabel="training error, %", ylim=(0, 100), xlim=(0, None))
+        axes.set(xlabel="epochs", ylabel="training error, %", ylim=(0, 100), xlim=(0, None))
         axes.set_title("Steps to 25% training error: a line for each seed")
         if axes.lines[1:]:
             axes.legend()
@@ -138,12 +138,10 @@ def write(options: argparse.Namespace, runs: Sequence[dict], steps_per_epoch: in
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = Parser(prog="python -m examples.figure1", description=__doc__)
-    parser.add_argument("--data", default="cifar10", help="cifar10, or the path of colour pictures (default: cifar10)")
+    parser.add_argument("--data", default="cifar10", help="cifar10, or the path of colour images (default: cifar10)")
+    parser.add_argument("--seeds", type=whole_number(1), default=3, help="training runs of each network (default: 3)")
     parser.add_argument(
-        "--seeds", type=whole_number(1), default=3, help="how often each network is trained (default: 3)"
-    )
-    parser.add_argument(
-        "--epochs", type=whole_number(1), default=50, help="passes after which a run is given up (default: 50)"
+        "--epochs", type=whole_number(1), default=50, help="epochs after which a run is given up (default: 50)"
     )
     rates = (0.001, 0.002, 0.004, 0.008, 0.016)
     parser.add_argument(
@@ -155,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_output(parser, "runs/figure1")
     parser.add_argument("--name", default="figure1", help="of the two files (default: figure1)")
-    parser.add_argument("--resume", action="store_true", help="go on where a run in --out stopped")
+    parser.add_argument("--resume", action="store_true", help="continue a run in --out where it stopped")
     options = parser.parse_args(arguments)
 
     def make() -> tuple[Dataset, list[dict]]:
@@ -163,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"--name: {options.name!r} must be a name without folders")
         pictures = load(options.data)[0]
         if pictures.images.dtype != np.uint8 or pictures.image_shape[2] != 3:
-            raise ValueError(f"--data: expected colour pictures, got {pictures!r}")
+            raise ValueError(f"--data: expected colour images, got {pictures!r}")
         output_folder(options.out, [f"{options.name}.png", f"{options.name}.json"], options.force or options.resume)
         return pictures, finished(options) if options.resume else []
 
@@ -181,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     runs.append(run(activation, rate, seed, pictures, most_steps))
                     write(options, runs, steps_per_epoch)
         for name, steps in summary(runs).items():
-            print(f"{name}: {steps} steps, a number for each seed that got there in {options.epochs} passes")
+            print(f"{name}: {steps} steps, a number for each seed that got there in {options.epochs} epochs")
         relu, tanh = summary(runs).values()
         if len(relu) == len(tanh) == options.seeds:  # else the mean would leave out the slowest
             print(f"ReLU is {np.mean(tanh) / np.mean(relu):.1f} times as fast as tanh (the paper: six times).")

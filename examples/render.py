@@ -1,11 +1,11 @@
-"""Render pictures of cars, cats, dogs and vernier callipers, to look at or to train with.
+"""Render images of cars, cats, dogs and vernier callipers, to look at or to train with.
 
-The networks of examples.crops learned from such pictures. Written are
+The networks of examples.crops learned from such images. Written are
 
-    NAME.npz     one file with all pictures and their classes, which --data of examples.train reads
-    NAME/        or, with --folder, PNG files to look at, in train/ and test/, one sub-folder a class
+    NAME.npz     one file with all images and their classes, which --data of examples.train reads
+    NAME/        or, with --folder, PNG files to look at, in train/ and test/, one sub-folder per class
 
-The same numbers give the same pictures. They are drawings, not photographs: what learns from them knows no photographs.
+The same numbers give the same images. They are drawings: a network trained on them knows no photographs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program. Exit status: 0; 1 pictures could not be written; 2 bad input; 130 stopped by Ctrl-C."""
+    """Run the program. Exit status: 0; 1 images could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
     options = parser.parse_args(arguments)
 
@@ -40,32 +40,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.folder and target.suffix != ".npz":
             target = target.with_name(f"{target.name}.npz")
         if options.folder and target.is_dir() and any(target.iterdir()) and not options.force:
-            raise ValueError(
-                f"--out: {target} is not empty; add --force to replace its pictures, or name another folder"
-            )
+            raise ValueError(f"--out: {target} is not empty; add --force to replace its images, or name another folder")
         output_folder(target.parent, [] if options.folder else [target.name], options.force)
         return target, objects(options.image_size, options.train, options.test, options.seed, progress=True)
 
     def work(made: tuple) -> None:
         target, sets = made
         (write_folder if options.folder else write_npz)(target, *sets)
-        print(f"{options.train:,} pictures to train and {options.test:,} to test are in {target}.")
+        print(f"{options.train:,} images to train and {options.test:,} to test are in {target}.")
 
-    stopped = "stopped by Ctrl-C before all pictures were written"
-    return carry_out(parser, make, work, stopped=stopped, unwritten="the pictures could not be written: {reason}")
+    stopped = "stopped by Ctrl-C before all images were written"
+    return carry_out(parser, make, work, stopped=stopped, unwritten="the images could not be written: {reason}")
 
 
 def make_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m examples.render", description=__doc__, epilog=EXAMPLES)
     count = whole_number(0)
     parser.add_argument(
-        "--train", type=whole_number(1), default=4000, metavar="N", help="pictures (default: %(default)s)"
+        "--train", type=whole_number(1), default=4000, metavar="N", help="images (default: %(default)s)"
     )
-    parser.add_argument("--test", type=count, default=1000, metavar="N", help="other pictures (default: %(default)s)")
+    parser.add_argument("--test", type=count, default=1000, metavar="N", help="other images (default: %(default)s)")
     parser.add_argument(
         "--image-size", type=whole_number(8), default=64, metavar="PIXELS", help="their side (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=count, default=0, metavar="N", help="another seed, other pictures")
+    parser.add_argument("--seed", type=count, default=0, metavar="N", help="another seed, other images")
     parser.add_argument("--folder", action="store_true", help="write PNG files instead of one .npz file")
     parser.add_argument(
         "--out",

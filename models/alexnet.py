@@ -106,7 +106,7 @@ def alexnet_small(
     width: float = 0.25,
     rng: int | np.random.Generator | None = None,
 ) -> Network:
-    """AlexNet in small, for pictures of 28 to 128 pixels: the same layers in the same order, with fewer kernels.
+    """AlexNet in small, for images of 28 to 128 pixels: the same layers in the same order, with fewer kernels.
 
         layer                                       maps (width=0.25)
         conv1 5x5 | 7x7, stride 2 | 11x11, stride 4        24            for sides below 48 | below 96 | from 96
@@ -123,14 +123,14 @@ def alexnet_small(
 
     width: the number of kernels and hidden units as a share of AlexNet's, rounded to an even number.
 
-    Departures from `alexnet`: conv1 grows with the picture and is padded by half its kernel, so that little pictures
+    Departures from `alexnet`: conv1 grows with the image and is padded by half its kernel, so that little images
     keep their size; weights start as He's (N(0, 2 / fan_in), biases 0), because the paper's N(0, 0.01^2) is so small
     for such narrow layers that the loss never leaves ln(num_classes).
     """
     rng = np.random.default_rng(rng)
     height, breadth, channels = image_shape
     if not (min(height, breadth) >= 28 and max(height, breadth) <= 128):
-        raise ValueError(f"alexnet_small expected pictures of 28 to 128 pixels a side, got {height}x{breadth}")
+        raise ValueError(f"alexnet_small expected images of 28 to 128 pixels a side, got {height}x{breadth}")
     if not (np.isfinite(width) and width > 0):
         raise ValueError(f"alexnet_small: width is {width}, expected a share of AlexNet's width such as 0.25")
     side = min(height, breadth)

@@ -20,7 +20,7 @@ def alexnet_caffe(
     The layers are those of `alexnet`. Caffe's LRN divides alpha by the number of neighbours and takes k = 1:
     alpha = 1e-4 / 5 here. Initial weights: init="caffe".
 
-    weights: the file bvlc_alexnet.npy. Pictures are then 227x227 RGB in 0..255 minus (124, 117, 104): the file was
+    weights: the file bvlc_alexnet.npy. Images are then 227x227 RGB in 0..255 minus (124, 117, 104): the file was
     trained on BGR, and the input channels of its first kernels are reversed when it is read.
 
     Departures: Caffe pools with windows that may run off the edge, which at 227 pixels they never do.
@@ -38,7 +38,7 @@ def alexnet_caffe(
 def alexnet_torchvision(
     num_classes: int = 1000, weights: str | Path | None = None, rng: int | np.random.Generator | None = None
 ) -> Network:
-    """The later AlexNet that torchvision ships: 61,100,840 parameters, 714,188,480 multiply-adds, 224x224x3 pictures.
+    """The later AlexNet that torchvision ships: 61,100,840 parameters, 714,188,480 multiply-adds, 224x224x3 images.
 
         layer                               output        parameters
         conv1 11x11, stride 4, pad 2        55x55x64          23,296
@@ -56,7 +56,7 @@ def alexnet_torchvision(
     Departures from `alexnet`: one tower of fewer kernels instead of two, no LRN, dropout before fc6 and fc7 instead of
     after. Initial weights are He's.
 
-    weights: the file alexnet-owt-7be5be79.pth. Pictures are then RGB in 0..1, minus (0.485, 0.456, 0.406), divided by
+    weights: the file alexnet-owt-7be5be79.pth. Images are then RGB in 0..1, minus (0.485, 0.456, 0.406), divided by
     (0.229, 0.224, 0.225).
 
     Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks"; torchvision.models.

@@ -15,7 +15,7 @@ def alexnet_cifar10(
     image_shape: tuple[int, int, int] = (32, 32, 3),
     rng: int | np.random.Generator | None = None,
 ) -> Network:
-    """A small relative of AlexNet for little pictures, CIFAR-10's above all: 26% or 18% test error when published.
+    """A small relative of AlexNet for little images, CIFAR-10's above all: 26% or 18% test error when published.
 
         variant="80sec"                  variant="18pct"                                  output
         conv1 5x5, pad 2, ReLU           conv1 5x5, pad 2, ReLU                           32x32x32
@@ -31,9 +31,9 @@ def alexnet_cifar10(
 
     Pooling windows may run off the far edge (ceil_mode), hence 32 -> 16 -> 8 -> 4. Initial weights are N(0, std^2) with
     std 0.0001 for conv1, 0.01 for conv2 and conv3, 0.1 for the fully connected layers of "80sec" and 0.01 for that of
-    "18pct"; biases 0. Pictures are 0..255 minus the mean picture, divided by nothing: that is what makes 0.0001 work.
+    "18pct"; biases 0. Images are 0..255 minus the mean image, divided by nothing: that is what makes 0.0001 work.
 
-    image_shape: another size of picture than the published one, such as crops of 28x28.
+    image_shape: another size of image than the published one, such as crops of 28x28.
 
     Departures: none known.
 

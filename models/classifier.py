@@ -1,4 +1,4 @@
-"""A network that has learned, with all it takes to ask it about a picture."""
+"""A network that has learned, with all it takes to ask it about an image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nn import Network
 from nn.data.preparation import Preparation
 from nn.files.weights import read_metadata
 
-BATCH = 256  # pictures that are prepared together
+BATCH = 256  # images that are prepared together
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Classifier:
     """A network and what belongs to it.
 
     network       turns (N, *window, C) into (N, classes)
-    preparation   makes that input of uint8 pictures of any size
+    preparation   makes that input of uint8 images of any size
     class_names   what to call class 0, class 1, ...
     data          the name of the set that it learned from, "" if unknown
     """
@@ -32,22 +32,22 @@ class Classifier:
     data: str = ""
 
     def as_learned(self, picture: np.ndarray) -> np.ndarray:
-        """The picture, uint8 (H, W, C); its negative if it is dark ink on paper and the network learned light ink on
+        """The image, uint8 (H, W, C); its negative if it is dark ink on paper and the network learned light ink on
         black, as MNIST's digits are."""
         border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
         return 255 - picture if self.learned_light_ink and np.median(border) > 127 else picture
 
     @property
     def learned_light_ink(self) -> bool:
-        """Whether it learned grey pictures that are mostly black: a guess by their mean level, 0.13 for MNIST."""
+        """Whether it learned grey images that are mostly black: a guess by their mean level, 0.13 for MNIST."""
         preparation = self.preparation
         return preparation.channels == 1 and (preparation.levels == "lenet5" or float(np.mean(preparation.mean)) < 0.35)
 
     def probabilities(self, pictures: Sequence[np.ndarray], ten_crop: bool = False) -> np.ndarray:
-        """(N, classes) for uint8 pictures (H, W, C) of any sizes, C as the network reads them.
+        """(N, classes) for uint8 images (H, W, C) of any sizes, C as the network reads them.
 
         ten_crop: the mean over the corners, the centre, and each mirrored (Krizhevsky et al. 2012, section 4.1).
-        Raises TypeError for what is no such picture.
+        Raises TypeError for what is no such image.
         """
         for picture in pictures:
             _check(picture, self.preparation.channels)
@@ -72,14 +72,14 @@ class Classifier:
 def _check(picture: np.ndarray, channels: int) -> None:
     shape, dtype = getattr(picture, "shape", ()), getattr(picture, "dtype", None)
     if dtype != np.uint8 or len(shape) != 3 or shape[2] != channels or 0 in shape:
-        raise TypeError(f"expected pictures as uint8 arrays (H, W, {channels}), got {dtype} of shape {shape}")
+        raise TypeError(f"expected images as uint8 arrays (H, W, {channels}), got {dtype} of shape {shape}")
 
 
 def load_classifier(path: str | Path) -> Classifier:
     """The classifier in a file that `examples.train` wrote, or in one that comes with the library, by its name.
 
-    Raises FileNotFoundError; ValueError for a file that is damaged, that does not say how pictures are prepared, or
-    whose network, pictures and classes do not fit each other.
+    Raises FileNotFoundError; ValueError for a file that is damaged, that does not say how images are prepared, or
+    whose network, images and classes do not fit each other.
     """
     path = find_weights(path)
     network = load(path)
@@ -90,13 +90,13 @@ def load_classifier(path: str | Path) -> Classifier:
         class_names = tuple(str(name) for name in extra["class_names"])
     except (ValueError, LookupError, TypeError):
         raise ValueError(
-            f"{path} does not say how pictures are prepared and what the classes are called; expected weights that "
+            f"{path} does not say how images are prepared and what the classes are called; expected weights that "
             "python -m examples.train wrote"
         ) from None
     shape = (*preparation.window, preparation.channels)
     if network.image_shape != shape or network.output_shape(shape) != (len(class_names),):
         raise ValueError(
             f"{path} contradicts itself: its network turns {network.image_shape} into "
-            f"{network.output_shape(network.image_shape)}, its pictures are {shape} of {len(class_names)} classes"
+            f"{network.output_shape(network.image_shape)}, its images are {shape} of {len(class_names)} classes"
         )
     return Classifier(network, preparation, class_names, str(extra.get("data", "")))

@@ -35,7 +35,7 @@ TORCHVISION_NAMES = {
 def load_torchvision(network: Network, path: str | Path) -> Network:
     """Fill `alexnet_torchvision` with the weights in a .pth file such as alexnet-owt-7be5be79.pth; returns the network.
 
-    Pictures for it: the short side resized to 256 pixels, the middle 224x224, RGB in 0..1, minus
+    Images for it: the short side resized to 256 pixels, the middle 224x224, RGB in 0..1, minus
     (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225).
     """
     arrays = read_pth(path)
@@ -50,7 +50,7 @@ def load_torchvision(network: Network, path: str | Path) -> Network:
 def load_caffe(network: Network, path: str | Path) -> Network:
     """Fill `alexnet_caffe` with the weights in a .npy file such as bvlc_alexnet.npy; returns the network.
 
-    Pictures for it: 227x227, RGB (Caffe's own are BGR) in 0..255, minus (124, 117, 104).
+    Images for it: 227x227, RGB (Caffe's own are BGR) in 0..255, minus (124, 117, 104).
     """
     arrays = read_caffe_npy(path)
     try:
@@ -94,7 +94,7 @@ def caffe_params(arrays: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[st
     """Caffe's AlexNet, as in bvlc_alexnet.npy, by our names: "conv1" -> "conv1.weight" and "conv1.bias".
 
     Its arrays are in our order already. Only conv1's input channels are reversed, from BGR to RGB: the network
-    then takes pictures as everybody else has them. The results are views of `arrays`.
+    then takes images as everybody else has them. The results are views of `arrays`.
     """
     _check_names(TORCHVISION_NAMES, arrays, "Caffe's AlexNet")
     params = {}

@@ -31,7 +31,7 @@ def lenet(
     Weights start as Xavier's, times 4: his rule supposes units of slope 1 around 0, and a log-sigmoid has 1/4 there.
     With smaller ones the loss may sit on a plateau at ln(num_classes) for the whole run.
 
-    Pictures smaller than 32 pixels are padded by 2, so that a 28x28 digit is the 32x32 input of the paper.
+    Images smaller than 32 pixels are padded by 2, so that a 28x28 digit is the 32x32 input of the paper.
     """
     rng = np.random.default_rng(rng)
     height, width, channels = image_shape

@@ -55,7 +55,7 @@ def lenet5_1998(rng: int | np.random.Generator | None = None) -> Network:
         output: Euclidean RBF units               10       840 fixed, the drawings above
 
     Every layer up to F6 is followed by the squashing function 1.7159 tanh(2a/3). Weights start as U(-2.4/F, 2.4/F),
-    where F is the number of inputs of the unit that they belong to. Train it with `nn.LeNet5Loss`. Pictures have -0.1
+    where F is the number of inputs of the unit that they belong to. Train it with `nn.LeNet5Loss`. Images have -0.1
     for the background and 1.175 for ink (`nn.data.augmentation.lenet5_input`).
 
     Departures: the outputs are minus the distances, so that the largest is the answer. Biases start at 0, where the

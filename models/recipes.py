@@ -1,6 +1,6 @@
 """How each network was trained by those who made it, or how it trains well here.
 
-A recipe says what a batch of pictures goes through before the network sees it, which loss is made small, and the
+A recipe says what a batch of images goes through before the network sees it, which loss is made small, and the
 numbers of the descent. `recipe_for` has one for every model; `examples/train/program.py` lets each number be changed.
 """
 
@@ -32,7 +32,7 @@ AUGMENTATIONS = ("crop", "portion", "mirror", "colour", "distort")
 
 @dataclass
 class Recipe:
-    """Everything about a training run that is neither the network nor the pictures."""
+    """Everything about a training run that is neither the network nor the images."""
 
     epochs: int
     batch_size: int
@@ -93,9 +93,9 @@ def recipe_for(model: str, variant: str = "") -> Recipe:
 
 
 def make_preparation(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int]) -> Preparation:
-    """What every picture goes through for a network that reads `image_shape`; means are the training pictures'."""
+    """What every image goes through for a network that reads `image_shape`; means are the training images'."""
     window, channels = tuple(image_shape[:2]), image_shape[2]
-    # Trained on portions of large pictures, a network reads whole ones made small; else the middle is cut out.
+    # Trained on portions of large images, a network reads whole ones made small; else the middle is cut out.
     size = window if "portion" in recipe.augment else train_set.image_shape[:2]
     if recipe.levels == "lenet5":
         return Preparation(size, channels, window, recipe.levels)
@@ -131,9 +131,9 @@ def make_prepare(preparation: Preparation, augment: Sequence[str], train_set: Da
 
 
 def _statistics(train_set: Dataset, per_pixel: bool) -> tuple[np.ndarray, np.ndarray]:
-    """What is subtracted and what is divided by, for pictures in 0..1.
+    """What is subtracted and what is divided by, for images in 0..1.
 
-    Per pixel: the mean picture, and 1/255, so that levels are 0..255 as the published rates expect. Else the mean and
+    Per pixel: the mean image, and 1/255, so that levels are 0..255 as the published rates expect. Else the mean and
     the deviation of each channel.
     """
     total = np.zeros(train_set.image_shape)

@@ -1,9 +1,9 @@
-"""Where numbers lie: in the computer's memory, as NumPy arrays, or on a graphics card, as CuPy arrays.
+"""Where numbers lie: in the computer's memory, as NumPy arrays, or on a GPU, as CuPy arrays.
 
 Layers, losses and SGD do not ask. They call NumPy's functions, and NumPy hands a call with a CuPy array to CuPy: the
 arrays decide where the work is done, and the result lies there too. Only the way in and out is made here.
 
-Work for a graphics card is queued, and the program goes on; it waits where a number is read, as `float` does.
+Work for a GPU is queued, and the program goes on; it waits where a number is read, as `float` does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DEVICES = ("cpu", "cuda")
 def move(array: np.ndarray, device: str) -> np.ndarray:
     """The array on this device, "cpu" or "cuda": itself if it lies there, else a copy.
 
-    Raises ValueError for another device, ImportError without CuPy and RuntimeError without a graphics card.
+    Raises ValueError for another device, ImportError without CuPy and RuntimeError without a GPU.
     """
     check_device(device)
     if device == "cpu":

@@ -1,10 +1,10 @@
-"""How fast is this library? Ours, PyTorch and ONNX Runtime on the same weights, pictures and threads.
+"""How fast is this library? Ours, PyTorch and ONNX Runtime on the same weights, images and threads.
 
 Each engine runs in a process of its own, and they take turns (A B C A B C ...), so that a machine that is
-sometimes slower treats them alike. A ratio is the median of the ratios of neighbouring turns, ours / theirs:
-below 1 we are faster. Rivals that are not installed are left out; make bench installs them. Where CuPy finds a
-graphics card, AlexNet is measured there too (beside a PyTorch that can use it), first with all of float32's digits
-and then with TF32. Written to --out:
+sometimes slower affects them alike. A ratio is the median of the ratios of neighbouring turns, ours / theirs:
+below 1 we are faster. Libraries that are not installed are left out; make bench installs them. Where CuPy finds a
+GPU, AlexNet is measured there too (beside a PyTorch that can use it), first in full float32 and then
+with TF32. Written to --out:
 
     results.json   every turn of every engine
     ratios.png     the ratios as bars
@@ -270,7 +270,7 @@ def sgemm_rate(threads: int) -> float:
 
 
 def card_kinds() -> list[str]:
-    """What the rows of a graphics card are called: none without one."""
+    """What the rows of a GPU are called: none without one."""
     try:
         load_cupy()
     except (ImportError, RuntimeError):
@@ -288,7 +288,7 @@ def torch_has_card() -> bool:
 
 
 def card_rate(kind: str) -> float:
-    """Floating-point operations a second of the card's own matrix product, in a process that has chosen its digits."""
+    """Floating-point operations a second of the GPU's own matrix product, in a process that has chosen its digits."""
     program = (
         "import time, cupy, numpy as np;"
         "a = cupy.asarray(np.random.default_rng(0).random((8192, 8192), 'float32'));"
@@ -329,7 +329,7 @@ def make_table(results: dict) -> str:
         rates = (f"{results['card'][kind] / 1e12:.0f} ({kind})" for kind in CARD_KINDS)
         lines.append(
             f"cuda: on {results['card']['name']}; of sgemm: of its own matrix product's {' and '.join(rates)} TFLOP/s; "
-            "memory: the card's."
+            "memory: the GPU's."
         )
     for kind, seconds in results.get("cold start", {}).items():
         lines.append(f"Process start to the end of the first AlexNet step, 8 images, {kind} cache: {seconds:.1f} s.")

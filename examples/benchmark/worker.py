@@ -2,13 +2,13 @@
 
     python -m examples.benchmark.worker ENGINE NETWORK TASK BATCH FOLDER
 
-    ENGINE   ours, torch, torch-channels-last or onnxruntime; on a graphics card ours-cuda or torch-cuda, and with
-             -tf32 behind it, the card's faster products of numbers with ten binary places
-    NETWORK  a key of NETWORKS;  TASK  training or forward;  BATCH  images a step
+    ENGINE   ours, torch, torch-channels-last or onnxruntime; on a GPU ours-cuda or torch-cuda, and with
+             -tf32 behind it, the GPU's faster products of numbers with ten binary places
+    NETWORK  a key of NETWORKS;  TASK  training or forward;  BATCH  images per step
     FOLDER   receives outputs-ENGINE.npy, what the network answers before any training
 
 A line "N" on standard input is answered by the seconds that N steps took; the end of the input by the most memory that
-the process ever held, on the card if it works there, in bytes, or 0 where that cannot be known.
+the process ever held, on the GPU if it works there, in bytes, or 0 where that cannot be known.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def wait_for_card(engine: str) -> Callable[[], None]:
-    """What waits until a graphics card has done all that was asked of it."""
+    """What waits until a GPU has done all that was asked of it."""
     if "cuda" not in engine:
         return lambda: None
     if engine.startswith("ours"):
@@ -71,7 +71,7 @@ def wait_for_card(engine: str) -> Callable[[], None]:
 
 
 def card_memory(engine: str) -> int:
-    """What the engine took of the card's memory for arrays; none gives any back before it ends."""
+    """What the engine took of the GPU's memory for arrays; none gives any back before it ends."""
     if engine.startswith("ours"):
         return load_cupy().get_default_memory_pool().total_bytes()
     import torch

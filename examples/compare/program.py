@@ -1,14 +1,14 @@
-"""Train LeNet and AlexNet on the same pictures, and compare them.
+"""Train LeNet and AlexNet on the same images, and compare them.
 
-Both networks start from one seed and learn from the same pictures, one after the other. Then a table is
-printed, and pictures, numbers and a page for the browser are written to the folder runs/compare (or --out):
+Both networks start from one seed and learn from the same images, one after the other. Then a table is
+printed, and figures, numbers and a page for the browser are written to the folder runs/compare (or --out):
 
     lenet.png       its architecture, volumes to scale
     alexnet.png
     curves.png      how the loss fell and the accuracy rose
     confusion.png   which class was taken for which
     filters.png     the kernels of each network's first convolution
-    mistakes.png    the pictures that were misread, with both answers
+    mistakes.png    the misclassified images, with both answers
     results.json    all the numbers
     report.html     one page with all of the above
 """
@@ -50,18 +50,18 @@ from nn.training.schedules import one_cycle
 EXAMPLES = """
 examples:
   python -m examples.compare
-      the 10,000 digits in the box, one to two minutes on two cores
+      the 10,000 included digits, one to two minutes on two cores
   python -m examples.compare --epochs 1 --train-size 1000
-      a first look, some seconds
+      a first look, a few seconds
   python -m examples.compare --data fashion.npz --out runs/fashion
-      pictures of your own; numpy.savez("fashion.npz", images=..., labels=...) makes such a file
+      images of your own; numpy.savez("fashion.npz", images=..., labels=...) makes such a file
   python -m examples.compare --lenet-lr 2
       what happens if LeNet takes larger steps?
 
 --data is digits, mnist, fashion_mnist or cifar10 (all but the first are downloaded on first use), or a
-path: a folder or zip of pictures of one size with one sub-folder a class, or a .npz file with images, uint8
+path: a folder or zip of images of one size with one sub-folder per class, or a .npz file with images, uint8
 (N, H, W) or (N, H, W, 3), and labels, integers (N,) from 0, and perhaps test_images and test_labels.
-Without test pictures one in five is held out for testing, class by class. Files of an earlier comparison in
+Without test images one in five is held out for testing, class by class. Files of an earlier comparison in
 the output folder are replaced (outside runs/ only with --force); nothing is written anywhere else.
 """
 
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train_set, test_set, contestants = made
         mean, std = pixel_statistics(train_set)
         print(
-            f"Data: {data_name(options)}, {len(train_set):,} pictures to train and "
+            f"Data: {data_name(options)}, {len(train_set):,} images to train and "
             f"{len(test_set):,} to test, {train_set.num_classes} classes",
             flush=True,
         )
@@ -130,13 +130,13 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
     )
     count = whole_number(1)
-    parser.add_argument("--data", default="digits", help="a name or a path, see below (default: the digits in the box)")
-    parser.add_argument("--train-size", type=count, metavar="N", help="train on N pictures only (default: on all)")
-    parser.add_argument("--epochs", type=count, metavar="N", help="passes over the training pictures, for both")
+    parser.add_argument("--data", default="digits", help="a name or a path, see below (default: the included digits)")
+    parser.add_argument("--train-size", type=count, metavar="N", help="train on N images only (default: on all)")
+    parser.add_argument("--epochs", type=count, metavar="N", help="epochs, for both")
     parser.add_argument("--lenet-epochs", type=count, metavar="N", help="for LeNet (default: --epochs, else 16)")
     parser.add_argument("--alexnet-epochs", type=count, metavar="N", help="for AlexNet (default: --epochs, else 10)")
     parser.add_argument(
-        "--batch-size", type=count, default=64, metavar="N", help="pictures a step (default: %(default)s)"
+        "--batch-size", type=count, default=64, metavar="N", help="images per step (default: %(default)s)"
     )
     parser.add_argument(
         "--lenet-lr",
@@ -181,7 +181,7 @@ def load_pictures(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     if size is not None:
         if size > len(train_set):
             raise ValueError(
-                f"--train-size must be at most {len(train_set)}, the training pictures there are, got {size}"
+                f"--train-size must be at most {len(train_set)}, the training images there are, got {size}"
             )
         order = fair_order(train_set.labels, np.random.default_rng(options.seed))
         train_set = train_set.subset(order[:size])
@@ -202,7 +202,7 @@ def pixel_statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
 def standardised(dataset: Dataset, mean: np.ndarray, std: np.ndarray) -> Dataset:
     """Pixels with mean 0 and deviation 1, for both sets by the training set's numbers.
 
-    LeNet's log-sigmoid units hardly tell pictures in 0..1 apart: it would stay at guessing for the whole run. LeCun
+    LeNet's log-sigmoid units hardly tell images in 0..1 apart: it would stay at guessing for the whole run. LeCun
     et al. 1998 chose their grey levels (-0.1 and 1.175) for the same reason, and AlexNet subtracts the mean.
     """
     images = ((dataset.images - mean) / std).astype(np.float32)
@@ -229,14 +229,14 @@ def make_contestants(options: argparse.Namespace, train_set: Dataset) -> list[Co
         ),
     ]
     for contestant in contestants:
-        contestant.network.summary(shape)  # complains about pictures that are too small for the network
+        contestant.network.summary(shape)  # complains about images that are too small for the network
     return contestants
 
 
 def run(
     contestant: Contestant, train_set: Dataset, test_set: Dataset, options: argparse.Namespace
 ) -> tuple[dict, np.ndarray]:
-    """Train and test one network: its part of results.json, and its probabilities for the test pictures."""
+    """Train and test one network: its part of results.json, and its probabilities for the test images."""
     network = contestant.network.to(options.device)
     history = train(
         network,

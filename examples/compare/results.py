@@ -1,4 +1,4 @@
-"""What `examples.compare` leaves behind: the table, the pictures, the numbers and the page."""
+"""What `examples.compare` leaves behind: the table, the images, the numbers and the page."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def make_table(results: Mapping[str, dict]) -> list[list[str]]:
     """Rows of cells: a measure a row, a network a column. results: the network's name -> its numbers."""
     measures = {
         "parameters": "{parameters:,}",
-        "multiply-adds a picture": "{multiply_adds:,}",
+        "multiply-adds per image": "{multiply_adds:,}",
         "epochs": "{epochs}",
-        "seconds an epoch": "{seconds_per_epoch:.1f}",
-        "images a second": "{images_per_second:,.0f}",
+        "seconds per epoch": "{seconds_per_epoch:.1f}",
+        "images per second": "{images_per_second:,.0f}",
         "train accuracy": "{train_accuracy:.2%}",
         "test accuracy": "{test_accuracy:.2%}",
     }
@@ -112,8 +112,8 @@ def _plain(value):
 def _lead(results: Mapping[str, dict], run: Mapping) -> str:
     scores = [f"{name} {numbers['test_accuracy']:.2%}" for name, numbers in results.items()]
     return (
-        f"Two networks written from scratch learned from the same {run['train_images']:,} pictures. Of the "
-        f"{run['test_images']:,} test pictures, which they had never seen, they recognise: "
+        f"Two networks written from scratch learned from the same {run['train_images']:,} images. Of the "
+        f"{run['test_images']:,} test images, which they had never seen, they recognise: "
         f"{', '.join(scores)}."
     )
 
@@ -130,7 +130,7 @@ def _pictures(
         Picture(
             folder / f"{name.lower()}.png",
             f"{name}, layer by layer",
-            "Volumes to scale: what each layer makes of a picture, and (orange) what one of its numbers sees.",
+            "Volumes to scale: what each layer makes of an image, and (orange) what one of its numbers sees.",
             f"{name} as a row of blocks, of {numbers['parameters']:,} parameters; the layers are listed below.",
         )
         for name, numbers in results.items()
@@ -141,21 +141,21 @@ def _pictures(
             folder / "curves.png",
             "How they learned",
             "The loss of every step (pale: each one, bold: averaged) and the accuracy after every epoch, one "
-            "pass over the training pictures; a network whose training accuracy climbs on while its test "
-            "accuracy does not is learning its pictures by heart.",
+            "pass over the training images; a network whose training accuracy climbs on while its test "
+            "accuracy does not is learning its images by heart.",
             f"Two line charts, loss by step and accuracy by epoch. The test accuracies end with {scores}.",
         ),
         Picture(
             folder / "confusion.png",
             "What they confuse",
-            "Each row holds the pictures of one class, each column one answer: the diagonal is right, and "
+            "Each row holds the images of one class, each column one answer: the diagonal is right, and "
             "the darker a cell beside it, the more often the one class was taken for the other.",
             f"Confusion matrices of {names}. Most frequent mistakes of {confusions}",
         ),
         Picture(
             folder / "filters.png",
             "What their first layers look for",
-            "Each square is a kernel that slides over the picture and answers where the picture is like it: "
+            "Each square is a kernel that slides over the image and answers where the image is like it: "
             + (
                 "red weights want a bright pixel there, blue ones a dark one, white ones do not care."
                 if grey
@@ -166,9 +166,9 @@ def _pictures(
         Picture(
             folder / "mistakes.png",
             "Where they go wrong",
-            "Misread pictures, the most confident mistakes first, with the true class, each network's answer "
+            "Misread images, the most confident mistakes first, with the true class, each network's answer "
             "and how sure it was of it: right answers in green with a tick, wrong ones in red with a cross.",
-            f"Misread pictures, enlarged, in rows: those misread by both, by only one of {names}.",
+            f"Misread images, enlarged, in rows: those misread by both, by only one of {names}.",
         ),
     ]
 
@@ -194,7 +194,7 @@ def _facts(results: Mapping[str, dict], run: Mapping) -> dict[str, str]:
     }
     return {
         "Command": run["command"],
-        "Data": f"{run['data']}: {run['train_images']:,} pictures to train, {run['test_images']:,} to test, "
+        "Data": f"{run['data']}: {run['train_images']:,} images to train, {run['test_images']:,} to test, "
         f"{len(run['class_names'])} classes, {height} x {width} x {channels}",
         "Seed": str(run["seed"]),
         **recipes,

@@ -1,1 +1,1 @@
-"""Ever smaller pieces of pictures: how long a network still knows what is on them."""
+"""Ever smaller pieces of images: how long a network still knows what is in them."""

@@ -1,19 +1,19 @@
-"""Cut pictures down, to a sixteenth of their area, and see for how long a network still knows what is on them.
+"""Crop images, down to a sixteenth of their area, and see for how long a network still knows what is in them.
 
     python -m examples.crops
 
-asks LeNet and AlexNet, each trained on whole pictures and on random portions of them, about crops of rendered pictures
-that none of them learned from: cats, dogs, cars and vernier callipers. Of each picture, crops of 100, 75, 50, 25,
+asks LeNet and AlexNet, each trained on whole images and on random portions of them, about crops of rendered images
+that none of them was trained on: cats, dogs, cars and vernier callipers. Of each image, crops of 100, 75, 50, 25,
 12.5 and 6.25% of the area are taken at the centre, in the corners and at random. It writes
 
     curves.png      accuracy and confidence against the portion, and against how much of the object the crop holds
-    crops_*.png     some pictures, each crop with the network's answer: right in green, wrong in red
+    crops_*.png     some images, each crop with the network's answer: right in green, wrong in red
     results.json    all figures
 
     python -m examples.crops my_cat.jpg my_pictures/
 
-does the same with pictures of your own. What they show is known for a folder with one sub-folder a class, or from
---label; for other pictures the network's answer to the whole picture is taken for right, and no curves are drawn.
+does the same with images of your own. Their class is known for a folder with one sub-folder per class, or from --label;
+for other images the network's answer to the whole image is taken to be right, and no curves are drawn.
 """
 
 from __future__ import annotations
@@ -55,23 +55,23 @@ examples:
 """
 
 OURS = {
-    "objects_lenet": "LeNet, trained on whole pictures",
+    "objects_lenet": "LeNet, trained on whole images",
     "objects_lenet_portions": "LeNet, trained on portions",
-    "objects_alexnet": "AlexNet, trained on whole pictures",
+    "objects_alexnet": "AlexNet, trained on whole images",
     "objects_alexnet_portions": "AlexNet, trained on portions",
 }
-PHOTOGRAPHS = "cifar10_alexnet"  # what is asked about pictures of the user's own
+PHOTOGRAPHS = "cifar10_alexnet"  # what is asked about images of the user's own
 RESULTS = ("curves.png", "results.json")
 STALE = ("crops_[0-9]*.png", "curves.png")  # of an earlier run; results.json is always written anew
-SIZE = 256  # pixels of a picture's side before it is cut
-TOGETHER = 8  # pictures whose crops go through a network together
+SIZE = 256  # pixels of an image's side before it is cut
+TOGETHER = 8  # images whose crops go through a network together
 GROUPS = {"centre": ("centre",), "corners": PLACES[1:], "random": ("random",)}
 HELD = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)  # bounds of the share of the object that a crop holds
 
 
 @dataclass(frozen=True)
 class Case:
-    """A square picture, and what is known about it: its class (a number), where the object is."""
+    """A square image, and what is known about it: its class (a number), where the object is."""
 
     name: str
     figure: str  # the name of the file that shows its crops
@@ -82,7 +82,7 @@ class Case:
 
 @dataclass
 class Outcome:
-    """What the networks said about the windows of one picture."""
+    """What the networks said about the windows of one image."""
 
     windows: list[Window]
     probabilities: dict[str, np.ndarray]  # network -> (windows, classes)
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cases = from_files(files, figures, options.pictures, classifiers, label)
         outcomes = ask(cases, len(figures), classifiers, options)
         if not outcomes:
-            parser.error(files.complaint() or f"there are no pictures in {', '.join(options.pictures)}")
+            parser.error(files.complaint() or f"there are no images in {', '.join(options.pictures)}")
         finish(outcomes, classifiers, options)
         if files is not None and files.left_out:
             print(f"crops: {files.complaint()}", file=sys.stderr)
@@ -123,17 +123,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m examples.crops", description=__doc__, epilog=EXAMPLES)
-    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="files or folders; none: rendered pictures")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="files or folders; none: rendered images")
     parser.add_argument(
         "--weights",
         action="append",
         metavar="FILE",
         help=f"what examples.train wrote, or one of {', '.join(shipped())}; may be given several times "
-        f"(default: {PHOTOGRAPHS} for your pictures, the four networks for rendered ones)",
+        f"(default: {PHOTOGRAPHS} for your images, the four networks for rendered ones)",
     )
-    parser.add_argument("--label", metavar="NAME", help="the class that your pictures show")
+    parser.add_argument("--label", metavar="NAME", help="the class that your images show")
     parser.add_argument(
-        "--count", type=whole_number(4), default=600, metavar="N", help="rendered pictures (default: %(default)s)"
+        "--count", type=whole_number(4), default=600, metavar="N", help="rendered images (default: %(default)s)"
     )
     parser.add_argument(
         "--random",
@@ -143,7 +143,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="random crops of each size (default: %(default)s)",
     )
     parser.add_argument(
-        "--figures", type=whole_number(0), default=8, metavar="N", help="pictures to draw (default: %(default)s)"
+        "--figures", type=whole_number(0), default=8, metavar="N", help="images to draw (default: %(default)s)"
     )
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of the random crops (default: %(default)s)")
     add_device(parser)
@@ -155,14 +155,14 @@ def make_parser() -> argparse.ArgumentParser:
 def load_classifiers(options: argparse.Namespace) -> dict[str, Classifier]:
     """By the names that figures call them."""
     if options.label is not None and not options.pictures:
-        raise ValueError("--label says what your pictures show, and no picture is named")
+        raise ValueError("--label says what your images show, and no image is named")
     wanted = options.weights or ([PHOTOGRAPHS] if options.pictures else list(OURS))
     classifiers = named_classifiers(wanted, OURS)
     for classifier in classifiers.values():
         classifier.network.to(options.device)
     first = next(iter(classifiers.values()))
     if not options.pictures and first.class_names != CLASS_NAMES:
-        raise ValueError("--weights: these weights did not learn the rendered objects; name pictures to ask about")
+        raise ValueError("--weights: these weights did not learn the rendered objects; name images to ask about")
     return classifiers
 
 
@@ -174,7 +174,7 @@ def label_number(name: str | None, classifiers: Mapping[str, Classifier]) -> int
 
 
 def rendered(figures: Sequence[str]) -> Iterator[Case]:
-    """Pictures of the rendered objects' test set, with their boxes, one for each figure that might be drawn."""
+    """Images of the rendered objects' test set, with their boxes, one for each figure that might be drawn."""
     dataset, boxes = objects_with_boxes(SIZE, len(figures), "test", progress=True)
     for figure, picture, label, box in zip(figures, dataset.images, dataset.labels.tolist(), boxes):
         yield Case("rendered", figure, picture, label, box)
@@ -187,7 +187,7 @@ def from_files(
     classifiers: Mapping[str, Classifier],
     label: int | None,
 ) -> Iterator[Case]:
-    """The pictures at these paths; in a folder, a sub-folder named as a class tells the label."""
+    """The images at these paths; in a folder, a sub-folder named as a class tells the label."""
     classes = {name.casefold(): n for n, name in enumerate(next(iter(classifiers.values())).class_names)}
     folders = [Path(path) for path in paths if Path(path).is_dir()]
     figure_of = dict(zip(files.files, figures))
@@ -203,7 +203,7 @@ def from_files(
 
 
 def figure_names(files: PictureFiles | None, count: int) -> list[str]:
-    """The name of the figure for each picture, should it be drawn."""
+    """The name of the figure for each image, should it be drawn."""
     if files is None:
         return [f"crops_{number}.png" for number in range(1, count + 1)]
     return [f"crops_{number}_{path.stem[:60]}.png" for number, path in enumerate(files.files, 1)]
@@ -216,7 +216,7 @@ def ask(
     classifiers: Mapping[str, Classifier],
     options: argparse.Namespace,
 ) -> list[Outcome]:
-    """Cut every picture, ask every network about the crops, and draw the first pictures."""
+    """Cut every image, ask every network about the crops, and draw the first images."""
     outcomes = []
     with tqdm(total=total, desc="crops", unit="img", disable=None) as bar:
         while some := list(islice(cases, TOGETHER)):
@@ -238,7 +238,7 @@ def ask(
 
 
 def asked(classifier: Classifier, cases: Sequence[Case], cuts: Sequence[list[Window]]) -> list[np.ndarray]:
-    """For each picture the probabilities (windows, classes)."""
+    """For each image the probabilities (windows, classes)."""
     size = classifier.preparation.size
     crops = np.stack([window.cut(case.picture, size) for case, cut in zip(cases, cuts) for window in cut])
     probabilities = classifier.network.predict(classifier.preparation(crops))
@@ -246,13 +246,13 @@ def asked(classifier: Classifier, cases: Sequence[Case], cuts: Sequence[list[Win
 
 
 def draw(path: Path, case: Case, outcome: Outcome, classifiers: Mapping[str, Classifier]) -> None:
-    """One picture's crops, with what the last of the networks said."""
+    """One image's crops, with what the last of the networks said."""
     name, classifier = list(classifiers.items())[-1]
     probabilities = outcome.probabilities[name]
     label = case.label
     if label is None:
-        label = int(probabilities[0].argmax())  # the whole picture comes first
-        truth = f"taken for {classifier.class_names[label]}, as the whole picture is"
+        label = int(probabilities[0].argmax())  # the whole image comes first
+        truth = f"taken for {classifier.class_names[label]}, as the whole image is"
     else:
         truth = classifier.class_names[label]
     plots.crops(
@@ -283,7 +283,7 @@ def finish(outcomes: list[Outcome], classifiers: Mapping[str, Classifier], optio
 def summary(outcomes: Sequence[Outcome], name: str) -> dict:
     """A network's accuracy and confidence for each kind of crop and portion, with standard errors.
 
-    The crops of one picture are no independent trials: errors are the spread of the pictures' own means.
+    The crops of one image are no independent trials: errors are the spread of the images' own means.
     """
     right = [outcome.probabilities[name].argmax(axis=1) == outcome.label for outcome in outcomes]
     confidence = [outcome.probabilities[name][:, outcome.label].astype(np.float64) for outcome in outcomes]
@@ -319,7 +319,7 @@ def summary(outcomes: Sequence[Outcome], name: str) -> dict:
 
 
 def over_pictures(values: Sequence[np.ndarray], chosen: Sequence[np.ndarray]) -> dict | None:
-    """Mean and standard error over pictures of the mean of each picture's chosen values; None if there are none."""
+    """Mean and standard error over images of the mean of each image's chosen values; None if there are none."""
     means = np.array([each[mask].mean() for each, mask in zip(values, chosen) if mask.any()])
     if len(means) == 0:
         return None

@@ -1,4 +1,4 @@
-"""Windows of a picture: how much of its area they hold, where they lie, and how much of an object is inside."""
+"""Windows of an image: how much of its area they hold, where they lie, and how much of an object is inside."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from PIL import Image
 
 from nn.data.pixels import to_array, to_image
 
-PORTIONS = (1.0, 0.75, 0.5, 0.25, 0.125, 0.0625)  # of the picture's area
+PORTIONS = (1.0, 0.75, 0.5, 0.25, 0.125, 0.0625)  # of the image's area
 PLACES = ("centre", "top left", "top right", "bottom left", "bottom right")
 
 
 @dataclass(frozen=True)
 class Window:
-    """Part of a picture; left, top and side are shares of the picture's side, so that side squared is the portion."""
+    """Part of an image; left, top and side are shares of the image's side, so that side squared is the portion."""
 
     place: str
     portion: float
@@ -27,7 +27,7 @@ class Window:
         return self.portion**0.5
 
     def cut(self, picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """This part of a square uint8 picture (S, S, C), brought to `size`."""
+        """This part of a square uint8 image (S, S, C), brought to `size`."""
         length = len(picture)
         box = tuple(length * edge for edge in (self.left, self.top, self.left + self.side, self.top + self.side))
         return to_array(to_image(picture).resize(size[::-1], Image.Resampling.BICUBIC, box=box))
@@ -41,7 +41,7 @@ class Window:
 
 
 def windows(rng: np.random.Generator, random: int = 3, portions: tuple[float, ...] = PORTIONS) -> list[Window]:
-    """For each portion: the centre, the four corners, and some anywhere. The whole picture is there once."""
+    """For each portion: the centre, the four corners, and some anywhere. The whole image is there once."""
     found = []
     for portion in portions:
         if portion == 1:

@@ -1,9 +1,10 @@
 """One number that a layer computes, as the sum that it is: term by term, in plain loops.
 
     forward_terms(layer, x, at)        the output y[at] of a layer of any kind in `layers`
-    backward_terms(layer, x, dy, at)   the gradient dx[at] by its input, of what dy is the gradient by its output
+    backward_terms(layer, x, dy, at)   the gradient dx[at] with respect to its input, from dy, that with respect to its
+                                       output
 
-x, y, dx and dy belong to one picture: (H, W, C) or (features,), without N. Nothing here calls a layer's forward or
+x, y, dx and dy belong to one image: (H, W, C) or (features,), without N. Nothing here calls a layer's forward or
 backward: what comes out is computed once more, so that the two can be compared. Convolution, pooling and
 normalisation, which look at a window, are in `examples.explain.windows`.
 """

@@ -1,4 +1,4 @@
-"""The layers that look at a window of the picture, explained: see `examples.explain.terms`."""
+"""The layers that look at a window of the image, explained: see `examples.explain.terms`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def average_backward(layer: AvgPool2d, x: np.ndarray, dy: np.ndarray, at: Place,
 
 
 def _elements(layer: AvgPool2d, x_shape: Sequence[int], oh: int, ow: int) -> int:
-    """The elements of a window inside the padded picture: fewer where it runs off the far edge."""
+    """The elements of a window inside the padded image: fewer where it runs off the far edge."""
     count = 1
     for axis, start in enumerate((oh * layer.stride[0], ow * layer.stride[1])):
         count *= min(layer.kernel_size[axis], x_shape[axis] + 2 * layer.padding[axis] - start)
@@ -175,7 +175,7 @@ def _neighbours(layer: LocalResponseNorm, shape: Sequence[int], at: Place) -> It
 
 # ------------------------------------------------------------------------------------------------------ windows
 def _window(layer, axis: int, output: int, length: int) -> Iterator[tuple[int, int]]:
-    """(place in the kernel, place in the picture) for an output's window along one axis, inside the picture alone."""
+    """(place in the kernel, place in the image) for an output's window along one axis, inside the image alone."""
     for i in range(layer.kernel_size[axis]):
         place = output * layer.stride[axis] - layer.padding[axis] + i
         if 0 <= place < length:
@@ -183,7 +183,7 @@ def _window(layer, axis: int, output: int, length: int) -> Iterator[tuple[int, i
 
 
 def _windows_over(layer, axis: int, place: int, outputs: int) -> Iterator[tuple[int, int]]:
-    """(output, place in the kernel) for all windows that hold a place of the picture, along one axis."""
+    """(output, place in the kernel) for all windows that hold a place of the image, along one axis."""
     for output in range(outputs):
         i = place + layer.padding[axis] - output * layer.stride[axis]
         if 0 <= i < layer.kernel_size[axis]:

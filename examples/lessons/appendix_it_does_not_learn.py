@@ -31,9 +31,9 @@ pictures = Dataset((part.images - part.images.mean()) / part.images.std(), part.
 #
 # - the loss, to be compared with ln(number of classes): a network that gives all ten digits the same chance
 #   has a loss of -ln(1/10) = ln 10 = 2.30, and has learned nothing;
-# - for each layer, the size (root of the sum of squares) of the gradient by its weights, divided by the
+# - for each layer, the size (root of the sum of squares) of its weights' gradient, divided by the
 #   size of the weights: what share of themselves the weights are told to change;
-# - for each ReLU layer, the share of units that answered 0 to every picture of a batch. Their slope is 0
+# - for each ReLU layer, the share of units that answered 0 to every image of a batch. Their slope is 0
 #   for all of them, so that they get no gradient and stay so: they are **dead**;
 # - for each sigmoid or tanh layer, the share of outputs next to the ends of their range, 0 and 1 or -1 and 1,
 #   where the curve is flat: they are **saturated**, and their gradient is next to 0.
@@ -73,7 +73,7 @@ def lenet(scale):
     return network
 
 
-# what it is called: (ill network, learning rate, pictures), (cured network, learning rate, pictures), the remedy
+# what it is called: (ill network, learning rate, images), (cured network, learning rate, images), the remedy
 CASES = {
     "stuck": ((lenet(1), 0.1, pictures), (lenet(4), 0.1, pictures), "4 times larger initial weights"),
     "exploding": ((relus(6, scale=3), 0.02, pictures), (relus(6), 0.02, pictures), "He's initial weights, not 3 times"),

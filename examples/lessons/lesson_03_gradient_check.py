@@ -19,8 +19,8 @@ from nn.plots.style import COLOURS, INK
 # and a `backward`, and that is all a network asks of it (`nn/layer.py`).
 #
 #     y  = layer.forward(x, training=True)     keeps what the backward pass will need
-#     dx = layer.backward(dy)                  dy: the slopes of the loss by y; returns those by x, and
-#                                              writes those by its parameters into layer.grads
+#     dx = layer.backward(dy)                  dy: the gradient with respect to y; returns that for x, and
+#                                              writes those for its parameters into layer.grads
 # The dx of one layer is the dy of the layer before it: a network's backward pass is a loop (`nn/network.py`).
 # `_add_param` makes a parameter and the place for its slopes, which `[...] =` fills. (A layer must accept the arguments
 # `training`, `input_gradient` and `out`, which save work and memory, or a network cannot call it; it may ignore them.)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 4: convolution
 #
-# A picture could go into the layer of lesson 1, each pixel an input. But then each neuron has a weight for
+# An image could go into the layer of lesson 1, each pixel an input. But then each neuron has a weight for
 # each pixel, and the same stroke must be learned anew for every place where it may lie. A **convolution**
 # has one small set of weights and applies it everywhere. We write it with plain loops, on a real digit.
 
@@ -17,9 +17,9 @@ from nn.plots.style import COLOURS
 
 # %% [markdown]
 # ## One kernel, four loops
-# The weights are a small square, the **kernel**. Lay it on the picture, multiply each weight by the pixel
+# The weights are a small square, the **kernel**. Lay it on the image, multiply each weight by the pixel
 # under it (the pixels under it are a **patch**), and add up: that is a neuron whose inputs are the patch.
-# Then move on by one pixel. The answers are a picture again, a **feature map**. A kernel with -1 on the
+# Then move on by one pixel. The answers are an image again, a **feature map**. A kernel with -1 on the
 # left and 1 on the right answers strongly where paper (0) turns into ink (1): it finds left edges. (In
 # mathematics a convolution turns the kernel round first; for weights that are learned it is all the same.)
 
@@ -51,16 +51,16 @@ assert np.array_equal(moved[2:, 3:], maps["left edge"][:-2, :-3])  # the map mov
 
 # %% [markdown]
 # ## Padding, stride, and the size of the output
-# A map is lower than its picture (H pixels high, W wide) by KH - 1, for a kernel of KH x KW. **Padding** P puts a
-# border of P zeros around the picture first. A **stride** S moves the kernel by S pixels at a time. Its top row is at
+# A map is lower than its image (H pixels high, W wide) by KH - 1, for a kernel of KH x KW. **Padding** P puts a
+# border of P zeros around the image first. A **stride** S moves the kernel by S pixels at a time. Its top row is at
 # 0, S, 2S, ... up to H + 2P - KH, so that the output is OH high:
 #
 #     OH = floor((H + 2P - KH) / S) + 1             and likewise the width
 #
 # ## Channels
-# A colour picture has three numbers a pixel, its **channels**; a stack of maps has as many as there are maps. A
+# A colour image has three numbers per pixel, its **channels**; a stack of maps has as many as there are maps. A
 # kernel then sees all channels of its patch, and each kernel makes one channel of the output. So weights
-# are (KH, KW, C_in, C_out), with a bias for each output; pictures are (N, H, W, C).
+# are (KH, KW, C_in, C_out), with a bias for each output; images are (N, H, W, C).
 
 
 # %%
@@ -124,7 +124,7 @@ with figure("04_feature_maps", 12, 2.6) as drawing:
 
 
 # %%
-class OneKernel(Layer):  # pictures (N, H, W), one kernel (3, 3), no bias
+class OneKernel(Layer):  # images (N, H, W), one kernel (3, 3), no bias
     def __init__(self):
         super().__init__()
         self._add_param("weight", np.random.default_rng(0).normal(size=(3, 3)))

@@ -24,7 +24,7 @@ from nn.plots.style import COLOURS
 # One output is a patch times a kernel, added up: the product of two vectors, if both are written in a row. So write
 # every patch as a row of a matrix P (not the padding of lesson 4) of shape (N OH OW, KH KW C_in), every kernel as a
 # column of a matrix W (KH KW C_in, C_out), and P W holds every patch times every kernel. To build P we need no loop
-# over places: pixel (i, j) of all patches at once is the picture, shifted by (i, j).
+# over places: pixel (i, j) of all patches at once is the image, shifted by (i, j).
 
 
 # %%
@@ -45,7 +45,7 @@ W = np.stack([left, left.T], axis=-1).reshape(9, 2)  # left edges, top edges
 P = im2col(small[None, :, :, None], 3, 3)
 Y = P @ W
 panels = {
-    "picture": (small, "gray_r", 0.8, (3, 3)),
+    "image": (small, "gray_r", 0.8, (3, 3)),
     f"P: patches\n{P.shape}": (P, "gray_r", 0.8, (9, 1)),
     f"times W: kernels\n{W.shape}": (W, "RdBu_r", 2, None),
     f"= Y\n{Y.shape}": (Y, "RdBu_r", 2, (2, 1)),
@@ -90,7 +90,7 @@ ways = {
     "layers.Conv2d": lambda x, weight, y: layer.forward(x),
 }
 right = layer.forward(x[:1])
-print(f"one picture, {right.size * 150:,} multiplications and additions:")  # 150 = 5 * 5 * 6 for each output
+print(f"one image, {right.size * 150:,} multiplications and additions:")  # 150 = 5 * 5 * 6 for each output
 for name, way in ways.items():
     assert np.allclose(way(x[:1], weight, zeros.copy()), right, rtol=0, atol=1e-4)  # the compiler compiles here
     runs = 1 if way is loops else 20
@@ -99,10 +99,10 @@ for name, way in ways.items():
 
 # %% [markdown]
 # ## What it costs, and chunks
-# A pixel lies in up to KH KW patches, so P is up to 25 times as large as the picture: for the second layer of AlexNet
-# (lesson 12) and 128 pictures, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
+# A pixel lies in up to KH KW patches, so P is up to 25 times as large as the image: for the second layer of AlexNet
+# (lesson 12) and 128 images, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
 # multiplied at once; a larger one is written to main memory and read back. So P is made for a *chunk* of the
-# pictures, multiplied, and the next one is written over it: `nn/backend/patches.py`. (Where there are few channels,
+# images, multiplied, and the next one is written over it: `nn/backend/patches.py`. (Where there are few channels,
 # `Conv2d` does better still, without any patches: `nn/backend/cpu/conv_direct.py`.)
 
 # %%
@@ -112,19 +112,19 @@ for count in (1, 2, 4, 8, 16, 32, 64, 128) * 10:  # in turns, so that other prog
     run = timeit.timeit(lambda c=chunks, k=kernels: [im2col(part, 5, 5, memory) @ k for part in c], number=1) * 1e3
     megabytes = count * 576 * 150 * 4 / 1e6
     sizes[megabytes] = min(run, sizes.get(megabytes, np.inf))
-print(f"128 pictures: {sizes[megabytes]:.0f} ms all at once, {min(sizes.values()):.0f} ms in the best chunks")
+print(f"128 images: {sizes[megabytes]:.0f} ms all at once, {min(sizes.values()):.0f} ms in the best chunks")
 with figure("05_speed", 11, 3.6) as drawing:
     left, right = drawing.subplots(1, 2)
     left.semilogx(list(times.values()), list(times), "o", markersize=9)
-    left.set(title="One picture", xlabel="milliseconds", xlim=(0.01, 1e4), ylim=(3.5, -0.5))
+    left.set(title="One image", xlabel="milliseconds", xlim=(0.01, 1e4), ylim=(3.5, -0.5))
     for row, ms in enumerate(times.values()):
         left.annotate(f"{ms:,.2f} ms", (ms, row), (0, 7), textcoords="offset points", ha="center")
     right.semilogx(sizes.keys(), sizes.values(), "o-")
-    right.set(title="128 pictures in chunks", xlabel="MB of patches at a time", ylabel="milliseconds", ylim=(0, None))
+    right.set(title="128 images in chunks", xlabel="MB of patches at a time", ylabel="milliseconds", ylim=(0, None))
 
 
 # %%
-class MatrixConv(Layer):  # pictures (N, H, W, C_in), 3x3 kernels
+class MatrixConv(Layer):  # images (N, H, W, C_in), 3x3 kernels
     def __init__(self, C_in, C_out):
         super().__init__()
         self._add_param("weight", np.random.default_rng(0).normal(size=(9 * C_in, C_out)))
@@ -145,6 +145,6 @@ class MatrixConv(Layer):  # pictures (N, H, W, C_in), 3x3 kernels
 
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_05.py`)
-# 1. Half of AlexNet's second layer (lesson 12) is 27x27x48, padding 2, kernels 5x5. How large is P for 128 pictures?
+# 1. Half of AlexNet's second layer (lesson 12) is 27x27x48, padding 2, kernels 5x5. How large is P for 128 images?
 # 2. BUG: `MatrixConv` is wrong. Check it with C_out = 1 and with C_out = 2. What do the two tables say?
 # 3. `np.lib.stride_tricks.sliding_window_view` shows all patches without copying. Convolve with it; is it faster?

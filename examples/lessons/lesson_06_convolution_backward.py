@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 6: convolution, backward
 #
-# Lessons 4 and 5 computed a convolution: y from the picture x, the kernels w and the biases b. To learn, a
+# Lessons 4 and 5 computed a convolution: y from the image x, the kernels w and the biases b. To learn, a
 # network needs the way back. Given dy, which says how the loss changes with each number of y, we want db,
 # dw and dx, which say the same for b, w and x. It takes no new mathematics: the chain rule of lesson 2,
 # and careful book-keeping. We do it with plain loops, then with patches, and check both by measured
@@ -18,16 +18,16 @@ from nn.data import digits
 
 # %% [markdown]
 # ## Every product pays back twice
-# The forward sum, for pictures x (N, H, W, C) and kernels w (KH, KW, C, OC), lesson 4's weight (C_in, C_out):
+# The forward sum, for images x (N, H, W, C) and kernels w (KH, KW, C, OC), lesson 4's weight (C_in, C_out):
 #
 #     y[n, oh, ow, o] = b[o] + sum over i, j, c of  x[n, oh + i, ow + j, c] * w[i, j, c, o]
 #
 # Ask of each number: where does it occur in this sum, and what happens to y if it grows a little?
 #
 # - b[o] is added at every position of map o. If it grows by 1, each of them grows by 1. So db[o] is the
-#   sum of dy[n, oh, ow, o] over all pictures n and positions oh, ow.
+#   sum of dy[n, oh, ow, o] over all images n and positions oh, ow.
 # - w[i, j, c, o] is used at every position, each time with another pixel. If it grows by 1, y grows there
-#   by that pixel. So dw[i, j, c, o] is the sum, over all pictures and positions, of pixel * dy.
+#   by that pixel. So dw[i, j, c, o] is the sum, over all images and positions, of pixel * dy.
 # - x[n, h, w, c] lies under many windows (or patches), each time under another weight. If it grows by 1, y grows there
 #   by that weight. So dx[n, h, w, c] is the sum, over all products that it takes part in, of weight * dy.
 #
@@ -42,7 +42,7 @@ class LoopConv(Layer):  # for the checker alone: a network would also pass input
         self.params = {"w": w, "b": b}  # instead of _add_param: they are there already
 
     def products(self):
-        """Every product of the sum: picture, position, element of the kernel, input channel, output map."""
+        """Every product of the sum: image, position, element of the kernel, input channel, output map."""
         N, H, W, _ = self.x.shape
         KH, KW, C, OC = self.params["w"].shape
         return np.ndindex(N, H - KH + 1, W - KW + 1, KH, KW, C, OC)

@@ -85,7 +85,7 @@ subsampling = Subsampling2d(3).astype(np.float64)
 subsampling.params["weight"][...] = 1 / 4
 assert np.allclose(subsampling.forward(x), AvgPool2d(2).forward(x))
 assert np.allclose(AvgPool2d(2).forward(x), x.reshape(2, 3, 2, 3, 2, 3).mean(axis=(2, 4)))
-print(f"Trainable subsampling has 2 parameters a map:\n{check_gradients(subsampling, x)}")
+print(f"Trainable subsampling has 2 parameters per map:\n{check_gradients(subsampling, x)}")
 
 # %% [markdown]
 # ## A shifted digit
@@ -104,7 +104,7 @@ kinds = {"not pooled": None, "average 2/2": AvgPool2d(2), "max 2/2": MaxPool2d(2
 print("A shift by one pixel changes the maps of edges by")
 for kind, pool in kinds.items():
     a, b = (maps if pool is None else pool.forward(maps) for maps in (before, after))
-    print(f"    {kind:<12} {np.linalg.norm(b - a) / np.linalg.norm(a):4.0%}   ({a[0].size} numbers a picture)")
+    print(f"    {kind:<12} {np.linalg.norm(b - a) / np.linalg.norm(a):4.0%}   ({a[0].size} numbers per image)")
 
 # %% [markdown]
 # Pooled maps change less, those of overlapping windows least. Yet even these still change by almost half:

@@ -64,12 +64,12 @@ plots.architecture(figure_path("08_architecture"), network)
 # is **cross-entropy**, -log of the right class's p, on average over the batch (`nn/loss.py`). A network that has no
 # idea gives each class 1/10 and has the loss -log(1/10) = ln 10 = 2.30 (ours begins worse: wrong and sure). Its slope:
 #
-#     dz = (p - 1 for the right class, p - 0 for the others) / N         N pictures; below, np.eye(10)[labels] is 1 or 0
-# For -log p = log(sum of exp(z)) - z of the right class. The first term's slope by any z is exp(z) / sum, which is p;
-# the second's is -1 by the right class's z, 0 by the others. Why not squared error? With a sigmoid behind z its slope
+#     dz = (p - 1 for the right class, p - 0 for the others) / N         N images; below, np.eye(10)[labels] is 1 or 0
+# For -log p = log(sum of exp(z)) - z of the right class. The first term's slope for any z is exp(z) / sum, which is p;
+# the second's is -1 for the right class's z, 0 for the others. Why not squared error? With a sigmoid behind z its slope
 # has the factor y (1 - y) (lesson 2), almost 0 where a network is sure and wrong. Here the slope is largest there.
 #
-# We take 64 pictures at a time, a *batch*, in an order drawn anew for each pass over the training set (an *epoch*).
+# We take 64 images at a time, a *batch*, in an order drawn anew for each epoch (once through the training set).
 # For each: forward, loss, backward, a step downhill. `SGD` (stochastic gradient descent) steps with *momentum*: the
 # weights move like a heavy ball, which keeps nine tenths of its speed each step and so rolls through small bumps.
 
@@ -79,7 +79,7 @@ sgd = SGD(by_hand, lr=0.1, momentum=0.9)
 for images, labels in batches(train_set, 64, np.random.default_rng([0, 1])):  # seed 0, epoch 1: the order of `train`
     logits = by_hand.forward(images, training=True)
     loss.forward(logits, labels)
-    by_hand.backward(loss.backward(), input_gradient=False)  # nobody needs the gradient by the pixels
+    by_hand.backward(loss.backward(), input_gradient=False)  # nobody needs the gradient of the pixels
     sgd.step()
 assert np.allclose(loss.backward(), (softmax(logits) - np.eye(10)[labels]) / len(labels), atol=1e-6)
 

@@ -54,16 +54,16 @@ with figure("09_curves", 11, 3.6) as drawing:
 #
 # On its way back through LeNet a gradient passes four log-sigmoids, which is four factors of at most 1/4. Xavier's
 # rule does not reckon with them, so next to nothing arrives at the first layers. On the way forward the same factors
-# make all pictures look alike to the last layer. All it can learn at first is its biases: the plateau at 2.30.
+# make all images look alike to the last layer. All it can learn at first is its biases: the plateau at 2.30.
 #
 # `models.lenet` therefore starts with 4 times Xavier's weights. We compare Xavier's, 4 times Xavier's, and Xavier's
-# with ReLU: how long the gradient by each layer's output is, and how the loss falls.
+# with ReLU: how long the gradient w.r.t. each layer's output is, and how the loss falls.
 
 # %%
 names = ["conv1", "conv2", "fc3", "fc4", "fc5"]
 STARTS = {"Xavier": (Sigmoid, 1 / 4, 0.1), "4 x Xavier": (Sigmoid, 1, 0.1), "Xavier, ReLU": (ReLU, 1 / 4, 0.03)}
 with figure("09_plateau", 11, 4) as drawing:
-    print(f"Length of the gradient by the outputs of {', '.join(names)}, and the loss after two epochs:")
+    print(f"Length of the gradient with respect to the outputs of {', '.join(names)}, and the loss after two epochs:")
     left, right = drawing.subplots(1, 2)
     for (start, (kind, scale, rate)), colour, marker in zip(STARTS.items(), COLOURS, "os^"):
         layers = models.lenet(rng=0).layers  # from 4 times Xavier's weights
@@ -146,5 +146,5 @@ if "--full" in sys.argv:
 # 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the gradients' lengths and the mean
 #    slope of its units, 1 - y^2 (`nn.inspect.activations` gives each y). Which weights would you start with?
 # 2. `LeakyReLU` shall keep a tenth of x below 0. Is it right? Mend it (`derivative` in `layers/activations.py`).
-# 3. A ReLU unit whose sum is negative for every picture gets no gradient: it is dead. Train the small network with
+# 3. A ReLU unit whose sum is negative for every image gets no gradient: it is dead. Train the small network with
 #    rates 0.03 and 0.3. How many units of f3 die?

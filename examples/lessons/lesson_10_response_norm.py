@@ -22,7 +22,7 @@ from nn.plots.style import COLOURS
 #
 #     s_i = k + alpha * sum over the neighbours j of  x_j^2            y_i = x_i / s_i^beta
 #
-# The paper has n = 5, k = 2, alpha = 0.0001, beta = 0.75, chosen by trying on pictures that were neither learned from
+# The paper has n = 5, k = 2, alpha = 0.0001, beta = 0.75, chosen by trying on images that were neither learned from
 # nor used for the final test (*held out*). k keeps s away from 0, a larger beta makes the rivalry fiercer, and alpha
 # decides how large the x_j must be to be felt at all.
 
@@ -109,7 +109,7 @@ for kind in (HandNorm, NoCross):
 #
 # ## In a trained network
 # The AlexNet for small photographs that comes with the library learned with the paper's constants. We change alpha
-# afterwards and show it 60 pictures of cats, dogs, cars and callipers that the library draws (`objects`).
+# afterwards and show it 60 images of cats, dogs, cars and callipers that the library draws (`objects`).
 # `preparation` brings pixels to the mean and size that the network learned with.
 
 # %%
@@ -123,9 +123,9 @@ with figure("10_maps", 11, 5.2) as drawing:
     for row, alpha in zip(drawing.subplots(3, 7), (0, 1e-4, 1)):
         network.layers["norm1"].alpha = network.layers["norm2"].alpha = alpha
         same = np.mean(network.predict(x).argmax(axis=1) == answers)
-        print(f"    with alpha = {alpha} the answers to {same:.0%} of the pictures are as they were")
+        print(f"    with alpha = {alpha} the answers to {same:.0%} of the images are as they were")
         row[0].imshow(pictures[0])
-        row[0].set(title="picture", ylabel=f"alpha = {alpha}", xticks=[], yticks=[])
+        row[0].set(title="image", ylabel=f"alpha = {alpha}", xticks=[], yticks=[])
         for channel, axes in enumerate(row[1:]):
             axes.imshow(activations(network, x[:1])["norm1"][0, :, :, channel], cmap="Purples", vmin=0)
             axes.set(title=f"map {channel}", xticks=[], yticks=[])

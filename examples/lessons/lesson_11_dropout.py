@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lesson 11: dropout, or how to learn without learning by heart
 #
-# A network with many weights and few pictures can learn the pictures themselves instead of what they have in common.
-# That is called **overfitting**: it knows the training pictures perfectly and new ones much worse. AlexNet had 61
-# million weights for 1.2 million pictures, and its authors wrote that without dropout it overfitted substantially.
+# A network with many weights and few images can learn the images themselves instead of what they have in common.
+# That is called **overfitting**: it knows the training images perfectly and new ones much worse. AlexNet had 61
+# million weights for 1.2 million images, and its authors wrote that without dropout it overfitted substantially.
 # Here we overfit on purpose, build dropout by hand, and measure what it is worth.
 
 # %%
@@ -47,7 +47,7 @@ def learn(p, seed):
 
 
 without = [learn(0.0, seed) for seed in range(5)]
-print(f"{network(0, 0).num_parameters:,} parameters, {DIGITS} digits, {PASSES} passes, without dropout:")
+print(f"{network(0, 0).num_parameters:,} parameters, {DIGITS} digits, {PASSES} epochs, without dropout:")
 print(f"  known digits {without[0][-1, 1]:.1f} % right, new digits {without[0][-1, 2]:.1f} %")
 assert without[0][-1, 1] == 100
 
@@ -112,7 +112,7 @@ with figure("11_dropout", 11, 4.2) as drawing:  # open runs/lessons/11_dropout.p
             label = f"{name}: {mean[-1, column]:.1f} %"
             axes.plot(mean[:, 0], mean[:, column], color=colour, linewidth=2.5, label=label)
     for axes, title, low in zip(panels, ("The 300 known digits", "2,000 new digits"), (40, 70)):
-        axes.set(title=title, xlabel="passes over the 300 digits", ylabel="right answers, %", xlim=(0, PASSES))
+        axes.set(title=title, xlabel="epochs of 300 digits", ylabel="right answers, %", xlim=(0, PASSES))
         axes.set_ylim(low, 101 if low == 40 else 89)
         axes.legend(loc="lower right")
         axes.grid(True)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Lesson 12: AlexNet, counted, and cut in two
 #
-# AlexNet (2012) is built of layers that we know. New are its size and one trick: too large for one graphics card of
+# AlexNet (2012) is built of layers that we know. New are its size and one trick: too large for one GPU of
 # its time, it was trained on two. We count it, then build its halves and prove that they are the one network.
 
 # %%
@@ -53,13 +53,13 @@ with figure("12_where", 11, 3.8) as drawing:  # open runs/lessons/12_where.png
 # %% [markdown]
 # The memory is in the fully connected layers, the work in the convolutions, which use each weight at every place. Why
 # 227? The paper says 224, but (224 - 11) // 4 + 1 = 54, and its own figure says 55, which 227 gives: (227 - 11) / 4
-# is exactly 54 steps. (The authors' program let windows run over the picture's edge, which also comes to 55.)
+# is exactly 54 steps. (The authors' program let windows run over the image's edge, which also comes to 55.)
 #
 # ## Two halves
-# Each card held half of every layer's channels. Numbers travel slowly from card to card, so most layers see only
-# their own card's: that is `groups=2`. Outputs 0 to 127 of conv2 see inputs 0 to 47, outputs 128 to 255 see 48 to 95,
-# which halves weights and work. Only conv3, fc6, fc7 and fc8 see both cards: five stages, with an exchange between
-# them. As the last axis of every weight counts outputs, a card's part is half of the last axis. Below, `half_of` cuts
+# Each GPU held half of every layer's channels. Numbers travel slowly from GPU to GPU, so most layers see only
+# their own GPU's: that is `groups=2`. Outputs 0 to 127 of conv2 see inputs 0 to 47, outputs 128 to 255 see 48 to 95,
+# which halves weights and work. Only conv3, fc6, fc7 and fc8 see both GPUs: five stages, with an exchange between
+# them. As the last axis of every weight counts outputs, a GPU's part is half of the last axis. Below, `half_of` cuts
 # a layer, `run` goes forward and back through the stages, `largest_difference` compares with the whole network.
 
 # %%
@@ -68,11 +68,11 @@ STAGES = ["conv1 relu1 norm1 pool1 conv2 relu2 norm2 pool2", "conv3 relu3 conv4 
 
 
 def half_of(layer, card):
-    """The part of a layer that makes the outputs of card 0 or 1."""
+    """The part of a layer that makes the outputs of GPU 0 or 1."""
     if not layer.params:
         return copy.deepcopy(layer)  # ReLU, normalisation, pooling: they work on whatever channels they get
     params = {name: np.split(param, 2, axis=-1)[card] for name, param in layer.params.items()}
-    inputs, outputs = params["weight"].shape[-2:]  # conv2's 48 inputs are those of its own card
+    inputs, outputs = params["weight"].shape[-2:]  # conv2's 48 inputs are those of its own GPU
     small = Linear(inputs, outputs)
     if isinstance(layer, Conv2d):
         small = Conv2d(inputs, outputs, layer.kernel_size, layer.stride, layer.padding)
@@ -81,13 +81,13 @@ def half_of(layer, card):
 
 
 def run(cards):
-    """Outputs, input gradient and parameter gradients. A whole network is one card with one stage."""
+    """Outputs, input gradient and parameter gradients. A whole network is one GPU with one stage."""
     y, loss = x, SoftmaxCrossEntropy()
     for parts in zip(*cards):
         y = np.concatenate([part.forward(y, training=True) for part in parts], axis=-1)  # the exchange
     loss.forward(y, np.array([281]))  # any class will do
     dy = loss.backward()
-    for parts in reversed(list(zip(*cards))):  # each gets the gradient by its own outputs; all read all of x: we add
+    for parts in reversed(list(zip(*cards))):  # each gets its own outputs' gradient; all read all of x: we add
         dy = sum(part.backward(own.copy()) for part, own in zip(parts, np.split(dy, len(cards), axis=-1)))
     stages = [part.grads for card in cards for part in card]
     grads = {name: [grads[name] for grads in stages if name in grads] for name in network.grads}
@@ -103,13 +103,13 @@ def largest_difference(network):
 
 network.layers["dropout6"].p = network.layers["dropout7"].p = 0.0  # it would silence other units in the halves
 cards = [[Network([(n, half_of(network.layers[n], c)) for n in stage.split()]) for stage in STAGES] for c in (0, 1)]
-x = 60 * np.random.default_rng(0).standard_normal((1, 227, 227, 3))  # as large as a picture's pixels minus their mean
+x = 60 * np.random.default_rng(0).standard_normal((1, 227, 227, 3))  # as large as an image's pixels minus their mean
 print("largest differences between network and halves, each as a share of the largest number:")
 assert largest_difference(network.astype(np.float64)) > 1e-6
 
 # %% [markdown]
-# Not equal! Who talks across the cut? Normalisation: channel 47 has the neighbours 48 and 49, on the other card. Ours
-# (like Caffe's) spans all 96 channels, for which cards would have to exchange more. Normalise each half by itself:
+# Not equal! Who talks across the cut? Normalisation: channel 47 has the neighbours 48 and 49, on the other GPU. Ours
+# (like Caffe's) spans all 96 channels, for which GPUs would have to exchange more. Normalise each half by itself:
 
 
 # %%
@@ -145,6 +145,6 @@ class TwoCardLinear(Linear):  # `_take_saved()` is the x that forward has kept
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_12.py`)
 # 1. How many parameters and multiplications has AlexNet without groups?
-# 2. BUG: `TwoCardLinear` works out its gradients half by half, as two cards would. `nn.check_gradients` says that one
+# 2. BUG: `TwoCardLinear` works out its gradients half by half, as two GPUs would. `nn.check_gradients` says that one
 #    of them is wrong. Which, and why are the other two right?
-# 3. Set dropout to 0.5, and give each card its half of the masks that the network drew (`layer.mask`). Still equal?
+# 3. Set dropout to 0.5, and give each GPU its half of the masks that the network drew (`layer.mask`). Still equal?

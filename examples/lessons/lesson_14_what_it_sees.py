@@ -2,8 +2,8 @@
 # # Lesson 14: what it sees
 #
 # A trained network is a heap of numbers that happens to know a cat. How? We look at its kernels, at what each layer
-# makes of a picture, at what happens when parts of the picture are covered or changed, and at how little of the
-# picture is enough. Nothing is trained here: two AlexNets come with the library, one taught by photographs (CIFAR-10),
+# makes of an image, at what happens when parts of the image are covered or changed, and at how little of the
+# image is enough. Nothing is trained here: two AlexNets come with the library, one taught by photographs (CIFAR-10),
 # one by drawings of cars, cats, dogs and vernier callipers. Our cat is a drawing that the second has never seen.
 
 # %%
@@ -27,7 +27,7 @@ print("the network says:", ", ".join(f"{name} {p:.1%}" for name, p in zip(names,
 
 # %% [markdown]
 # ## 1. Kernels
-# The kernels of conv1 multiply pixels, so they can be drawn as pictures: a kernel answers most loudly to a patch that
+# The kernels of conv1 multiply pixels, so they can be drawn as images: a kernel answers most loudly to a patch that
 # looks like it (lesson 4). Nobody wrote these; they began as random numbers. Some are edges, light on one side and
 # dark on the other, some are one colour against another.
 
@@ -55,13 +55,13 @@ for name in ("relu1", "relu2", "relu3", "relu5"):
 
 # %% [markdown]
 # The first maps are still the cat, its edges in several directions and its colours. The deeper the layer, the more of
-# the picture each number sees. In relu5 few maps speak up, and the loudest point at the head.
+# the image each number sees. In relu5 few maps speak up, and the loudest point at the head.
 #
 # ## 3. Where does it look?
 # **Cover** a part with a grey square and ask again: where the probability of "cat" falls, the network looked. Each
 # pixel gets the mean fall over all squares that covered it.
 # The **gradient** asks the same of tiny changes. Backward, taken one step further than training needs, gives the slope
-# of the cat's score (its output before softmax) by every pixel of the picture.
+# of the cat's score (its output before softmax) by every pixel of the image.
 
 # %%
 sure = network.predict(x[None])[0, CAT]
@@ -93,12 +93,12 @@ plots.looks(figure_path("14_looks"), ["cat", "dog", "car"], pictures, answers, l
 # %% [markdown]
 # 14_looks.png: at the cat's eyes, the dog's head, the middle of the car. Each has its own scale: the dog's is 1%.
 # ## 4. How little is enough?
-# Of 40 new pictures we cut windows, from all of the picture down to a sixteenth of its area, and bring each to 64 x 64
-# pixels. One network learned from whole pictures, the other from random portions of them.
+# Of 40 new images we cut windows, from all of the image down to a sixteenth of its area, and bring each to 64 x 64
+# pixels. One network learned from whole images, the other from random portions of them.
 
 # %%
 dataset, _ = objects_with_boxes(192, 40, "test")
-networks = {"trained on whole pictures": load_classifier("objects_alexnet"), "trained on portions": drawings}
+networks = {"trained on whole images": load_classifier("objects_alexnet"), "trained on portions": drawings}
 right = {name: {portion: [] for portion in PORTIONS} for name in networks}
 for number, (picture, label) in enumerate(zip(dataset.images, dataset.labels)):
     cuts = windows(np.random.default_rng(number))
@@ -121,7 +121,7 @@ answers = drawings.probabilities(np.stack([window.cut(cat, (64, 64)) for window 
 plots.crops(figure_path("14_crops"), "A cat, and parts of it", cat, cuts, answers, CAT, names)
 
 # %% [markdown]
-# Trained on whole pictures, the network does without a quarter of the picture, not half; trained on portions, it knows
+# Trained on whole images, the network does without a quarter of the image, not half; trained on portions, it knows
 # most quarters. Look at its failures in 14_crops.png: often no cat is in the window, and yet it must name something.
 
 
@@ -144,7 +144,7 @@ class Cut(Layer):
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_14.py`)
 # 1. Silence the kernels of conv1 one at a time (weights and bias 0) and ask about new drawings. Does it need them all?
-# 2. BUG: `Cut` cuts a window out of pictures, to be trained through. On pictures of 8 x 8, the gradient
+# 2. BUG: `Cut` cuts a window out of images, to be trained through. On images of 8 x 8, the gradient
 #    checker accepts `Cut(2, 2, 3)`. Try other windows: what is wrong, and why was it not seen?
 # 3. Fool it: add to every pixel of x the same small e or -e, by the sign of the slope of (dog's score - cat's score).
 #    How small an e makes our cat a dog, and can you see the difference?

@@ -1,1 +1,1 @@
-"""A page that shows what every layer computes of a picture."""
+"""A page that shows what every layer computes of an image."""

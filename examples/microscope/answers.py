@@ -1,4 +1,4 @@
-"""What the microscope's server computes: one picture through a network of which parts are switched off, and back."""
+"""What the microscope's server computes: one image through a network of which parts are switched off, and back."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Answerer:
 
     @single_threaded_blas
     def __call__(self, body: bytes) -> list[np.ndarray]:
-        """Every layer's outputs for one picture, then the gradient by the input, then that by every layer's outputs.
+        """Every layer's outputs for one image, then the gradients with respect to the input and to all those outputs.
 
         body: {"network": 0, "levels": base64, "target": 3 or null, "changes": {layer: {"off": false, "channels_off":
         [0], "units_off": [], "mask": base64 or null}}}, as JSON. ValueError where it is something else.
 
         The gradients are those of cross-entropy after softmax for the class `target`, null for that of the answer.
-        Nothing flows back through what is switched off; a layer that is off passes picture and gradient on if its
+        Nothing flows back through what is switched off; a layer that is off passes image and gradient on if its
         output has its input's shape, and else gives 0.
         """
         place, levels, changes, target = read_question(body, self.classifiers)

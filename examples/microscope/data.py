@@ -1,6 +1,6 @@
-"""A classifier and a picture as one JSON-able description, from which examples/microscope/static/engine.js computes.
+"""A classifier and an image as one JSON-able description, from which examples/microscope/static/engine.js computes.
 
-    describe(classifier, picture, title)    everything: the layers, their weights, the preparation, the picture
+    describe(classifier, picture, title)    everything: the layers, their weights, the preparation, the image
 
 All parameters lie one after the other in a single blob, "weights", in base64: as little-endian float16 if every one of
 them is a float16 exactly, which halves the file, else as float32. Each layer says where its arrays begin.
@@ -29,7 +29,7 @@ ATTRIBUTES = (
 def describe(
     classifier: Classifier, picture: np.ndarray, title: str = "", about: str = "", with_weights: bool = True
 ) -> dict:
-    """The classifier and the picture, uint8 (H, W, C) of any size with the channels that the network reads.
+    """The classifier and the image, uint8 (H, W, C) of any size with the channels that the network reads.
 
     The result goes through json.dumps as it is:
 
@@ -40,20 +40,20 @@ def describe(
         layers          a list, in order, of
                             name, kind                  "conv1", "Conv2d"
                             attributes                  {"kernel_size": [5, 5], ...}
-                            input_shape, output_shape   of one picture: [28, 28, 6] or [120]
+                            input_shape, output_shape   of one image: [28, 28, 6] or [120]
                             weights                     {"weight": {"shape": [5, 5, 1, 6], "offset": 0}, ...}
                             parameters                  how many
                             formula, slope              forward and backward, in words
         dtype, weights  "float16" or "float32", and the blob, null if not with_weights; offsets count its numbers
         picture         {"shape": [28, 28, 1], "levels": base64 of the uint8 levels}, brought to the network's size
 
-    The picture is taken as it is: `Classifier.as_learned` turns dark ink on paper round. Raises TypeError for what is
-    no such picture.
+    The image is taken as it is: `Classifier.as_learned` inverts dark ink on paper. Raises TypeError for what is
+    no such image.
     """
     network, preparation = classifier.network, classifier.preparation
     if getattr(picture, "dtype", None) != np.uint8 or picture.ndim != 3 or picture.shape[2] != preparation.channels:
         raise TypeError(
-            f"expected a picture as a uint8 array (H, W, {preparation.channels}), "
+            f"expected an image as a uint8 array (H, W, {preparation.channels}), "
             f"got {getattr(picture, 'dtype', type(picture).__name__)} of shape {getattr(picture, 'shape', ())}"
         )
     layers, arrays, offset = [], [], 0

@@ -1,12 +1,12 @@
-"""A network under the microscope: every layer's answer to a picture, in the browser, down to each product.
+"""A network under the microscope: every layer's answer to an image, in the browser, down to each product.
 
     python -m examples.microscope
 
-writes one page that needs nothing else, no network and no installation, and can be handed to students as a file: draw a
-digit and see every layer of LeNet answer, take any number apart into the products that it is the sum of, forward and
-backward, switch maps and layers off, turn, move or blur the picture with noise.
+writes one page that needs nothing else, no internet and no installation, and can be given to students as a file: draw a
+digit and see every layer of LeNet answer, break any number down into the products that it is the sum of, forward and
+backward, switch off maps and layers, rotate or shift the image or add noise to it.
 
-Other networks read other pictures: of those that see photographs, a frame on the picture says which part of it.
+Other networks read other images: for those that see photographs, a frame on the image selects the part they get.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ examples:
 """
 
 MOST_BYTES = 15_000_000  # of a page that is written
-RENDERED = 256  # pixels of a side of a rendered picture
-PICTURE_SIDE = 384  # pixels of the longer side of the picture that the frame lies on
+RENDERED = 256  # pixels of a side of a rendered image
+PICTURE_SIDE = 384  # pixels of the longer side of the image that the frame lies on
 BYTES_A_PARAMETER = 8 / 3  # two bytes of a float16, in base64
 LAST_PORT = 65535
 
@@ -89,23 +89,23 @@ def make_parser() -> argparse.ArgumentParser:
         "--weights",
         action="append",
         metavar="FILE",
-        help=f"what examples.train wrote, or one of {', '.join(shipped())}; several times: one above another "
+        help=f"what examples.train wrote, or one of {', '.join(shipped())}; given several times: one above another "
         "(default: digits_lenet)",
     )
     parser.add_argument("--model", choices=tuple(MODELS), help="a network with random weights instead")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="a picture of your own")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="an image of your own")
     parser.add_argument("--label", metavar="CLASS", help="the class whose loss the gradients are of")
     parser.add_argument(
         "--seed",
         type=whole_number(0),
         default=0,
         metavar="N",
-        help="of random weights, and which picture is taken without --picture (default: %(default)s)",
+        help="of random weights, and which image is taken without --picture (default: %(default)s)",
     )
     parser.add_argument(
         "--serve", action="store_true", help="serve the page to this machine's browser instead of writing it"
     )
-    parser.add_argument("--port", type=whole_number(1), metavar="N", help="for --serve (default: any that is free)")
+    parser.add_argument("--port", type=whole_number(1), metavar="N", help="for --serve (default: any free one)")
     parser.add_argument("--no-browser", dest="browse", action="store_false", help="with --serve: open no browser")
     add_output(parser, "runs/microscope")
     return parser
@@ -162,7 +162,7 @@ def in_words(name: str, classifier: Classifier, random: bool) -> str:
 
 
 def source(picture: np.ndarray) -> dict:
-    """The picture for the frame: as it is, or smaller."""
+    """The image for the frame: as it is, or smaller."""
     picture = bring_to(picture, PICTURE_SIDE)
     return {"shape": list(picture.shape), "levels": in_base64(picture.tobytes())}
 

@@ -2,7 +2,7 @@
 
     GET  /                           the page
     GET  /weights/NETWORK/LAYER      a layer's arrays, as float32, one after the other (both are numbers from 0)
-    POST /answer                     every layer's outputs, then the gradients by the input and by every layer's outputs
+    POST /answer                     every layer's outputs, then the gradients with respect to the input and all outputs
 
 Nothing else is served. It listens on this machine's own address alone. A page of another site can still make a browser
 send requests there. Such a request carries that site's name as Host (if its name server points to this machine) or as

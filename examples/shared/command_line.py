@@ -91,7 +91,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         type=_device,
         default="cpu",
         metavar="|".join(DEVICES),
-        help="where to compute; cuda needs CuPy and a graphics card (default: %(default)s)",
+        help="where to compute; cuda needs CuPy and a GPU (default: %(default)s)",
     )
 
 

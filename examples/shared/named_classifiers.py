@@ -11,7 +11,7 @@ from models import Classifier, load_classifier
 def named_classifiers(paths: Sequence[str], names: Mapping[str, str] | None = None) -> dict[str, Classifier]:
     """The classifiers of these weights by short names: those in `names`, else the files' without their endings.
 
-    Raises ValueError where one is named twice, or they cannot be asked about the same pictures: all must know the same
+    Raises ValueError where one is named twice, or they cannot be asked about the same images: all must know the same
     classes and read the same colours; and what `load_classifier` raises.
     """
     stems = [Path(path).stem for path in paths]

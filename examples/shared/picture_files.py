@@ -1,4 +1,4 @@
-"""The pictures that somebody names on a command line: files, and folders of them."""
+"""The images that somebody names on a command line: files, and folders of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = 5  # files left out that are named at the end
 
 
 class PictureFiles:
-    """The pictures at these paths, one after the other; what cannot be read ends up in `left_out`.
+    """The images at these paths, one after the other; what cannot be read ends up in `left_out`.
 
     A folder stands for every file in it and in its sub-folders, hidden ones excepted. Raises FileNotFoundError at once
     for a path that does not exist.
@@ -25,7 +25,7 @@ class PictureFiles:
     def __init__(self, paths: Sequence[str | Path], channels: int) -> None:
         self.channels = channels
         self._not_opened: list[tuple[str, str]] = []  # folders
-        self.left_out: list[tuple[str, str]] = []  # (file, why), after the pictures have been walked through
+        self.left_out: list[tuple[str, str]] = []  # (file, why), after the images have been walked through
         self.files: list[Path] = []
         for path in map(Path, paths):
             if path.is_dir():
@@ -37,7 +37,7 @@ class PictureFiles:
         self.files = list(dict.fromkeys(self.files))  # each once
 
     def __iter__(self) -> Iterator[tuple[Path, np.ndarray]]:
-        """(file, picture as uint8 (H, W, channels)) for each that can be read."""
+        """(file, image as uint8 (H, W, channels)) for each that can be read."""
         self.left_out = list(self._not_opened)
         among = formats()
         for path in self.files:
@@ -57,10 +57,10 @@ class PictureFiles:
         if not self.left_out:
             return ""
         if len(self.files) == len(self.left_out) == 1:
-            return f"{self.left_out[0][0]} cannot be read as a picture: {self.left_out[0][1]}"
+            return f"{self.left_out[0][0]} cannot be read as an image: {self.left_out[0][1]}"
         named = "; ".join(f"{name}: {reason}" for name, reason in self.left_out[:SHOWN])
         more = f"; and {len(self.left_out) - SHOWN:,} more" if len(self.left_out) > SHOWN else ""
-        return f"{len(self.left_out):,} of {len(self.files):,} files could not be read as pictures: {named}{more}"
+        return f"{len(self.left_out):,} of {len(self.files):,} files could not be read as images: {named}{more}"
 
     def _walk(self, folder: Path) -> None:
         def complain(error: OSError) -> None:
@@ -77,7 +77,7 @@ def printable(path: str | Path) -> str:
 
 
 def bring_to(picture: np.ndarray, size: int) -> np.ndarray:
-    """The picture made so small that neither side is longer than `size`, for drawing it."""
+    """The image made so small that neither side is longer than `size`, for drawing it."""
     if max(picture.shape[:2]) <= size:
         return picture
     image = to_image(picture)
@@ -87,7 +87,7 @@ def bring_to(picture: np.ndarray, size: int) -> np.ndarray:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture in a format that is read"
+        return "not an image in a format that is read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

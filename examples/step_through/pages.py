@@ -26,7 +26,7 @@ Draw = Callable[[Path], None]
 
 @dataclass
 class Visit:
-    """What a layer did with the picture on the way forward, and with the gradient on the way back; without N."""
+    """What a layer did with the image on the way forward, and with the gradient on the way back; without N."""
 
     layer: Layer
     x: np.ndarray
@@ -52,7 +52,7 @@ class Page:
 def walk(
     network: Network, image: np.ndarray, label: int | None, loss, training: bool = False, times: int = 1
 ) -> tuple[list[Visit], float, int]:
-    """The picture (H, W, C) through all layers and the gradient back: what each did, the loss, and the label.
+    """The image (H, W, C) through all layers and the gradient back: what each did, the loss, and the label.
 
     label: None for the likeliest class. training: with dropout; without, the network's is off from now on.
     times: walk so often; the shortest counts.
@@ -86,7 +86,7 @@ def walk(
 def pages(
     network: Network, visits: Sequence[Visit], picture: np.ndarray, class_names: Sequence[str], loss, found: tuple
 ) -> list[Page]:
-    """All stops in order: the picture, the layers, the loss, the layers backwards, the picture's gradient.
+    """All stops in order: the image, the layers, the loss, the layers backwards, the image's gradient.
 
     picture: as it is drawn, (H, W, C) in 0..1 or bytes. found: the loss and the label.
     """
@@ -95,9 +95,9 @@ def pages(
         Page(
             "input",
             "forward",
-            "the picture as the network reads it",
+            "the image as the network reads it",
             [volume(image.shape), f"numbers: {spread(image)}"],
-            {"": _grid(image, f"{network.name}: the picture, {volume(image.shape)}", "activations", None)},
+            {"": _grid(image, f"{network.name}: the image, {volume(image.shape)}", "activations", None)},
         )
     ]
     made += [_forward(network, visit, image) for visit in visits]
@@ -108,9 +108,9 @@ def pages(
         Page(
             "input",
             "backward",
-            "the gradient by the picture: where a brighter pixel raises the loss (red) or lowers it (blue)",
+            "the gradient with respect to the image: where a brighter pixel raises the loss (red) or lowers it (blue)",
             [volume(gradient.shape), f"gradient: {sizes(gradient)}"],
-            {"_gradient": _grid(gradient, f"{network.name}: gradient of the loss by the picture", "gradients", image)},
+            {"_gradient": _grid(gradient, f"{network.name}: gradient w.r.t. the image", "gradients", image)},
         )
     )
     for number, page in enumerate(made):
@@ -136,17 +136,17 @@ def _forward(network: Network, visit: Visit, image: np.ndarray) -> Page:
 def _backward(network: Network, visit: Visit, image: np.ndarray) -> Page:
     layer = visit.layer
     lines = [
-        f"gradient by its output {volume(visit.dy.shape)} -> gradient by its input {volume(visit.dx.shape)}",
+        f"gradient with respect to its output {volume(visit.dy.shape)} -> to its input {volume(visit.dx.shape)}",
         *formulas(layer)[1].split("\n"),
-        f"gradient by its output: {sizes(visit.dy)}",
+        f"gradient with respect to its output: {sizes(visit.dy)}",
     ]
     for name, grad in layer.grads.items():
         size = float(np.linalg.norm(layer.params[name]))
         share = f"; {np.linalg.norm(grad) / size:.2g} of the {name}'s own size" if size else ""
-        lines.append(f"gradient by its {name}: {sizes(grad)}{share}")
-    lines.append(f"gradient by its input: {sizes(visit.dx)}")
+        lines.append(f"gradient with respect to its {name}: {sizes(grad)}{share}")
+    lines.append(f"gradient with respect to its input: {sizes(visit.dx)}")
     lines.append(f"time: {_seconds(visit.backward_seconds)}")
-    title = f"{network.name}: gradient of the loss by {layer.name}'s output, {volume(visit.dy.shape)}"
+    title = f"{network.name}: gradient of the loss w.r.t. {layer.name}'s output, {volume(visit.dy.shape)}"
     drawings = {"_gradient": _grid(visit.dy, title, "gradients", image)}
     if "weight" in layer.grads:
         grad = layer.grads["weight"]

@@ -1,10 +1,10 @@
-"""One picture through one network, a layer at a time: forward to the loss, and the gradient all the way back.
+"""One image through one network, a layer at a time: forward to the loss, and the gradient all the way back.
 
     python -m examples.step_through
 
-At each stop: the layer's shapes, its formula, its numbers and how long it took, and a drawing of what it gave. Enter
-goes on; b goes back; a layer's name jumps there; q ends. With --layer and --at one single number is taken apart: the
-sum that it is, term by term, and the gradient by one input likewise.
+At each stop: the layer's shapes, its formula, its numbers and how long it took, and a plot of its output. Enter goes
+on; b goes back; a layer's name jumps there; q quits. With --layer and --at a single number is broken down into the
+terms of the sum that it is, and so is the gradient with respect to one input.
 """
 
 from __future__ import annotations
@@ -88,27 +88,30 @@ def make_parser() -> argparse.ArgumentParser:
         type=whole_number(0),
         default=0,
         metavar="N",
-        help="of random weights, and which picture is taken without --picture (default: %(default)s)",
+        help="of random weights, and which image is taken without --picture (default: %(default)s)",
     )
     parser.add_argument(
         "--picture",
         type=Path,
         metavar="FILE",
-        help="(default: a digit from the box; for networks that read colours, a rendered picture)",
+        help="(default: one of the included digits; for networks that read colours, a rendered image)",
     )
     parser.add_argument(
         "--label",
         metavar="CLASS",
         help="the class, by name or number, that the loss asks for (default: the true one "
-        "if it is known, else the likeliest)",
+        "if it is known, else the most likely one)",
     )
     parser.add_argument("--layer", metavar="NAME", help="begin at this layer; or the layer of --at")
-    parser.add_argument("--at", type=place, metavar="I,J,C", help="take apart this output of --layer, counted from 0")
+    parser.add_argument("--at", type=place, metavar="I,J,C", help="break down this output of --layer, counted from 0")
     parser.add_argument(
-        "--input-at", type=place, metavar="I,J,C", help="and the gradient by this input (default: the same place)"
+        "--input-at",
+        type=place,
+        metavar="I,J,C",
+        help="and the gradient with respect to this input (default: the same place)",
     )
     parser.add_argument("--all", action="store_true", help="show every term of a long sum")
-    parser.add_argument("--training", action="store_true", help="with dropout, as while learning")
+    parser.add_argument("--training", action="store_true", help="with dropout, as in training")
     parser.add_argument("--no-pause", dest="pause", action="store_false", help="do not wait for Enter")
     parser.add_argument("--no-pictures", dest="pictures", action="store_false", help="draw nothing")
     parser.add_argument(
@@ -116,9 +119,9 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("runs/step_through"),
         metavar="FOLDER",
-        help="for the drawings (default: %(default)s)",
+        help="for the plots (default: %(default)s)",
     )
-    parser.add_argument("--force", action="store_true", help="replace drawings that lie outside runs/")
+    parser.add_argument("--force", action="store_true", help="replace plots that lie outside runs/")
     return parser
 
 
@@ -204,7 +207,7 @@ def goal(stops: list[Page], index: int, name: str) -> int:
 
 # ---------------------------------------------------------------------------------------------- one number
 def take_apart(subject: Subject, options: argparse.Namespace) -> list[str]:
-    """One output of a layer and the gradient by one of its inputs, each as the sum that it is."""
+    """One output of a layer and the gradient with respect to one of its inputs, each as the sum that it is."""
     network = subject.classifier.network.astype(np.float64)
     shapes = dict(zip(network.layers, network.shapes(network.image_shape)))
     at = checked(options.at, shapes[options.layer], f"--at: {options.layer}'s output")
@@ -224,7 +227,8 @@ def take_apart(subject: Subject, options: argparse.Namespace) -> list[str]:
         *(f"  {line}" for line in [*forward.split("\n"), *settings(layer)]),
         *in_lines(explained, y, visit.y[at], shown),
         "",
-        f"The gradient {dx} of the loss (for the class {name}) by the input x{in_brackets(inside)}{remark}, by",
+        f"The gradient {dx} of the loss (for the class {name}) with respect to the input x{in_brackets(inside)}"
+        f"{remark}, by",
         f"  {backward.split(chr(10))[0]}",
         *in_lines(gradient, dx, visit.dx[inside], shown),
     ]

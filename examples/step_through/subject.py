@@ -1,4 +1,4 @@
-"""Which network `examples.step_through` steps through, and with which picture."""
+"""Which network `examples.step_through` steps through, and with which image."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nn.data import digits
 from nn.data.preparation import Preparation
 from nn.data.rendered import CLASS_NAMES, render
 
-RENDERED = 8  # pictures, of which one is taken
+RENDERED = 8  # images, of which one is taken
 # With random weights: the arguments of models that need some.
 MADE_FOR = {"alexnet_small": {"num_classes": len(CLASS_NAMES), "image_shape": (64, 64, 3)}}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A network, and a picture for it."""
+    """A network, and an image for it."""
 
     classifier: Classifier
     picture: np.ndarray  # (H, W, C) uint8, as it is drawn
@@ -59,7 +59,7 @@ def find_subject(model: str | None, weights: str | None, path: Path | None, labe
 
 
 def random_classifier(model: str, seed: int) -> Classifier:
-    """A network that has learned nothing, and pictures prepared as its recipe has them, around a middling grey."""
+    """A network that has learned nothing, and images prepared as its recipe has them, around a middling grey."""
     network = MODELS[model](**MADE_FOR.get(model, {}), rng=seed)
     classes = network.output_shape(network.image_shape)[0]
     height, width, channels = network.image_shape
@@ -67,7 +67,7 @@ def random_classifier(model: str, seed: int) -> Classifier:
     if levels == "lenet5":
         preparation = Preparation((28, 28), 1, (height, width), levels)
     else:
-        mean, deviation = (0.13, 0.31) if channels == 1 else (0.5, 0.25)  # grey pictures: digits
+        mean, deviation = (0.13, 0.31) if channels == 1 else (0.5, 0.25)  # grey images: digits
         deviation = 1 / 255 if levels == "minus mean picture" else deviation
         size = (height, width)
         preparation = Preparation(size, channels, size, levels, np.float32(mean), np.float32(deviation))
@@ -76,14 +76,14 @@ def random_classifier(model: str, seed: int) -> Classifier:
 
 
 def the_picture(classifier: Classifier, path: Path | None, seed: int, side: int = 64) -> tuple[np.ndarray, int | None]:
-    """The picture, uint8, and its class among the network's if it is known. side: pixels of one that is rendered, at
+    """The image, uint8, and its class among the network's if it is known. side: pixels of one that is rendered, at
     least, on each side."""
     channels, names = classifier.preparation.channels, classifier.class_names
     if path is not None:
         files = PictureFiles([path], channels)
         for _, picture in files:
             return classifier.as_learned(picture), None
-        raise ValueError(files.complaint() or f"there is no picture in {path}")
+        raise ValueError(files.complaint() or f"there is no image in {path}")
     if channels == 1:
         _, test_set = digits()
         first = 100 * seed % len(test_set)

@@ -1,1 +1,1 @@
-"""Any network of the library, trained on any pictures."""
+"""Any network of the library, trained on any images."""

@@ -1,17 +1,17 @@
-"""Train any network of this library on any pictures.
+"""Train any network of this library on any images.
 
-Each model comes with the recipe that its authors published, or that serves it well here; every number of it
-can be changed. Part of the training pictures can be held out (--held-out), to see while training how the
-network does on pictures that it does not learn from. The folder --out receives
+Each model comes with the recipe that its authors published, or with one that works well here; every number in it
+can be changed. Part of the training images can be held out (--held-out), to see during training how the
+network does on images that it is not trained on. Written to the folder --out are
 
     metrics.csv              a line for each epoch
     curves.png               how the loss fell and the accuracy rose
     best.safetensors         the weights of the best epoch so far, with all that is needed to use them:
                              models.load(path), or python -m examples.classify --weights path PICTURE
     last.safetensors         the weights after the last epoch
-    checkpoint.safetensors   where the run stands, brought up to date after every epoch and every --save-every seconds:
-                             --resume goes on from there, to the same bits; checkpoint.previous.safetensors is
-                             the one before it, which is used should it be damaged
+    checkpoint.safetensors   the state of the run, updated after every epoch and every --save-every seconds: --resume
+                             continues from it with bit-identical results; checkpoint.previous.safetensors is the
+                             one before it, which is used if it is damaged
 
 Ctrl-C finishes the step and saves.
 """
@@ -52,7 +52,7 @@ from nn.training.schedules import Plateau, Schedule, constant, one_cycle, steps
 EXAMPLES = """
 examples:
   python -m examples.train --model lenet --data digits
-      LeNet on the digits in the box, half a minute
+      LeNet on the included digits, half a minute
   python -m examples.train --model lenet5_1998 --data mnist --epochs 60 --augment distort --held-out 10000
       LeNet-5 as in 1998, with distorted digits
   python -m examples.train --model alexnet_cifar10 --variant 80sec --data cifar10 --held-out 5000
@@ -61,13 +61,13 @@ examples:
       your own: a folder with one sub-folder for each class
 
 --data is digits, mnist, fashion_mnist or cifar10 (downloaded on first use), or a path: a folder or zip of
-pictures with one sub-folder a class, a .npz file with images and labels, a folder with MNIST's files, or
+images with one sub-folder per class, a .npz file with images and labels, a folder with MNIST's files, or
 cifar-10-binary.tar.gz.
 
---augment changes the training pictures at random, anew in every epoch: crop cuts out a window of seven eighths of
+--augment changes the training images at random, anew in every epoch: crop cuts out a window of seven eighths of
 the side (the network reads windows of that size; alexnet, alexnet_caffe and alexnet_torchvision read 227 or 224
-pixels of larger pictures, such as --image-size 256); portion cuts out anything from a sixteenth of the area to all of
-it, brought to half of --image-size, which the network reads; mirror turns left and right; colour adds the paper's
+pixels of larger images, such as --image-size 256); portion cuts out anything from a sixteenth of the area to all of
+it, brought to half of --image-size, which the network reads; mirror flips left and right; colour adds the paper's
 colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 """
 
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def work(run: Run) -> int:
         stop = StopSignals()
         tested = "none held out" if run.test_set is None else f"{len(run.test_set):,} held out"
-        about = f"{run.network.num_parameters:,} parameters; {len(run.train_set):,} pictures, {tested}"
+        about = f"{run.network.num_parameters:,} parameters; {len(run.train_set):,} images, {tested}"
         print(f"{run.network.name}: {about}", flush=True)
         with stop:
             history = fit(run, options, command, stop)
@@ -153,7 +153,7 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     recipe = make_recipe(options)
     network = make_network(options, recipe, train_set)
     preparation = make_preparation(recipe, train_set, network.image_shape)
-    network.forward(preparation(train_set.images[:1]))  # pictures of a wrong size are found out here
+    network.forward(preparation(train_set.images[:1]))  # images of a wrong size are found out here
     check_crop(options, recipe, preparation)
     network.to(options.device)
     multipliers = recipe.lr_multipliers, recipe.decay_multipliers
@@ -228,17 +228,15 @@ def make_parser() -> Parser:
     names = [name for name in models.__all__ if any(key.split()[0] == name for key in RECIPES)]
     parser.add_argument("--model", choices=names, required=True, help="which network (see models/)")
     parser.add_argument("--data", required=True, help="a name or a path, see below")
-    parser.add_argument(
-        "--image-size", type=whole_number(1), metavar="PIXELS", help="bring pictures to this size first"
-    )
+    parser.add_argument("--image-size", type=whole_number(1), metavar="PIXELS", help="bring images to this size first")
     parser.add_argument("--variant", choices=("80sec", "18pct"), help="of alexnet_cifar10 (default: 18pct)")
     parser.add_argument("--width", type=positive_number(4), metavar="SHARE", help="of alexnet_small (default: 0.25)")
     parser.add_argument("--init", choices=("paper", "code-2012", "caffe"), help="of alexnet (default: paper)")
     parser.add_argument(
-        "--held-out", type=whole_number(0), default=0, metavar="N", help="test on N of the training pictures"
+        "--held-out", type=whole_number(0), default=0, metavar="N", help="test on N of the training images"
     )
-    parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training pictures")
-    parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="pictures a step")
+    parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="epochs to train for")
+    parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images per step")
     parser.add_argument("--lr", type=positive_number(1000), metavar="RATE", help="the highest learning rate")
     parser.add_argument("--schedule", choices=tuple(SCHEDULES), help="how the rate falls")
     parser.add_argument("--momentum", type=float)
@@ -252,22 +250,20 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--save-every", type=positive_number(1e6), default=300, metavar="SECONDS", help="within an epoch (default: 300)"
     )
-    parser.add_argument("--float16", action="store_true", help="keep three digits of the weights, for half the file")
+    parser.add_argument("--float16", action="store_true", help="save the weights with three digits, in half the space")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="of weights, order, dropout and random changes")
     add_device(parser)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the results (default: runs/train/MODEL)")
-    parser.add_argument("--resume", action="store_true", help="go on where the run in --out stopped")
-    parser.add_argument("--force", action="store_true", help="start again although --out has results")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
+    parser.add_argument("--force", action="store_true", help="start again even if --out has results")
     return parser
 
 
 def load_sets(options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
-    """The training and test pictures; what is held out replaces the data set's own test pictures."""
+    """The training and test images; what is held out replaces the data set's own test images."""
     train_set, test_set = load(options.data, options.image_size)
     if options.held_out >= len(train_set):
-        raise ValueError(
-            f"--held-out is {options.held_out}, expected fewer than the {len(train_set)} pictures there are"
-        )
+        raise ValueError(f"--held-out is {options.held_out}, expected fewer than the {len(train_set)} images there are")
     if options.held_out:
         train_set, test_set = split(train_set, options.held_out, seed=0)
     return train_set, test_set
@@ -292,7 +288,7 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
             if kind not in AUGMENTATIONS:
                 raise ValueError(f"--augment: {kind!r} is none of {', '.join(AUGMENTATIONS)}")
         if "crop" in kinds and options.model.startswith("lenet"):
-            raise ValueError(f"--augment: {options.model} reads whole pictures, so crop is nothing for it")
+            raise ValueError(f"--augment: {options.model} reads whole images, so crop is nothing for it")
         if "portion" in kinds and ("crop" in kinds or options.model not in ("lenet", "alexnet_small")):
             raise ValueError("--augment: portion goes with lenet and alexnet_small, and without crop")
         changes["augment"] = kinds
@@ -300,7 +296,7 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
 
 
 def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset) -> Network:
-    """The model, made for these pictures where it can be."""
+    """The model, made for these images where it can be."""
     shape, classes, seed = train_set.image_shape, train_set.num_classes, options.seed
     if "portion" in recipe.augment:  # portions of a quarter then have as many pixels as the network reads
         shape = (shape[0] // 2, shape[1] // 2, shape[2])
@@ -308,7 +304,7 @@ def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset
         return models.lenet(classes, shape, rng=seed)
     if options.model == "lenet5_1998":
         if classes != 10 or shape[2] != 1:
-            raise ValueError(f"lenet5_1998 reads ten classes of grey pictures, got {classes} classes of {shape}")
+            raise ValueError(f"lenet5_1998 reads ten classes of grey images, got {classes} classes of {shape}")
         return models.lenet5_1998(rng=seed)
     if options.model == "alexnet_small":
         if "crop" in recipe.augment:  # an eighth of the side is left for the crop to move in
@@ -324,12 +320,12 @@ def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset
 
 
 def check_crop(options: argparse.Namespace, recipe: Recipe, preparation: Preparation) -> None:
-    """Where pictures are as large as the window that the network reads, a crop has no room: warn that it does nothing,
+    """Where images are as large as the window that the network reads, a crop has no room: warn that it does nothing,
     or raise ValueError if it was asked for."""
     if "crop" not in recipe.augment or preparation.size != preparation.window:
         return
     size, room = "x".join(map(str, preparation.window)), -(-max(preparation.window) * 9 // 8)  # 256 for 227
-    reason = f"{options.model} reads {size} pixels and the pictures have no more, so crop does nothing"
+    reason = f"{options.model} reads {size} pixels and the images have no more, so crop does nothing"
     remedy = f"add --image-size {room} to leave room for it"
     if options.augment is not None:
         raise ValueError(f"--augment: {reason}; {remedy}, or leave it out")
@@ -353,6 +349,6 @@ def draw(folder: Path, network: Network, history: History) -> None:
 
 
 def _error(row: dict) -> float:
-    """On the held-out pictures; where there are none, on those learned from."""
+    """On the held-out images; where there are none, on those learned from."""
     accuracy = row["test_accuracy"]
     return 1 - (row["train_accuracy"] if accuracy != accuracy else accuracy)

@@ -95,8 +95,8 @@ def make_parser() -> argparse.ArgumentParser:
     defaults = f"(default: {RATES['float64']}, with --float32 {RATES['float32']:.5f})"
     parser.add_argument("--lr", type=positive_number(1000), metavar="RATE", help=defaults)
     parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of weights, order and dropout")
-    parser.add_argument("--float32", action="store_true", help="compute with seven digits instead of sixteen")
-    parser.add_argument("--where", choices=WHERE, help="(default: the first of these that there is)")
+    parser.add_argument("--float32", action="store_true", help="compute in float32 instead of float64")
+    parser.add_argument("--where", choices=WHERE, help="(default: the first that is available)")
     return parser
 
 

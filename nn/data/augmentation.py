@@ -1,7 +1,7 @@
-"""From pictures to what a network is fed: levels and means, and the random changes that make few pictures many.
+"""From images to what a network is fed: levels and means, and the random changes that make few images many.
 
 Functions take a batch (N, H, W, C), uint8 or float32, and return float32 (`random_portions`, the first of all, takes
-and returns uint8); `rng` is a numpy Generator, so that a seed gives the same pictures again. They work on CuPy arrays,
+and returns uint8); `rng` is a numpy Generator, so that a seed gives the same images again. They work on CuPy arrays,
 too, with the same random numbers; but for `random_portions`, which leaves the work to Pillow. The training loop calls
 one function prepare(images, rng), with rng=None for testing: it is put together from these.
 """
@@ -26,10 +26,10 @@ def lenet5_input(images: np.ndarray) -> np.ndarray:
     """Digits (N, 28, 28, 1), ink bright, as LeNet-5 sees them: (N, 32, 32, 1), -0.1 background and 1.175 ink.
 
     Levels of both signs keep the units of the first layer away from their limits; the paper chose these so that the
-    mean of its pictures was about 0 and the variance about 1. Source: LeCun et al. 1998, section II.B.
+    mean of its images was about 0 and the variance about 1. Source: LeCun et al. 1998, section II.B.
     """
     if max(images.shape[1:3]) > 32:
-        raise ValueError(f"LeNet-5 reads pictures of at most 32x32, got {images.shape[1]}x{images.shape[2]}")
+        raise ValueError(f"LeNet-5 reads images of at most 32x32, got {images.shape[1]}x{images.shape[2]}")
     levels = unit_interval(images) * np.float32(LENET5_INK - LENET5_BACKGROUND) + np.float32(LENET5_BACKGROUND)
     border = [(0, 0), *(((32 - side) // 2, 32 - side - (32 - side) // 2) for side in images.shape[1:3]), (0, 0)]
     return np.pad(levels, border, constant_values=LENET5_BACKGROUND)

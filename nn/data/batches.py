@@ -1,4 +1,4 @@
-"""One pass over a data set, a few images at a time."""
+"""One epoch of a data set, a few images at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def batches(
     the weights towards one class after another. The last batch holds what is left, so it may be smaller;
     leaving it out would quietly falsify every accuracy.
 
-    start: leave out so many batches at the beginning, those that an interrupted pass has seen.
+    start: leave out so many batches at the beginning, those that an interrupted epoch has seen.
 
     Without `rng` the batches are views of the data set's arrays: read them, do not write into them.
     """

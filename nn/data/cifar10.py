@@ -43,7 +43,7 @@ MOST_UNPACKED = 2**29  # of the whole archive, nearly three times what the publi
 
 
 def cifar10(path: str | Path | None = None) -> tuple[Dataset, Dataset]:
-    """CIFAR-10: 50,000 pictures to train on and 10,000 to test with, uint8 (N, 32, 32, 3), RGB.
+    """CIFAR-10: 50,000 images to train on and 10,000 to test with, uint8 (N, 32, 32, 3), RGB.
 
     path: cifar-10-binary.tar.gz or cifar-10-python.tar.gz, or the folder that it lies in or was unpacked into; without
     one the first is downloaded, 170 MB, and kept. An archive is read in memory; nothing is unpacked to the disk.

@@ -23,10 +23,10 @@ MOST_BYTES = 2**28  # of one file; the larger of the published ones has 154 mill
 
 
 def cifar100(path: str | Path) -> tuple[Dataset, Dataset]:
-    """CIFAR-100: 50,000 pictures to train on and 10,000 to test with, uint8 (N, 32, 32, 3), RGB.
+    """CIFAR-100: 50,000 images to train on and 10,000 to test with, uint8 (N, 32, 32, 3), RGB.
 
     path: cifar-100-binary.tar.gz, or the folder that it lies in or was unpacked into. The labels are the hundred "fine"
-    ones, by the names that lie beside the pictures.
+    ones, by the names that lie beside the images.
     """
     path = _inner(Path(path))
     if path.is_dir():

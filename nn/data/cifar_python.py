@@ -1,6 +1,6 @@
 """One file of CIFAR's "Python version": a pickle of a dict, read by `pickle_reader`, so that nothing in it can run.
 
-    "data"      unsigned bytes, (N, 3072): the planes R, G and B of each picture, row by row
+    "data"      unsigned bytes, (N, 3072): the planes R, G and B of each image, each plane row by row
     "labels"    a list of N whole numbers
     and other things ("batch_label", "filenames"), which are passed over
 
@@ -56,15 +56,15 @@ FUNCTIONS = {
 
 
 def read_batch(content: bytes, record: int) -> tuple[np.ndarray, np.ndarray]:
-    """(Pictures as rows of `record` bytes, labels in 0..255); ValueError, without the file's name, for all else."""
+    """(Images as rows of `record` bytes, labels in 0..255); ValueError, without the file's name, for all else."""
     batch = read_pickle(content, FUNCTIONS)
     if not isinstance(batch, dict) or not isinstance(batch.get("data"), _Array):
         raise ValueError('it holds no dict with an array "data"')
     data, labels = batch["data"].value, batch.get("labels")
     if data is None or not len(data) or data.shape[1] != record:
-        raise ValueError(f"its pictures must have {record:,} bytes each, got {'none' if data is None else data.shape}")
+        raise ValueError(f"its images must have {record:,} bytes each, got {'none' if data is None else data.shape}")
     if not isinstance(labels, list) or len(labels) != len(data):
-        raise ValueError(f"it must hold a list of {len(data):,} labels, one for each picture")
+        raise ValueError(f"it must hold a list of {len(data):,} labels, one for each image")
     if not all(is_count(label) and label < 256 for label in labels):
         raise ValueError("its labels must be whole numbers from 0 on")
     return data, np.array(labels, np.uint8)

@@ -20,15 +20,15 @@ from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import objects
 
-BORDER = 8  # pixels that grey pictures may lack to the wanted size and get as a border
+BORDER = 8  # pixels that grey images may lack to the wanted size and get as a border
 CIFAR100_PYTHON = "cifar-100-python"
-OBJECTS_SIZE = 64  # of rendered pictures when no size is asked for
+OBJECTS_SIZE = 64  # of rendered images when no size is asked for
 
 
 def load(
     what: str | Path, image_size: int | None = None, channels: int | None = None
 ) -> tuple[Dataset, Dataset | None]:
-    """The (training set, test set) that `what` names, images uint8; None where there are no test pictures.
+    """The (training set, test set) that `what` names, images uint8; None where there are no test images.
 
     what is a name,
 
@@ -41,18 +41,18 @@ def load(
     or the path of
 
         a .npz file                   see nn.data.npz
-        a folder or zip of pictures   one sub-folder a class; see nn.data.pictures
+        a folder or zip of images     one sub-folder per class; see nn.data.pictures
         the MNIST files               their folder, or one of them; also EMNIST's and QMNIST's; see nn.data.mnist
         cifar-10-binary.tar.gz        or cifar-10-python.tar.gz or cifar-100-binary.tar.gz, or the folder that it lies
                                       in or was unpacked into
 
     A name comes before a file of the same name: for the file write "./mnist".
 
-    image_size  pictures become image_size x image_size: the short side is brought to this size and the square in the
+    image_size  images become image_size x image_size: the short side is brought to this size and the square in the
                 middle cut out. Grey sets that lack up to 8 pixels get a border of 0 instead, half on each side: so were
-                MNIST's 28 pixels brought to LeNet-5's 32 (LeCun et al. 1998). None: as they are; pictures in a folder
+                MNIST's 28 pixels brought to LeNet-5's 32 (LeCun et al. 1998). None: as they are; images in a folder
                 must then all have one size; "objects" are rendered at this size, without one at 64
-    channels    3: RGB, grey pictures get three equal channels; 1: grey. None: as they are; a folder or zip as RGB
+    channels    3: RGB, grey images get three equal channels; 1: grey. None: as they are; a folder or zip as RGB
 
     Raises ValueError or FileNotFoundError for what cannot be read, DownloadError where the network does not help.
     """
@@ -113,7 +113,7 @@ def _reader(path: Path, names: str) -> Callable:
                 raise _not_read(path)
             return cifar100 if is_cifar100(path) else cifar10
     raise ValueError(
-        f"{path}: expected a .npz file, a zip of pictures, or cifar-10-binary.tar.gz, and it is none of them"
+        f"{path}: expected a .npz file, a zip of images, or cifar-10-binary.tar.gz, and it is none of them"
     )
 
 

@@ -2,10 +2,10 @@
 
 MNIST: 70,000 handwritten digits. LeCun, Cortes, Burges; described in LeCun, Bottou, Bengio, Haffner 1998,
 "Gradient-based learning applied to document recognition", section III. Licence CC BY-SA 3.0.
-Fashion-MNIST: 70,000 pictures of clothes in the same form. Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST: a novel image
+Fashion-MNIST: 70,000 images of clothes in the same form. Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST: a novel image
 dataset for benchmarking machine learning algorithms". Licence MIT.
 EMNIST: letters and digits, in six divisions. Cohen, Afshar, Tapson, van Schaik 2017, "EMNIST: an extension of MNIST to
-handwritten letters"; from NIST. Every picture lies transposed in its files.
+handwritten letters"; from NIST. Every image lies transposed in its files.
 QMNIST: MNIST made anew, with 60,000 digits to test with. Yadav, Bottou 2019, "Cold case: the lost MNIST digits"; the
 files are described on github.com/facebookresearch/qmnist.
 """
@@ -111,14 +111,14 @@ def mnist(path: str | Path | None = None) -> tuple[Dataset, Dataset]:
 
     path: a folder with the four files (train-images-idx3-ubyte, ..., with or without .gz), or one of the four; without
     it they are downloaded, 12 MB, and kept. Any other set in the same form can be read this way, up to ten classes; and
-    QMNIST and the divisions of EMNIST by the names of their files, with their classes, EMNIST's pictures upright.
+    QMNIST and the divisions of EMNIST by the names of their files, with their classes, EMNIST's images upright.
     """
     folder, naming = (None, MNIST) if path is None else _recognised(Path(path))
     return _read_set(_finder(folder, MNIST_FILES, MNIST_MIRRORS, "mnist"), naming)
 
 
 def fashion_mnist(path: str | Path | None = None) -> tuple[Dataset, Dataset]:
-    """Fashion-MNIST: 60,000 pictures of clothes to train on and 10,000 to test with, uint8 (N, 28, 28, 1).
+    """Fashion-MNIST: 60,000 images of clothes to train on and 10,000 to test with, uint8 (N, 28, 28, 1).
 
     path: as for `mnist`; 31 MB are downloaded without one.
     """
@@ -165,7 +165,7 @@ def _namings_in(folder: Path) -> list[str]:
 
 
 def _tables_in(folder: Path) -> list[str]:
-    """Kaggle's MNIST, EMNIST and Fashion-MNIST: one line of numbers a picture."""
+    """Kaggle's MNIST, EMNIST and Fashion-MNIST: one line of numbers per image."""
     found = []
     for path in sorted(folder.glob("*.csv")) if folder.is_dir() else ():
         if re.fullmatch(r"(mnist|fashion-mnist|emnist-[a-z]+)[-_](train|test)\.csv", path.name):
@@ -215,7 +215,7 @@ def _read_set(find: Callable[[str], Path], naming: Naming) -> tuple[Dataset, Dat
     train_set, test_set = (_read_pair(images, labels, naming) for images, labels in pairs)
     if train_set.image_shape != test_set.image_shape:
         raise ValueError(
-            f"{pairs[1][0]}: expected pictures of the training set's size, {train_set.image_shape[:2]}, "
+            f"{pairs[1][0]}: expected images of the training set's size, {train_set.image_shape[:2]}, "
             f"got {test_set.image_shape[:2]}"
         )
     return train_set, test_set

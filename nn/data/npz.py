@@ -1,11 +1,11 @@
-"""Pictures of your own: a .npz file with `images` and `labels` becomes a training and a test set.
+"""Images of your own: a .npz file with `images` and `labels` becomes a training and a test set.
 
 Made with one line of NumPy:
 
     np.savez_compressed("pictures.npz", images=images, labels=labels)
 
-images                     uint8, (N, H, W) for grey or (N, H, W, 3) for colour pictures
-labels                     integers, (N,): the class of each picture, counted from 0; or from 1, then the first class
+images                     uint8, (N, H, W) for grey or (N, H, W, 3) for colour images
+labels                     integers, (N,): the class of each image, counted from 0; or from 1, then the first class
                            becomes class 0 and is still called "1"
 test_images, test_labels   the same, to test with; they may be missing
 class_names                what to call the classes; without it they are called 0, 1, ...
@@ -58,11 +58,11 @@ def npz(path: str | Path) -> tuple[Dataset, Dataset | None]:
 
 
 def load_npz(path: str | Path, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """As `npz`, but always with a test set: where the file has none, one picture in five is held out by `seed`."""
+    """As `npz`, but always with a test set: where the file has none, one image in five is held out by `seed`."""
     train_set, test_set = npz(path)
     if test_set is None:
         if len(train_set) < 2:
-            raise ValueError(f"{path}: expected at least two pictures, one to train and one to test, got one")
+            raise ValueError(f"{path}: expected at least two images, one to train and one to test, got one")
         train_set, test_set = split(train_set, TEST_SHARE, seed)
     return train_set, test_set
 
@@ -101,7 +101,7 @@ def _check_pair(path: Path, arrays: dict, images_name: str, labels_name: str) ->
         )
     if not np.issubdtype(labels.dtype, np.integer) or labels.shape != (len(images),):
         raise ValueError(
-            f"{path}: {labels_name} must be {len(images)} integers, one a picture, "
+            f"{path}: {labels_name} must be {len(images)} integers, one per image, "
             f"got {labels.dtype} of shape {labels.shape}"
         )
     if labels.min() < 0 or labels.max() >= MOST_CLASSES + (labels.min() == 1):

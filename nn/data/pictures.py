@@ -1,4 +1,4 @@
-"""A folder of pictures, or a zip of one, as a data set: one sub-folder a class.
+"""A folder of images, or a zip of one, as a data set: one sub-folder per class.
 
     animals/
         cat/    any.jpg  names.png  of any format.webp
@@ -28,7 +28,7 @@ from nn.data.dataset import Dataset
 from nn.data.pixels import formats, read_picture
 
 MOST_BYTES = 2**28  # of one file in a zip, unpacked
-MANY = 1000  # pictures, from which on a bar shows the progress
+MANY = 1000  # images, from which on a bar shows the progress
 SHOWN = 5  # left-out files that a warning names
 # What folders that divide a data set are called, apart from digits, capitals and the words that say nothing.
 TRAIN_WORDS = ("train", "training", "trn", "trainval")
@@ -46,17 +46,17 @@ Skipped = list[tuple[str, str]]  # (file, why it was left out)
 
 
 def pictures(path: str | Path, image_size: int | None = None, channels: int = 3) -> tuple[Dataset, Skipped]:
-    """All pictures in a folder or zip as one data set, uint8 (N, H, W, channels), and what was left out.
+    """All images in a folder or zip as one data set, uint8 (N, H, W, channels), and what was left out.
 
-    image_size  every picture becomes image_size x image_size: short side brought to this size, middle cut out. None:
+    image_size  every image becomes image_size x image_size: short side brought to this size, middle cut out. None:
                 they keep the size they have, which must be the same for all
     channels    3: RGB, 1: grey
 
-    Classes are the sub-folders' names in alphabetical order, pictures follow by class and name; in a class folder they
-    may lie deeper. What cannot be read as a picture is left out: listed as (file, reason), and shown as a warning.
+    Classes are the sub-folders' names in alphabetical order, images follow by class and name; in a class folder they
+    may lie deeper. What cannot be read as an image is left out: listed as (file, reason), and shown as a warning.
     See `nn.data.pixels` for how transparency, EXIF orientation and unusual pixels are treated.
 
-    Raises FileNotFoundError, and ValueError where there are no two classes, or classes without a picture.
+    Raises FileNotFoundError, and ValueError where there are no two classes, or classes without an image.
     """
     train_set, test_set, skipped = _load(Path(path), image_size, channels, divided=False)
     assert test_set is None
@@ -68,7 +68,7 @@ def picture_sets(
 ) -> tuple[Dataset, Dataset | None, Skipped]:
     """As `pictures`, but folders `train` and `test` become two sets: (training, test or None, left out).
 
-    Where there is `val` as well as `test`, `test` is taken, and `val` is not looked at. Other pictures beside the two
+    Where there is `val` as well as `test`, `test` is taken, and `val` is not looked at. Other images beside the two
     are left out, as listed.
     """
     return _load(Path(path), image_size, channels, divided=True)
@@ -126,7 +126,7 @@ def _read_set(
     names = found if class_names is None else list(class_names)
     if class_names is None and len(names) < 2:
         got = f"only {names[0]!r}" if names else "none"
-        raise ValueError(f"{path}: expected at least two sub-folders with pictures, one for each class, got {got}")
+        raise ValueError(f"{path}: expected at least two sub-folders with images, one for each class, got {got}")
     if not set(found) <= set(names):
         raise ValueError(
             f"{path}: expected the same classes to train and to test with, "
@@ -155,7 +155,7 @@ def _read_set(
     empty = [name for label, name in enumerate(names) if label not in present]
     if not labels or (empty and class_names is None):
         why = f", and the first of {len(skipped)} files left out is {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
-        raise ValueError(f"{path}: expected pictures in every class folder, got none in {_list(empty)}{why}")
+        raise ValueError(f"{path}: expected images in every class folder, got none in {_list(empty)}{why}")
     return Dataset(images[: len(labels)], np.array(labels), tuple(_printable(name) for name in names))
 
 
@@ -164,34 +164,34 @@ def _room(path: Path, count: int, shape: tuple[int, ...]) -> np.ndarray:
         return np.empty((count, *shape), np.uint8)
     except MemoryError:
         raise ValueError(
-            f"{path}: {count:,} pictures of {shape[1]}x{shape[0]} do not fit into memory; try a smaller image_size"
+            f"{path}: {count:,} images of {shape[1]}x{shape[0]} do not fit into memory; try a smaller image_size"
         ) from None
 
 
 def _sizes_differ(path: Path, one: Parts, other: Parts, other_name: str, one_name: str = "others") -> ValueError:
     return ValueError(
-        f"{path}: the pictures are of different sizes ({one_name}: {one[1]}x{one[0]}, {other_name}: "
+        f"{path}: the images are of different sizes ({one_name}: {one[1]}x{one[0]}, {other_name}: "
         f"{other[1]}x{other[0]}); name one for all of them, such as image_size=64"
     )
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture in a format that is read"
+        return "not an image in a format that is read"
     if isinstance(error, OSError) and error.strerror:  # without the path, which is named already
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _note_loose_pictures(files: Files, skipped: Skipped) -> None:
-    """Pictures beside the class folders belong to no class; a README there is nobody's mistake."""
+    """Images beside the class folders belong to no class; a README there is nobody's mistake."""
     for parts in sorted(files):
         if len(parts) == 1 and _is_called_picture(parts):
             skipped.append(("/".join(files[parts]), "it lies in no class's folder"))
 
 
 def _note_undivided_pictures(train_name: str, test_name: str | None, files: Files, skipped: Skipped) -> None:
-    """Pictures beside the folders to train and to test with; those to validate with are left alone knowingly."""
+    """Images beside the folders to train and to test with; those to validate with are left alone knowingly."""
     where = f"not in {train_name!r}" if test_name is None else f"neither in {train_name!r} nor in {test_name!r}"
     for parts in sorted(files):
         known = parts[0] in (train_name, test_name) or (len(parts) > 1 and _division(parts[0]) in VALIDATION_WORDS)
@@ -200,7 +200,7 @@ def _note_undivided_pictures(train_name: str, test_name: str | None, files: File
 
 
 def _note_folders_called_pictures(files: Files, folders: set[Parts], skipped: Skipped) -> None:
-    """An empty folder called 1.png is meant to be a picture, and no class."""
+    """An empty folder called 1.png is meant to be an image, and no class."""
     everything = sorted({*files, *folders})
     for parts, after in zip(everything, [*everything[1:], ()]):  # what lies in a folder comes right after it
         if parts in folders and after[: len(parts)] != parts and _is_called_picture(parts):
@@ -292,9 +292,9 @@ def _open(path: Path) -> _Folder | _Zip:
     if path.is_dir():
         return _Folder(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such folder or zip of pictures")
+        raise FileNotFoundError(f"{path}: there is no such folder or zip of images")
     if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: expected a folder of pictures or a zip of one, got another kind of file")
+        raise ValueError(f"{path}: expected a folder of images or a zip of one, got another kind of file")
     return _Zip(path)
 
 
@@ -352,7 +352,7 @@ class _Zip:
         try:
             self.archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise ValueError(f"{path}: cannot be read as a zip of pictures, because {_reason(error)}") from None
+            raise ValueError(f"{path}: cannot be read as a zip of images, because {_reason(error)}") from None
         self.members: dict[Parts, zipfile.ZipInfo] = {}
 
     def __enter__(self) -> _Zip:

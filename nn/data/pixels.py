@@ -1,4 +1,4 @@
-"""One picture file, in any of Pillow's formats, to an array of bytes: upright, grey or RGB, of the wanted size."""
+"""One image file, in any of Pillow's formats, to an array of bytes: upright, grey or RGB, of the wanted size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-# A picture made to fill the memory has few bytes and many pixels. While it is decoded and converted, a pixel takes up
+# An image made to fill the memory has few bytes and many pixels. While it is decoded and converted, a pixel takes up
 # to 20 bytes (WebP with transparency), one of a JPEG up to 10: these limits keep that below 500 MB or at it.
 MOST_PIXELS = 20_000_000
 MOST_JPEG_PIXELS = 8192 * 6144  # the photographs of the largest common cameras
@@ -32,16 +32,16 @@ def formats() -> tuple[str, ...]:
 def read_picture(
     file: BinaryIO, image_size: int | None = None, channels: int = 3, among: tuple[str, ...] | None = None
 ) -> np.ndarray:
-    """The picture as uint8 (H, W, channels): RGB for 3 channels, grey for 1. Of several frames, the first.
+    """The image as uint8 (H, W, channels): RGB for 3 channels, grey for 1. Of several frames, the first.
 
     image_size  the short side is brought to this size and the square in the middle is cut out, so that H = W =
-                image_size; a picture that has this size already keeps its pixels. None: every picture as it is
+                image_size; an image that has this size already keeps its pixels. None: every image as it is
     among       the formats to try, as `formats()` gives them
 
-    Turned as its EXIF orientation says. What is transparent shows white paper. 16-bit grey keeps its upper half, 12-bit
+    Rotated as its EXIF orientation says. What is transparent becomes white. 16-bit grey keeps its upper half, 12-bit
     grey its upper eight bits. Colours are taken as they are stored: colour profiles are not applied.
 
-    Raises whatever Pillow raises, and ValueError for pictures that are too large or have no fixed range of values.
+    Raises whatever Pillow raises, and ValueError for images that are too large or have no fixed range of values.
     """
     with Image.open(file, formats=among or formats()) as image:
         most = MOST_JPEG_PIXELS if image.format in ("JPEG", "MPO") else MOST_PIXELS
@@ -60,27 +60,27 @@ def read_picture(
 
 
 def to_image(array: np.ndarray) -> Image.Image:
-    """Pillow's picture, grey or RGB, of uint8 (H, W, 1) or (H, W, 3)."""
+    """Pillow's image, grey or RGB, of uint8 (H, W, 1) or (H, W, 3)."""
     return Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array)
 
 
 def to_array(picture: Image.Image) -> np.ndarray:
-    """uint8 (H, W, 1) of a grey picture, (H, W, 3) of an RGB one."""
+    """uint8 (H, W, 1) of a grey image, (H, W, 3) of an RGB one."""
     return np.asarray(picture).reshape(picture.height, picture.width, len(picture.getbands()))
 
 
 def fit(picture: Image.Image, image_size: int | tuple[int, int]) -> Image.Image:
-    """The largest square in the middle of the picture, image_size x image_size; or, for (height, width), the largest
+    """The largest square in the middle of the image, image_size x image_size; or, for (height, width), the largest
     part of that shape."""
     high, wide = (image_size, image_size) if isinstance(image_size, int) else image_size
-    # It cuts and resizes in one step: a picture of 1 x 100,000 never becomes one of 224 x 22,400,000 in between.
+    # It cuts and resizes in one step: an image of 1 x 100,000 never becomes one of 224 x 22,400,000 in between.
     return ImageOps.fit(picture, (wide, high), Image.Resampling.BICUBIC)
 
 
 def _turn_upright(image: Image.Image) -> None:
-    if image.format == "TIFF":  # Pillow has turned it while it was loaded, and older versions forget to say so
+    if image.format == "TIFF":  # Pillow has rotated it while loading it, and older versions forget to say so
         return
-    with contextlib.suppress(Exception):  # EXIF data is often broken, in many ways; the picture beside it is good
+    with contextlib.suppress(Exception):  # EXIF data is often broken, in many ways; the image beside it is good
         ImageOps.exif_transpose(image, in_place=True)  # in place: a copy of a large photograph takes 150 MB
 
 

@@ -1,4 +1,4 @@
-"""How a picture becomes what a network reads: kept with the weights, so that the network can be asked years later."""
+"""How an image becomes what a network reads: kept with the weights, so that the network can be asked years later."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from nn.data.augmentation import centre_crop, lenet5_input, ten_crops, unit_inte
 from nn.data.pixels import fit, to_array, to_image
 
 LEVELS = ("standardised", "minus mean picture", "lenet5")
-MOST_PIXELS = 4096 * 4096  # of the size that pictures are brought to: what a stranger's weights may ask for
+MOST_PIXELS = 4096 * 4096  # of the size that images are brought to: what a stranger's weights may ask for
 
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """What every picture goes through before the network sees it, in this order.
+    """What every image goes through before the network sees it, in this order.
 
-    size        (height, width) that the picture is brought to: the largest part of this shape in its middle
+    size        (height, width) that the image is brought to: the largest part of this shape in its middle
     channels    1 grey, 3 RGB
     levels      what its pixels become, from 0..1:
                     "standardised"         (pixel - mean) / deviation, one mean and deviation a channel, (C,)
@@ -26,7 +26,7 @@ class Preparation:
                     "lenet5"               LeNet-5's -0.1 for background and 1.175 for ink, mean and deviation unused
     window      (height, width) that is cut from the middle: what the network reads
 
-    mean and deviation are those of the training pictures.
+    mean and deviation are those of the training images.
     """
 
     size: tuple[int, int]
@@ -37,9 +37,9 @@ class Preparation:
     deviation: np.ndarray = np.float32(1)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The network's input (N, *window, C), float32, for uint8 pictures (N, H, W, C) of any one size.
+        """The network's input (N, *window, C), float32, for uint8 images (N, H, W, C) of any one size.
 
-        Floating pictures, in 0..1, are taken too if they have the size already; else TypeError.
+        Floating images, in 0..1, are taken too if they have the size already; else TypeError.
         """
         images = self.to_levels(unit_interval(self.resized(images)))
         if images.shape[1:3] != self.window:
@@ -49,35 +49,33 @@ class Preparation:
     def ten_crops(self, images: np.ndarray) -> np.ndarray:
         """The corners and the centre, and each mirrored, (10, N, *window, C): see `nn.data.augmentation.ten_crops`.
 
-        Where the window is as large as the picture, they are five times the picture and five times its mirror image.
+        Where the window is as large as the image, they are five times the image and five times its mirror image.
         """
         return ten_crops(self.to_levels(unit_interval(self.resized(images))), self.window)
 
     def seen(self, images: np.ndarray) -> np.ndarray:
-        """What the network reads of the pictures (N, H, W, C), still as bytes: (N, *window, C), for drawing it."""
+        """What the network reads of the images (N, H, W, C), still as bytes: (N, *window, C), for drawing it."""
         images = self.resized(images)
         space = [(max(0, wide - side) // 2, -(-max(0, wide - side) // 2)) for side, wide in zip(self.size, self.window)]
         images = np.pad(images, [(0, 0), *space, (0, 0)])  # LeNet-5's border, where the window is the larger
         return centre_crop(images, self.window).astype(np.uint8)
 
     def resized(self, images: np.ndarray) -> np.ndarray:
-        """uint8 pictures (N, H, W, C) brought to `size`, (N, *size, C); those that have it already stay as they are.
+        """uint8 images (N, H, W, C) brought to `size`, (N, *size, C); those that have it already stay as they are.
 
-        Raises TypeError for floating pictures of another size.
+        Raises TypeError for floating images of another size.
         """
         if images.shape[1:3] == self.size:
             return images
         if images.dtype != np.uint8:
-            raise TypeError(
-                f"pictures of {images.shape[1]}x{images.shape[2]} must be uint8 to be brought to {self.size}"
-            )
+            raise TypeError(f"images of {images.shape[1]}x{images.shape[2]} must be uint8 to be brought to {self.size}")
         out = np.empty((len(images), *self.size, images.shape[3]), np.uint8)
         for image, small in zip(images, out):
             small[...] = to_array(fit(to_image(image), self.size))
         return out
 
     def to_levels(self, images: np.ndarray) -> np.ndarray:
-        """Pictures with pixels in 0..1 at the network's levels (LeNet-5's also get its border)."""
+        """Images with pixels in 0..1 at the network's levels (LeNet-5's also get its border)."""
         if self.levels == "lenet5":
             return lenet5_input(images)
         return (images - self.mean) / self.deviation
@@ -117,7 +115,7 @@ class Preparation:
         except (LookupError, TypeError, ValueError, OverflowError):
             good = False
         if not good:
-            raise ValueError("it does not say how pictures are prepared for this network, as examples.train does")
+            raise ValueError("it does not say how images are prepared for this network, as examples.train does")
         return cls(size, channels, window, levels, mean, deviation)
 
 

@@ -1,6 +1,6 @@
-"""What happens inside a network: every layer's outputs, and the gradient by each of them.
+"""What happens inside a network: every layer's outputs, and the gradient with respect to each of them.
 
-All look and leave no trace: the network's parameters, gradients, random numbers and any training step that
+These functions leave no trace: the network's parameters, gradients, random numbers and any training step that
 is under way stay as they are, so that a network can be inspected while it learns.
 """
 
@@ -33,10 +33,11 @@ def activations(network: Network, x: np.ndarray) -> dict[str, np.ndarray]:
 
 @single_threaded_blas
 def gradients(network: Network, x: np.ndarray, dlogits: np.ndarray) -> dict[str, np.ndarray]:
-    """The gradient by every layer's outputs, by the layer's name, and by the images x, under "input": without dropout.
+    """The gradient with respect to every layer's outputs, keyed by the layer's name, and to the images x, under
+    "input"; without dropout.
 
-    dlogits (N, classes): the gradient by the network's own outputs. A one at one class asks how that class's output
-    changes; what a loss's `backward` returns asks how the loss changes.
+    dlogits (N, classes): the gradient with respect to the network's own outputs. A one at one class asks how that
+    class's output changes; what a loss's `backward` returns asks how the loss changes.
     """
     network._check_input(x)
     if "input" in network.layers:
@@ -76,7 +77,7 @@ def twin(layer: Layer) -> Layer:
     """A layer that computes the same, for a backward pass on the side.
 
     It shares the parameters, which passes only read. Its gradients, what it keeps for the backward pass and its random
-    numbers are its own. Dropout silences nothing in it: as outside training, each unit goes through as it is.
+    numbers are its own. Its dropout drops nothing: as outside training, each unit goes through as it is.
     """
     known = {id(param): param for param in layer.params.values()}  # what deepcopy takes as copied already
     known |= {id(grad): np.empty_like(grad) for grad in layer.grads.values()}

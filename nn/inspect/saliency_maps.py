@@ -1,4 +1,4 @@
-"""Where a network looks: which parts of a picture its answer rests on."""
+"""Where a network looks: which parts of an image its answer rests on."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nn.network import Network
 def occlusion(
     network: Network, x: np.ndarray, label: int, patch: int | None = None, stride: int | None = None, grey: float = 0.0
 ) -> np.ndarray:
-    """How far the probability of class `label` falls when a patch of the picture is covered: (H, W), float64.
+    """How far the probability of class `label` falls when a patch of the image is covered: (H, W), float64.
 
-    A square grey patch slides over the picture x (H, W, C), prepared for the network; at each place the network is
+    A square grey patch slides over the image x (H, W, C), prepared for the network; at each place the network is
     asked anew. Each pixel gets the mean fall over all places whose patch covered it: 0 where covering changes nothing,
     1 where it takes away all certainty, below 0 where what is covered spoke against the class.
 
     patch: its side in pixels (default: a quarter of the shorter side). stride: the step from place to place (default: a
-    quarter of the patch). grey: the value of the patch; 0 is the mean of standardised pictures.
+    quarter of the patch). grey: the value of the patch; 0 is the mean of standardised images.
 
     Source: Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks", section 4.2 (who colour by
     the probability that is left).
@@ -32,7 +32,7 @@ def occlusion(
             f"occlusion got patch={patch} and stride={stride}, expected a patch of 1 to {min(height, width)} pixels "
             "and a stride of 1 to the patch's side"
         )
-    # The patch also begins outside the picture: or the pixels at its border would be covered by fewer places.
+    # The patch also begins outside the image: or the pixels at its border would be covered by fewer places.
     tops = range(stride - patch, height, stride)
     lefts = range(stride - patch, width, stride)
     places = [(slice(max(0, top), top + patch), slice(max(0, left), left + patch)) for top in tops for left in lefts]
@@ -54,7 +54,7 @@ def saliency(network: Network, x: np.ndarray, label: int) -> np.ndarray:
 
         map(i, j) = max over the channels c of |d logit_label / d x(i, j, c)|
 
-    The gradient that training takes by the weights goes one layer further here, to the picture x (H, W, C).
+    Training takes the gradient with respect to the weights; here it goes one layer further, to the image x (H, W, C).
 
     Source: Simonyan, Vedaldi, Zisserman 2014, "Deep inside convolutional networks", section 3.
     """
@@ -68,7 +68,7 @@ def saliency(network: Network, x: np.ndarray, label: int) -> np.ndarray:
 
 def _check(network: Network, x: np.ndarray, label: int) -> tuple[int, int]:
     if x.ndim != 3:
-        raise ValueError(f"expected one picture (H, W, C), got an array of shape {x.shape}")
+        raise ValueError(f"expected one image (H, W, C), got an array of shape {x.shape}")
     classes = network.output_shape(x.shape)[-1]
     if not 0 <= label < classes:
         raise ValueError(f"label is {label}, expected a class from 0 to {classes - 1}")

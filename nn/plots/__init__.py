@@ -1,7 +1,7 @@
-"""Pictures of networks and of their training, each saved as PNG by one function.
+"""Figures of networks and of their training, each saved as PNG by one function.
 
 `architecture` draws a network; `feature_maps`, `layer_kernels` and `layer_gradients` look inside one of its layers, and
-`grid` does the same for an array. `answers`, `looks` and `crops` show what a network says about pictures.
+`grid` does the same for an array. `answers`, `looks` and `crops` show what a network says about images.
 `learning_curves`, `confusion_matrices`, `kernel_grids` and `mistakes` compare networks: they take plain arrays in dicts
 keyed by the network's name.
 """

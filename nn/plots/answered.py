@@ -1,4 +1,4 @@
-"""Pictures with what a network said about them, and with where it looked."""
+"""Images with what a network said about them, and with where it looked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from nn.plots.style import COLOURS, GREY, INK, picture, plain
 
-SHOWN = 5  # classes a picture
+SHOWN = 5  # classes per image
 COLUMNS = 3
 SIDE, CELL_WIDTH, CELL_HEIGHT, MARGIN = 1.45, 3.6, 2.05, 0.1  # inches
 
@@ -23,7 +23,7 @@ def answers(
     probabilities: Sequence[np.ndarray],
     class_names: Sequence[str],
 ) -> None:
-    """Draw each picture (H, W, 1 or 3), uint8, with bars for its five likeliest classes; probabilities (classes,)."""
+    """Draw each image (H, W, 1 or 3), uint8, with bars for its five likeliest classes; probabilities (classes,)."""
     columns = min(COLUMNS, max(1, len(pictures)))
     rows = -(-len(pictures) // columns)
     width, height = 2 * MARGIN + CELL_WIDTH * columns, 2 * MARGIN + CELL_HEIGHT * rows
@@ -60,7 +60,7 @@ def looks(
     maps: Sequence[tuple[np.ndarray, np.ndarray]],
     class_names: Sequence[str],
 ) -> None:
-    """Draw each picture beside its two maps laid over it; see `nn.inspect.saliency_maps` for what they are.
+    """Draw each image beside its two maps laid over it; see `nn.inspect.saliency_maps` for what they are.
 
     pictures (H, W, 1 or 3), uint8, as the network reads them; maps: (occlusion, saliency) of the likeliest class.
     """
@@ -105,7 +105,7 @@ def looks(
 
 
 def show_picture(axes, image: np.ndarray) -> None:
-    """A uint8 picture (H, W, 1 or 3) in its own proportions, without ticks."""
+    """A uint8 image (H, W, 1 or 3) in its own proportions, without ticks."""
     axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(True)

@@ -20,7 +20,7 @@ from nn.plots.style import DPI, GREY, picture
 
 # Pixels.
 PAGE, MARGIN = 1320, 32
-TALLEST, TALLEST_TOWERS, TALLEST_BAR = 210, 385, 270  # the largest picture or map, all towers together, vector
+TALLEST, TALLEST_TOWERS, TALLEST_BAR = 210, 385, 270  # the largest image or map, all towers together, vector
 BAR = 11  # a vector's thickness
 GAP, TOWER_GAP, TEXT_GAP = 30, 12, 13  # at least between blocks, towers and texts
 LINE = 15  # of a caption
@@ -29,7 +29,7 @@ LONGEST = np.linspace(95, 30, 40)  # of the block of most maps: the first that l
 THICKEST, WIDEST_GAP = 12, 130  # one map; what is left of the page is shared out between blocks up to this
 VOLUME_SIZE, PARTS_SIZE, NAME_SIZE, CAPTION_SIZE = 8.5, 7.5, 8.5, 8  # points
 
-# Where in the picture the number sits whose window is drawn: (row, column) as shares, in turns from block to block.
+# Where in the image the number sits whose window is drawn: (row, column) as shares, in turns from block to block.
 PLACES = ((0.34, 0.22), (0.66, 0.22))
 
 
@@ -37,7 +37,7 @@ def architecture(path: str | Path, network: Network, image_shape: Sequence[int] 
     """Draw a network as a row of blocks in perspective, with what one number of each sees of the block before.
 
     Above each block stands its volume, height x width x maps; below, the layer that made it and what follows without
-    changing the volume. Lengths are to scale, on the scales that the foot of the picture names. A convolution of two
+    changing the volume. Lengths are to scale, on the scales that the foot of the figure names. A convolution of two
     groups makes two towers, as in AlexNet's paper. image_shape: if the network was made for no particular one.
     """
     blocks = read_blocks(network, image_shape)

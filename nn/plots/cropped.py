@@ -1,4 +1,4 @@
-"""Pictures of the crop experiment: the crops of one picture, and the curves over many."""
+"""Figures of the crop experiment: the crops of one image, and the curves over many."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def crops(
     label: int,
     class_names: Sequence[str],
 ) -> None:
-    """Draw the windows of one picture, a row for each portion, with answer and confidence: right green, wrong red.
+    """Draw the windows of one image, a row for each portion, with answer and confidence: right green, wrong red.
 
     image (S, S, 1 or 3), uint8; windows: objects with place, portion, left, top, side (shares of S) and
-    cut(image, (height, width)), in the order of falling portions, the whole picture first; probabilities
+    cut(image, (height, width)), in the order of falling portions, the whole image first; probabilities
     (windows, classes).
     """
     portions = list(dict.fromkeys(window.portion for window in windows))
@@ -64,7 +64,7 @@ def crops(
                 )
                 share = f"{100 * float(probabilities[index, answer]):.0f} %"
                 write(left + TILE / 2, bottom - 0.19, share, ha="center", va="top", fontsize=8, color=colour)
-            if len(indices) == 1 and columns > 3:  # room beside the whole picture: where the smaller ones lie
+            if len(indices) == 1 and columns > 3:  # room beside the whole image: where the smaller ones lie
                 _draw_places(figure, image, windows, LEFT + 1.5 * (TILE + GAP), bottom, write)
 
 
@@ -87,7 +87,7 @@ def _draw_places(figure, image: np.ndarray, windows: Sequence, left: float, bott
 
 
 def crop_curves(path: str | Path, results: Mapping[str, Mapping], pictures: int, num_classes: int) -> None:
-    """Draw accuracy and confidence against the portion of the picture that a crop holds, a line for each network.
+    """Draw accuracy and confidence against the portion of the image that a crop holds, a line for each network.
 
     results: name -> {"by_portion": {"centre" | "corners" | "random": [{"portion", "accuracy", "confidence"}, ...]},
     "by_held": [{"from", "to", "accuracy"}, ...] where the objects' boxes are known}; accuracy and confidence are
@@ -118,7 +118,7 @@ def crop_curves(path: str | Path, results: Mapping[str, Mapping], pictures: int,
             axes.axhline(100 / num_classes, color=GREY, linestyle=":", linewidth=1)
             axes.grid(True)
             axes.set_axisbelow(True)
-            axes.set_xlabel("portion of the picture's area, %")
+            axes.set_xlabel("portion of the image's area, %")
             axes.set_xscale("log", base=2)
             ticks = [row["portion"] * 100 for row in by_portion["centre"]]
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -134,7 +134,7 @@ def crop_curves(path: str | Path, results: Mapping[str, Mapping], pictures: int,
         handles, labels = panels[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=10)
         figure.supxlabel(
-            f"{pictures:,} pictures; bars: two standard errors each way; dotted: guessing", fontsize=9.5, color=GREY
+            f"{pictures:,} images; bars: two standard errors each way; dotted: guessing", fontsize=9.5, color=GREY
         )
 
 

@@ -62,10 +62,10 @@ def learning_curves(path: str | Path, histories: Mapping[str, Mapping], num_clas
         loss_axes.set_yscale("log")
         loss_axes.yaxis.set_major_formatter("{x:g}")
         loss_axes.set(title="Training loss, step by step", ylabel="loss (log scale)")
-        accuracy_axes.set(title="Accuracy, pass by pass", ylabel="right answers (scale stretched towards 100 %)")
+        accuracy_axes.set(title="Accuracy, epoch by epoch", ylabel="right answers (scale stretched towards 100 %)")
         _stretch_towards_100(accuracy_axes)
         for axes in (loss_axes, accuracy_axes):
-            axes.set_xlabel("passes over the training pictures")
+            axes.set_xlabel("epochs")
             axes.set_xlim(left=0)
             axes.grid(True)
             axes.set_axisbelow(True)

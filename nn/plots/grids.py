@@ -18,7 +18,7 @@ from nn.plots.tiles import Mosaic
 
 # The words for what is zero throughout, and what one number is called.
 KINDS = {
-    "activations": ("silent", "activation"),
+    "activations": ("zero", "activation"),
     "kernels": ("zero", "weight"),
     "gradients": ("without gradient", "gradient"),
 }
@@ -41,12 +41,12 @@ def grid(
     image: np.ndarray | None = None,
     limit: int = 128,
 ) -> None:
-    """Draw a layer's numbers for one picture, or its weights, as tiles with one scale for all.
+    """Draw a layer's numbers for one image, or its weights, as tiles with one scale for all.
 
     array, kind="activations" or "gradients": (H, W, C), a tile for each map, or (units,), as bars or cells.
         kind="kernels" (and the gradients of kernels): (KH, KW, C_in, C_out), each kernel in grey or RGB if C_in is 1
         or 3, else a tile for each output (row) and input (column); (in, out), a row for each output; (units,).
-    image: the picture (H, W, C) that the numbers belong to, shown small; a vector is not shown.
+    image: the image (H, W, C) that the numbers belong to, shown small; a vector is not shown.
     limit: the most tiles that are drawn.
 
     Numbers from zero upwards go from white to violet, signed ones from blue by white to red. What is zero throughout
@@ -223,7 +223,7 @@ def _draw_scale(figure: Figure, page_height: float, left: float, scale: _Scale, 
 
 
 def _write_header(figure: Figure, page_height: float, page: _Page) -> None:
-    """The picture that the numbers belong to, the title and the caption."""
+    """The image that the numbers belong to, the title and the caption."""
     left = MARGIN
     if page.image is not None:
         axes = _axes(figure, page_height, left, 20, THUMBNAIL, THUMBNAIL)
@@ -236,7 +236,7 @@ def _write_header(figure: Figure, page_height: float, page: _Page) -> None:
 
 
 def _to_unit_range(image: np.ndarray) -> np.ndarray:
-    """Stretched from black to white if it leaves 0..1, as pictures do that have had their mean taken off."""
+    """Stretched from black to white if it leaves 0..1, as images do that have had their mean taken off."""
     image = np.asarray(image, dtype=np.float64)
     if image.shape[-1] not in (1, 3):
         image = image.mean(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The pictures that networks misread, with what they took them for."""
+"""The images that networks misread, with what they took them for."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def mistakes(
     probabilities: Mapping[str, np.ndarray],
     class_names: Sequence[str],
 ) -> None:
-    """Draw misread pictures, enlarged, with the true class and every network's answer and confidence.
+    """Draw misread images, enlarged, with the true class and every network's answer and confidence.
 
     images (N, H, W, C) with values from 0 to 1, labels (N,), probabilities: name -> (N, classes).
-    One row for the pictures that all networks misread and one for those that a single network misreads; in
+    One row for the images that all networks misread and one for those that a single network misreads; in
     each row the mistakes made with the most confidence come first.
     """
     labels = as_labels(labels, "mistakes", len(class_names))
@@ -33,7 +33,7 @@ def mistakes(
     confidences = {name: np.asarray(p).max(axis=1) for name, p in probabilities.items()}
     rows = _sort_mistakes(labels, answers, confidences)
 
-    # Placed by hand, in inches: lines of known height below pictures of known size need no layout engine.
+    # Placed by hand, in inches: lines of known height below images of known size need no layout engine.
     width, margin = 11.0, 0.15
     columns = 8 if max(len(name) for name in class_names) <= 3 else 5
     pitch = (width - 2 * margin) / columns
@@ -74,7 +74,7 @@ def mistakes(
 
 
 def _sort_mistakes(labels: np.ndarray, answers: Mapping, confidences: Mapping) -> list[tuple[str, np.ndarray]]:
-    """[(heading, indices of the pictures, most confident mistake first), ...]"""
+    """[(heading, indices of the images, most confident mistake first), ...]"""
     names = list(answers)
     wrong = np.array([answers[name] != labels for name in names]).reshape(len(names), len(labels))
     confidence = np.array([confidences[name] for name in names]).reshape(len(names), len(labels))

@@ -1,4 +1,4 @@
-"""A page that a person can open, send and keep: one HTML file with its pictures and its style inside.
+"""A page that a person can open, send and keep: one HTML file with its figures and its style inside.
 
 Nothing in it points outside the file, so it looks the same offline and in ten years.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-# Colours are variables, so that dark mode is nothing but a second set of them. Wide things (pictures, tables,
+# Colours are variables, so that dark mode is nothing but a second set of them. Wide things (figures, tables,
 # summaries) scroll sideways inside their own box: on a phone the page itself stays as wide as the screen.
 STYLE = """
 :root { color-scheme: light dark;

@@ -1,4 +1,4 @@
-"""What all pictures share: the colours, the style, and the figure that is saved when it is done.
+"""What all figures share: the colours, the style, and the figure that is saved when it is done.
 
 matplotlib's object-oriented side is used alone (Figure and FigureCanvasAgg): no window, no display, no state.
 """
@@ -23,7 +23,7 @@ RIGHT, WRONG = "#00704f", "#c02413"  # green and red; a tick and a cross stand b
 INK, GREY = "#222222", "#6b6b6b"
 DPI = 120  # with figures 11 inches wide: 1320 pixels
 
-# Whatever style the user's matplotlibrc asks for, these pictures look the same.
+# Whatever style the user's matplotlibrc asks for, these figures look the same.
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 10,
@@ -70,7 +70,7 @@ def picture(path: str | Path, width: float, height: float, layout: str | None = 
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:
-    """A picture (H, W, 1 or 3) with values from 0 to 1."""
+    """An image (H, W, 1 or 3) with values from 0 to 1."""
     axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(True)

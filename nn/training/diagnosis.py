@@ -44,8 +44,8 @@ def measure(network: Network, logits: np.ndarray, loss) -> dict:
 
     pictures    how many were looked at
     guessing    the loss of giving every class the same chance, ln(classes); None for a loss other than softmax
-    gradients   by layer: the size of the last step's gradient by its weights, divided by the size of the weights
-    silent      by ReLU layer: the share of its units, or of its maps, that were 0 for every picture and everywhere
+    gradients   by layer: the size of the last step's gradient with respect to its weights, divided by the weights' size
+    silent      by ReLU layer: the share of dead units, or maps: those that were 0 for every image and everywhere
     saturated   by sigmoid or tanh layer: the share of its outputs that are next to one of its bounds
 
     All plain numbers, so that JSON takes them. The gradients are 0 before the first step.
@@ -100,7 +100,7 @@ def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> 
         return ""
     found = "the loss is"
     if not _finite({"images": images})["images"]:
-        found = "the pictures hold what is"
+        found = "the images hold what is"
     else:
         outputs = _finite(activations(network, images))
         bad = next((name for name, good in outputs.items() if not good), None)
@@ -116,8 +116,8 @@ def _finite(arrays: dict[str, np.ndarray]) -> dict[str, bool]:
     if not arrays:
         return {}
     flat = [array.reshape(-1) for array in arrays.values()]
-    # One pass without a temporary array; and all before the first is read, as to read means to wait for a graphics
-    # card. The sum of squares may overflow for large numbers: only then look closer.
+    # Without a temporary array; and all sums before the first is read, because reading one waits for the GPU. The sum
+    # of squares may overflow for large numbers: only then look closer.
     with np.errstate(all="ignore"):
         squares = move(np.stack([np.dot(numbers, numbers) for numbers in flat]), "cpu")
     return {
@@ -158,7 +158,7 @@ def _stuck(steps: list[float], guessing: float | None, fewest_steps: int, explai
     )
     if not explained:
         sentence += (
-            "; give it more epochs or more pictures, or try another learning rate and other initial weights "
+            "; give it more epochs or more images, or try another learning rate and other initial weights "
             "(Xavier's, He's)"
         )
     return [Finding("stuck", "", sentence)]
@@ -188,7 +188,7 @@ def _units(statistics: dict) -> list[Finding]:
     for name, share in statistics["silent"].items():
         if share >= SILENT:
             sentence = (
-                f"{name}: {share:.0%} of its units answered 0 to all of {pictures} pictures and learn no more; a lower "
+                f"{name}: {share:.0%} of its units answered 0 to all of {pictures} images and learn no more; a lower "
                 "learning rate, inputs of size 1 or He's initial weights keep them alive"
             )
             findings.append(Finding("dead", name, sentence))

@@ -165,7 +165,7 @@ def test_no_good_picture_at_all(weights, folder, tmp_path, capsys, name):
 def test_an_empty_folder_and_a_missing_file(weights, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     arguments = ("--weights", weights, "--out", tmp_path / "out")
-    assert "no pictures" in refused(capsys, tmp_path / "empty", *arguments)
+    assert "no images" in refused(capsys, tmp_path / "empty", *arguments)
     assert "no such file or folder" in refused(capsys, tmp_path / "gone.jpg", *arguments)
 
 

@@ -88,4 +88,4 @@ def test_a_rate_that_is_too_high_ends_the_run(colours, tmp_path, capsys, monkeyp
 def test_grey_pictures_are_refused(few_digits, capsys):
     with pytest.raises(SystemExit):
         figure1.main(["--data", str(few_digits)])
-    assert "expected colour pictures" in capsys.readouterr().err
+    assert "expected colour images" in capsys.readouterr().err

@@ -67,7 +67,7 @@ assert mended.max_error < 1e-6
 # ## 3. How small a mistake does it see?
 # The error that it prints is about the factor minus 1, so everything down to a millionth is seen, and even
 # less if one looks at the number: a right gradient has 1e-11. Measured in float32, right gradients come
-# out with errors around 0.00002 (6e-6 in the lesson's picture, for slopes of at most 1/4), and no smaller
+# out with errors around 0.00002 (6e-6 in the lesson's image, for slopes of at most 1/4), and no smaller
 # mistake could be told from the noise.
 
 

@@ -23,13 +23,13 @@ def im2col(x, KH, KW):
 # %% [markdown]
 # ## 1. The size of P
 # With padding 2 a 5x5 kernel has as many places as there are pixels: OH = 27 + 4 - 5 + 1 = 27. So P has
-# 128 * 27 * 27 rows of 5 * 5 * 48 numbers of 4 bytes, 25 times the pictures themselves. (The other half has
+# 128 * 27 * 27 rows of 5 * 5 * 48 numbers of 4 bytes, 25 times the images themselves. (The other half has
 # as much again: the 896 MB of the lesson.)
 
 # %%
 rows, columns = 128 * 27 * 27, 5 * 5 * 48
 megabytes, pictures = rows * columns * 4 / 1e6, 128 * 27 * 27 * 48 * 4 / 1e6
-print(f"P is {rows:,} x {columns:,}, {megabytes:.0f} MB; the pictures have {pictures:.0f} MB")
+print(f"P is {rows:,} x {columns:,}, {megabytes:.0f} MB; the images have {pictures:.0f} MB")
 assert megabytes == 25 * pictures and round(2 * megabytes) == 896
 
 # %% [markdown]
@@ -80,7 +80,7 @@ assert check_gradients(MatrixConv(3, 2), x).max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Patches without copying
-# The view needs no memory: it is a way of counting through the picture that visits each pixel many times.
+# The view needs no memory: it is a way of counting through the image that visits each pixel many times.
 # But a matrix product wants its rows one after the other, so `tensordot` makes the copy after all, and takes
 # about as long as our slices. `einsum` makes none, and does not reach the fast product either.
 
@@ -94,7 +94,7 @@ ways = {
     "view and tensordot": lambda: np.tensordot(view, weight, axes=([3, 4, 5], [2, 0, 1])),
     "view and einsum": lambda: np.einsum("nhwcij,ijco->nhwo", view, weight),
 }
-print(f"\nas a copy the view would have {view.nbytes / 1e6:.1f} MB; the pictures have {x.nbytes / 1e6:.2f} MB")
+print(f"\nas a copy the view would have {view.nbytes / 1e6:.1f} MB; the images have {x.nbytes / 1e6:.2f} MB")
 for name, way in ways.items():
     assert np.allclose(way(), ways["im2col and product"](), rtol=0, atol=1e-4)
     print(f"{name:20} {min(timeit.repeat(way, number=1, repeat=5)) * 1e3:7.2f} ms")

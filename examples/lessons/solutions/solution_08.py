@@ -23,11 +23,11 @@ print(f"conv2 multiplies {count:,} times, {count / network.multiply_adds():.0%} 
 
 # %% [markdown]
 # ## 2. The bug
-# The loss is a mean over the batch, so its gradient has been divided by the number of pictures already:
+# The loss is a mean over the batch, so its gradient has been divided by the number of images already:
 # `dz = (p - one_hot) / N` in `nn/loss.py`. `MeanLinear` divides once more, so that the last layer learns
 # 64 times too slowly. The others make up for it, and the test error is as good as without the bug. No
-# learning curve shows it; the checker does at once. With one picture N = 1, and dividing by it changes
-# nothing: **check with several pictures**.
+# learning curve shows it; the checker does at once. With one image N = 1, and dividing by it changes
+# nothing: **check with several images**.
 
 
 # %%

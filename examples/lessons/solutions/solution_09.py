@@ -24,7 +24,7 @@ train_set, loss = Dataset(images, train_set.labels, train_set.class_names), Soft
 
 # %%
 print(
-    "LeNet with tanh: length of the gradient by conv1's and fc5's outputs, and the mean slope of the tanh in f3 and f4"
+    "LeNet with tanh: length of the gradient w.r.t. conv1's and fc5's outputs, and mean slope of the tanh in f3 and f4"
 )
 slopes = {}
 for scale in (1, 4):
@@ -69,8 +69,8 @@ assert report.max_error < 1e-6
 # %% [markdown]
 # ## 3. Dead units
 # A step that is too long throws a unit's weights and bias so far that its sum is negative for all
-# pictures. From then on its slope is 0 and nothing brings it back. With rate 0.3 all of f2 dies (count its units as
-# those of f3), the two living units of f3 say the same for every picture, and so does the network, for ever. It looks
+# images. From then on its slope is 0 and nothing brings it back. With rate 0.3 all of f2 dies (count its units as
+# those of f3), the two living units of f3 say the same for every image, and so does the network, for ever. It looks
 # like a plateau and has another cause; the remedy is a smaller rate.
 
 # %%

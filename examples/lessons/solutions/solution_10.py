@@ -32,9 +32,9 @@ print("Caffe's alpha 0.0001 is 0.00002 here; the paper's layer is that of k = 1,
 
 # %% [markdown]
 # ## 2. The bug
-# `QuickNorm` takes dy_i, x_i and s_i out of the sum and leaves x_j in it. That is the derivative of y_i by
-# all x_j, added up over j: how channel i reacts to its neighbours. Wanted is how the neighbours j react to
-# x_i. It is the transpose that has been forgotten: row for column in the table of all dy_j / dx_i. With
+# `QuickNorm` takes dy_i, x_i and s_i out of the sum and leaves x_j in it. That is the derivative of y_i
+# with respect to all x_j, added up over j: how channel i reacts to its neighbours. Wanted is how the neighbours j
+# react to x_i. It is the transpose that has been forgotten: row for column in the table of all dy_j / dx_i. With
 # alpha = 0.0001 the whole term is tiny and so is the error, but an error it is: 4e-4 is not 2e-11.
 
 

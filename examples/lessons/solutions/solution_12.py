@@ -34,7 +34,7 @@ assert ungrouped.num_parameters == parameters + more_weights
 assert ungrouped.multiply_adds() == multiplications + more_work
 
 # %% [markdown]
-# The two cards saved little memory and more than a third of the work.
+# The two GPUs saved little memory and more than a third of the work.
 #
 # ## 2. The bug
 
@@ -90,7 +90,7 @@ whole = network.forward(x, training=True)  # draws the masks
 
 
 def column(y, name, card, relu=True):
-    """What one card makes of all of y: its half of the outputs, silenced by its half of the mask."""
+    """What one GPU makes of all of y: its half of the outputs, silenced by its half of the mask."""
     weight, bias = (np.split(param, 2, axis=-1)[card] for param in network.layers[name].params.values())
     y = y @ weight + bias
     if relu:

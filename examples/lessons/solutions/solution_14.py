@@ -77,7 +77,7 @@ assert blind < 1e-6 and wrong.max_error > 0.5 and mended.max_error < 1e-6
 # %% [markdown]
 # The backward pass puts the window back with rows and columns exchanged. Where top and left are equal, the two are the
 # same place: a test must not be more symmetrical than the thing it tests. So never check a layer of images with square
-# pictures, square kernels and equal strides alone.
+# images, square kernels and equal strides alone.
 #
 # ## 3. Fooling it
 

@@ -37,8 +37,8 @@ def learn(network, rate, epochs=4):
 # %% [markdown]
 # ## 1. Six learning rates
 # Up to 0.1 the network learns, but the share of dead units in the first layer grows with the rate: each
-# step that is too long may throw a unit to where it answers 0 to all pictures, for good. At 0.3 all are
-# dead, and the network says the same to every picture. At 3 the weights outgrow what a float32 can
+# step that is too long may throw a unit to where it answers 0 to all images, for good. At 0.3 all are
+# dead, and the network says the same to every image. At 3 the weights outgrow what a float32 can
 # hold before all units have died.
 
 # %%
@@ -74,8 +74,8 @@ assert accuracies[2] < 0.2 and accuracies[16] < 0.3
 
 # %% [markdown]
 # ## 3. The bug
-# The gradient by a gain is the **sum** over the pictures of dy * x, not the mean. That the loss is a mean
-# is in dy already: the loss divided it by the number of pictures. With the mean, the gains learn 64 times
+# The gradient of a gain is the **sum** over the images of dy * x, not the mean. That the loss is a mean
+# is in dy already: the loss divided it by the number of images. With the mean, the gains learn 64 times
 # too slowly in batches of 64. Nothing explodes or dies, and all other layers learn, so that no number of
 # `diagnose` is suspicious: only the checker compares a gradient with what it should be.
 

@@ -1,4 +1,4 @@
-/** What a network says that the picture is. */
+/** What a network says that the image is. */
 
 import {make} from "./elements.js";
 

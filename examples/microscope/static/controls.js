@@ -6,9 +6,9 @@ import {drawPicture} from "./sheets.js";
 
 const PAD = 224; // pixels of the drawing pad's side
 const PAD_PEN = 14;
-const SMALLEST_FRAME = 1 / 8; // of the picture's shorter side
-const OPENED = 256; // a picture that is opened in the page is brought to this shorter side at most
-const KEY_STEP = 1 / 28; // of the pad's or the picture's side
+const SMALLEST_FRAME = 1 / 8; // of the image's shorter side
+const OPENED = 256; // an image that is opened in the page is brought to this shorter side at most
+const KEY_STEP = 1 / 28; // of the pad's or the image's side
 
 /** The place of a pointer on an element, from 0 to 1 along both sides. */
 function pointOn(element, {clientX, clientY}) {
@@ -20,7 +20,7 @@ function pointOn(element, {clientX, clientY}) {
 export class DrawingPad {
     /**
      * changed(levelsOf) is called whenever the drawing grows: levelsOf([height, width]) gives its levels.
-     * first() brings the picture back that was there before.
+     * first() brings the image back that was there before.
      */
     constructor(changed, first) {
         Object.assign(this, {changed, strokes: [], pen: null, pointer: null, cursor: [0.5, 0.5], fitted: true});
@@ -41,7 +41,7 @@ export class DrawingPad {
             this.tell();
         }});
         this.element = make("div", {}, this.canvas, make("p", {class: "buttons"},
-            makeButton("Clear", () => this.clear()), makeButton("First picture", () => {
+            makeButton("Clear", () => this.clear()), makeButton("First image", () => {
                 this.clear();
                 first();
             }),
@@ -140,13 +140,13 @@ export class DrawingPad {
     }
 }
 
-/** A picture with a square frame on it, which is moved and sized with pointer or keys. */
+/** An image with a square frame on it, which is moved and sized with pointer or keys. */
 export class CropFrame {
-    /** changed(part) gets the frame as {top, left, height, width} in the picture's pixels. */
+    /** changed(part) gets the frame as {top, left, height, width} in the image's pixels. */
     constructor({levels, shape}, changed) {
         Object.assign(this, {shape, changed});
         this.side = Math.min(shape[0], shape[1]);
-        const picture = make("canvas", {class: "picture", role: "img", "aria-label": "The picture"});
+        const picture = make("canvas", {class: "picture", role: "img", "aria-label": "The image"});
         drawPicture(picture, levels, shape);
         this.frame = make("div", {
             class: "frame", tabindex: "0", role: "application",
@@ -160,7 +160,7 @@ export class CropFrame {
         this.whole = make("div", {class: "cropping"}, picture, this.frame);
         this.words = make("span", {class: "share"});
         this.element = make("div", {}, this.whole, make("p", {class: "buttons"},
-            makeButton("Whole picture", () => this.reset()), this.words));
+            makeButton("Whole image", () => this.reset()), this.words));
         this.held = null;
         this.place(this.largest());
     }
@@ -211,7 +211,7 @@ export class CropFrame {
         }
     }
 
-    /** To this place, or as near to it as the picture allows. */
+    /** To this place, or as near to it as the image allows. */
     move({top, left, side}) {
         const [height, width] = this.shape;
         const within = (value, most) => Math.min(Math.max(0, value), most);
@@ -233,7 +233,7 @@ export class CropFrame {
     }
 }
 
-/** Opens a picture file. opened(picture) gets its {levels, shape}; complain(sentence or null) says that it is none. */
+/** Opens an image file. opened(picture) gets its {levels, shape}; complain(sentence or null) says that it is none. */
 export function makeFileChooser(opened, complain) {
     const open = async () => {
         const [file] = input.files;
@@ -244,16 +244,16 @@ export function makeFileChooser(opened, complain) {
         if (input.files[0] !== file) {
             return; // another one was chosen meanwhile
         }
-        complain(picture === null ? `${file.name} cannot be read as a picture` : null);
+        complain(picture === null ? `${file.name} cannot be read as an image` : null);
         if (picture !== null) {
             opened(picture);
         }
     };
     const input = make("input", {type: "file", accept: "image/*", onchange: open});
-    return make("label", {class: "chooser"}, "Another picture: ", input);
+    return make("label", {class: "chooser"}, "Another image: ", input);
 }
 
-/** A picture file's levels in red, green and blue, made smaller where it is large. */
+/** An image file's levels in red, green and blue, made smaller where it is large. */
 async function readPicture(file) {
     const bitmap = await createImageBitmap(file);
     const scale = Math.min(1, OPENED / Math.min(bitmap.width, bitmap.height));

@@ -1,5 +1,5 @@
 /**
- * The network of a description (examples/microscope/data.py), forward and backward, for one picture at a time.
+ * The network of a description (examples/microscope/data.py), forward and backward, for one image at a time.
  *
  *     const network = new Network(description);
  *     const input = network.prepare(decodeBytes(description.picture.levels));
@@ -74,7 +74,7 @@ export function softmax(logits) {
  * @property {string} name such as "conv1"
  * @property {string} kind such as "Conv2d"
  * @property {object} attributes kernelSize, stride, padding, ...: as in Python, written in camel case
- * @property {number[]} inputShape of one picture
+ * @property {number[]} inputShape of one image
  * @property {number[]} outputShape
  * @property {Object<string, Float32Array>} params weight and bias, or prototypes, in Python's order
  * @property {Object<string, number[]>} paramShapes
@@ -93,7 +93,7 @@ export function softmax(logits) {
  * @property {Float64Array} [denominators] of local response normalisation: s of each place
  */
 
-/** A network that answers one picture at a time, in double precision. */
+/** A network that answers one image at a time, in double precision. */
 export class Network {
     /** @param {object} description what examples/microscope/data.py gives, parsed from JSON */
     constructor(description) {
@@ -118,7 +118,7 @@ export class Network {
     }
 
     /**
-     * The network's input, float32, of the picture's uint8 levels, of the preparation's size: flat [H, W, C].
+     * The network's input, float32, of the image's uint8 levels, of the preparation's size: flat [H, W, C].
      * As nn/data/preparation.py does it, each step rounded to float32.
      */
     prepare(levels) {
@@ -143,7 +143,7 @@ export class Network {
 
     /**
      * Every layer's answer.
-     * @param {Float64Array|Float32Array} input one prepared picture
+     * @param {Float64Array|Float32Array} input one prepared image
      * @param {Object<string, {channelsOff?: Iterable<number>, unitsOff?: Iterable<number>, off?: boolean,
      *     mask?: Uint8Array|null}>} changes by a layer's name what of it is silenced: channels (of a vector: features),
      *     units by their flat index, or the whole layer, which then passes its input on where that has the output's
@@ -164,7 +164,8 @@ export class Network {
     }
 
     /**
-     * The gradient by every layer's output and by the input, of what dlogits is the gradient by the last outputs.
+     * The gradients with respect to the input and to every layer's output, from dlogits, the one with respect to the
+     * last outputs.
      * Through what was silenced in the forward pass nothing flows back; a layer that passes its input on passes the
      * gradient on as well.
      * @returns {{input: Float64Array, outputs: Float64Array[]}} outputs: one for each layer. Only to be read: layers
@@ -187,7 +188,7 @@ export class Network {
     }
 }
 
-/** The gradient by what a layer computed: 0 where its output was silenced. */
+/** The gradient with respect to what a layer computed: 0 where its output was silenced. */
 export function withoutSilenced(state, gradient) {
     if (state.silenced === null) {
         return gradient;
@@ -289,7 +290,7 @@ function toLenet5(levels) {
         Math.fround(Math.fround(level / 255) * LENET5_RANGE) + LENET5_BACKGROUND);
 }
 
-/** The picture in the middle of the larger window, background around it. */
+/** The image in the middle of the larger window, background around it. */
 function withBorder(picture, [height, width, channels], window) {
     const top = Math.floor((window[0] - height) / 2);
     const left = Math.floor((window[1] - width) / 2);
@@ -301,7 +302,7 @@ function withBorder(picture, [height, width, channels], window) {
     return result;
 }
 
-/** The window in the middle of the picture. */
+/** The window in the middle of the image. */
 function centreWindow(picture, [height, width, channels], window) {
     const top = Math.floor((height - window[0]) / 2);
     const left = Math.floor((width - window[1]) / 2);

@@ -41,7 +41,8 @@ export function explainForward(network, states, input, layerIndex, at) {
 }
 
 /**
- * How the gradient by one number of a layer's input comes about: a term for each output that the number feeds.
+ * How the gradient with respect to one number of a layer's input comes about: a term for each output that the number
+ * feeds.
  * @param {{input: Float64Array, outputs: Float64Array[]}} gradients of network.backward(states, dlogits)
  * @param {number[]} at a place in the layer's input
  * @returns {Explanation} see terms.js; each term's `from` and `place` are in the layer's output
@@ -69,7 +70,7 @@ export function explainBackward(network, states, gradients, input, layerIndex, a
 }
 
 /**
- * The part of the network's input picture that one output of a layer can see, clipped to the picture.
+ * The part of the network's input image that one output of a layer can see, clipped to the image.
  * @param {LayerState[]} [states] of a forward pass: what is switched off in it lets more or nothing through
  * @returns {{top: number, left: number, height: number, width: number}} with height or width 0 where it sees nothing
  */

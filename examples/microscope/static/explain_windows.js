@@ -1,10 +1,10 @@
-/** The layers that look at a window of the picture, explained: see explain.js. */
+/** The layers that look at a window of the image, explained: see explain.js. */
 
 import {neighbours} from "./pointwise.js";
 import {number, summed, term} from "./terms.js";
 import {elementsOfWindow, flatIndex, outputsOver, placeOf, windowAlong} from "./windows.js";
 
-/** The window of an output in the layer's input, inside the picture; null for layers that have none. */
+/** The window of an output in the layer's input, inside the image; null for layers that have none. */
 export function windowOf(layer, at) {
     let rows, columns;
     if (layer.attributes.kernelSize !== undefined) {

@@ -1,9 +1,9 @@
 /**
- * Every kind of layer, forward and backward, for one picture: what the files in layers/ compute, in plain loops over
+ * Every kind of layer, forward and backward, for one image: what the files in layers/ compute, in plain loops over
  * flat arrays and in double precision.
  *
  *     forward(layer, x, mask)      -> {output, and what the backward pass or an explanation needs besides}
- *     backward(layer, state, dy)   -> dx, the gradient by the layer's input; state.input is x, state.output is y
+ *     backward(layer, state, dy)   -> dx, the gradient with respect to its input; state.input is x, state.output is y
  *
  * The mask is dropout's alone. Dropout and Flatten may pass on the very array that they get: nobody may write into what
  * forward and backward return.
@@ -266,7 +266,7 @@ function averagePoolBackward(layer, state, dy) {
     return spreadWindows(layer, divideByElements(layer, dy.slice()));
 }
 
-/** LeNet-5's: a window's sum, scaled and shifted by two numbers a map. */
+/** LeNet-5's: a window's sum, scaled and shifted by two numbers per map. */
 function subsamplingForward(layer, x) {
     const {weight, bias} = layer.params;
     const sums = sumWindows(layer, x);

@@ -22,7 +22,7 @@ class Page {
         this.specimens = networks.map((description, place) => new Specimen(description, place));
         this.classNames = this.specimens[0].network.classNames;
         this.target = target;
-        this.labelled = target !== null; // whether the target is the known class of the picture
+        this.labelled = target !== null; // whether the target is the known class of the image
         this.view = "activations";
         this.effects = {...STILL};
         this.cards = this.specimens.map((specimen) => this.makeCards(specimen));
@@ -145,10 +145,10 @@ class Page {
         byId("experiments").append(this.sliders, masks, this.off, hint, reset);
     }
 
-    /** Each network's picture as it sees it, after all experiments, with what the chosen number sees of it. */
+    /** Each network's image as it sees it, after all experiments, with what the chosen number sees of it. */
     fillSeen() {
         this.seen = this.specimens.map((specimen) => {
-            const label = `The picture as ${specimen.title} sees it`;
+            const label = `The image as ${specimen.title} sees it`;
             const canvas = make("canvas", {role: "img", "aria-label": label});
             const field = make("div", {class: "field"});
             const words = this.specimens.length === 1 ? "what the network sees" : specimen.title;
@@ -159,8 +159,8 @@ class Page {
         byId("picture").append(make("div", {class: "all-seen"}, ...this.seen.map(({element}) => element)));
     }
 
-    // ------------------------------------------------------------------------------------------------- the picture
-    /** Puts another picture under the networks: levelsOf(size) gives its levels at a size. */
+    // ------------------------------------------------------------------------------------------------- the image
+    /** Puts another image under the networks: levelsOf(size) gives its levels at a size. */
     put(levelsOf) {
         for (const specimen of this.specimens) {
             specimen.picture = levelsOf(specimen.size);
@@ -168,7 +168,7 @@ class Page {
         this.change();
     }
 
-    /** After another picture was put there, of which the class is not known. */
+    /** After another image was put there, of which the class is not known. */
     forgetLabel() {
         if (this.labelled) {
             this.labelled = false;
@@ -177,7 +177,7 @@ class Page {
         }
     }
 
-    /** A picture to cut out of. */
+    /** An image to cut out of. */
     useSource(source) {
         const frame = new CropFrame(source, (part) => this.put((size) => cutOut(source, part, size)));
         this.cropper?.replaceWith(frame.element);

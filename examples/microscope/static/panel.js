@@ -26,7 +26,7 @@ export function showNumber(panel, specimen, {layer, at, view}, explanation, page
     const shown = specimen.valuesOf(layer, view)[flatIndex(at, specimen.shapeOf(layer))];
     const value = explanation === null || explanation.bypassed !== null ? shown : explanation.result;
     const whose = page.several ? `${specimen.title}: ` : "";
-    const what = whose + (view === "gradients" ? "gradient of the loss by " : "");
+    const what = whose + (view === "gradients" ? "gradient of the loss with respect to " : "");
     const parts = explanation === null || explanation.terms.length === 0 ? [] : [
         ...matrices(explanation, specimen, layer, view, page),
         termTable(explanation, specimen, layer, view, page),
@@ -52,11 +52,11 @@ function inWords(specimen, layerIndex, view, explanation) {
     if (explanation === null) {
         const made = preparation.levels === "lenet5" ? "-0.1 + 1.275 * level / 255"
             : "(level / 255 - mean) / deviation";
-        return ["The picture: of a level from 0 to 255 the network reads ", make("code", {}, made)];
+        return ["The image: of a level from 0 to 255 the network reads ", make("code", {}, made)];
     }
     if (view === "gradients" && layerIndex === layers.length - 1) {
-        return [`The loss is -log of the probability of ${classNames[specimen.target]}. By the network's outputs its ` +
-            "gradient is the probability of each class, and for the wanted one the probability minus 1."];
+        return [`The loss is -log of the probability of ${classNames[specimen.target]}. Its gradient with respect to the network's ` +
+            "outputs is the probability of each class, and for the wanted one the probability minus 1."];
     }
     const {name, kind, formula, slope} = layers[view === "gradients" ? layerIndex + 1 : layerIndex];
     if (explanation.bypassed !== null) {
@@ -129,13 +129,13 @@ function matrices(explanation, specimen, layer, view, page) {
     const source = specimen.nameOf(specimen.sourceOf(layer, view));
     const shown = make("div", {class: "matrices"});
     const show = ({channel, terms, sum}) => {
-        const of = view === "gradients" ? `gradient by ${source}` : source;
+        const of = view === "gradients" ? `gradient with respect to ${source}` : source;
         shown.replaceChildren(matrix(`${of}, map ${channel}`, terms, ({value}) => value, page.colours));
         if (terms[0].square !== undefined) {
             shown.append(matrix("squares", terms, ({square}) => square, page.colours));
         } else if (terms[0].weight !== null) {
             const backward = view === "gradients" && specimen.network.layers[layer + 1].kind === "Conv2d";
-            const weights = backward ? "weights: the kernel, turned by 180\u00b0" : "weights";
+            const weights = backward ? "weights: the kernel, rotated by 180\u00b0" : "weights";
             const products = `products; their sum: ${brief(sum)}`;
             shown.append(
                 signed("\u00d7", matrix(weights, terms, ({weight}) => weight, page.colours)),

@@ -75,7 +75,7 @@ function centreOfMass(levels, width) {
 
 // ------------------------------------------------------------------------------------------------------- cutting out
 /**
- * A part of a picture brought to a size, as Pillow's BICUBIC does it: first along the rows, then along the columns.
+ * A part of an image brought to a size, as Pillow's BICUBIC does it: first along the rows, then along the columns.
  * @param {{levels: Uint8Array, shape: number[]}} picture
  * @param {{top: number, left: number, height: number, width: number}} part in pixels, which need not be whole
  * @param {number[]} size [height, width]
@@ -111,7 +111,7 @@ export function cutOut({levels, shape}, part, [height, width]) {
 /** For each new pixel along one axis, which old ones it is made of and with what weights. */
 function resamplingWeights(length, start, extent, newLength) {
     const scale = extent / newLength;
-    const stretch = Math.max(1, scale); // where the picture shrinks, the filter grows: it averages
+    const stretch = Math.max(1, scale); // where the image shrinks, the filter grows: it averages
     return Array.from({length: newLength}, (_, index) => {
         const centre = start + (index + 0.5) * scale;
         const first = Math.max(0, Math.floor(centre - 2 * stretch + 0.5));
@@ -133,7 +133,7 @@ function bicubic(distance) {
 
 // ------------------------------------------------------------------------------------------------------- experiments
 /**
- * The picture turned, moved and made noisy; pixels beside it are like those at its border.
+ * The image turned, moved and made noisy; pixels beside it are like those at its border.
  * @param {Uint8Array} levels flat, of this shape
  * @param {{angle: number, right: number, down: number, noise: number}} effects angle in degrees, clockwise; right and
  *     down in pixels; noise as the standard deviation of what is added to the levels

@@ -152,7 +152,7 @@ export function writeNames(canvas, layout, names, ink) {
         context.fillText(name, layout.pixel + 7, unit * layout.tileHeight + layout.pixel / 2 + 1, 124));
 }
 
-/** The levels of a picture, grey or coloured, on a canvas of its own size. */
+/** The levels of an image, grey or coloured, on a canvas of its own size. */
 export function drawPicture(canvas, levels, [height, width, channels]) {
     [canvas.width, canvas.height] = [width, height];
     const context = canvas.getContext("2d");

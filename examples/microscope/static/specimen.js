@@ -1,4 +1,4 @@
-/** A network with a picture under it: all that there is to see of it at one moment. */
+/** A network with an image under it: all that there is to see of it at one moment. */
 
 import {Network, decodeBytes, encodeBytes, silencedUnits, softmax} from "./engine.js";
 import {explainBackward, explainForward, receptiveField} from "./explain.js";
@@ -24,11 +24,11 @@ export class Specimen {
         this.remote = description.weights === null;
         this.size = description.preparation.size;
         this.channels = description.preparation.channels;
-        /** The levels of the picture before any experiment, [...size, channels]. */
+        /** The levels of the image before any experiment, [...size, channels]. */
         this.picture = decodeBytes(description.picture.levels);
         this.firstPicture = this.picture;
         this.changes = {};
-        /** The probabilities of a picture before any experiment. */
+        /** The probabilities of an image before any experiment. */
         this.before = {picture: null, probabilities: null};
     }
 
@@ -38,7 +38,7 @@ export class Specimen {
     }
 
     /**
-     * Looks at the picture after the experiments and keeps what there is to see. All is of the moment of the call.
+     * Looks at the image after the experiments and keeps what there is to see. All is of the moment of the call.
      * @param {{angle: number, right: number, down: number, noise: number}} effects see pictures.js
      * @param {number|null} target the class whose loss the gradients are of; null: that of the answer
      */
@@ -124,7 +124,7 @@ export class Specimen {
         return layerIndex === INPUT ? "input" : this.network.layers[layerIndex].name;
     }
 
-    /** The numbers that the view shows of a layer: its outputs, or the gradient by each of them. */
+    /** The numbers that the view shows of a layer: its outputs, or the gradient with respect to each of them. */
     valuesOf(layerIndex, view) {
         if (view === "gradients") {
             return layerIndex === INPUT ? this.gradients.input : this.gradients.outputs[layerIndex];
@@ -162,13 +162,13 @@ export class Specimen {
         return explanation;
     }
 
-    /** What of the input picture a layer's output sees. */
+    /** What of the input image a layer's output sees. */
     fieldOf(layerIndex, at) {
         return layerIndex === INPUT ? null : receptiveField(this.network, layerIndex, at, this.states);
     }
 }
 
-/** The gradient by the outputs of cross-entropy after softmax, -log p[target]. */
+/** The gradient with respect to the outputs of cross-entropy after softmax, -log p[target]. */
 function lossGradient(probabilities, target) {
     return probabilities.map((probability, index) => probability - (index === target ? 1 : 0));
 }

@@ -100,7 +100,7 @@ export class LayerCard {
     draw(view, colours, ink) {
         const values = this.specimen.valuesOf(this.layer, view);
         const [low, high] = rangeOf(values);
-        // The gradient by a number that is switched off need not be 0: it says what switching on would do.
+        // The gradient with respect to a number that is switched off need not be 0: it says what switching on would do.
         const silenced = view === "gradients" ? null : this.specimen.silencedOf(this.layer);
         drawSheet(this.numbers, this.layout, values, colours, Math.max(-low, high, 0), silenced);
         if (this.layout.named) {

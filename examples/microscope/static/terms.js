@@ -22,7 +22,7 @@
  * @property {number} total
  * @property {string} finish the last step with its numbers, or "" where the total is the result
  * @property {number} result the number that is explained
- * @property {{top: number, left: number, height: number, width: number}|null} window in the input, inside the picture
+ * @property {{top: number, left: number, height: number, width: number}|null} window in the input, inside the image
  * @property {{from: number, place: number[]}} [winner] of a max-pooling window
  * @property {boolean} silenced whether the result was set to 0
  * @property {null|"input"|"zero"} bypassed whether the layer is off, and what stands for its output

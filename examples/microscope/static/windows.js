@@ -37,7 +37,7 @@ export function checkPlace(place, shape, what) {
 }
 
 /**
- * The part of an output's window that lies inside the picture, along one axis (0: rows, 1: columns).
+ * The part of an output's window that lies inside the image, along one axis (0: rows, 1: columns).
  * @returns {{first: number, end: number, start: number}} the places from first to before end; start is where the
  *     kernel's element 0 lies, which may be outside.
  */
@@ -51,7 +51,7 @@ export function windowAlong(layer, axis, output) {
     };
 }
 
-/** The outputs whose windows hold a place of the picture, along one axis: from first to before end. */
+/** The outputs whose windows hold a place of the image, along one axis: from first to before end. */
 export function outputsOver(layer, axis, place) {
     const {kernelSize, stride, padding} = layer.attributes;
     const near = place + padding[axis];
@@ -61,7 +61,7 @@ export function outputsOver(layer, axis, place) {
 }
 
 /**
- * How many elements an average divides by: those of the window inside the padded picture, fewer where it runs off the
+ * How many elements an average divides by: those of the window inside the padded image, fewer where it runs off the
  * far edge.
  */
 export function elementsOfWindow(layer, oh, ow) {

@@ -40,7 +40,7 @@ def images_at_once(dtype) -> int:
 
 
 def _groups(images):
-    """How many times as many as are taken at once."""
+    """How many groups of `images_at_once` images."""
     return -(-len(images) // images_at_once(images.dtype))
 
 

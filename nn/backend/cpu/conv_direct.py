@@ -1,8 +1,8 @@
 """Convolution without patches, for images of up to 8 channels.
 
 A patch of a grey image has 25 numbers for a 5x5 kernel, and LeNet's first layer multiplies each by no more than six
-weights: to write the patches takes longer than the products. Here they are read where they lie, in the image, and the
-sums stay in the processor's registers.
+weights: writing the patches takes longer than the products. Here they are read where they lie, in the image, and the
+accumulators stay in the processor's registers.
 
 Arrays here: x (N, H, W, C), weight (KH, KW, C, O), bias (O,), y (N, OH, OW, O), C-contiguous; stride and padding are
 (height, width) pairs.
@@ -18,12 +18,12 @@ from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 
 # What the threads share out: forward, slices of rows of each image (in `conv_batched`: of each sixteen), at least
-# UNITS of them; backward, images. The weights' gradient is added up in several places at once. How many may depend on
-# the arrays' shapes, but not on the number of threads, which is to change no bit.
+# UNITS of them; backward, images. The weights' gradient has several accumulators. How many depends on the arrays'
+# shapes alone, so that results are bit-identical for any number of threads.
 
 UNITS = 8
 PARTIAL_SUMS = 8  # at most
-SUM_PRODUCTS = 1 << 21  # multiplications that are worth a sum of their own
+SUM_PRODUCTS = 1 << 21  # multiplications that are worth an accumulator of their own
 NUMBER_PRODUCTS = 16  # multiplications that take as long as to read or write a number
 
 
@@ -33,7 +33,7 @@ def slices_for(groups, height):
 
 
 def partial_sums_for(groups, products):
-    """How many partial sums there are, of some groups of images each."""
+    """How many accumulators there are, of some groups of images each."""
     return max(1, min(PARTIAL_SUMS, 1 << (products // SUM_PRODUCTS).bit_length(), groups))
 
 
@@ -111,7 +111,7 @@ def weight_gradient(x, dy, stride, padding, dweight, dbias):
 
 
 def add_partial_sums(loop, groups, x, dy, stride, padding, dweight, dbias, *more):
-    """The gradients by this compiled loop, which is given dweight and dbias several times over, to add up."""
+    """The gradients that this compiled loop computes; it is given several accumulators for dweight and dbias."""
     products = dy.size * dweight[..., 0].size
     sums = partial_sums_for(groups, products)
     dweights, dbiases = (np.zeros_like(array, shape=(sums, *array.shape)) for array in (dweight, dbias))

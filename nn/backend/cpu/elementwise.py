@@ -36,7 +36,7 @@ def relu_backward(dy, y, dx):
 
 
 def sigmoid(x, y):
-    """float32 in one pass; below 1e-38 it is 0. float64, in which nobody trains, with NumPy's exponential."""
+    """float32 in one pass; below 1e-38 it is 0. float64, which is not for training, with NumPy's exponential."""
     if y.dtype == np.float64:
         np.negative(x, out=y)
         with np.errstate(over="ignore"):  # exp of a large number is infinity, and 1 / infinity is the 0 that is meant

@@ -143,7 +143,7 @@ def _sum_pool_backward(part, dy, kernel, stride, padding, begins, factor, dx):
     inside, margin = np.uint64(row), np.uint64(padding[1] * channels)
     start = np.uint64(part[0] * height * len(begins))
     for n in range(part[0], part[1]):
-        written = 0  # rows of this picture; windows come from top to bottom
+        written = 0  # rows of this image; windows come from top to bottom
         for oh in range(height):
             for i in range(np.uint64(len(begins))):
                 spread[begins[i]] = factor * gradients[start + i]

@@ -34,7 +34,7 @@ def lrn_backward(dy, x, size, alpha, beta, k, region, dx):
 def _in_float32_where_that_is_enough(function, arrays, constants, result, power, spare=1):
     """Share the images out to the threads. x is the last of `arrays`. An image (or row) in which squares might overflow
     float32, or s^-power / spare leave the numbers that have all their digits, is worked on in float64. Each decides by
-    itself, so that neither the number of threads nor the other images change a bit."""
+    itself, so that results are bit-identical for any number of threads and any other images."""
     _, alpha, _, k, region = constants
     sources, results = [_independent(array, region) for array in arrays], _independent(result, region)
     largest = _largest_sum(result.dtype, alpha, k, power, spare)
@@ -107,7 +107,7 @@ def _inverse_power(s, beta, result):
             result[i] = s[i] ** -beta
 
 
-# "across" works on a picture row at a time. Its pixels lie side by side with `half` zeros before and after each,
+# "across" works on an image row at a time. Its pixels lie side by side with `half` zeros before and after each,
 # so that no window needs clipping and every loop runs over the whole row: what comes out for the zeros is never read.
 
 
@@ -121,7 +121,7 @@ def _sum_windows(padded, size, total):
 
 @part_of_a_loop
 def _row_scales(pixels, at, width, channels, size, constants, padded, s, power):
-    """s and s^-beta of the picture row (W, C) at pixels[at], with its squares left in `padded`."""
+    """s and s^-beta of the image row (W, C) at pixels[at], with its squares left in `padded`."""
     alpha, beta, k = constants[0], constants[1], constants[2]
     half = size // 2
     for w in range(width):
@@ -172,7 +172,7 @@ def _lrn_across_backward(dy, x, size, constants, dx):
                 results[here + c] = power[there + c] + cross * pixels[here + c] * s[there + c]
 
 
-# "within" works on a picture row at a time as well: what lies around its pixels is added up row by row first, and then
+# "within" works on an image row at a time as well: what lies around its pixels is added up row by row first, and then
 # along the row, so that each step is a long loop.
 
 
@@ -190,7 +190,7 @@ def _sum_around(values, h, height, line, channels, size, padded, total):
 
 @part_of_a_loop
 def _scales_within(squares, h, height, line, channels, size, constants, padded, s, power):
-    """s and s^-beta of a picture's row h, where `squares` (H, W, C) has those of all its numbers."""
+    """s and s^-beta of an image's row h, where `squares` (H, W, C) has those of all its numbers."""
     alpha, beta, k = constants[0], constants[1], constants[2]
     _sum_around(squares, h, height, line, channels, size, padded, s)
     for i in range(np.uint64(line)):

@@ -1,5 +1,5 @@
-"""The few loops that Python cannot say: sums that stay in the processor's registers, and blocks that are turned there.
-And what takes long to compile from Python: to copy, to clear, to add, to make an array.
+"""The few loops that Python cannot say: sums kept in the processor's registers, and blocks transposed there. And
+what takes long to compile from Python: copying, clearing, adding, making an array.
 
 Written in the compiler's own language (LLVM), as functions that numba puts into the kernels that call them. A vector
 here has as many lanes as numbers fit into VECTOR_BYTES: one register of the largest kind, or two or four smaller ones.
@@ -91,7 +91,7 @@ def clear(typing, target, at, count):
 
 @intrinsic
 def flat(typing, array):
-    """The array, which lies row by row, with one axis. (`array.reshape(-1)`, which takes long to compile.)"""
+    """The array, which is contiguous, with one axis. (`array.reshape(-1)` takes long to compile.)"""
     one_axis = types.Array(array.dtype, 1, "C", readonly=not array.mutable)
 
     def generate(context, builder, signature, arguments):
@@ -287,7 +287,7 @@ def _add_in_python(source, start, target, at, count):
 
 
 def _flat_in_python(array):
-    assert array.flags.c_contiguous, "it must lie row by row"
+    assert array.flags.c_contiguous, "it must be contiguous"
     return array.reshape(-1)
 
 

@@ -43,7 +43,7 @@ def few_rows_product_fast(x, w, y):
     vectors = y.shape[1] // lanes
     if vectors * lanes < y.shape[1]:
         np.matmul(x, w[:, vectors * lanes :], out=y[:, vectors * lanes :])
-    # Two parts a thread: broad strips of the weights, whose rows are read from memory faster than narrow ones.
+    # Two parts per thread: broad strips of the weights, whose rows are read from memory faster than narrow ones.
     _few_rows_product(in_parts(vectors, w.size, a_thread=2), x, w, y, rows_for(len(x)))
 
 

@@ -1,4 +1,4 @@
-"""The kernels once more, for graphics cards: the .cu files in this folder are CUDA C, and CuPy compiles and runs them.
+"""The kernels once more, for GPUs: the .cu files in this folder are CUDA C, and CuPy compiles and runs them.
 
 Each function here has the name, the signature and the meaning of the `accelerated` one that it stands for.
 (`im2col_cuda` and `col2im_cuda` serve convolutions.) It starts a thread for each element of the output (im2col:
@@ -6,12 +6,12 @@ for each column of a patch); of very large outputs, a thread takes several eleme
 thread, which gathers what it needs. No two threads add to the same place, so that results do not depend on which comes
 first.
 
-The arrays must be CuPy's, on the current device and contiguous, with one dtype, float32 or float64. The work
-goes to the current stream and is not waited for. Convolutions have im2col only: on a graphics card the matrix product
+The arrays must be CuPy's, on the current device and C-contiguous, with one dtype, float32 or float64. The work
+goes to the current stream and is not waited for. Convolutions have im2col only: on a GPU the matrix product
 is so fast that patches pay for any number of channels.
 
 Each source is compiled for the numbers and for the indices it is called with, REAL and INDEX. Indices have 32 bits
-where that is enough, because cards divide numbers of 64 bits several times more slowly.
+where that is enough, because GPUs divide numbers of 64 bits several times more slowly.
 
 CuPy is imported when the first kernel runs, so that the library does not need it.
 """
@@ -26,7 +26,7 @@ import numpy as np
 from nn.backend import patches
 
 THREADS = 256  # in a block
-BLOCKS = 1 << 16  # at most; that many blocks fill any card many times over
+BLOCKS = 1 << 16  # at most; that many blocks fill any GPU many times over
 
 SOURCES = {
     "patches": ("im2col", "col2im"),
@@ -63,7 +63,7 @@ def index_type(size: int, arguments: tuple) -> str:
 def c_arguments(size: int, arguments: tuple, index: str) -> tuple:
     """What the C function is given: `size`, the number of threads' tasks, then the arguments. A whole number becomes an
     INDEX and any other number a double. Of an array the C function gets the address alone, which does not say how the
-    elements lie: they must be contiguous."""
+    elements lie: the array must be C-contiguous."""
     whole = INDICES[index]
     return tuple([_c_argument(argument, whole) for argument in (size, *arguments)])
 
@@ -104,7 +104,7 @@ def _module(source: Path, real: str, index: str):
 
 @cache
 def load_cupy():
-    """The module cupy; ImportError without it, RuntimeError where it finds no graphics card to work on."""
+    """The module cupy; ImportError without it, RuntimeError where it finds no GPU to work on."""
     try:
         import cupy
     except ImportError as error:
@@ -114,9 +114,9 @@ def load_cupy():
     try:
         devices = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:  # no driver, or one that is too old
-        raise RuntimeError(f"the device cuda needs a graphics card that CUDA can use, but: {error}") from error
+        raise RuntimeError(f"the device cuda needs a GPU that CUDA can use, but: {error}") from error
     if devices == 0:
-        raise RuntimeError("the device cuda needs a graphics card that CUDA can use, but there is none")
+        raise RuntimeError("the device cuda needs a GPU that CUDA can use, but there is none")
     return cupy
 
 

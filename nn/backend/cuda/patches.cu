@@ -4,13 +4,13 @@
 //     patches  (N * height * width, kernel_height * kernel_width * channels)
 //
 // Neighbouring threads take neighbouring elements, so that the reads and writes of a warp lie side by side in memory.
-// Divisions take a graphics card longer than anything else here. So a thread of im2col, which must find out where its
+// Divisions take a GPU longer than anything else here. So a thread of im2col, which must find out where its
 // element lies, goes on to the elements below it, whose places it knows from there.
 
 
 // patches[n, oh, ow, i, r] = x[n, (top + oh) * stride_height - padding_height + i,
-//                                 (ow * stride_width - padding_width) * channels + r],  0 outside the picture.
-// r stands for j and c, r = j * channels + c: a row of a patch is a piece of a row of the picture.
+//                                 (ow * stride_width - padding_width) * channels + r],  0 outside the image.
+// r stands for j and c, r = j * channels + c: a row of a patch is a piece of a row of the image.
 // A thread computes, for one n, oh, ow and r, the elements of `patches` for every i.
 extern "C" __global__ void im2col(
     INDEX size, const REAL *x, INDEX x_height, INDEX x_width, INDEX channels, INDEX kernel_height, INDEX kernel_width,
@@ -35,7 +35,7 @@ extern "C" __global__ void im2col(
 }
 
 
-// Along one axis, window o holds the places o * stride to o * stride + kernel - 1 of the padded picture. These are the
+// Along one axis, window o holds the places o * stride to o * stride + kernel - 1 of the padded image. These are the
 // first window that holds a place and, of `count` windows, the last.
 static __device__ INDEX first_window(INDEX place, INDEX kernel, INDEX stride)
 {
@@ -60,7 +60,7 @@ extern "C" __global__ void col2im(
     for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
          index += (INDEX)gridDim.x * blockDim.x) {
         INDEX c = index % channels;
-        INDEX w = index / channels % x_width + padding_width;  // in the padded picture
+        INDEX w = index / channels % x_width + padding_width;  // in the padded image
         INDEX h = index / channels / x_width % x_height + padding_height;
         INDEX n = index / channels / x_width / x_height;
 

@@ -5,7 +5,7 @@
 
 
 // y[n, oh, ow, c]       = the largest x[n, oh * stride_height - padding_height + i,
-//                                       ow * stride_width - padding_width + j, c]  inside the picture
+//                                       ow * stride_width - padding_width + j, c]  inside the image
 // winners[n, oh, ow, c] = i * kernel_width + j, its place
 // The first of equal elements wins, and the first NaN over everything. Every window must hold a pixel.
 // A thread computes one element of y and the same of `winners`.
@@ -41,7 +41,7 @@ extern "C" __global__ void max_pool(
 }
 
 
-// Along one axis, window o holds the places o * stride to o * stride + kernel - 1 of the padded picture. These are the
+// Along one axis, window o holds the places o * stride to o * stride + kernel - 1 of the padded image. These are the
 // first window that holds a place and, of `count` windows, the last.
 static __device__ INDEX first_window(INDEX place, INDEX kernel, INDEX stride)
 {
@@ -64,7 +64,7 @@ extern "C" __global__ void max_pool_backward(
     for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
          index += (INDEX)gridDim.x * blockDim.x) {
         INDEX c = index % channels;
-        INDEX w = index / channels % x_width + padding_width;  // in the padded picture
+        INDEX w = index / channels % x_width + padding_width;  // in the padded image
         INDEX h = index / channels / x_width % x_height + padding_height;
         INDEX n = index / channels / x_width / x_height;
 
@@ -83,7 +83,7 @@ extern "C" __global__ void max_pool_backward(
 
 
 // y[n, oh, ow, c] = factor * sum over i, j of x[n, oh * stride_height - padding_height + i,
-//                                                ow * stride_width - padding_width + j, c],  0 outside the picture.
+//                                                ow * stride_width - padding_width + j, c],  0 outside the image.
 // A thread computes one element of y.
 extern "C" __global__ void sum_pool(
     INDEX size, const REAL *x, INDEX x_height, INDEX x_width, INDEX channels, INDEX kernel_height,
@@ -118,7 +118,7 @@ extern "C" __global__ void sum_pool_backward(
     for (INDEX index = blockIdx.x * (INDEX)blockDim.x + threadIdx.x; index < size;
          index += (INDEX)gridDim.x * blockDim.x) {
         INDEX c = index % channels;
-        INDEX w = index / channels % x_width + padding_width;  // in the padded picture
+        INDEX w = index / channels % x_width + padding_width;  // in the padded image
         INDEX h = index / channels / x_width % x_height + padding_height;
         INDEX n = index / channels / x_width / x_height;
 

@@ -1,4 +1,4 @@
-// Pictures seen through an affine map, for CUDA. nn/data/augmentation.py explains the arrays.
+// Images seen through an affine map, for CUDA. nn/data/augmentation.py explains the arrays.
 
 
 static __device__ double between(double lowest, double number, double highest)
@@ -8,8 +8,8 @@ static __device__ double between(double lowest, double number, double highest)
 
 
 // out[n, h, w, c] = images[n, ., ., c] at (m[0,0] h + m[0,1] w + m[0,2],  m[1,0] h + m[1,1] w + m[1,2]), m = maps[n],
-// both places measured from the picture's centre: a mean of the four pixels around, in proportion to how near each is.
-// Outside the picture is `fill`.
+// both places measured from the image's centre: a mean of the four pixels around, in proportion to how near each is.
+// Outside the image is `fill`.
 // A thread computes one element of `out`. Places and shares are double, as the maps are.
 extern "C" __global__ void affine(
     INDEX size, const REAL *images, const double *maps, INDEX height, INDEX width, INDEX channels,

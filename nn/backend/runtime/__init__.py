@@ -1,1 +1,1 @@
-"""How work is shared out among threads, how loops are compiled, and the memory that passes borrow."""
+"""How work is shared among threads, how loops are compiled, and the memory that layers borrow while they compute."""

@@ -65,7 +65,7 @@ def run_parallel(function: Callable[[Any], None], parts: Iterable[Any], like: An
 
 
 def in_parts(units: int, size: int, a_thread: int = 4) -> tuple[int, int, int]:
-    """What tells a compiled loop to see to so many units of work, all threads together (`nn.backend.runtime.tasks`).
+    """What tells a compiled loop to do this many units of work on all threads together (`nn.backend.runtime.tasks`).
 
     size: of the whole work, in numbers that are read or written. a_thread: parts for each thread; with more of them,
     threads that are not equally fast end at the same time.
@@ -155,7 +155,7 @@ def split(count: int, parts: int, like: Any = None) -> list[slice]:
 def split_images(images: Any, smallest: int = 1 << 16) -> list[slice]:
     """Cut a batch into slices of whole images, none with fewer than `smallest` elements.
 
-    For work in which each image's result depends on that image alone, so that the cut changes no bit.
+    For work in which each image's result depends on that image alone, so that the cut does not change it.
     """
     parts = min(4 * num_threads(), images.size // smallest) if num_threads() > 1 else 1
     return split(len(images), parts, like=images)

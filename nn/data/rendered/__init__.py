@@ -1,7 +1,7 @@
-"""Cars, cats, dogs and vernier callipers: RENDERED pictures, not photographs, at any size and in any number.
+"""Cars, cats, dogs and vernier callipers: RENDERED images, not photographs, at any size and in any number.
 
-Every picture is drawn from a seed: an object of a random shape, colour and pose before a random background, with
-shadow, uneven light, now and then something in front of it, blur and noise. So there is a set of colour pictures that
+Every image is drawn from a seed: an object of a random shape, colour and pose before a random background, with
+shadow, uneven light, now and then something in front of it, blur and noise. So there is a set of colour images that
 needs no download, and whose objects' boxes are known exactly. What a network learns here it has learnt about drawings:
 it says little about photographs.
 
@@ -13,8 +13,8 @@ dog.py          with dog_heads.py
 calliper.py
 fur.py          what cats and dogs share
 backgrounds.py  what is behind
-scene.py        one picture
-sets.py         many pictures
+scene.py        one image
+sets.py         many images
 """
 
 from nn.data.rendered.scene import CLASS_NAMES, render

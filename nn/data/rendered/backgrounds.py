@@ -1,6 +1,6 @@
 """What lies behind the objects, drawn from one distribution for every class, so that it gives no class away.
 
-Backgrounds are drawings in the picture's own coordinates, 0..1.
+Backgrounds are drawings in the image's own coordinates, 0..1.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _of(colours: list[Colour], rng: np.random.Generator) -> Colour:
 
 
 def _gradient(drawing: Drawing, rng: np.random.Generator) -> None:
-    """A slow change of colour over the whole picture."""
+    """A slow change of colour over the whole image."""
     drawing.texture(rng.random((2, 2)) * rng.uniform(0.05, 0.4), any_colour(rng))
 
 

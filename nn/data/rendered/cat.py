@@ -1,6 +1,6 @@
 """Cats: a wide face with pointed ears and whiskers, turned to the viewer, on one of five bodies.
 
-Every function draws facing left; the scene mirrors half of all pictures.
+Every function draws facing left; the scene mirrors half of all images.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Dogs: a long muzzle with a dark nose, ears that mostly hang, on bodies from dachshund to greyhound.
 
-Every function draws facing left; the scene mirrors half of all pictures.
+Every function draws facing left; the scene mirrors half of all images.
 """
 
 from __future__ import annotations

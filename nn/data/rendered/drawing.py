@@ -1,6 +1,6 @@
 """Drawings of filled outlines in coordinates without a size, which painting.py paints at any number of pixels.
 
-An outline is an array (n, 2) of points (x, y), x to the right and y DOWN as in pictures. A colour is three numbers in
+An outline is an array (n, 2) of points (x, y), x to the right and y DOWN as in images. A colour is three numbers in
 0..255. A drawing keeps its steps in painter's order; nothing is painted until its final size is known.
 """
 
@@ -36,7 +36,7 @@ class Pieces:
 
 @dataclass
 class Texture:
-    """A coarse grid of opacities 0..1, stretched over the whole picture, through which a colour is laid on."""
+    """A coarse grid of opacities 0..1, stretched over the whole image, through which a colour is laid on."""
 
     grid: np.ndarray
     colour: Colour
@@ -54,7 +54,7 @@ class Inside:
 class Drawing:
     """Steps in painter's order, and what a scene must know to place them.
 
-    chin     of a bust, which goes on below the picture: how far down it must show
+    chin     of a bust, which goes on below the image: how far down it must show
     ground   of what stands on the ground: the outline of its place there, for the shadow
     turns    whether it may be turned any way, as things on a table may
     """

@@ -15,7 +15,7 @@ FALL_OFF = 0.28 - 1.1 * np.linspace(0, 1, 256) ** 1.6  # from the brightest plac
 
 
 def paint(picture: Image.Image, drawing: Drawing, to_unit: Mapping, light: tuple[float, float]) -> None:
-    """Paint the drawing on a square picture; `to_unit` brings its points to 0..1, `light` points to the light."""
+    """Paint the drawing on a square image; `to_unit` brings its points to 0..1, `light` points to the light."""
     size = picture.width
     steps = list(_every(drawing.steps))
     if not steps:
@@ -67,7 +67,7 @@ def _bytes(colour: Colour) -> tuple[int, int, int]:
 
 
 def _box_around(outline: np.ndarray, picture: Image.Image) -> tuple[int, int, int, int] | None:
-    """The part of the picture that the outline can touch, in whole pixels; None where it misses the picture."""
+    """The part of the image that the outline can touch, in whole pixels; None where it misses the image."""
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0).tolist()
     right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, picture.size).tolist()
     return (left, top, right, bottom) if right > left and bottom > top else None

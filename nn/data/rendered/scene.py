@@ -24,14 +24,14 @@ COARSE = 64  # pixels of the soft things, shadows: they need no more at any size
 
 
 def render(class_name: str, image_size: int, seed) -> tuple[Image.Image, Box]:
-    """One picture, RGB, image_size x image_size, and the box around its object.
+    """One image, RGB, image_size x image_size, and the box around its object.
 
     class_name  one of CLASS_NAMES
     image_size  8 to 4096 pixels; the same seed shows the same scene at every size, only its noise differs
     seed        an integer or a sequence of integers, for np.random.default_rng
 
-    The box is (left, top, right, bottom) as fractions of the picture. It bounds the object's own pixels (no shadow),
-    those behind something in front of it included, and ends at the picture's edge.
+    The box is (left, top, right, bottom) as fractions of the image. It bounds the object's own pixels (no shadow),
+    those behind something in front of it included, and ends at the image's edge.
     """
     if class_name not in DRAW:
         raise ValueError(f"render: class_name must be one of {', '.join(CLASS_NAMES)}, got {class_name!r}")
@@ -92,7 +92,7 @@ def _place(drawing: Drawing, rng: np.random.Generator) -> Mapping:
         middle_at = scale * (0.5 * detail + 0.25 * extent)
         corner = 0.5 - middle_at + np.clip(rng.normal(0, 0.18, 2), -0.28, 0.28) * room
         corner = np.clip(corner, 0.02 * room, 0.98 * room)
-        # The middle of the picture shows some of the object, not just of its box's edge.
+        # The middle of the image shows some of the object, not just of its box's edge.
         corner = np.clip(corner, 0.5 - 0.8 * scale * extent, 0.5 - 0.2 * scale * extent)
     return lambda points: (project(points) - low) * scale + corner
 
@@ -156,7 +156,7 @@ def _in_front(points: np.ndarray, rng: np.random.Generator) -> Drawing:
 
 
 def _bar(drawing, x, y, wide, tall, bottom, rng) -> None:
-    """A post, a cable or a rail that crosses the picture."""
+    """A post, a cable or a rail that crosses the image."""
     colour, place = any_colour(rng), moved(x, y, degrees=rng.normal(0, 12))
     drawing.fill(place(box(-0.035 * wide, -2, 0.035 * wide, 2)), colour)
     drawing.fill(place(box(0.015 * wide, -2, 0.035 * wide, 2)), shade(colour, 0.65))

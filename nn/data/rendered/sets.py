@@ -1,4 +1,4 @@
-"""Data sets of rendered pictures: each from its own seed, so that any picture can be rendered alone."""
+"""Data sets of rendered images: each from its own seed, so that any image can be rendered alone."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PARTS = {"train": 0, "test": 1}
 def objects(
     image_size: int = 64, train: int = 4000, test: int = 1000, seed: int = 0, progress: bool = False
 ) -> tuple[Dataset, Dataset]:
-    """Pictures of cars, cats, dogs and vernier callipers, rendered: `train` to train on and `test` to test with.
+    """Images of cars, cats, dogs and vernier callipers, rendered: `train` to train on and `test` to test with.
 
     uint8, (N, image_size, image_size, 3). The classes take turns in a random order, so that every beginning of a set
-    is mixed and balanced; a larger set begins with the pictures of a smaller one. Training and test scenes are all
-    different. The same arguments give the same pictures. With `progress` a terminal shows how far it is.
+    is mixed and balanced; a larger set begins with the images of a smaller one. Training and test scenes are all
+    different. The same arguments give the same images. With `progress` a terminal shows how far it is.
     """
     train_set, _ = objects_with_boxes(image_size, train, "train", seed, progress)
     test_set, _ = objects_with_boxes(image_size, test, "test", seed, progress)
@@ -28,15 +28,15 @@ def objects(
 def objects_with_boxes(
     image_size: int, count: int, part: str, seed: int = 0, progress: bool = False
 ) -> tuple[Dataset, np.ndarray]:
-    """The first `count` pictures of one part ("train" or "test") of `objects`, and each object's box.
+    """The first `count` images of one part ("train" or "test") of `objects`, and each object's box.
 
-    The boxes are float32, (N, 4): left, top, right and bottom as fractions of the picture; see `render`.
+    The boxes are float32, (N, 4): left, top, right and bottom as fractions of the image; see `render`.
     """
     check_size("objects", image_size)
     if part not in PARTS:
         raise ValueError(f'objects: part must be "train" or "test", got {part!r}')
     if count < 0:
-        raise ValueError(f"objects: the number of pictures must be 0 or more, got {count}")
+        raise ValueError(f"objects: the number of images must be 0 or more, got {count}")
     images = np.empty((count, image_size, image_size, 3), dtype=np.uint8)
     boxes = np.empty((count, 4), dtype=np.float32)
     labels = _labels(count, part, seed)
@@ -47,7 +47,7 @@ def objects_with_boxes(
 
 
 def _labels(count: int, part: str, seed: int) -> np.ndarray:
-    """Every class once in each group of four pictures, in an order of the group's own."""
+    """Every class once in each group of four images, in an order of the group's own."""
     groups = -(-count // len(CLASS_NAMES))
     rng = np.random.default_rng((seed, PARTS[part]))
     return np.concatenate([np.zeros(0, np.int64), *(rng.permutation(len(CLASS_NAMES)) for _ in range(groups))])[:count]

@@ -193,10 +193,10 @@ def test_the_seed_places_the_random_crops(curves_are_not_drawn, weights, folder,
 def test_what_is_refused(weights, folder, tmp_path, capsys):
     arguments = ("--weights", weights, "--out", tmp_path / "out")
     assert "none of car, cat" in refused(capsys, folder, "--label", "horse", *arguments)
-    assert "no picture is named" in refused(capsys, "--label", "cat", *arguments)
+    assert "no image is named" in refused(capsys, "--label", "cat", *arguments)
     assert "no such file" in refused(capsys, tmp_path / "gone", *arguments)
     (tmp_path / "empty").mkdir()
-    assert "no pictures" in refused(capsys, tmp_path / "empty", *arguments)
+    assert "no images" in refused(capsys, tmp_path / "empty", *arguments)
     assert "broken.png" in refused(capsys, folder / "cat" / "broken.png", *arguments)
     assert "did not learn the rendered objects" in refused(capsys, "--weights", "cifar10_alexnet", "--out", tmp_path)
     assert "other classes" in refused(capsys, folder, *arguments, "--weights", "cifar10_alexnet")

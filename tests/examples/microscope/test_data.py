@@ -36,5 +36,5 @@ def test_a_picture_is_brought_to_the_network_s_size():
 
 @pytest.mark.parametrize("picture", [np.zeros((28, 28, 3), np.uint8), np.zeros((28, 28, 1)), [[1]]])
 def test_what_is_no_picture_is_refused(picture):
-    with pytest.raises(TypeError, match="expected a picture as a uint8 array"):
+    with pytest.raises(TypeError, match="expected an image as a uint8 array"):
         describe(load_classifier("digits_lenet"), picture)

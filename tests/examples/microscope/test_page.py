@@ -370,7 +370,7 @@ def test_another_picture_is_opened_in_the_page(browser, tmp_path):
     (tmp_path / "broken.png").write_text("no picture")
     browser.type("input[type=file]", str(tmp_path / "broken.png"))
     browser.wait_until("return !document.querySelector('#trouble').hidden")
-    assert browser.text("#trouble") == "broken.png cannot be read as a picture"
+    assert browser.text("#trouble") == "broken.png cannot be read as an image"
 
 
 @pytest.mark.slow

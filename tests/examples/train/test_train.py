@@ -101,7 +101,7 @@ def test_best_is_the_network_of_its_epoch(finished, few_digits):
 def test_what_is_printed(few_digits, tmp_path, capsys):
     folder = run(few_digits, tmp_path / "out", "--epochs", 2)
     out, err = capsys.readouterr()
-    assert "61,706 parameters; 75 pictures, 15 held out" in out
+    assert "61,706 parameters; 75 images, 15 held out" in out
     assert "lenet epoch 1/2" in err and "lenet epoch 2/2" in err and "\r" not in err
     (last,) = [line for line in out.splitlines() if line.startswith("Best: epoch")]
     assert str(folder) in last
@@ -131,7 +131,7 @@ def test_a_worse_epoch_leaves_the_best_weights(few_digits, tmp_path, monkeypatch
 
 def test_held_out_pictures_replace_the_test_set(few_digits, tmp_path, capsys):
     folder = run(few_digits, tmp_path / "out", "--epochs", 1, "--held-out", 25, "--seed", 3)
-    assert "50 pictures, 25 held out" in capsys.readouterr().out
+    assert "50 images, 25 held out" in capsys.readouterr().out
     # What is held out does not depend on the seed of the run, so that runs can be compared; and it is what was tested.
     train_set, held_out = split(load(few_digits)[0], 25, seed=0)
     network = load_model(folder / "best.safetensors")
@@ -146,7 +146,7 @@ def test_held_out_pictures_replace_the_test_set(few_digits, tmp_path, capsys):
 def test_without_test_pictures_the_training_error_decides(colours, tmp_path, capsys):
     folder = run(colours, tmp_path / "out", "--epochs", 1, "--width", 0.05, model="alexnet_small")
     out = capsys.readouterr().out
-    assert "60 pictures, none held out" in out
+    assert "60 images, none held out" in out
     (row,) = rows(folder)
     assert row["test_accuracy"] == "nan"
     assert f"error {1 - float(row['train_accuracy']):.2%}" in out

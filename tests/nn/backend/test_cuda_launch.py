@@ -122,14 +122,14 @@ def test_without_cupy_one_sentence_says_what_to_install(monkeypatch):
 def test_without_a_graphics_card_one_sentence_says_so(cupy):
     array = np.zeros(3, np.float32)
     cupy.cuda.runtime.getDeviceCount = lambda: 0
-    with pytest.raises(RuntimeError, match="^the device cuda needs a graphics card .* but there is none$"):
+    with pytest.raises(RuntimeError, match="^the device cuda needs a GPU .* but there is none$"):
         cuda.relu_backward(array, array, array)
 
     def no_driver():
         raise CudaError("cudaErrorInsufficientDriver")
 
     cupy.cuda.runtime.getDeviceCount = no_driver
-    with pytest.raises(RuntimeError, match="card that CUDA can use, but: cudaErrorInsufficientDriver$"):
+    with pytest.raises(RuntimeError, match="GPU that CUDA can use, but: cudaErrorInsufficientDriver$"):
         cuda.relu_backward(array, array, array)
     cupy.cuda.runtime.getDeviceCount = lambda: 1  # a failure is not remembered
     cuda.relu_backward(array, array, array)

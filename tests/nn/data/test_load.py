@@ -154,7 +154,7 @@ def test_what_is_neither_a_name_nor_a_path(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="cifar is neither .*digits, objects, mnist, fashion_mnist, cifar10"):
         load("cifar")
     (tmp_path / "text.txt").write_text("text")
-    with pytest.raises(ValueError, match=r"text\.txt: expected a \.npz file, a zip of pictures, or cifar"):
+    with pytest.raises(ValueError, match=r"text\.txt: expected a \.npz file, a zip of images, or cifar"):
         load("text.txt")
 
 

@@ -151,7 +151,7 @@ def test_a_gzip_bomb_is_not_unpacked(tmp_path, monkeypatch):
     [
         ({"train-labels-idx1-ubyte": idx_labels(TRAIN[1][:-1])}, "one label for each of the 30 images .*, got 29"),
         ({"t10k-labels-idx1-ubyte": idx_labels(TEST[1] + 1)}, "expected labels 0 to 9, got 10"),
-        ({"t10k-images-idx3-ubyte": idx_images(TEST[0][:, :27])}, r"expected pictures of the training set's size"),
+        ({"t10k-images-idx3-ubyte": idx_images(TEST[0][:, :27])}, r"expected images of the training set's size"),
         ({"train-images-idx3-ubyte": LABELS, "train-labels-idx1-ubyte": IMAGES}, "with 3 dimensions"),
     ],
 )

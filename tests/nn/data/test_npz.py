@@ -105,7 +105,7 @@ def test_labels_that_start_elsewhere_stay_as_they_are(tmp_path, arrays):
         ({"images": IMAGES, "labels": LABELS - 1}, "must lie in 0..999"),
         ({"images": IMAGES, "labels": LABELS + 10**9}, "must lie in 0..999"),
         ({"images": IMAGES, "labels": LABELS * 0}, "two classes"),
-        ({"images": IMAGES[:1], "labels": LABELS[:1] + 1}, "two pictures"),
+        ({"images": IMAGES[:1], "labels": LABELS[:1] + 1}, "two images"),
         ({"images": IMAGES, "labels": LABELS, "test_images": IMAGES}, "no array called 'test_labels'"),
         ({"images": IMAGES, "labels": LABELS, "test_images": IMAGES[:, 1:], "test_labels": LABELS}, "size of images"),
         ({"images": IMAGES, "labels": LABELS, "class_names": ["one"]}, "must be 5 names"),

@@ -127,11 +127,11 @@ def photograph():
 
 BAD = {
     "cat/bomb.png": (bomb_png(), "10000 x 10000 pixels"),
-    "cat/empty.png": (b"", "not a picture"),
-    "cat/notes.txt": (b"remember the milk", "not a picture"),
+    "cat/empty.png": (b"", "not an image"),
+    "cat/notes.txt": (b"remember the milk", "not an image"),
     "dog/cut.jpg": (photograph()[:3000], "truncated"),
-    "dog/random.gif": (np.random.default_rng(0).bytes(5000), "not a picture"),
-    "eel/program.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n", "not a picture"),
+    "dog/random.gif": (np.random.default_rng(0).bytes(5000), "not an image"),
+    "eel/program.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n", "not an image"),
     "eel/cut.png": (png((1, 2, 3))[:50], ""),
 }
 
@@ -173,7 +173,7 @@ def test_a_picture_in_no_classs_folder_is_mentioned(place):
         ({"top/cat/0.png": ANIMALS["cat/0.png"]}, "at least two sub-folders .* got only 'cat'"),
         ({"0.png": ANIMALS["cat/0.png"]}, "at least two sub-folders .* got none"),
         ({"README": b"nothing here"}, "at least two sub-folders .* got none"),
-        (ANIMALS | {"fox/a.txt": b"no"}, "pictures in every class folder, got none in 'fox'.*fox/a.txt: not a picture"),
+        (ANIMALS | {"fox/a.txt": b"no"}, "images in every class folder, got none in 'fox'.*fox/a.txt: not an image"),
         ({"cat/a.png": b"", "dog/b.png": b""}, "none in 'cat', 'dog', and the first of 2 files left out is cat/a.png"),
     ],
 )
@@ -215,7 +215,7 @@ def test_pictures_that_do_not_fit_into_memory(place, monkeypatch):
             raise MemoryError
 
     monkeypatch.setattr(module, "np", Numpy())
-    with pytest.raises(ValueError, match="6 pictures of 8x9 do not fit into memory; try a smaller image_size"):
+    with pytest.raises(ValueError, match="6 images of 8x9 do not fit into memory; try a smaller image_size"):
         pictures(place({name: png((0, 0, 0), (8, 9)) for name in ANIMALS}))
 
 

@@ -231,4 +231,4 @@ def test_crop_curves_in_the_panel_whose_title_says_so(tmp_path, monkeypatch, box
     figure = drawn[0].axes[0].figure
     assert list(panels) == ["Corner crops" if boxes else "All crops, by how much of the object they hold"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["LeNet", "AlexNet"]
-    assert figure.get_supxlabel().startswith("1,234 pictures; bars: two standard errors each way")
+    assert figure.get_supxlabel().startswith("1,234 images; bars: two standard errors each way")

@@ -64,7 +64,7 @@ def test_the_loss_of_every_step_and_its_mean_over_a_quarter_of_a_pass(curves):
         assert raw.get_alpha() < 0.5 and raw.get_linewidth() < smoothed.get_linewidth(), "the mean stands out"
     np.testing.assert_allclose(guess.get_ydata(), math.log(10))
     assert [text.get_text() for text in axes.texts] == ["guessing: ln 10 = 2.30"]
-    assert axes.get_yscale() == "log" and "loss" in axes.get_ylabel() and "passes" in axes.get_xlabel()
+    assert axes.get_yscale() == "log" and "loss" in axes.get_ylabel() and "epochs" in axes.get_xlabel()
 
 
 def test_the_accuracies_of_every_pass_in_per_cent(curves):
@@ -79,7 +79,7 @@ def test_the_accuracies_of_every_pass_in_per_cent(curves):
             assert line.get_label() == f"{name}, {word}: {percent[-1]:.2f} %"
             assert line.get_linestyle() == style
             assert same_color(line.get_color(), COLOURS[index]) and line.get_marker() == MARKERS[index]
-    assert "right answers" in axes.get_ylabel() and "passes" in axes.get_xlabel()
+    assert "right answers" in axes.get_ylabel() and "epochs" in axes.get_xlabel()
     assert {text.get_text() for text in axes.get_legend().get_texts()} == {line.get_label() for line in lines}
 
 

@@ -75,10 +75,10 @@ def test_it_says_what_is_left_out(tmp_path, monkeypatch):
 def test_what_is_zero_throughout_is_counted(tmp_path, monkeypatch):
     array = numbers((5, 5, 64), positive=True)
     array[..., [3, 9, 63]] = 0
-    assert "3 of 64 maps are silent (framed in red)" in words(tmp_path, monkeypatch, array)
+    assert "3 of 64 maps are zero (framed in red)" in words(tmp_path, monkeypatch, array)
     vector = np.ones(100)
     vector[7] = 0
-    assert "1 of 100 units is silent (red)" in words(tmp_path, monkeypatch, vector)
+    assert "1 of 100 units is zero (red)" in words(tmp_path, monkeypatch, vector)
     assert "1 of 100 units is without gradient" in words(tmp_path, monkeypatch, vector, kind="gradients")
     weight = np.ones((3, 3, 4, 5))
     weight[:, :, 0, :2] = 0
@@ -144,7 +144,7 @@ def test_a_layer_of_lenet(tmp_path, monkeypatch):
     plots.feature_maps(path, network, image, "conv2")
     plots.layer_gradients(path, network, image, 1, "input")
     plots.layer_kernels(path, network, "conv2")
-    titles = "output of conv2, 10×10×16", "gradient of class 1's output by the picture, 28×28×1", "weights of conv2, "
+    titles = "output of conv2, 10×10×16", "gradient of class 1's output w.r.t. the image, 28×28×1", "weights of conv2, "
     for picture, title in zip(drawn, titles):
         assert f"lenet: {title}" in picture.words()
         picture.check()
@@ -176,7 +176,7 @@ def test_gradients_of_a_loss(tmp_path, monkeypatch):
     drawn = catch(monkeypatch)
     network, image = network_and_image()
     plots.layer_gradients(tmp_path / "grid.png", network, image, np.array([0.1, 0.2, -0.3]), "conv")
-    assert "gradient of the loss by conv's output, 6×6×4" in drawn[0].words()
+    assert "gradient of the loss w.r.t. conv's output, 6×6×4" in drawn[0].words()
 
 
 def test_a_network_of_vectors(tmp_path, monkeypatch):

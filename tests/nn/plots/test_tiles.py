@@ -323,7 +323,7 @@ def test_gradients_are_those_of_central_differences(asked):
             up[0][index] += step
             down[0][index] -= step
             slopes[index] = (answers(up) - answers(down)) / (2 * step)
-        where = "the picture" if layer_name == "input" else f"{layer_name}'s output"
+        where = "the image" if layer_name == "input" else f"{layer_name}'s output"
         for given, expected, of_what in (
             (2, slopes[..., 2], "class 2's output"),
             (dlogits, slopes @ dlogits, "the loss"),
@@ -331,5 +331,5 @@ def test_gradients_are_those_of_central_differences(asked):
             plots.layer_gradients("a.png", network, image, given, layer_name)
             array, title, kind, shown = asked.pop()
             np.testing.assert_allclose(array, expected, rtol=0, atol=1e-8)
-            assert title == f"net: gradient of {of_what} by {where}, {volume(array.shape)}"
+            assert title == f"net: gradient of {of_what} w.r.t. {where}, {volume(array.shape)}"
             assert kind == "gradients" and shown is image
