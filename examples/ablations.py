@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{name:<16} {np.mean(values):6.2%}  +- {spread(values):.2%}")
         print(f"Results are in {options.out}.")
 
-    stopped = f"stopped by Ctrl-C; what was measured until now is in {options.out}"
+    stopped = f"stopped by Ctrl-C; the results so far are in {options.out}"
     return carry_out(parser, make, work, stopped=stopped)
 
 

@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"ReLU is {np.mean(tanh) / np.mean(relu):.1f} times as fast as tanh (the paper: six times).")
         print(f"Results are in {options.out}.")
 
-    stopped = f"stopped by Ctrl-C; the runs until now are in {options.out}, and --resume does the others"
+    stopped = f"stopped by Ctrl-C; the runs so far are in {options.out}, and --resume does the others"
     return carry_out(parser, make, work, stopped=stopped)
 
 

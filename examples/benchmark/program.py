@@ -97,7 +97,7 @@ class Worker:
     def _read(self) -> str:
         line = self.process.stdout.readline().strip()
         if not line:
-            raise RuntimeError(f"{self.name} ended before its time; what it said itself is above")
+            raise RuntimeError(f"{self.name} ended early; its own message is above")
         return line
 
 
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output_folder(options.out, ("results.json", "ratios.png"), options.force)
         return cases, on_card
 
-    stopped = f"stopped by Ctrl-C; the cases that were measured until then are in {options.out / 'results.json'}"
+    stopped = f"stopped by Ctrl-C; the cases measured so far are in {options.out / 'results.json'}"
     failures = (RuntimeError, subprocess.CalledProcessError)
     return carry_out(parser, make, lambda made: run(*made, options), stopped=stopped, failures=failures)
 
@@ -323,7 +323,7 @@ def make_table(results: dict) -> str:
         "",
         "PyTorch, ch.-last, ONNX R.: our time / theirs. of sgemm: the multiplications and additions of the textbook's",
         f"method, as a share of what the machine's own matrix product does in that time ({results['sgemm'] / 1e9:.0f} "
-        "GFLOP/s); above 100% we do with fewer.",
+        "GFLOP/s); above 100% we need fewer.",
     ]
     if "card" in results:
         rates = (f"{results['card'][kind] / 1e12:.0f} ({kind})" for kind in CARD_KINDS)

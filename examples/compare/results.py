@@ -140,22 +140,22 @@ def _pictures(
         Picture(
             folder / "curves.png",
             "How they learned",
-            "The loss of every step (pale: each one, bold: averaged) and the accuracy after every epoch, one "
-            "pass over the training images; a network whose training accuracy climbs on while its test "
-            "accuracy does not is learning its images by heart.",
+            "The loss of every step (pale: each one, bold: averaged) and the accuracy after every epoch; "
+            "a network whose training accuracy keeps rising while its test accuracy does not is memorising "
+            "its images.",
             f"Two line charts, loss by step and accuracy by epoch. The test accuracies end with {scores}.",
         ),
         Picture(
             folder / "confusion.png",
             "What they confuse",
             "Each row holds the images of one class, each column one answer: the diagonal is right, and "
-            "the darker a cell beside it, the more often the one class was taken for the other.",
+            "the darker a cell off it, the more often one class was mistaken for the other.",
             f"Confusion matrices of {names}. Most frequent mistakes of {confusions}",
         ),
         Picture(
             folder / "filters.png",
             "What their first layers look for",
-            "Each square is a kernel that slides over the image and answers where the image is like it: "
+            "Each square is a kernel that slides over the image and responds where the image looks like it: "
             + (
                 "red weights want a bright pixel there, blue ones a dark one, white ones do not care."
                 if grey

@@ -21,7 +21,7 @@ from nn.plots.style import COLOURS
 # under it (the pixels under it are a **patch**), and add up: that is a neuron whose inputs are the patch.
 # Then move on by one pixel. The answers are an image again, a **feature map**. A kernel with -1 on the
 # left and 1 on the right answers strongly where paper (0) turns into ink (1): it finds left edges. (In
-# mathematics a convolution turns the kernel round first; for weights that are learned it is all the same.)
+# mathematics a convolution rotates the kernel first; for weights that are learned it is all the same.)
 
 
 # %%

@@ -99,20 +99,20 @@ print(f"By patches: largest error {report.max_error:.1e}")
 assert report.max_error < 1e-6
 
 # %% [markdown]
-# ## dx is a convolution too, with the kernel turned
+# ## dx is a convolution too, with the kernel rotated
 # Forward, output position oh reads the pixel oh + i through w[i]. So the pixel h was read through w[i] by the position
-# h - i: a plus has become a minus. Laid over dy, the kernel runs backwards in both directions: it is turned by half a
-# turn. (The figure shows it upright: moved over a lone 1, a kernel meets it with its last weight first, and so draws
-# itself turned; the turned one draws itself upright.) Near the edge some windows do not exist; their dy counts as 0.
+# h - i: a plus has become a minus. Laid over dy, the kernel runs backwards in both directions: it is rotated by
+# 180 degrees. (The figure shows it upright: moved over a lone 1, a kernel meets it with its last weight first, and so
+# draws itself rotated; the rotated one is upright.) Near the edge some windows do not exist; their dy counts as 0.
 
 # %%
 dy = rng.standard_normal((2, 3, 4, 3))
 loops = LoopConv(w, b)
 loops.forward(x)
-turned = w[::-1, ::-1].transpose(0, 1, 3, 2)  # half a turn; the OC maps are now what is summed over
+rotated = w[::-1, ::-1].transpose(0, 1, 3, 2)  # by 180 degrees; the OC maps are now what is summed over
 bordered = np.pad(dy, ((0, 0), (2, 2), (2, 2), (0, 0)))  # a border of KH - 1 zeros
-assert np.allclose(loops.backward(dy), LoopConv(turned, np.zeros(2)).forward(bordered), atol=1e-12)
-print("dx = dy with a border of zeros, convolved with the turned kernel: equal")
+assert np.allclose(loops.backward(dy), LoopConv(rotated, np.zeros(2)).forward(bordered), atol=1e-12)
+print("dx = dy with a border of zeros, convolved with the rotated kernel: equal")
 
 # The same with a digit and a kernel in the form of an F, by the library (layers/conv.py), to look at.
 conv = Conv2d(1, 1, 5)

@@ -56,8 +56,8 @@ assert without[0][-1, 1] == 100
 # known digits is almost 0, and so are its slopes.
 #
 # ## The idea
-# At every training step, silence each hidden unit with probability p, by a coin of its own. No unit can rely on one
-# certain other to be there, so each must be useful by itself. Every step trains another, thinned network; the weights
+# At every training step, drop each hidden unit with probability p, by a coin toss of its own. No unit can rely on one
+# particular other to be there, so each must be useful alone. Every step trains another, thinned network; the weights
 # belong to them all.
 #
 # The **mask** holds 1 (with probability 1 - p) or 0. When the network is asked in earnest, all units speak, so that
@@ -121,7 +121,7 @@ with figure("11_dropout", 11, 4.2) as drawing:  # open runs/lessons/11_dropout.p
 # Dropout helps, and less than its fame: by nearly one point, one misread digit in eighteen. (Units and rates gave the
 # best of a few that were tried; with others the gain was between -0.5 and +1.1. After +- stands how far chance moves a
 # mean of five: their standard deviation / sqrt(5).) The known digits are still known by heart. With half of the units
-# silent, learning takes longer (AlexNet's authors: twice as long). And it pays only with units to spare: exercise 1.
+# dropped, learning takes longer (AlexNet's authors: twice as long). And it helps only with units to spare: exercise 1.
 
 
 # %%
@@ -131,7 +131,7 @@ class WrongDropout(Layer):
         self.p, self.rng = p, np.random.default_rng(rng)
 
     def scale(self, x):
-        """0 for the silent units, 1 / (1 - p) for the others."""
+        """0 for the dropped units, 1 / (1 - p) for the others."""
         return (self.rng.random(x.shape) >= self.p) / (1 - self.p)
 
     def forward(self, x, training=False, out=None):
@@ -144,7 +144,7 @@ class WrongDropout(Layer):
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_11.py`)
 # 1. Give the two hidden layers 32 units instead of 512 (all else equal). Does dropout still help?
-# 2. BUG: `WrongDropout` silences units, and yet training with it goes wrong. Find out why with `nn.check_gradients`.
+# 2. BUG: `WrongDropout` drops units, and yet training with it goes wrong. Find out why with `nn.check_gradients`.
 # 3. Asking the network with all units is a short cut for asking many thinned networks and averaging their answers.
 #    Train one with p = 0.5, ask 100 thinned ones (`forward(x, training=True)`) and average their probabilities
 #    (`nn.softmax`): are there fewer mistakes than with the short cut?

@@ -101,7 +101,7 @@ def largest_difference(network):
     return max(found.values())
 
 
-network.layers["dropout6"].p = network.layers["dropout7"].p = 0.0  # it would silence other units in the halves
+network.layers["dropout6"].p = network.layers["dropout7"].p = 0.0  # it would drop other units in the halves
 cards = [[Network([(n, half_of(network.layers[n], c)) for n in stage.split()]) for stage in STAGES] for c in (0, 1)]
 x = 60 * np.random.default_rng(0).standard_normal((1, 227, 227, 3))  # as large as an image's pixels minus their mean
 print("largest differences between network and halves, each as a share of the largest number:")

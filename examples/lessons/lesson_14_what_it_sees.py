@@ -50,7 +50,7 @@ for name, layer in network.layers.items():
     assert np.array_equal(y, outputs[name])
 for name in ("relu1", "relu2", "relu3", "relu5"):
     maps = outputs[name][0]
-    print(f"{name}: {maps.shape[0]:2} x {maps.shape[1]:2} x {maps.shape[2]}, {np.mean(maps == 0):.0%} of it silent")
+    print(f"{name}: {maps.shape[0]:2} x {maps.shape[1]:2} x {maps.shape[2]}, {np.mean(maps == 0):.0%} of it zero")
     plots.feature_maps(figure_path(f"14_maps_{name}"), network, x, name)
 
 # %% [markdown]
@@ -143,7 +143,7 @@ class Cut(Layer):
 
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_14.py`)
-# 1. Silence the kernels of conv1 one at a time (weights and bias 0) and ask about new drawings. Does it need them all?
+# 1. Switch off conv1's kernels one at a time (weights and bias 0) and ask about new drawings. Does it need them all?
 # 2. BUG: `Cut` cuts a window out of images, to be trained through. On images of 8 x 8, the gradient
 #    checker accepts `Cut(2, 2, 3)`. Try other windows: what is wrong, and why was it not seen?
 # 3. Fool it: add to every pixel of x the same small e or -e, by the sign of the slope of (dog's score - cat's score).

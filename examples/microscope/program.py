@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def make() -> tuple:
         if not options.serve and (options.port is not None or not options.browse):
-            raise ValueError("--port and --no-browser are for a page that is served, expected --serve beside them")
+            raise ValueError("--port and --no-browser are for a page that is served, expected --serve as well")
         if options.port is not None and options.port > LAST_PORT:
             raise ValueError(f"--port: expected at most {LAST_PORT}, got {options.port}")
         classifiers = find_classifiers(options.weights, options.model, options.seed)
@@ -94,7 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", choices=tuple(MODELS), help="a network with random weights instead")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="an image of your own")
-    parser.add_argument("--label", metavar="CLASS", help="the class whose loss the gradients are of")
+    parser.add_argument("--label", metavar="CLASS", help="the class for whose loss the gradients are shown")
     parser.add_argument(
         "--seed",
         type=whole_number(0),

@@ -150,7 +150,7 @@ def _backward(network: Network, visit: Visit, image: np.ndarray) -> Page:
     drawings = {"_gradient": _grid(visit.dy, title, "gradients", image)}
     if "weight" in layer.grads:
         grad = layer.grads["weight"]
-        title = f"{network.name}: gradient of the loss by {layer.name}'s weights, {volume(grad.shape)}"
+        title = f"{network.name}: gradient of the loss w.r.t. {layer.name}'s weights, {volume(grad.shape)}"
         drawings["_weight_gradient"] = _grid(grad, title, "gradients", None)
     return Page(layer.name, "backward", layer.label, lines, drawings)
 
@@ -169,7 +169,7 @@ def _loss(z: np.ndarray, picture: np.ndarray, class_names: Sequence[str], loss, 
     lines.append(f"loss{j}: {value:.6g}")
     if value < 0.01:
         lines.append(
-            "It is so sure that little is left to learn: with --label, another class, the way back shows more."
+            "It is so sure that little is left to learn: with --label, another class, the backward pass shows more."
         )
 
     def draw(path: Path) -> None:
@@ -213,7 +213,7 @@ def _units(layer: Layer, y: np.ndarray) -> Iterator[str]:
         yield f"dead here: {np.mean(y == 0):.1%} of its {y.size:,} units are 0 and pass no gradient back"
     else:
         share, (low, high) = saturated_share(y, layer.bounds), layer.bounds
-        yield f"saturated: {share:.1%} of its {y.size:,} units are next to {low:g} or {high:g}, where it is flat"
+        yield f"saturated: {share:.1%} of its {y.size:,} units are close to {low:g} or {high:g}, where it is flat"
 
 
 def spread(array: np.ndarray) -> str:

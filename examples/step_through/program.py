@@ -32,20 +32,20 @@ examples:
   python -m examples.step_through --layer conv2 --at 4,5,7
       the output of conv2 in row 4, column 5, channel 7, term by term
   python -m examples.step_through --layer conv2 --at 4,5,7 --input-at 6,7,0 --all
-      all terms, and the gradient by an input of your choice
+      all terms, and the gradient with respect to an input of your choice
   python -m examples.step_through --weights cifar10_alexnet --picture my_cat.jpg
   python -m examples.step_through --model alexnet --no-pause
       AlexNet at full size, with random weights, without waiting for Enter
 """
 
-HELP = """  Enter: the next stop     b: the one before     q: end
+HELP = """  Enter: the next stop     b: the one before     q: quit
   a layer's name: go there (while going backward, to its backward pass); also input and loss
   layers: {names}"""
 SHOWN = 6  # terms at the beginning and at the end of a long sum
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program. Exit status: 0; 1 a drawing could not be written; 2 bad input; 130 stopped by Ctrl-C."""
+    """Run the program. Exit status: 0; 1 a plot could not be written; 2 bad input; 130 stopped by Ctrl-C."""
     parser = make_parser()
     options = parser.parse_args(arguments)
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             step(stops, options, first_line)
 
-    return carry_out(parser, make, work, unwritten="a drawing could not be written: {reason}")
+    return carry_out(parser, make, work, unwritten="a plot could not be written: {reason}")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -150,7 +150,7 @@ def step(stops: list[Page], options: argparse.Namespace, first_line: str) -> Non
     index = 0 if options.layer is None else next(n for n, page in enumerate(stops) if page.name == options.layer)
     print(first_line)
     if waiting:
-        print("Enter goes on, ? explains what else there is.")
+        print("Enter goes on, ? explains the other commands.")
     drawn: set[str] = set()
     while index is not None and index < len(stops):
         show(stops[index], index, len(stops), options, drawn)
@@ -195,7 +195,7 @@ def ask(stops: list[Page], index: int) -> int | None:
         elif answer in names:
             return goal(stops, index, answer)
         else:
-            print(f"There is no layer {answer!r}; Enter goes on, b back, q ends, ? lists the layers.")
+            print(f"There is no layer {answer!r}; Enter goes on, b back, q quits, ? lists the layers.")
 
 
 def goal(stops: list[Page], index: int, name: str) -> int:

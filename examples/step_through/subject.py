@@ -36,7 +36,7 @@ class Subject:
         network, name = self.classifier.network, self.classifier.class_names[label]
         return (
             f"{network.name}: {network.num_parameters:,} parameters, {len(network.layers)} layers; "
-            f"the loss asks for the class {name}{'' if self.label is not None else ', the likeliest'}"
+            f"the loss asks for the class {name}{'' if self.label is not None else ', the most likely'}"
         )
 
 

@@ -121,22 +121,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser,
         make,
         work,
-        stopped=f"stopped by Ctrl-C; from the last checkpoint, if there is one, goes on: {resume}",
-        unwritten=f"the results could not be written to {options.out}: {{reason}}; when they can be, from the last "
-        f"checkpoint goes on: {resume}",
+        stopped=f"stopped by Ctrl-C; to continue from the last checkpoint, if there is one: {resume}",
+        unwritten=f"the results could not be written to {options.out}: {{reason}}; once they can be, to "
+        f"continue from the last checkpoint: {resume}",
     )
 
 
 def report(run: Run, options: argparse.Namespace, history: History, stop: StopSignals, resume: str) -> int:
     """Say how it went; the exit status."""
     if history.failure:
-        kept = "; the last checkpoint is as it was" if (options.out / CHECKPOINT).is_file() else ""
+        kept = "; the last checkpoint is unchanged" if (options.out / CHECKPOINT).is_file() else ""
         print(f"train: {history.failure}{kept}", file=sys.stderr)
         return 1
     if stop.asked:
         done = history.unfinished["batches"] if history.unfinished else 0
         where = f"in epoch {len(history.epochs) + 1}, after {done} batches of it" if done else "between two epochs"
-        print(f"\ntrain: stopped by {stop.asked} {where}, and saved; to go on: {resume}", file=sys.stderr)
+        print(f"\ntrain: stopped by {stop.asked} {where}, and saved; to continue: {resume}", file=sys.stderr)
         return stop.status
     best, last = min(history.epochs, key=_error), history.epochs[-1]
     kind = "error" if run.test_set is not None else "training error"
@@ -162,7 +162,7 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     if options.resume:
         run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, run.schedule, command)
     elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
-        raise ValueError(f"--out: {options.out} is not empty; add --resume to go on or --force to start again")
+        raise ValueError(f"--out: {options.out} is not empty; add --resume to continue or --force to start again")
     output_folder(options.out, (), options.force)
     for left in options.out.glob(".*.safetensors.*.partial"):  # by a run that was killed while it wrote
         left.unlink(missing_ok=True)
@@ -288,7 +288,7 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
             if kind not in AUGMENTATIONS:
                 raise ValueError(f"--augment: {kind!r} is none of {', '.join(AUGMENTATIONS)}")
         if "crop" in kinds and options.model.startswith("lenet"):
-            raise ValueError(f"--augment: {options.model} reads whole images, so crop is nothing for it")
+            raise ValueError(f"--augment: {options.model} reads whole images, so crop does not apply")
         if "portion" in kinds and ("crop" in kinds or options.model not in ("lenet", "alexnet_small")):
             raise ValueError("--augment: portion goes with lenet and alexnet_small, and without crop")
         changes["augment"] = kinds

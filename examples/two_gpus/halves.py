@@ -65,7 +65,7 @@ class Half:
             first = stage is self.stages[0]  # nobody asks for the gradient with respect to the images
             dx = stage.backward(dmine, input_gradient=not first)
             if not first:
-                # Both halves read all that both had made. Of the gradient by that, each adds up the part that is its.
+                # Both halves read all that both had made. Of its gradient, each adds up its own part.
                 parts = np.split(dx, 2, axis=-1)
                 dmine = parts[self.number] + exchange(parts[1 - self.number])
         for optimizer in self.optimizers:

@@ -55,7 +55,7 @@ def read_blocks(network: Network, image_shape: Sequence[int] | None = None) -> l
     """The input and every layer that makes another volume; what follows without changing it goes into its caption."""
     image_shape = network.image_shape if image_shape is None else tuple(image_shape)
     if image_shape is None:
-        raise ValueError(f"{network.name} was made for no particular image shape; give one, such as (28, 28, 1)")
+        raise ValueError(f"{network.name} has no fixed image shape; give one, such as (28, 28, 1)")
     blocks = [Block("input", image_shape, "picture" if len(image_shape) == 3 else "vector")]
     before = image_shape
     for (name, layer), shape in zip(network.layers.items(), network.shapes(image_shape)):

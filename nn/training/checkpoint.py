@@ -90,7 +90,7 @@ def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         for name, generator in generators.items():
             generator.bit_generator.state = before[name]
-        raise ValueError(f"{path} cannot be gone on with: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{path} cannot be resumed from: {' '.join(str(error).split())}") from None
     for name, velocity in optimizer.velocities.items():
         velocity[...] = np.asarray(arrays[f"velocity/{name}"], like=velocity)
     if isinstance(schedule, Plateau):
@@ -111,7 +111,7 @@ def _read(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
     except (SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())}") from None
     if not isinstance(state, dict) or not state.keys() >= {"command", "lr", "generators", "plateau"}:
-        raise ValueError(f"{path} is no checkpoint of a training run; expected a file that train.py wrote")
+        raise ValueError(f"{path} is not a checkpoint of a training run; expected a file that examples.train wrote")
     if digest != _digest(text, arrays):
         raise ValueError(f"{path} is damaged: its contents are not those that were written (SHA-256)")
     if "history" not in state:  # it lay in the state until runs became too long for that

@@ -100,7 +100,7 @@ def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> 
         return ""
     found = "the loss is"
     if not _finite({"images": images})["images"]:
-        found = "the images hold what is"
+        found = "a pixel of the images is"
     else:
         outputs = _finite(activations(network, images))
         bad = next((name for name, good in outputs.items() if not good), None)
@@ -179,7 +179,7 @@ def _exploding(epoch: dict, gradients: dict[str, float]) -> list[Finding]:
         )
         return [Finding("exploding", worst, sentence)]
     if lost:
-        return [Finding("exploding", "", "the loss ran away and is no longer a number; choose a lower learning rate")]
+        return [Finding("exploding", "", "the loss diverged and is no longer a number; choose a lower learning rate")]
     return []
 
 
@@ -188,14 +188,14 @@ def _units(statistics: dict) -> list[Finding]:
     for name, share in statistics["silent"].items():
         if share >= SILENT:
             sentence = (
-                f"{name}: {share:.0%} of its units answered 0 to all of {pictures} images and learn no more; a lower "
-                "learning rate, inputs of size 1 or He's initial weights keep them alive"
+                f"{name}: {share:.0%} of its units are dead, 0 for all of {pictures} images, and learn no more; "
+                "a lower learning rate, inputs of size 1 or He's initial weights keep them alive"
             )
             findings.append(Finding("dead", name, sentence))
     for name, share in statistics["saturated"].items():
         if share >= SATURATED:
             sentence = (
-                f"{name}: {share:.0%} of its outputs are saturated, where its slope is next to 0; smaller initial "
+                f"{name}: {share:.0%} of its outputs are saturated, where its slope is close to 0; smaller initial "
                 "weights, inputs around 0 of size 1 or a lower learning rate bring them back"
             )
             findings.append(Finding("saturated", name, sentence))

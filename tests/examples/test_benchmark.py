@@ -54,7 +54,7 @@ def test_an_engine_that_dies_gets_one_sentence(tmp_path, monkeypatch, capfd):
     environment = os.environ | {"PYTHONPATH": str(broken_torch(tmp_path))}
     monkeypatch.setattr(benchmark, "environment", lambda threads, _: environment | {"NUM_THREADS": str(threads)})
     assert benchmark.main(["--only", "LeNet forward", "--rounds", "1", "--out", str(tmp_path / "out")]) == 1
-    assert "benchmark: no such engine (LeNet forward, 1) ended before its time" in capfd.readouterr().err
+    assert "benchmark: no such engine (LeNet forward, 1) ended early" in capfd.readouterr().err
 
 
 def broken_torch(folder):

@@ -160,7 +160,7 @@ def test_warnings_name_who_has_not_learned():
     (guessing,) = warnings({"LeNet": result(2.31), "AlexNet": result(1.5)})
     assert guessing.startswith("LeNet: it has not learned yet") and "--lenet-epochs" in guessing
     (lost,) = warnings({"LeNet": result(0.1), "AlexNet": result(float("nan"))})
-    assert lost.startswith("AlexNet: the loss ran away") and "--alexnet-lr" in lost
+    assert lost.startswith("AlexNet: the loss diverged") and "--alexnet-lr" in lost
 
 
 def test_aligned_puts_numbers_under_each_other():

@@ -156,7 +156,7 @@ def test_the_unknown_and_the_question_mark(answer, capsys):
     run("--no-pictures")
     out = capsys.readouterr().out
     assert numbers(out) == [1, 2]
-    assert "There is no layer 'conv9'; Enter goes on, b back, q ends, ? lists the layers.\n" in out
+    assert "There is no layer 'conv9'; Enter goes on, b back, q quits, ? lists the layers.\n" in out
     assert "layers: input, conv1, sigmoid1" in out
 
 

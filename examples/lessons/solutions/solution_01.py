@@ -16,7 +16,7 @@ three = np.array(list(product([0.0, 1.0], repeat=3)))  # and of a cube
 
 # %% [markdown]
 # ## 1. Not both; at least two of three
-# nand is "and" with every sign turned round: each input speaks against it, and the bias is high enough
+# nand is "and" with every sign reversed: each input speaks against it, and the bias is high enough
 # that one alone does not matter. "At least two of three" gives each input one vote and asks for more
 # than 1.5 of them.
 
@@ -33,7 +33,7 @@ print("majority (000 ... 111):   ", majority)
 # `x @ W1.T` multiplies by the transposed matrix: neuron o gets row o of W1 instead of column o. With as
 # many neurons as inputs, both have the same shape, so NumPy does not complain. And the weights of "or"
 # and "and" are all 1: that matrix *is* its own transpose. Whoever tests with symmetric numbers cannot
-# see it. Other numbers can: here hidden neuron 0 copies x[0], the bias of neuron 1 keeps it silent, and
+# see it. Other numbers can: here hidden neuron 0 copies x[0], the bias of neuron 1 keeps it at 0, and
 # the last neuron says what neuron 0 says, so that the network should answer x[0].
 
 

@@ -9,7 +9,7 @@ from nn import Layer, check_gradients
 
 # %% [markdown]
 # ## 1. How many windows hold each pixel?
-# With dy and w all ones, each product pays the pixel 1 * 1. So dx counts the windows over each pixel: one
+# With dy and w all ones, each product gives the pixel 1 * 1. So dx counts the windows over each pixel: one
 # at a corner, nine in the middle. Along a row of 5 pixels, three windows of 3 lie over them 1, 2, 3, 2, 1
 # times; in two dimensions the counts multiply. dx is thus the outer product of (1, 2, 3, 2, 1) with
 # itself.
@@ -25,7 +25,7 @@ assert np.array_equal(dx, np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]))
 
 # %% [markdown]
 # ## 2. The bug
-# `TurnedConv` swaps the axes of the channels but forgets the half turn, `w[::-1, ::-1]`. dw and db come
+# `TurnedConv` swaps the axes of the channels but forgets the rotation, `w[::-1, ::-1]`. dw and db come
 # from the loops and are right; dx alone is wrong. This bug is nasty: with kernels that look the same
 # upside down nothing is wrong, a network of one convolution never uses dx, and deeper ones still learn,
 # only worse.
@@ -84,10 +84,10 @@ report = check_gradients(TurnedConv(w, b), x)
 print(f"Mended: largest error {report.max_error:.1e}")
 assert report.max_error < 1e-6
 
-symmetric = (w + w[::-1, ::-1]) / 2  # looks the same after half a turn
+symmetric = (w + w[::-1, ::-1]) / 2  # looks the same rotated by 180 degrees
 TurnedConv.mended = False
 assert check_gradients(TurnedConv(symmetric, b), x).max_error < 1e-6
-print("With kernels that half a turn does not change, the bug does not show.")
+print("With kernels that a rotation does not change, the bug does not show.")
 
 # %% [markdown]
 # ## 3. A stride

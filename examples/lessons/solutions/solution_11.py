@@ -41,7 +41,7 @@ assert runs[1].mean() < runs[0].mean()
 
 # %% [markdown]
 # Now dropout harms: with 16 units left in each layer, the thinned networks are too small to learn the digits. Dropout
-# pays where a network could learn too much, and this one can hardly learn enough.
+# helps where a network could learn too much, and this one can hardly learn enough.
 #
 # ## 2. The bug
 
@@ -53,7 +53,7 @@ class WrongDropout(Layer):
         self.p, self.rng = p, np.random.default_rng(rng)
 
     def scale(self, x):
-        """0 for the silent units, 1 / (1 - p) for the others."""
+        """0 for the dropped units, 1 / (1 - p) for the others."""
         return (self.rng.random(x.shape) >= self.p) / (1 - self.p)
 
     def forward(self, x, training=False, out=None):

@@ -76,7 +76,7 @@ assert mended.max_error < 1e-6
 #
 # ## 3. The same masks
 #
-# Dropout silences single units and looks at no neighbour, so it can be cut in two like ReLU. What must agree is chance:
+# Dropout drops single units and looks at no neighbour, so it can be cut in two like ReLU. What must agree is chance:
 # a layer of p = 0 that multiplies by its half of the network's mask. The smallest network with an exchange shows it; in
 # the lesson's columns the same two lines go behind relu6 and relu7.
 
@@ -90,7 +90,7 @@ whole = network.forward(x, training=True)  # draws the masks
 
 
 def column(y, name, card, relu=True):
-    """What one GPU makes of all of y: its half of the outputs, silenced by its half of the mask."""
+    """What one GPU makes of all of y: its half of the outputs, dropped by its half of the mask."""
     weight, bias = (np.split(param, 2, axis=-1)[card] for param in network.layers[name].params.values())
     y = y @ weight + bias
     if relu:
@@ -104,5 +104,5 @@ for name in ("fc6", "fc7", "fc8"):
     y = np.concatenate([column(y, name, card, relu=name != "fc8") for card in (0, 1)], axis=-1)
 difference = np.abs(whole - y).max() / np.abs(whole).max()
 silent = 1 - np.mean(network.layers["dropout6"].mask)
-print(f"\nwith dropout ({silent:.0%} of fc6's units silent): largest difference {difference:.0e}")
+print(f"\nwith dropout ({silent:.0%} of fc6's units dropped): largest difference {difference:.0e}")
 assert difference < 1e-12

@@ -277,7 +277,7 @@ export function makeSliders(effects, largestShift, changed) {
     const shift = {min: -largestShift, max: largestShift, step: 1, shown: pixels};
     return [
         {name: "Noise", min: 0, max: 128, step: 4, value: effects.noise, shown: String, oninput: set("noise")},
-        {name: "Turn", min: -90, max: 90, step: 5, value: effects.angle, shown: (value) => `${value}\u00b0`,
+        {name: "Rotate", min: -90, max: 90, step: 5, value: effects.angle, shown: (value) => `${value}\u00b0`,
             oninput: set("angle")},
         {name: "Right", ...shift, value: effects.right, oninput: set("right")},
         {name: "Down", ...shift, value: effects.down, oninput: set("down")},

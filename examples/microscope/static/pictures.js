@@ -1,4 +1,4 @@
-/** What is put under the microscope, made in the page: drawn, cut out, turned, moved, made noisy. Levels are 0..255. */
+/** What is put under the microscope, made in the page: drawn, cut out, rotated, moved, made noisy. Levels are 0..255. */
 
 import {sizeOf} from "./windows.js";
 
@@ -133,7 +133,7 @@ function bicubic(distance) {
 
 // ------------------------------------------------------------------------------------------------------- experiments
 /**
- * The image turned, moved and made noisy; pixels beside it are like those at its border.
+ * The image rotated, moved and made noisy; pixels beside it are like those at its border.
  * @param {Uint8Array} levels flat, of this shape
  * @param {{angle: number, right: number, down: number, noise: number}} effects angle in degrees, clockwise; right and
  *     down in pixels; noise as the standard deviation of what is added to the levels
@@ -153,7 +153,7 @@ function turned(levels, shape, angle, right, down) {
     const result = new Uint8Array(sizeOf(shape));
     for (let row = 0; row < height; row++) {
         for (let column = 0; column < width; column++) {
-            // Where the pixel comes from: the way back, moved first and then turned round the middle.
+            // Where the pixel comes from: the way back, moved first and then rotated about the middle.
             const [x, y] = [column - right - (width - 1) / 2, row - down - (height - 1) / 2];
             const fromColumn = cosine * x + sine * y + (width - 1) / 2;
             const fromRow = cosine * y - sine * x + (height - 1) / 2;

@@ -8,7 +8,7 @@ first.
 
 The arrays must be CuPy's, on the current device and C-contiguous, with one dtype, float32 or float64. The work
 goes to the current stream and is not waited for. Convolutions have im2col only: on a GPU the matrix product
-is so fast that patches pay for any number of channels.
+is so fast that patches are the faster way for any number of channels.
 
 Each source is compiled for the numbers and for the indices it is called with, REAL and INDEX. Indices have 32 bits
 where that is enough, because GPUs divide numbers of 64 bits several times more slowly.

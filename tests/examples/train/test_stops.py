@@ -103,11 +103,11 @@ def test_a_signal_finishes_the_step_and_saves(data, expected, tmp_path, name, st
     process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == status
-    assert "Traceback" not in err and "saved; to go on" in err and "--resume" in err
+    assert "Traceback" not in err and "saved; to continue" in err and "--resume" in err
     assert ("Ctrl-C" if name == "SIGINT" else name) in err and "in epoch 1, after 7 batches of it" in err
     assert (out / "checkpoint.safetensors").is_file() and not (out / "last.safetensors").exists()
     # What the sentence says to type is what goes on.
-    typed = err.strip().splitlines()[-1].split("to go on: python ")[1].split(" ")
+    typed = err.strip().splitlines()[-1].split("to continue: python ")[1].split(" ")
     assert subprocess.run([sys.executable, *typed], timeout=PATIENCE).returncode == 0
     assert arrays(out / "last.safetensors") == expected
 

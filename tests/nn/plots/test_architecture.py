@@ -126,7 +126,7 @@ def test_a_box_in_perspective():
 
 def test_a_network_for_no_particular_pictures_needs_their_shape(tmp_path):
     network = Network([("conv", Conv2d(1, 2, 3))])
-    with pytest.raises(ValueError, match=r"no particular image shape; give one, such as \(28, 28, 1\)$"):
+    with pytest.raises(ValueError, match=r"no fixed image shape; give one, such as \(28, 28, 1\)$"):
         plots.architecture(tmp_path / "network.png", network)
     plots.architecture(tmp_path / "network.png", network, (28, 28, 1))
     assert_filled(tmp_path / "network.png", columns=1)

@@ -137,7 +137,7 @@ def test_dead_units():
     network.params["fc2.bias"][...] = -100
     history = run(network)
     assert {("dead", "act2")} <= found(history) <= {("dead", "act2"), ("dead", "act3")}
-    assert "100% of its units answered 0 to all of 32 images" in diagnose(history)[0].sentence
+    assert "100% of its units are dead, 0 for all of 32 images" in diagnose(history)[0].sentence
 
 
 def test_a_dead_convolution_is_counted_by_maps():
