@@ -8,6 +8,8 @@ from nn.network import Network
 from nn.sgd import SGD
 from nn.training import evaluate, train
 
+__version__ = "0.2.0"
+
 __all__ = [
     "SGD",
     "Layer",

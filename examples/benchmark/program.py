@@ -36,7 +36,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from examples.benchmark.worker import NETWORKS
-from examples.shared.command_line import Parser, add_output, carry_out, output_folder, whole_number
+from examples.shared.command_line import Parser, add_output, carry_out, in_a_process, output_folder, whole_number
 from nn.backend.cuda import load_cupy
 from nn.backend.runtime.threads import num_threads
 
@@ -64,7 +64,7 @@ class Worker:
     """A process with one engine in it (see `examples.benchmark.worker`)."""
 
     def __init__(self, engine: str, case: tuple, folder: str, environment: dict) -> None:
-        command = [sys.executable, "-m", "examples.benchmark.worker", engine, *map(str, case), folder]
+        command = [*in_a_process("examples.benchmark.worker"), engine, *map(str, case), folder]
         self.name = f"{engine} ({name_of(case)})"
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, **ALONE

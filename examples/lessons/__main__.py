@@ -22,7 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from examples.shared.command_line import Parser, carry_out, positive_number, run_program, whole_number
+from examples.shared.command_line import Parser, carry_out, in_a_process, positive_number, run_program, whole_number
 
 FOLDER = Path(__file__).parent
 PATTERNS = ("lesson_*.py", "appendix*.py", "solutions/solution_*.py")
@@ -78,7 +78,7 @@ def run(module: str, limit: float) -> bool:
     """Run one module for at most so many seconds, print its line (and, if it failed, all that it said), and return
     whether it went well."""
     print(f"{module:40}", end="", flush=True)
-    command = [sys.executable, "-m", f"examples.lessons.{module}"]
+    command = in_a_process(f"examples.lessons.{module}")
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     start = time.perf_counter()
     try:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import math
 import os
+import re
 import signal
 import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -23,27 +25,72 @@ Made = TypeVar("Made")
 BAD_INPUT = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
+def how_to_start(program: str) -> str:
+    """How the user starts this program: `lenet train` after having typed lenet, else `python -m examples.train`."""
+    return f"lenet {program}" if Path(sys.argv[0]).stem == "lenet" else f"python -m examples.{program}"
+
+
+def as_typed(text: str) -> str:
+    """A text about commands, `python -m examples.train`, with the commands as the user types them."""
+    return re.sub(r"python -m examples\.(\w+)", lambda found: how_to_start(found[1]), text)
+
+
+def in_a_process(module: str) -> list[str]:
+    """The command for a process of its own that runs a module of this project.
+
+    `python -m` would look in the current folder first, where another package may have the name `models`.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    code = (
+        f"import runpy, sys; sys.path[0] = {root!r}; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    )
+    return [sys.executable, "-c", code]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """ "; did you mean this?", to be put behind a sentence; nothing where no known word is like it."""
+    by_lower = {name.lower(): name for name in known}
+    alike = difflib.get_close_matches(word.lower(), by_lower, 1)
+    return f"; did you mean {by_lower[alike[0]]}?" if alike else ""
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake gets one sentence instead of the whole usage, and long texts keep their lines."""
+    """argparse, but a mistake gets one sentence instead of the whole usage, long texts keep their lines, and commands
+    in them are written as the user types them."""
 
     def __init__(self, **arguments) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **arguments)
+        self.prog = as_typed(self.prog)
 
-    def parse_args(self, *arguments, **keywords):
-        options = super().parse_args(*arguments, **keywords)
+    def parse_args(self, arguments=None, namespace=None):
+        self._check_names(sys.argv[1:] if arguments is None else arguments)
+        options = super().parse_args(arguments, namespace)
         try:
             num_threads()  # complains about a NUM_THREADS that is no number
         except ValueError as error:
             self.error(str(error))
         return options
 
+    def _check_names(self, arguments: Sequence[str]) -> None:
+        """Find misspelt options first: argparse would complain before of what is missing because of them."""
+        for argument in arguments:
+            if argument == "--":
+                break
+            name = argument.partition("=")[0]
+            if name.startswith("--") and name not in self._option_string_actions:
+                self.error(f"there is no option {name}{did_you_mean(name, self._option_string_actions)}")
+
+    def format_help(self) -> str:
+        return as_typed(super().format_help())
+
     @property
     def name(self) -> str:
         """The program's, as its sentences begin."""
-        return self.prog.split(".")[-1]
+        return re.split(r"[. ]", self.prog)[-1]
 
     def error(self, message: str) -> None:
-        self.exit(2, f"{self.name}: {' '.join(message.split())}; --help explains the options\n")
+        end = "" if message.endswith("?") else "; --help explains the options"
+        self.exit(2, f"{self.name}: {' '.join(message.split())}{end}\n")
 
 
 def whole_number(smallest: int) -> Callable[[str], int]:

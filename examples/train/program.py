@@ -35,6 +35,7 @@ from examples.shared.command_line import (
     Parser,
     add_device,
     carry_out,
+    how_to_start,
     output_folder,
     plain_warnings,
     positive_number,
@@ -102,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     options.out = options.out or Path("runs/train") / options.model
     command = shlex.join(argument for argument in arguments if argument not in ("--resume", "--force"))
-    resume = f"python -m examples.train {command} --resume"
+    resume = f"{how_to_start('train')} {command} --resume"
 
     def make() -> Run:
         with plain_warnings("train"):
