@@ -9,7 +9,7 @@ INTERPRETED := tests/nn/backend/test_kernels.py tests/nn/data/test_augmentation.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons microscope test test-slow test-cuda coverage reliability mutants planted bench lint clean
+.PHONY: help demo crops lessons microscope test test-slow test-cuda coverage reliability mutants planted bench lint dist clean
 
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
@@ -25,6 +25,7 @@ help:
 	@echo 'make planted      plant mistakes in plots, programs and recipes, one at a time, and check that a test notices (20 minutes)'
 	@echo 'make bench        measure our speed against PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
 	@echo 'make lint         check style and formatting with ruff'
+	@echo 'make dist         build a wheel and a source distribution in dist/, and try the wheel in an empty environment'
 	@echo 'make clean        remove .venv and everything else that can be rebuilt (runs/ stays)'
 	@echo 'ARGS="..." is passed on (make demo ARGS=--help), PYTHON=python3.12 chooses a Python (3.10 or newer)'
 
@@ -73,6 +74,12 @@ bench: .venv/installed-bench
 lint: .venv/installed-lint
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+
+dist: .venv/installed-dist
+	rm -rf dist build
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m tests.installed dist/*.whl $(ARGS)
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -12,6 +12,7 @@ import examples.__main__ as launcher
 import nn
 from examples.shared import command_line
 from examples.shared.command_line import Parser, as_typed, did_you_mean, how_to_start, in_a_process
+from tests.installed import COMMANDS, split
 
 ROOT = Path(launcher.__file__).resolve().parent.parent
 
@@ -121,3 +122,8 @@ def test_a_python_without_what_is_needed_says_so_in_a_sentence(tmp_path):
 def test_the_versions_agree():
     assert command_line.__name__ == "examples.shared.command_line"  # the module that the programs use
     assert "version = attr: nn.__version__" in (ROOT / "setup.cfg").read_text(encoding="utf-8")
+
+
+def test_the_wheel_is_tried_with_every_program():
+    assert {split(command)[1] for command in COMMANDS[2:]} == set(launcher.PROGRAMS)
+    assert split("lenet benchmark --only 'LeNet forward, 1'") == ["lenet", "benchmark", "--only", "LeNet forward, 1"]
