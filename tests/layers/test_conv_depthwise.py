@@ -34,8 +34,8 @@ def way(request, monkeypatch):
         monkeypatch.setattr("nn.backend.cpu.conv_depthwise.SLICE_BYTES", 1)
         monkeypatch.setattr("nn.backend.cpu.conv_direct.SUM_PRODUCTS", 1)
         monkeypatch.setattr("nn.backend.cpu.conv_direct.NUMBER_PRODUCTS", 1)
-        monkeypatch.setattr("nn.backend.runtime.threads.PART_SIZE", 1)
-        monkeypatch.setattr("nn.backend.runtime.threads.WAKING_SIZE", 1)
+        monkeypatch.setattr("nn.backend.runtime.pool.PART_SIZE", 1)
+        monkeypatch.setattr("nn.backend.runtime.pool.WAKING_SIZE", 1)
 
 
 def build(configuration, dtype, **options):
