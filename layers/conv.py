@@ -8,7 +8,7 @@ from nn.backend import accelerated
 from nn.checks import Pair, Seed, Shape, pair, positive
 from nn.initialisers import he_normal
 from nn.layer import Layer
-from nn.windows import count_windows, places, with_border, without_border
+from nn.windows import count_windows, each_place, with_border, without_border
 
 
 class Conv2d(Layer):
@@ -61,7 +61,7 @@ class Conv2d(Layer):
         self.padding = pair(padding, "Conv2d: padding", 0)
         self.groups = positive(groups, "Conv2d: groups")
         if in_channels % groups or out_channels % groups:
-            raise ValueError(f"Conv2d: groups={groups} does not divide {in_channels=} and {out_channels=}")
+            raise ValueError(f"Conv2d: groups={groups} does not divide both {in_channels=} and {out_channels=}")
         shape = (*self.kernel_size, in_channels // groups, out_channels)
         self.connected = None if connections is None else self._connected(connections)
         inputs = shape[2] if self.connected is None else np.maximum(1, self.connected.sum(axis=0))
@@ -134,7 +134,7 @@ def convolve(x, weight, bias, stride, padding, groups, y):
     y[...] = 0 if bias is None else bias
     kernel = weight.shape[:2]
     bordered = with_border(x, kernel, stride, padding, y.shape)
-    for (i, j), pixels in places(kernel, stride, y.shape, bordered):
+    for (i, j), pixels in each_place(kernel, stride, y.shape, bordered):
         for inputs, outputs in channel_groups(weight.shape, groups):
             y[..., outputs] += pixels[..., inputs] @ weight[i, j, :, outputs]
 
@@ -148,7 +148,7 @@ def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx
     kernel, over_images = weight.shape[:2], ((0, 1, 2), (0, 1, 2))
     bordered = with_border(x, kernel, stride, padding, dy.shape)
     dx_bordered = np.zeros_like(bordered)
-    for (i, j), pixels, dpixels in places(kernel, stride, dy.shape, bordered, dx_bordered):
+    for (i, j), pixels, dpixels in each_place(kernel, stride, dy.shape, bordered, dx_bordered):
         for inputs, outputs in channel_groups(weight.shape, groups):
             dweight[i, j, :, outputs] = np.tensordot(pixels[..., inputs], dy[..., outputs], axes=over_images)
             if dx is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from nn.backend import accelerated
 from nn.checks import Pair, Shape, pair
 from nn.layer import Layer
-from nn.windows import count_windows, places, with_border, without_border
+from nn.windows import count_windows, each_place, with_border, without_border
 
 
 @accelerated
@@ -25,7 +25,7 @@ def max_pool(x, kernel, stride, padding, y, winners):
     x = with_border(x, kernel, stride, padding, y.shape)
     image = with_border(np.ones_like(x, bool, shape=(1, H, W, 1)), kernel, stride, padding, y.shape)
     winners[...] = -1  # y holds nothing yet: the first element inside the image leads, whatever it is
-    for (i, j), inside, element in places(kernel, stride, y.shape, image, x):
+    for (i, j), inside, element in each_place(kernel, stride, y.shape, image, x):
         better = inside & ((winners < 0) | (element > y) | (np.isnan(element) & ~np.isnan(y)))
         y[...] = np.where(better, element, y)
         winners[...] = np.where(better, i * kernel[1] + j, winners)
@@ -35,7 +35,7 @@ def max_pool(x, kernel, stride, padding, y, winners):
 def max_pool_backward(dy, winners, kernel, stride, padding, dx):
     """Write to each element of dx the sum of dy over the windows that it won."""
     bordered = with_border(np.zeros_like(dx), kernel, stride, padding, dy.shape)
-    for (i, j), gradients in places(kernel, stride, dy.shape, bordered):
+    for (i, j), gradients in each_place(kernel, stride, dy.shape, bordered):
         gradients += np.where(winners == i * kernel[1] + j, dy, 0)
     dx[...] = without_border(bordered, padding, dx.shape)
 
@@ -44,7 +44,7 @@ def max_pool_backward(dy, winners, kernel, stride, padding, dx):
 def sum_pool(x, kernel, stride, padding, factor, y):
     """Write the sum of each window, times the factor, to y; padding counts as 0."""
     y[...] = 0
-    for _, element in places(kernel, stride, y.shape, with_border(x, kernel, stride, padding, y.shape)):
+    for _, element in each_place(kernel, stride, y.shape, with_border(x, kernel, stride, padding, y.shape)):
         y += element
     y *= factor
 
@@ -53,13 +53,16 @@ def sum_pool(x, kernel, stride, padding, factor, y):
 def sum_pool_backward(dy, kernel, stride, padding, factor, dx):
     """Write to each element of dx the sum of dy, times the factor, over the windows that it is in."""
     bordered = with_border(np.zeros_like(dx), kernel, stride, padding, dy.shape)
-    for _, gradients in places(kernel, stride, dy.shape, bordered):
+    for _, gradients in each_place(kernel, stride, dy.shape, bordered):
         gradients += dy * factor
     dx[...] = without_border(bordered, padding, dx.shape)
 
 
 class _Pool2d(Layer):
-    """What max-pooling and average-pooling share: their windows (see `nn.windows.count_windows`)."""
+    """What max-pooling and average-pooling share: their windows.
+
+    OH = floor((H + 2 PH - KH) / SH) + 1, and OW likewise; ceil_mode rounds up (see `nn.windows.count_windows`).
+    """
 
     def __init__(
         self, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0, ceil_mode: bool = False

@@ -54,7 +54,7 @@ def without_border(bordered: np.ndarray, padding: Size, x_shape: Shape) -> np.nd
     return bordered[:, PH : PH + H, PW : PW + W]
 
 
-def places(kernel: Size, stride: Size, y_shape: Shape, *bordered: np.ndarray) -> Iterator[tuple]:
+def each_place(kernel: Size, stride: Size, y_shape: Shape, *bordered: np.ndarray) -> Iterator[tuple]:
     """Yield each place (i, j) in the kernel, and of each bordered array a view (N, OH, OW, C): the pixel at that place
     in every window. These pixels are all different, so that one can add to all of them at once."""
     (KH, KW), (SH, SW), (OH, OW) = kernel, stride, y_shape[1:3]
