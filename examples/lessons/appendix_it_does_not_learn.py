@@ -2,7 +2,7 @@
 # # Appendix: it does not learn
 #
 # You have built a network, the gradients are checked (lesson 3), and still the loss stays where it is, or
-# turns into nan. There are five usual illnesses. Here we fall ill with each of them on purpose, on digits,
+# turns into nan. There are five common illnesses. Here we give a network each of them on purpose, on digits,
 # look at what can be measured, and cure it. It builds on lessons 2 and 9.
 
 # %%
@@ -27,7 +27,7 @@ pictures = Dataset((part.images - part.images.mean()) / part.images.std(), part.
 
 # %% [markdown]
 # ## The five
-# The training loop notes a few numbers in each epoch, all of which lie about anyway:
+# The training loop notes a few numbers in each epoch, all of which are at hand anyway:
 #
 # - the loss, to be compared with ln(number of classes): a network that gives all ten digits the same chance
 #   has a loss of -ln(1/10) = ln 10 = 2.30, and has learned nothing;

@@ -3,7 +3,7 @@
 #
 # In lesson 1 we chose all weights. Now a network finds them: we measure how wrong it is (the loss), ask
 # of each weight which way the loss falls (its slope), and go a small step that way, again and again. The
-# slopes can be measured, slowly; or the chain rule gives them in one go: "backpropagation" is no more.
+# slopes can be measured, slowly; or the chain rule gives them in one go: that is "backpropagation".
 
 # %%
 import time

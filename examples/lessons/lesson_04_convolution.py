@@ -20,7 +20,7 @@ from nn.plots.style import COLOURS
 # The weights are a small square, the **kernel**. Lay it on the image, multiply each weight by the pixel
 # under it (the pixels under it are a **patch**), and add up: that is a neuron whose inputs are the patch.
 # Then move on by one pixel. The answers are an image again, a **feature map**. A kernel with -1 on the
-# left and 1 on the right answers strongly where paper (0) turns into ink (1): it finds left edges. (In
+# left and 1 on the right responds strongly where paper (0) turns into ink (1): it finds left edges. (In
 # mathematics a convolution rotates the kernel first; for weights that are learned it is all the same.)
 
 
@@ -147,4 +147,4 @@ class OneKernel(Layer):  # images (N, H, W), one kernel (3, 3), no bias
 # 1. AlexNet's first layer has 11x11 kernels and stride 4. What is OH for H = 227, 224, and 224 with P = 2?
 # 2. BUG: `OneKernel` is a convolution with its backward pass. Check it with an x of (2, 6, 6). Which
 #    gradient is wrong? (In how many patches does one pixel lie?)
-# 3. Find a 5x5 kernel that answers to lines from bottom left to top right, and not to flat paper or ink.
+# 3. Find a 5x5 kernel that responds to lines from bottom left to top right, and not to flat paper or ink.

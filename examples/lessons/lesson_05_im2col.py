@@ -2,7 +2,7 @@
 # # Lesson 5: convolution as one matrix product
 #
 # The loops of lesson 4 are right and slow. Now all patches become the rows of one matrix (called im2col, "image to
-# columns"), and the convolution becomes one matrix product, which computers are very good at. What does that bring?
+# columns"), and the convolution becomes one matrix product, which computers are very good at. How much is gained?
 
 # %%
 import timeit

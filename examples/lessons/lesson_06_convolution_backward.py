@@ -17,7 +17,7 @@ from nn import Layer, check_gradients
 from nn.data import digits
 
 # %% [markdown]
-# ## Every product pays back twice
+# ## Every product sends back two gradients
 # The forward sum, for images x (N, H, W, C) and kernels w (KH, KW, C, OC), lesson 4's weight (C_in, C_out):
 #
 #     y[n, oh, ow, o] = b[o] + sum over i, j, c of  x[n, oh + i, ow + j, c] * w[i, j, c, o]
@@ -143,7 +143,7 @@ class TurnedConv(LoopConv):  # for exercise 2
 
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_06.py`)
-# 1. Let x be 5x5, w 3x3 of ones, and dy all ones. Write down dx by thinking (how many windows hold each
+# 1. Let x be 5x5, w 3x3 of ones, and dy all ones. Work out dx by thinking (how many windows hold each
 #    pixel?), then compare with `LoopConv` or `Conv2d`.
 # 2. `TurnedConv` has a bug. Which of the three gradients is wrong? Find it with `check_gradients` and mend it.
 # 3. Give `PatchConv` a stride S (its forward pass is LoopConv's; change that too): windows start at every S-th pixel.

@@ -69,7 +69,7 @@ plots.architecture(figure_path("08_architecture"), network)
 # the second's is -1 for the right class's z, 0 for the others. Why not squared error? With a sigmoid behind z its slope
 # has the factor y (1 - y) (lesson 2), almost 0 where a network is sure and wrong. Here the slope is largest there.
 #
-# We take 64 images at a time, a *batch*, in an order drawn anew for each epoch (once through the training set).
+# We take 64 images at a time, a *batch*, in an order drawn anew for each *epoch* (once through the training set).
 # For each: forward, loss, backward, a step downhill. `SGD` (stochastic gradient descent) steps with *momentum*: the
 # weights move like a heavy ball, which keeps nine tenths of its speed each step and so rolls through small bumps.
 

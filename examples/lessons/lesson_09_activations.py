@@ -4,7 +4,7 @@
 # Between the layers stands an activation; without it, linear layers in a row would be one linear layer (lesson 1).
 # LeNet has the log-sigmoid or tanh(x) = 2 sigmoid(2 x) - 1, the same curve stretched to go from -1 to 1. AlexNet
 # (Krizhevsky, Sutskever and Hinton, 2012; lesson 12) has the rectified linear unit, ReLU: max(0, x). Its paper puts
-# it first among its ideas. Why does such a small thing matter? Because the way back multiplies by its slope.
+# it first among its ideas. Why does such a small thing matter? Because the backward pass multiplies by its slope.
 
 # %%
 import math
@@ -126,7 +126,7 @@ with figure("09_digits", 8, 4) as drawing:
     axes.legend()
 
 # %% [markdown]
-# The log-sigmoid is slowest by far, but tanh beats ReLU! Digits are easy: tanh is there before many of its units are
+# The log-sigmoid is slowest by far, but tanh beats ReLU! Digits are easy: tanh arrives before many of its units are
 # saturated. What holds for one task need not hold for another: on the paper's photographs ReLU took 2,150 steps and
 # tanh 15,183, 7.1 times as many (`examples/RESULTS.md`). To see for yourself (`examples/figure1.py`; it takes hours):
 # `python -m examples.lessons.lesson_09_activations --full --data cifar10`

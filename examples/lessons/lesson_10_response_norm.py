@@ -2,7 +2,7 @@
 # # Lesson 10: local response normalisation, rivalry between channels
 #
 # In nerves an excited cell quiets its neighbours, which sharpens contrasts. AlexNet's authors built something like it
-# behind its first two convolutions: at each pixel a channel is divided by a number that grows with the channels
+# after its first two convolutions: at each pixel a channel is divided by a number that grows with the channels
 # beside it. We compute it by hand, in both of its formulas, go backward, where there is a trap, and see it at work.
 
 # %%
@@ -133,7 +133,7 @@ with figure("10_maps", 11, 5.2) as drawing:
 # %% [markdown]
 # (Open 10_maps.png; each map has its own scale.) In this network, whose numbers are small, the layer divides by nearly
 # a constant: with alpha = 0 it would hardly notice. With 1 strong and weak are even: it never learned to read that.
-# Leaving the layer out cost 1.4 points in the paper, nothing in `examples/RESULTS.md` (its kin within maps, there).
+# Leaving the layer out cost 1.4 points in the paper, nothing in `examples/RESULTS.md` (there, within maps).
 
 
 # %%

@@ -60,7 +60,7 @@ assert without[0][-1, 1] == 100
 # particular other to be there, so each must be useful alone. Every step trains another, thinned network; the weights
 # belong to them all.
 #
-# The **mask** holds 1 (with probability 1 - p) or 0. When the network is asked in earnest, all units speak, so that
+# The **mask** holds 1 (with probability 1 - p) or 0. When the network is used afterwards, all units speak, so that
 # the next layer would get sums 1 / (1 - p) times as large as in training. The cure: in training, what is left is
 # divided by 1 - p. Then the expectation (the mean over all masks) of each output is the input itself:
 #
@@ -118,7 +118,7 @@ with figure("11_dropout", 11, 4.2) as drawing:  # open runs/lessons/11_dropout.p
         axes.grid(True)
 
 # %% [markdown]
-# Dropout helps, and less than its fame: by nearly one point, one misread digit in eighteen. (Units and rates gave the
+# Dropout helps, but only a little: by nearly one point, one misread digit in eighteen. (Units and rates gave the
 # best of a few that were tried; with others the gain was between -0.5 and +1.1. After +- stands how far chance moves a
 # mean of five: their standard deviation / sqrt(5).) The known digits are still known by heart. With half of the units
 # dropped, learning takes longer (AlexNet's authors: twice as long). And it helps only with units to spare: exercise 1.

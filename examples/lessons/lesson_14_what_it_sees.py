@@ -40,7 +40,7 @@ print(f"of {len(shares)} kernels, {np.sum(shares > 0.8)} look at light and dark,
 
 # %% [markdown]
 # ## 2. Layer by layer
-# Deeper kernels see maps, not colours, and cannot be looked at so. But we can look at what they make of our cat.
+# Deeper kernels see maps, not colours, and cannot be viewed like this. But we can look at what they make of our cat.
 # `activations` is the loop of `Network.forward`, keeping every layer's output.
 
 # %%
@@ -61,7 +61,7 @@ for name in ("relu1", "relu2", "relu3", "relu5"):
 # **Cover** a part with a grey square and ask again: where the probability of "cat" falls, the network looked. Each
 # pixel gets the mean fall over all squares that covered it.
 # The **gradient** asks the same of tiny changes. Backward, taken one step further than training needs, gives the slope
-# of the cat's score (its output before softmax) by every pixel of the image.
+# of the cat's score (its output before softmax) with respect to every pixel of the image.
 
 # %%
 sure = network.predict(x[None])[0, CAT]
