@@ -33,7 +33,7 @@ def alexnet_cifar10(
     std 0.0001 for conv1, 0.01 for conv2 and conv3, 0.1 for the fully connected layers of "80sec" and 0.01 for that of
     "18pct"; biases 0. Images are 0..255 minus the mean image, divided by nothing: that is what makes 0.0001 work.
 
-    image_shape: another size of image than the published one, such as crops of 28x28.
+    image_shape: another image size than the published one, such as crops of 28x28.
 
     Departures: none known.
 

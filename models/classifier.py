@@ -1,4 +1,4 @@
-"""A network that has learned, with all it takes to ask it about an image."""
+"""A trained network, with everything needed to ask it about an image."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ BATCH = 256  # images that are prepared together
 class Classifier:
     """A network and what belongs to it.
 
-    network       turns (N, *window, C) into (N, classes)
+    network       maps (N, *window, C) to (N, classes)
     preparation   makes that input of uint8 images of any size
     class_names   what to call class 0, class 1, ...
-    data          the name of the set that it learned from, "" if unknown
+    data          the name of the set that it was trained on, "" if unknown
     """
 
     network: Network
@@ -47,7 +47,7 @@ class Classifier:
         """(N, classes) for uint8 images (H, W, C) of any sizes, C as the network reads them.
 
         ten_crop: the mean over the corners, the centre, and each mirrored (Krizhevsky et al. 2012, section 4.1).
-        Raises TypeError for what is no such image.
+        Raises TypeError for anything else.
         """
         for picture in pictures:
             _check(picture, self.preparation.channels)
@@ -79,7 +79,7 @@ def load_classifier(path: str | Path) -> Classifier:
     """The classifier in a file that `examples.train` wrote, or in one that comes with the library, by its name.
 
     Raises FileNotFoundError; ValueError for a file that is damaged, that does not say how images are prepared, or
-    whose network, images and classes do not fit each other.
+    whose network, images and classes do not match.
     """
     path = find_weights(path)
     network = load(path)

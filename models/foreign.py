@@ -94,7 +94,7 @@ def caffe_params(arrays: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[st
     """Caffe's AlexNet, as in bvlc_alexnet.npy, by our names: "conv1" -> "conv1.weight" and "conv1.bias".
 
     Its arrays are in our order already. Only conv1's input channels are reversed, from BGR to RGB: the network
-    then takes images as everybody else has them. The results are views of `arrays`.
+    then takes images in the usual order. The results are views of `arrays`.
     """
     _check_names(TORCHVISION_NAMES, arrays, "Caffe's AlexNet")
     params = {}

@@ -1,7 +1,7 @@
-"""How each network was trained by those who made it, or how it trains well here.
+"""How each network was trained by its authors, or how it trains well here.
 
-A recipe says what a batch of images goes through before the network sees it, which loss is made small, and the
-numbers of the descent. `recipe_for` has one for every model; `examples/train/program.py` lets each number be changed.
+A recipe says what a batch of images goes through before the network sees it, which loss is minimised, and the
+hyperparameters of SGD. `recipe_for` has one for every model; `examples/train/program.py` lets each number be changed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Recipe:
 
 RECIPES = {
     "lenet": Recipe(epochs=16, batch_size=64, lr=0.5, schedule=one_cycle),
-    # The paper's own descent measures curvature; a falling rate and small batches serve here.
+    # The paper's own method measures curvature; a falling rate and small batches do here.
     "lenet5_1998": Recipe(epochs=20, batch_size=32, lr=0.002, schedule=one_cycle, loss=LeNet5Loss, levels="lenet5"),
     "alexnet_small": Recipe(epochs=10, batch_size=64, lr=0.03, schedule=one_cycle, weight_decay=5e-4),
     # Source: section 5 of the paper.

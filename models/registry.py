@@ -26,7 +26,7 @@ MODELS = {
     "lenet": lenet,
     "lenet5_1998": lenet5_1998,
 }
-# The weights that come with the library; README.md there tells how each was made.
+# The weights that come with the library; README.md there says how each was made.
 SHIPPED = Path(__file__).with_name("weights")
 # Arguments that are not the file's to choose: a source of random numbers, and another file to read.
 NOT_FROM_A_FILE = ("rng", "weights")

@@ -1,8 +1,8 @@
-"""From images to what a network is fed: levels and means, and the random changes that make few images many.
+"""From images to a network's input: levels and means, and the random changes that make many images of few.
 
 Functions take a batch (N, H, W, C), uint8 or float32, and return float32 (`random_portions`, the first of all, takes
 and returns uint8); `rng` is a numpy Generator, so that a seed gives the same images again. They work on CuPy arrays,
-too, with the same random numbers; but for `random_portions`, which leaves the work to Pillow. The training loop calls
+too, with the same random numbers; except `random_portions`, which leaves the work to Pillow. The training loop calls
 one function prepare(images, rng), with rng=None for testing: it is put together from these.
 """
 
@@ -46,7 +46,7 @@ def distort(
 ) -> np.ndarray:
     """LeNet's distortions: each image is randomly shifted, scaled, squeezed and sheared, all at once.
 
-        shift    by up to so many pixels up or down and left or right
+        shift    by up to this many pixels up or down and left or right
         scale    larger or smaller by up to this share
         squeeze  narrower and at once higher by up to this share, or the reverse
         shear    sideways by up to this many pixels for each pixel up
@@ -112,10 +112,10 @@ def random_portions(
     images: np.ndarray, size: tuple[int, int], rng: np.random.Generator, least: float = 1 / 16
 ) -> np.ndarray:
     """A window of each uint8 image, of its shape but only a portion of its area, anywhere in it, brought to `size`:
-    (N, H, W, C) to uint8 (N, *size, C), bytes still, because Pillow does it.
+    (N, H, W, C) to uint8 (N, *size, C), still bytes, because Pillow does it.
 
     The window's side is uniform between sqrt(least) and 1 of the image's: by default from a sixteenth of the area to
-    all of it. A network that is to recognise a thing by a small piece has to have learned from pieces.
+    all of it. A network that is to recognise an object by a small piece must be trained on pieces.
     """
     shares = rng.uniform(np.sqrt(least), 1, len(images))
     places = rng.random((len(images), 2))
@@ -124,7 +124,7 @@ def random_portions(
     for image, share, (down, right), small in zip(images, shares, places, out):
         top, left = down * (1 - share) * height, right * (1 - share) * width
         box = (left, top, left + share * width, top + share * height)
-        # Bilinear: for making small it averages as the finer filters do, at half their price.
+        # Bilinear: for shrinking it averages as the finer filters do, at half the cost.
         small[...] = to_array(to_image(image).resize(size[::-1], Image.Resampling.BILINEAR, box=box))
     return out
 
@@ -174,7 +174,7 @@ def colour_noise(
     std: float = 0.1,
     white: float = 1.0,
 ) -> np.ndarray:
-    """Add [p1 p2 p3] [a1 l1, a2 l2, a3 l3]^T to every pixel of an image, with a ~ N(0, std^2) drawn once for each
+    """Add [p1 p2 p3] [a1 l1, a2 l2, a3 l3]^T to every pixel of an image, with a ~ N(0, std^2) drawn once per
     image.
 
     p and l are the eigenvectors and eigenvalues of `principal_colours`: as the paper has it, the eigenvalues themselves

@@ -17,9 +17,9 @@ def batches(
 
     With `rng` (a seed or a NumPy Generator) the order is random: the batches of a sorted data set would pull
     the weights towards one class after another. The last batch holds what is left, so it may be smaller;
-    leaving it out would quietly falsify every accuracy.
+    leaving it out would falsify every accuracy unnoticed.
 
-    start: leave out so many batches at the beginning, those that an interrupted epoch has seen.
+    start: leave out this many batches at the beginning, those that an interrupted epoch has seen.
 
     Without `rng` the batches are views of the data set's arrays: read them, do not write into them.
     """

@@ -1,4 +1,4 @@
-"""A labelled set of images, checked once when it is made so that nothing after it has to."""
+"""A labelled set of images, checked once when it is made so that nothing later has to be."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 class Dataset:
     """N images of one size, each with the number of the class it shows.
 
-    images       (N, H, W, C), uint8 in 0..255, or floating in whatever range they were prepared to have
+    images       (N, H, W, C), uint8 in 0..255, or floating-point in whatever range they were prepared to have
     labels       integers, (N,), from 0 to number of classes - 1; kept as int64
     class_names  what to call class 0, class 1, ...
 
-    Bytes take a quarter of the memory of float32: large sets stay bytes, and each batch is made floating when it is
+    Bytes take a quarter of the memory of float32: large sets stay bytes, and each batch is converted when it is
     needed. The arrays are the caller's, not copies.
     """
 
@@ -99,12 +99,12 @@ class Dataset:
 
 
 def split(dataset: Dataset, held_out: int | float, seed: int = 0) -> tuple[Dataset, Dataset]:
-    """Set some images aside to test with: (the rest, the held-out ones), each in the data set's order.
+    """Set some images aside for testing: (the rest, the held-out ones), each in the data set's order.
 
     held_out  how many images (5000), or which share of them (0.1)
     seed      chooses the images; the same seed, the same images
 
-    Stratified: every class gives its share, to the nearest image or so. The images are copied.
+    Stratified: every class contributes its share, to the nearest image or so. The images are copied.
     """
     total = len(dataset)
     if isinstance(held_out, bool) or not isinstance(held_out, numbers.Real):

@@ -1,9 +1,9 @@
 """Files from the web: fetched once, from the first address that works, checked by SHA-256, and kept.
 
-`pooch` keeps the files: it looks whether the wanted one is there already, downloads to a temporary file beside it,
+`pooch` keeps the files: it checks whether the wanted one is there already, downloads to a temporary file beside it,
 compares the SHA-256, and only then gives the file its name. So a file that has its name is whole, whatever happens in
 between; the temporary file goes away with the attempt. What is added here: several addresses in turn, a cut connection
-resumed where it broke off, an end to what is too long or stands still, and one sentence if nothing helps.
+resumed where it broke off, an end to what is too long or stalls, and one sentence if nothing helps.
 
 The files lie in the user's cache folder; the environment variable LENET_TO_ALEXNET_CACHE names another one.
 """
@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 from tqdm import tqdm
 
 CACHE_VARIABLE = "LENET_TO_ALEXNET_CACHE"
-CONNECT_SECONDS = 5  # to reach a server: one that is there needs far less, and a firewall may never say no
+CONNECT_SECONDS = 5  # to reach a server: one that is up needs far less, and a firewall may never refuse
 SILENT_SECONDS = 20  # to wait for the next bytes; there is no limit to how long a whole file may take
 TRIES = 10  # connections to one mirror, as long as each brings the file further
 CHUNK = 2**16
@@ -52,7 +52,7 @@ def fetch(file: WebFile, mirrors: Sequence[str], data_set: str) -> Path:
     mirrors   addresses to which the file's name is appended, tried in this order
     data_set  the folder in the cache to keep it in: files of different data sets have the same names
     """
-    # Imported here, since whoever downloads nothing should not wait for them.
+    # Imported here, so that a program that downloads nothing does not wait for them.
     import pooch
     import requests
 

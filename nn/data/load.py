@@ -20,7 +20,7 @@ from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import objects
 
-BORDER = 8  # pixels that grey images may lack to the wanted size and get as a border
+BORDER = 8  # by so many pixels grey images may be smaller than wanted: they get a border
 CIFAR100_PYTHON = "cifar-100-python"
 OBJECTS_SIZE = 64  # of rendered images when no size is asked for
 
@@ -122,7 +122,7 @@ def _not_read(path: Path) -> ValueError:
 
 
 def _digits() -> tuple[Dataset, Dataset]:
-    """The digits in the box as the bytes that they were, like every other set."""
+    """The included digits as the bytes that they were, like every other set."""
     train_set, test_set = (
         Dataset(np.rint(each.images * 255).astype(np.uint8), each.labels, each.class_names) for each in digits()
     )

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 # An image made to fill the memory has few bytes and many pixels. While it is decoded and converted, a pixel takes up
-# to 20 bytes (WebP with transparency), one of a JPEG up to 10: these limits keep that below 500 MB or at it.
+# to 20 bytes (WebP with transparency), one of a JPEG up to 10: these limits keep that at 500 MB at most.
 MOST_PIXELS = 20_000_000
 MOST_JPEG_PIXELS = 8192 * 6144  # the photographs of the largest common cameras
 FIRST_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")

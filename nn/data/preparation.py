@@ -1,4 +1,4 @@
-"""How an image becomes what a network reads: kept with the weights, so that the network can be asked years later."""
+"""How an image becomes what a network reads: kept with the weights, so that the network can be used years later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Preparation:
     size        (height, width) that the image is brought to: the largest part of this shape in its middle
     channels    1 grey, 3 RGB
     levels      what its pixels become, from 0..1:
-                    "standardised"         (pixel - mean) / deviation, one mean and deviation a channel, (C,)
+                    "standardised"         (pixel - mean) / deviation, one mean and deviation per channel, (C,)
                     "minus mean picture"   the same with a mean for every pixel, (H, W, C), and deviation 1/255
                     "lenet5"               LeNet-5's -0.1 for background and 1.175 for ink, mean and deviation unused
     window      (height, width) that is cut from the middle: what the network reads
@@ -39,7 +39,7 @@ class Preparation:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """The network's input (N, *window, C), float32, for uint8 images (N, H, W, C) of any one size.
 
-        Floating images, in 0..1, are taken too if they have the size already; else TypeError.
+        Floating-point images, in 0..1, are taken too if they have the size already; else TypeError.
         """
         images = self.to_levels(unit_interval(self.resized(images)))
         if images.shape[1:3] != self.window:
@@ -63,7 +63,7 @@ class Preparation:
     def resized(self, images: np.ndarray) -> np.ndarray:
         """uint8 images (N, H, W, C) brought to `size`, (N, *size, C); those that have it already stay as they are.
 
-        Raises TypeError for floating images of another size.
+        Raises TypeError for floating-point images of another size.
         """
         if images.shape[1:3] == self.size:
             return images

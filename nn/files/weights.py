@@ -3,8 +3,8 @@
 A file holds parameters and state by name ("conv1.weight", "bn1.running_mean") and a few strings: who wrote it, which
 function of `models` with which arguments makes the network that they fit, and whatever the caller adds as `extra`.
 
-A network of NaN answers NaN to everything, and is never saved on purpose: arrays with NaN or infinity are refused
-both ways, so that what `save` writes `load` can read.
+A network with NaN answers NaN to everything, and is never saved on purpose: arrays with NaN or infinity are refused
+in both directions, so that `load` can read what `save` writes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = Non
     extra: plain values (what JSON has) to keep with them, such as {"epoch": 7}; `read_metadata` gives them back.
     dtype: store the numbers as this instead of as they are; float16 halves the file and keeps three digits.
 
-    The file is written beside and then renamed: if the power fails or the disk is full, the old file is still there.
+    The file is written under another name and then renamed: if the power fails or the disk is full, the old file
+    is still there.
     """
     path = Path(path)
     dtype = network.dtype if dtype is None else np.dtype(dtype)

@@ -1,6 +1,6 @@
 """What all figures share: the colours, the style, and the figure that is saved when it is done.
 
-matplotlib's object-oriented side is used alone (Figure and FigureCanvasAgg): no window, no display, no state.
+Only matplotlib's object-oriented interface is used (Figure and FigureCanvasAgg): no window, no display, no state.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours stay apart for colour-blind eyes; the markers tell the same to grey printers.
+# Okabe and Ito's colours stay distinct for colour-blind readers; the markers do the same in grey prints.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 RIGHT, WRONG = "#00704f", "#c02413"  # green and red; a tick and a cross stand beside them

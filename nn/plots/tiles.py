@@ -35,7 +35,7 @@ class Mosaic:
 
 
 def maps(array: np.ndarray, limit: int, noun: str = "maps") -> Mosaic:
-    """(H, W, C) as one tile a channel; (H, W, C, 3) in colour. Each row begins with the number of its first tile."""
+    """(H, W, C) as one tile per channel; (H, W, C, 3) in colour. Each row begins with the number of its first tile."""
     tiles = np.moveaxis(array, 2, 0)
     shown = tiles[:limit]
     rows, columns, size = _arrange(len(shown), *shown.shape[1:3])
@@ -134,7 +134,7 @@ def _round_numbers(count: int, step: int) -> range:
 
 
 def _arrange(count: int, height: int, width: int) -> tuple[int, int, tuple[int, int]]:
-    """Rows, columns and a tile's size: tiles nearly as large as can be, in full rows, and rather wide than high."""
+    """Rows, columns and a tile's size: tiles nearly as large as possible, in full rows, wide rather than high."""
     choices = []
     for columns in range(1, count + 1):
         rows = math.ceil(count / columns)

@@ -1,4 +1,4 @@
-"""Everything that a training run needs to go on where it stopped, in one safetensors file."""
+"""Everything that a training run needs to continue where it stopped, in one safetensors file."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def save_checkpoint(
     """Write parameters, the layers' state, velocities, the state of every random generator, the history and the
     schedule's memory.
 
-    command: how the run was started, so that a different one is not continued by mistake. The checkpoint that was
-    there before is kept beside, as `previous(path)` says. A SHA-256 over everything tells damage from what was written.
+    command: how the run was started, so that a different one is not continued by mistake. The previous checkpoint is
+    kept beside it, as `previous(path)` says. A SHA-256 over everything reveals damage.
     """
     optimizer.check_network(network, "save_checkpoint")
     arrays = {f"param/{name}": move(array, "cpu") for name, array in network.params.items()}
@@ -114,7 +114,7 @@ def _read(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
         raise ValueError(f"{path} is not a checkpoint of a training run; expected a file that examples.train wrote")
     if digest != _digest(text, arrays):
         raise ValueError(f"{path} is damaged: its contents are not those that were written (SHA-256)")
-    if "history" not in state:  # it lay in the state until runs became too long for that
+    if "history" not in state:  # older checkpoints have it in the state
         state["history"] = _read_history(path, arrays)
     return state, arrays
 

@@ -1,7 +1,7 @@
 """Why does it not learn? A few cheap numbers of each epoch, and the sentences that follow from them.
 
-`measure` takes the numbers in the middle of a training step, from what lies there anyway: the outputs that activations
-keep for the backward pass, and the gradients of the step before. It calls no layer. `diagnose` judges the last epoch.
+`measure` takes the numbers in the middle of a training step, from what is at hand anyway: the outputs that activations
+keep for the backward pass, and the gradients of the previous step. It calls no layer. `diagnose` judges the last epoch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def measure(network: Network, logits: np.ndarray, loss) -> dict:
     guessing    the loss of giving every class the same chance, ln(classes); None for a loss other than softmax
     gradients   by layer: the size of the last step's gradient with respect to its weights, divided by the weights' size
     silent      by ReLU layer: the share of dead units, or maps: those that were 0 for every image and everywhere
-    saturated   by sigmoid or tanh layer: the share of its outputs that are next to one of its bounds
+    saturated   by sigmoid or tanh layer: the share of its outputs that are close to one of its bounds
 
     All plain numbers, so that JSON takes them. The gradients are 0 before the first step.
     """
@@ -72,7 +72,7 @@ def measure(network: Network, logits: np.ndarray, loss) -> dict:
 
 
 def saturated_share(y: np.ndarray, bounds: tuple[float, float]) -> float:
-    """The share of the outputs y that are next to one of the bounds."""
+    """The share of the outputs y that are close to one of the bounds."""
     low, high = bounds
     return float(np.mean(np.abs(y - (low + high) / 2) > (0.5 - NEAR) * (high - low)))
 
@@ -92,8 +92,8 @@ def _size(array: np.ndarray) -> float:
 def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> str:
     """After a backward pass: the first layer whose numbers are NaN or infinite, in a sentence; "" if there is none.
 
-    images: the batch, as the network got it. Forward it is the first layer that gave such a number; if all outputs are
-    good, then on the way back the first layer with such a gradient, the last in the network's order.
+    images: the batch, as the network got it. In the forward pass it is the first layer that gave such a number; if all
+    outputs are finite, the first one in the backward pass with such a gradient, the last in the network's order.
     """
     gradients = [name.split(".")[0] for name, good in _finite(network.grads).items() if not good]
     if math.isfinite(loss) and not gradients:
@@ -112,7 +112,7 @@ def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> 
 
 
 def _finite(arrays: dict[str, np.ndarray]) -> dict[str, bool]:
-    """Of each array, whether there is neither NaN nor infinity in it."""
+    """For each array, whether all its numbers are finite."""
     if not arrays:
         return {}
     flat = [array.reshape(-1) for array in arrays.values()]
@@ -129,7 +129,7 @@ def _finite(arrays: dict[str, np.ndarray]) -> dict[str, bool]:
 def diagnose(history: History, fewest_steps: int = STUCK_STEPS) -> list[Finding]:
     """What keeps the network from learning, judged by the last epoch: nothing, or a sentence each.
 
-    Where the loss is no longer a number, the epoch that lost it is judged: afterwards nothing is left to see.
+    Where the loss is no longer finite, the epoch in which that happened is judged: afterwards nothing is left to see.
     fewest_steps: a shorter run is not called stuck, because it may only have begun; 1 at the end of a run.
     """
     if not history.statistics:
@@ -165,7 +165,7 @@ def _stuck(steps: list[float], guessing: float | None, fewest_steps: int, explai
 
 
 def _exploding(epoch: dict, gradients: dict[str, float]) -> list[Finding]:
-    """The layer whose weights one step moves most, if it moves them further than they are large."""
+    """The layer whose weights one step moves most, if it moves them by more than their own size."""
     lost = not math.isfinite(epoch["train_loss"])
     moves = {name: epoch["learning_rate"] * gradient for name, gradient in gradients.items()}
     worst = max(moves, key=lambda name: -1 if math.isnan(moves[name]) else moves[name], default="")
@@ -203,7 +203,7 @@ def _units(statistics: dict) -> list[Finding]:
 
 
 def _vanishing(gradients: dict[str, float]) -> list[Finding]:
-    """The layer that gets least of the gradient, if it is next to nothing beside what a later layer gets."""
+    """The layer that gets the smallest gradient, if it is negligible beside what a later layer gets."""
     if not gradients:
         return []
     names = list(gradients)

@@ -1,4 +1,4 @@
-"""What a training run records: the history of the whole run, and the sums of the epoch that is under way."""
+"""What a training run records: the history of the whole run, and the accumulators of the current epoch."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class History:
 
 @dataclass
 class Epoch:
-    """Where an epoch stands: batches done, sums over their images, time taken, the random generator's state, and
-    what `nn.training.diagnosis.measure` found in it."""
+    """Where an epoch stands: batches done, accumulators over their images, time taken, the random generator's state
+    and what `nn.training.diagnosis.measure` found in it."""
 
     batches: int = 0
     loss_sum: float = 0.0

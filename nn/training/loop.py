@@ -1,4 +1,4 @@
-"""The training loop: batches forward, loss, backward, step; and after each epoch, a look at the test set."""
+"""The training loop: batches forward, loss, backward, step; and after each epoch, an evaluation on the test set."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def train(
     after_step: Callable[[History], bool] | None = None,
     after_epoch: Callable[[History], bool | None] | None = None,
 ) -> History:
-    """Train the network for so many epochs, and say how it went.
+    """Train the network for this many epochs, and return the history.
 
     schedule: the learning rate as a function of the fraction of the run that is done, 0 to 1, or one of
     `nn.training.schedules`; without one the optimizer's stays as it is. loss: an object with forward(logits, labels)
     and backward(); softmax and cross-entropy if none is given. prepare(images, rng): makes the network's input of a
     batch of images; rng is a generator for random changes, or None for testing. seed: the order of the images and the
     random changes. progress: show a bar if stderr is a terminal, else print a line after each epoch; and say so, once,
-    if something keeps the network from learning (see `diagnosis`). history: that of an earlier call, to go on where it
-    ended, after an epoch or within one. after_step(history): called after each step; true stops the run, and
+    if something keeps the network from learning (see `diagnosis`). history: that of an earlier call, to continue
+    where it ended, after an epoch or within one. after_step(history): called after each step; true stops the run, and
     history.unfinished says where. after_epoch(history): called after each epoch, and stops the run likewise.
 
-    Where the loss or a gradient is no longer a number, training stops before the weights are changed by it, and
+    Where the loss or a gradient is NaN or infinite, training stops before the weights are changed by it, and
     history.failure names the layer and the step.
     """
     if epochs < 1 or batch_size < 1:
@@ -86,7 +86,7 @@ def _train_epoch(
 ) -> None:
     """One epoch, which is the whole of training: forward, loss, backward, step.
 
-    The rest is book-keeping: `record` counts, and ends the loop where a number is lost or the caller stops the run.
+    The rest is book-keeping: `record` counts, and ends the loop at a number that is not finite, or for the caller.
     """
     for images, labels in record.batches():
         if schedule is not None:

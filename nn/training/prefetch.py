@@ -1,4 +1,4 @@
-"""The batches of an epoch as the network reads them, each made ready while a GPU still works on the one before."""
+"""The batches of an epoch as the network reads them, each prepared while a GPU still works on the previous one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Prepare = Callable[[np.ndarray, np.random.Generator | None], np.ndarray]
 class Prefetch:
     """Iterate over (images, labels), prepared and on the device.
 
-    A GPU queues work and Python goes on, until it reads a number such as the loss. Between the two, `fetch` prepares
+    A GPU queues work and Python continues, until it reads a number such as the loss. Between the two, `fetch` prepares
     the next batch, so that the GPU is not idle meanwhile. On a CPU it only changes the order.
 
-    generator_state: that of the random generator after the current batch, so that a run can go on from there.
+    generator_state: that of the random generator after the current batch, so that a run can continue from there.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What stands around the steps of one epoch: it is resumed, counted, watched for numbers that are lost, and stopped."""
+"""What stands around the steps of one epoch: it is resumed, counted, watched for NaN and infinity, and stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nn.training.progress import Progress
 
 
 class Recorder:
-    """The record of one epoch, which begins anew or goes on where `history.unfinished` says.
+    """The record of one epoch, which begins anew or continues where `history.unfinished` says.
 
     number: the epoch's, from 1. stop(history): asked after each step but the last, with history.unfinished set; where
     it says yes, it stays set.
@@ -44,13 +44,13 @@ class Recorder:
         self._steps_per_epoch = -(-len(train_set) // batch_size)
         self._measured_step = max(0, len(train_set) // batch_size - 1)  # the last whose batch is full
         self._start = time.perf_counter() - self.epoch.seconds
-        # A generator for each epoch: a run that goes on after some epochs sees what it would have seen at once.
+        # A generator for each epoch: a resumed run sees what it would have seen without a stop.
         rng = np.random.default_rng([seed, number])
         first, state = self.epoch.batches, self.epoch.generator
         self._batches = Prefetch(train_set, batch_size, rng, network.device, prepare, first, state)
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches that are left, until a number is lost or the caller stops the run."""
+        """The batches that are left, until a number is NaN or infinite or the caller stops the run."""
         for images, labels in self._batches:
             yield images, labels
             if self.history.failure:
@@ -60,18 +60,18 @@ class Recorder:
                 return
 
     def fraction_done(self, epochs: int) -> float:
-        """How much of a run of so many epochs is done, for the schedule."""
+        """How much of a run of this many epochs is done, for the schedule."""
         return len(self.history.steps) / (epochs * self._steps_per_epoch)
 
     def after_forward(self, logits: np.ndarray, loss, value: float) -> None:
-        """Take the statistics in one step of an epoch, and where the loss is lost."""
+        """Take the statistics in one step of an epoch, and where the loss is NaN or infinite."""
         # Only on a CPU is the loss known here: a GPU is still at work.
         is_lost = self.network.device == "cpu" and not math.isfinite(value)
         if self.epoch.batches == self._measured_step or is_lost:
             self.epoch.statistics = measure(self.network, logits, loss)
 
     def after_backward(self, images: np.ndarray, labels: np.ndarray, logits: np.ndarray, value: float) -> bool:
-        """Count the batch. False if the loss or a gradient is no longer a number: then the weights must stay."""
+        """Count the batch. False if the loss or a gradient is NaN or infinite: then the weights must not change."""
         answers = logits.argmax(axis=1)
         self._batches.fetch()  # while a GPU works; the next lines wait for it, once a step
         value = float(value)

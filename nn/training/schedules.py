@@ -1,8 +1,8 @@
 """How the learning rate changes over a run.
 
 Every schedule answers two calls: `schedule(fraction)`, before each step, gives the learning rate when this fraction of
-the run is done, from 0 to 1; `schedule.after_epoch(error)` tells it the held-out error. Most follow a curve and do not
-listen to the error; `Plateau` listens and does not look at the fraction, as the authors of AlexNet did by hand.
+the run is done, from 0 to 1; `schedule.after_epoch(error)` tells it the held-out error. Most follow a curve and ignore
+the error; `Plateau` follows the error and ignores the fraction, as the authors of AlexNet did by hand.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Schedule:
         raise NotImplementedError
 
     def after_epoch(self, error: float) -> None:
-        """Hear the error on the held-out images."""
+        """Take note of the error on the held-out images."""
 
 
 class Curve(Schedule):
@@ -38,7 +38,7 @@ def as_schedule(schedule: Callable[[float], float] | Schedule) -> Schedule:
 
 
 def constant(rate: float) -> Schedule:
-    """The same rate all the way."""
+    """The same rate throughout."""
     return Curve(lambda fraction: rate)
 
 
@@ -108,7 +108,7 @@ class Plateau(Schedule):
         return self.rate
 
     def after_epoch(self, error: float) -> float:
-        """Hear the error on the held-out images; also returns the rate for the next epoch."""
+        """Take note of the error on the held-out images; also returns the rate for the next epoch."""
         if error < self.best:
             self.best, self.waited = error, 0
             return self.rate
