@@ -142,7 +142,7 @@ def run(cases: Sequence[tuple], card_cases: Sequence[tuple], options: argparse.N
     if card_cases:
         results["card"] = {"name": card_name()} | {kind: card_rate(kind) for kind in CARD_KINDS}
         rival = ["torch"] * ("torch" in rivals and torch_has_card())
-    for case, kind in tqdm(card_cases, desc="card", unit="case", disable=not sys.stderr.isatty()):
+    for case, kind in tqdm(card_cases, desc="GPU", unit="case", disable=not sys.stderr.isatty()):
         engines = [f"{engine}-{kind}" for engine in ("ours", *rival)]
         rate = results["card"][kind]
         results["cases"][name_of(case, kind)] = measure(case, engines, options.rounds, threads, rate)

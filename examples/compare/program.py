@@ -189,7 +189,7 @@ def load_pictures(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
 
 
 def data_name(options: argparse.Namespace) -> str:
-    return "the digits in the box" if options.data == "digits" else options.data
+    return "the included digits" if options.data == "digits" else options.data
 
 
 def pixel_statistics(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -253,7 +253,7 @@ def run(
     findings = {}
     for finding in diagnose(history, fewest_steps=1):
         findings.setdefault(finding.kind, finding.sentence)  # of each kind, the first layer's will do
-    # While it learns, a network is measured with dropout and with weights that still change; here as it ends.
+    # During training a network is measured with dropout and with weights that still change; here as it ends.
     _, train_accuracy, _ = evaluate(network, train_set.images, train_set.labels)
     probabilities = network.predict(test_set.images)
     network.to("cpu")
@@ -279,7 +279,7 @@ def run(
 
 
 def describe_run(options: argparse.Namespace, arguments: list[str], train_set: Dataset, test_set: Dataset) -> dict:
-    """What somebody needs to know who wants to repeat this run."""
+    """What is needed to repeat this run."""
     return {
         "seed": options.seed,
         "device": options.device,

@@ -1,4 +1,4 @@
-"""What `examples.compare` leaves behind: the table, the images, the numbers and the page."""
+"""What `examples.compare` leaves behind: the table, the figures, the numbers and the page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RESULT_FILES = (
 
 
 def make_table(results: Mapping[str, dict]) -> list[list[str]]:
-    """Rows of cells: a measure a row, a network a column. results: the network's name -> its numbers."""
+    """Rows of cells: a row per measure, a column per network. results: the network's name -> its numbers."""
     measures = {
         "parameters": "{parameters:,}",
         "multiply-adds per image": "{multiply_adds:,}",
@@ -91,7 +91,7 @@ def write_results(
 
 
 def write_json(path: Path, content: Mapping) -> None:
-    """Strict JSON, which knows no NaN: a loss that ran away is written as null."""
+    """Strict JSON, which knows no NaN: a loss that diverged is written as null."""
     path.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 

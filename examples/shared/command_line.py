@@ -225,7 +225,7 @@ def _noting_interrupts() -> Iterator[list[int]]:
 
 
 def run_program(main: Callable[[], int]) -> None:
-    """Run a program and end with its status; quietly where nobody reads its output any more, as behind `| head`."""
+    """Run a program and end with its status; quietly where its output is no longer read, as behind `| head`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a file's name may have letters that this terminal has not

@@ -1,4 +1,4 @@
-"""The networks that somebody names on a command line to see them beside each other."""
+"""The networks named on a command line, to be seen beside each other."""
 
 from __future__ import annotations
 

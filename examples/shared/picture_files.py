@@ -1,4 +1,4 @@
-"""The images that somebody names on a command line: files, and folders of them."""
+"""The images named on a command line: files, and folders of them."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def _loss(z: np.ndarray, picture: np.ndarray, class_names: Sequence[str], loss, 
 
 def _grid(array: np.ndarray, title: str, kind: str, image: np.ndarray | None) -> Draw:
     def draw(path: Path) -> None:
-        from nn import plots  # here, because without drawings nobody need wait for matplotlib
+        from nn import plots  # here, because without plots there is no need to wait for matplotlib
 
         plots.grid(path, array, title, kind, image)
 
@@ -206,7 +206,7 @@ def settings(layer: Layer) -> list[str]:
 
 
 def _units(layer: Layer, y: np.ndarray) -> Iterator[str]:
-    """How many units are at the end of what they can say."""
+    """How many units are dead or saturated."""
     if not hasattr(layer, "bounds"):
         return
     if np.isinf(layer.bounds[1]):

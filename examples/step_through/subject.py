@@ -88,7 +88,7 @@ def the_picture(classifier: Classifier, path: Path | None, seed: int, side: int 
         _, test_set = digits()
         first = 100 * seed % len(test_set)
         images = np.rint(test_set.images[first : first + 100] * 255).astype(np.uint8)
-        # Of a hundred digits the one that the network is least sure of: where it is sure, all gradients are next to 0.
+        # Of a hundred digits the one that the network is least sure of: where it is sure, all gradients are close to 0.
         number = int(classifier.probabilities(images).max(axis=1).argmin())
         label = str(test_set.labels[first + number])
         return images[number], names.index(label) if label in names else None

@@ -32,7 +32,7 @@ def load(
 
     what is a name,
 
-        "digits"          the 10,000 digits in the box
+        "digits"          the 10,000 included digits
         "objects"         cars, cats, dogs and vernier callipers, rendered in about a minute; see nn.data.rendered
         "mnist"           downloaded on first use, as the next two
         "fashion_mnist"
