@@ -292,7 +292,7 @@ def test_weights_pictures_and_labels_that_are_none(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("no picture")
     assert "notes.txt" in refused(capsys, "--picture", tmp_path / "notes.txt")
     (tmp_path / "folder").mkdir()
-    assert "no picture" in refused(capsys, "--picture", tmp_path / "folder")
+    assert "no image" in refused(capsys, "--picture", tmp_path / "folder")
 
 
 @pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), LeNet5Loss(j=3.0)])
