@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-INTERPRETED := tests/nn/backend/test_kernels.py tests/nn/data/test_augmentation.py
+INTERPRETED := tests/nn/backend/test_kernels.py tests/nn/backend/test_backend.py tests/nn/data/test_augmentation.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help

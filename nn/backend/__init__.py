@@ -6,7 +6,7 @@ called is a function of the same name in the backend that its first array belong
     nn.backend.cpu      for NumPy's arrays: loops that numba compiles, and BLAS, on all threads
     nn.backend.cuda     for CuPy's: CUDA C on a GPU
     the written one     for any other array; where the backend has no such function; within `with plain():`; and
-                        everywhere if the environment has NN_BACKEND=plain
+                        everywhere if the environment has NN_BACKEND=plain, or for NumPy's arrays NUMBA_DISABLE_JIT=1
 
 Both compute the same, and `tests/nn/backend/test_backend.py` holds one to the other. Such a function takes arrays and
 plain numbers, never a layer. Its results come last: arrays that the caller chose, which it writes in full. Inputs are
@@ -27,6 +27,8 @@ import numpy as np
 CHOICE = os.environ.get("NN_BACKEND", "")
 if CHOICE not in ("", "plain"):
     raise ValueError(f"NN_BACKEND is {CHOICE!r}, expected plain, or nothing for the fast way")
+# Loops that are not compiled take a thousand times as long as NumPy: only who wants to step through them calls them.
+COMPILES = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 _is_plain = ContextVar("is_plain", default=CHOICE == "plain")
 _backends = {}  # by name, those that have been asked for: to import one takes a moment
@@ -58,7 +60,7 @@ def _backend(array):
     """The module in which the array's fast functions are, or None."""
     if _is_plain.get():
         return None
-    if isinstance(array, np.ndarray):
+    if isinstance(array, np.ndarray) and COMPILES:
         name = "nn.backend.cpu"
     elif type(array).__module__.startswith("cupy"):
         name = "nn.backend.cuda"

@@ -46,8 +46,8 @@ def test_every_fast_function_stands_for_a_plain_one():
 @given(data=st.data(), dtype=dtypes, seed=st.integers(0, 999))
 def test_fast_equals_plain(name, data, dtype, seed):
     arguments, outputs = CASES[name](data.draw, dtype, np.random.default_rng(seed))
-    results = [call(function, arguments, outputs) for function in (FUNCTIONS[name], FUNCTIONS[name].plain)]
-    for fast, plain in zip(*results, strict=True):
+    results = [call(function, arguments, outputs) for function in both(name)]
+    for plain, fast in zip(*results, strict=True):
         assert fast.dtype == plain.dtype
         assert_agree(name, fast, plain)
 
@@ -57,7 +57,7 @@ def test_fast_equals_plain(name, data, dtype, seed):
 @given(data=st.data(), dtype=dtypes, seed=st.integers(0, 999))
 def test_element_wise_functions_may_work_in_place(name, data, dtype, seed):
     arguments, (output,) = CASES[name](data.draw, dtype, np.random.default_rng(seed))
-    for function in (FUNCTIONS[name], FUNCTIONS[name].plain):
+    for function in both(name):
         (expected,) = call(function, arguments, [output])
         first = arguments[0].copy()
         function(first, *arguments[1:output], first)
@@ -173,7 +173,13 @@ def array_of(module):
 
 
 @pytest.fixture
-def tried(monkeypatch):
+def compiled(monkeypatch):
+    """Whether or not numba compiles while these tests run."""
+    monkeypatch.setattr("nn.backend.COMPILES", True)
+
+
+@pytest.fixture
+def tried(monkeypatch, compiled):
     """An accelerated function that says which of its versions was called."""
 
     @accelerated
@@ -214,7 +220,13 @@ def test_what_has_no_fast_version_runs_plain():
     assert nobody_has_this.__name__ == nobody_has_this.plain.__name__ == "nobody_has_this"
 
 
-def test_layers_take_the_plain_functions(monkeypatch):
+def test_loops_that_are_not_compiled_are_not_chosen(tried, monkeypatch):
+    monkeypatch.setattr("nn.backend.COMPILES", False)
+    assert tried(np.zeros(3), 1) == ("plain", 1)
+    assert tried(array_of("cupy"), 2) == ("cuda", 2), "which numba does not compile"
+
+
+def test_layers_take_the_plain_functions(monkeypatch, compiled):
     def refuse(*_):
         raise AssertionError("the fast one")
 
@@ -228,8 +240,8 @@ def test_layers_take_the_plain_functions(monkeypatch):
             layer.forward(x)
 
 
-def run_with(choice, code):
-    environment = os.environ | {"NN_BACKEND": choice}
+def run_with(choice, code, disable_jit="0"):
+    environment = os.environ | {"NN_BACKEND": choice, "NUMBA_DISABLE_JIT": disable_jit}
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True, capture_output=True)
 
 
@@ -241,8 +253,9 @@ from layers import MaxPool2d
 y = MaxPool2d(2).forward(np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1))
 print(y.reshape(-1), list(nn.backend._backends))
 """
-    plain, fast = run_with("plain", code), run_with("", code)
-    assert plain.stdout.strip() == "[ 5.  7. 13. 15.] []", plain.stderr
+    fast = run_with("", code)
+    for plain in (run_with("plain", code), run_with("", code, disable_jit="1")):
+        assert plain.stdout.strip() == "[ 5.  7. 13. 15.] []", plain.stderr
     assert fast.stdout.strip() == "[ 5.  7. 13. 15.] ['nn.backend.cpu']", fast.stderr
 
 
