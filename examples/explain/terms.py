@@ -20,7 +20,9 @@ import numpy as np
 from examples.explain import windows
 from examples.explain.explanation import Explanation, Term, in_brackets, number, summed
 from layers import (
+    ELU,
     AvgPool2d,
+    BatchNorm2d,
     Conv2d,
     Dropout,
     EuclideanRBF,
@@ -61,6 +63,9 @@ def formulas(layer: Layer) -> tuple[str, str]:
         size = f"{layer.size}" if layer.region == "across" else f"{layer.size}x{layer.size}"
         constants = f"alpha = {layer.alpha:g}, beta = {layer.beta:g}, k = {layer.k:g}; the neighbours: {size} {where}"
         return f"{kind.formula}\n{constants}", kind.slope
+    if isinstance(layer, BatchNorm2d):
+        where = "mean and variance: the running averages; in training the batch's, over its M values of a channel"
+        return f"{kind.formula}\n{where}", kind.slope
     if isinstance(layer, Conv2d) and layer.groups > 1:
         groups = f"{layer.groups} groups: output o sees the channels of its own group alone, and w counts those from 0"
         return f"{kind.formula}\n{groups}", kind.slope
@@ -85,8 +90,8 @@ def checked(at: Sequence[int], shape: Sequence[int], what: str) -> Place:
 
 # ------------------------------------------------------------------------------------------ sums over everything
 def linear_forward(layer: Linear, x: np.ndarray, at: Place, training: bool) -> Explanation:
-    weight, bias, o = layer.params["weight"], layer.params["bias"], at[0]
-    terms = [Term(f"b[{o}]", float(bias[o]))]
+    weight, o = layer.params["weight"], at[0]
+    terms = windows.bias_terms(layer, o)
     for i in range(len(x)):
         terms.append(Term.product(f"x[{i}]", x[i], f"W[{i},{o}]", weight[i, o]))
     return summed(terms)
@@ -217,6 +222,14 @@ KINDS = {
         windows.norm_forward,
         windows.norm_backward,
     ),
+    BatchNorm2d: _Kind(
+        "y[h,w,c] = b[c] + w[c] * z[h,w,c]   with   z[h,w,c] = (x[h,w,c] - mean[c]) / sqrt(variance[c] + epsilon)",
+        "dx[h,w,c] = dy[h,w,c] * w[c] / sqrt(variance[c] + epsilon)\n"
+        "in training (dy[h,w,c] - db[c] / M - z[h,w,c] * dw[c] / M) * w[c] / sqrt(variance[c] + epsilon)\n"
+        "dw[c] = sum over h,w of dy[h,w,c] * z[h,w,c];   db[c] = sum over h,w of dy[h,w,c]",
+        windows.batch_norm_forward,
+        windows.batch_norm_backward,
+    ),
     ReLU: _Kind(
         "y = max(0, x)",
         "dx = dy where x > 0, else 0",
@@ -225,6 +238,16 @@ KINDS = {
             "max(0, {x})",
             lambda layer, x, y: float(x > 0),
             "(1 if x{here} {x} > 0 else 0)",
+        ),
+    ),
+    ELU: _Kind(
+        "y = x where x > 0, else alpha * (exp(x) - 1)",
+        "dx = dy where y > 0, else dy * (y + alpha)",
+        *_squashing(
+            lambda layer, x: x if x > 0 else layer.alpha * math.expm1(x),
+            "({x} if it is above 0, else {layer.alpha:g} * (exp({x}) - 1))",
+            lambda layer, x, y: 1.0 if y > 0 else y + layer.alpha,
+            "(1 if y{here} {y} > 0 else y{here} {y} + {layer.alpha:g})",
         ),
     ),
     Sigmoid: _Kind(

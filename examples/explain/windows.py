@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from examples.explain.explanation import Explanation, Term, in_brackets, number, summed
-from layers import AvgPool2d, Conv2d, LocalResponseNorm, MaxPool2d, Subsampling2d
+from layers import AvgPool2d, BatchNorm2d, Conv2d, LocalResponseNorm, MaxPool2d, Subsampling2d
+from nn import Layer
 
 Place = tuple[int, int, int]
 
 
 # -------------------------------------------------------------------------------------------------- convolution
 def conv_forward(layer: Conv2d, x: np.ndarray, at: Place, training: bool) -> Explanation:
-    weight, bias = layer.params["weight"], layer.params["bias"]
+    weight = layer.params["weight"]
     oh, ow, o = at
-    terms = [Term(f"b[{o}]", float(bias[o]))]
+    terms = bias_terms(layer, o)
     first = _group(layer, o) * weight.shape[2]  # the first channel that this output's group sees
     for i, h in _window(layer, 0, oh, x.shape[0]):
         for j, w in _window(layer, 1, ow, x.shape[1]):
@@ -25,6 +27,12 @@ def conv_forward(layer: Conv2d, x: np.ndarray, at: Place, training: bool) -> Exp
                     place, kernel = f"x[{h},{w},{first + c}]", f"w[{i},{j},{c},{o}]"
                     terms.append(Term.product(place, x[h, w, first + c], kernel, weight[i, j, c, o]))
     return summed(terms)
+
+
+def bias_terms(layer: Layer, output: int) -> list[Term]:
+    """The bias of an output; none where the layer has none."""
+    bias = layer.params.get("bias")
+    return [] if bias is None else [Term(f"b[{output}]", float(bias[output]))]
 
 
 def conv_backward(layer: Conv2d, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
@@ -112,7 +120,7 @@ def _elements(layer: AvgPool2d, x_shape: Sequence[int], oh: int, ow: int) -> int
 
 def subsampling_forward(layer: Subsampling2d, x: np.ndarray, at: Place, training: bool) -> Explanation:
     (height, width), (oh, ow, c) = layer.kernel_size, at
-    terms = [Term(f"b[{c}]", float(layer.params["bias"][c]))]
+    terms = bias_terms(layer, c)
     for h in range(oh * height, (oh + 1) * height):
         for w in range(ow * width, (ow + 1) * width):
             terms.append(Term.product(f"w[{c}]", layer.params["weight"][c], f"x[{h},{w},{c}]", x[h, w, c]))
@@ -171,6 +179,46 @@ def _neighbours(layer: LocalResponseNorm, shape: Sequence[int], at: Place) -> It
         for row in range(max(0, h - half), min(shape[0], h + half + 1)):
             for column in range(max(0, w - half), min(shape[1], w + half + 1)):
                 yield row, column, c
+
+
+def batch_norm_forward(layer: BatchNorm2d, x: np.ndarray, at: Place, training: bool) -> Explanation:
+    here, c, value = in_brackets(at), at[2], float(x[at])
+    mean, variance, _ = _statistics(layer, x, c, training)
+    w, spread = float(layer.params["weight"][c]), math.sqrt(variance + layer.epsilon)
+    text = (
+        f"w[{c}] {number(w)} * (x{here} {number(value)} - mean {number(mean)}) / "
+        f"sqrt(variance {number(variance)} + {layer.epsilon:g})"
+    )
+    product = w * (value - mean) / spread
+    return summed([*bias_terms(layer, c), Term(text, product, abs(w) * (abs(value) + abs(mean)) / spread)])
+
+
+def batch_norm_backward(layer: BatchNorm2d, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
+    here, c, gradient = in_brackets(at), at[2], float(dy[at])
+    mean, variance, of_batch = _statistics(layer, x, c, training)
+    spread = math.sqrt(variance + layer.epsilon)
+    factor = float(layer.params["weight"][c]) / spread
+    words = f"w[{c}] / sqrt(variance + {layer.epsilon:g}) {number(factor)}"
+    terms = [Term(f"dy{here} {number(gradient)} * {words}", gradient * factor)]
+    if of_batch:  # which a change of x[at] moves as well
+        M, z = x[..., c].size, (float(x[at]) - mean) / spread
+        shifted = [float(value) for value in dy[..., c].flat]
+        scaled = [value * (float(x_) - mean) / spread for value, x_ in zip(shifted, x[..., c].flat, strict=True)]
+        for text, part, sizes in (("-db[{c}] {total}", 1.0, shifted), ("-z{here} {z} * dw[{c}] {total}", z, scaled)):
+            total = math.fsum(sizes)
+            text = text.format(here=here, c=c, z=number(z), total=number(total))
+            scale = math.fsum(abs(size) for size in sizes) * abs(part * factor) / M
+            terms.append(Term(f"{text} / {M} * {words}", -part * total / M * factor, scale))
+    return summed(terms)
+
+
+def _statistics(layer: BatchNorm2d, x: np.ndarray, c: int, training: bool) -> tuple[float, float, bool]:
+    """Mean and variance of a channel, and whether they are the picture's own, as in training with a batch of one."""
+    if not training or layer.frozen:
+        return float(layer.state["running_mean"][c]), float(layer.state["running_variance"][c]), False
+    values = [float(value) for value in x[..., c].flat]
+    mean = math.fsum(values) / len(values)
+    return mean, math.fsum((value - mean) ** 2 for value in values) / len(values), True
 
 
 # ------------------------------------------------------------------------------------------------------ windows

@@ -13,7 +13,7 @@ import base64
 import numpy as np
 
 from examples.explain.terms import formulas
-from layers import Conv2d, EuclideanRBF, Subsampling2d
+from layers import Conv2d, Subsampling2d
 from models.classifier import Classifier
 from nn import Layer
 
@@ -21,7 +21,8 @@ from nn import Layer
 ATTRIBUTES = (
     *("kernel_size", "stride", "padding", "ceil_mode", "groups"),  # convolution and pooling
     *("size", "alpha", "beta", "k", "region"),  # local response normalisation
-    *("amplitude", "slope"),  # the scaled tanh
+    "epsilon",  # batch normalisation
+    *("amplitude", "slope"),  # the scaled tanh; the ELU has alpha
     "p",  # dropout
 )
 
@@ -82,10 +83,7 @@ def describe(
 
 def layer_arrays(layer: Layer) -> dict[str, np.ndarray]:
     """The layer's arrays that are described, by name, in the order in which they are sent."""
-    arrays = dict(layer.params)
-    if isinstance(layer, EuclideanRBF):
-        arrays["prototypes"] = layer.prototypes  # fixed, and so no parameters, but the network's all the same
-    return arrays
+    return layer.params | layer.state  # which is not learned, but the network's all the same
 
 
 def little_endian(array: np.ndarray, dtype: np.dtype | type = np.float32) -> memoryview:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from examples.explain.terms import formulas
-from layers import Dropout
 from nn import Layer, LeNet5Loss, Network, softmax
 from nn.backend.runtime.blas import single_threaded_blas
 from nn.training.diagnosis import saturated_share
@@ -54,12 +53,13 @@ def walk(
 ) -> tuple[list[Visit], float, int]:
     """The image (H, W, C) through all layers and the gradient back: what each did, the loss, and the label.
 
-    label: None for the likeliest class. training: with dropout; without, the network's is off from now on.
+    label: None for the likeliest class. training: as in training, with dropout; without, the network's layers are
+    `without_noise` from now on.
     times: walk so often; the shortest counts.
     """
     for layer in network.layers.values():
-        if isinstance(layer, Dropout) and not training:
-            layer.p = 0.0  # masks that let everything through
+        if not training:
+            layer.without_noise()
     visits: list[Visit] = []
     for attempt in range(times):
         y = image[None]
@@ -207,10 +207,11 @@ def settings(layer: Layer) -> list[str]:
 
 def _units(layer: Layer, y: np.ndarray) -> Iterator[str]:
     """How many units are dead or saturated."""
-    if not hasattr(layer, "bounds"):
+    if not hasattr(layer, "bounds") or np.isinf(layer.bounds[0]):
         return
     if np.isinf(layer.bounds[1]):
-        yield f"dead here: {np.mean(y == 0):.1%} of its {y.size:,} units are 0 and pass no gradient back"
+        low = layer.bounds[0]
+        yield f"dead here: {np.mean(y <= low):.1%} of its {y.size:,} units are {low:g} and pass no gradient back"
     else:
         share, (low, high) = saturated_share(y, layer.bounds), layer.bounds
         yield f"saturated: {share:.1%} of its {y.size:,} units are close to {low:g} or {high:g}, where it is flat"

@@ -22,6 +22,7 @@ WORDS = {
     "Linear": "fully connected",
     "EuclideanRBF": "RBF units",
     "LocalResponseNorm": "LRN",
+    "BatchNorm2d": "batch norm",
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
     "ScaledTanh": "scaled tanh",
@@ -62,13 +63,18 @@ def read_blocks(network: Network, image_shape: Sequence[int] | None = None) -> l
         shape = tuple(shape)
         if layer.returns_view:
             pass  # the same numbers, in another shape
-        elif shape == before and not layer.params and not hasattr(layer, "kernel_size"):
+        elif shape == before and _keeps_places(layer):
             blocks[-1].caption.append(_words(layer))
         else:
             blocks.append(_block(name, layer, shape))
         before = shape
     _split_into_towers(blocks)
     return blocks
+
+
+def _keeps_places(layer: Layer) -> bool:
+    """Activations, normalisation, dropout: without a window, and with no more than a few numbers for each channel."""
+    return not hasattr(layer, "kernel_size") and all(param.ndim < 2 for param in layer.params.values())
 
 
 def _block(name: str, layer: Layer, shape: tuple[int, ...]) -> Block:
@@ -82,7 +88,8 @@ def _block(name: str, layer: Layer, shape: tuple[int, ...]) -> Block:
     if window is not None:
         caption += _window_words(layer, window, (1, 1) if kind == "convolution" else window)
     if groups > 1:
-        caption.append(f"{groups} groups")
+        depthwise = groups == getattr(layer, "in_channels", None)
+        caption.append("depthwise" if depthwise else f"{groups} groups")
     if getattr(layer, "connected", None) is not None:
         caption.append("connection table")
     return Block(name, shape, kind, caption, window, groups)

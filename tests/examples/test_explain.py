@@ -7,7 +7,9 @@ import models
 from examples.explain.explanation import TOLERANCE, in_lines
 from examples.explain.terms import KINDS, backward_terms, formulas, forward_terms
 from layers import (
+    ELU,
     AvgPool2d,
+    BatchNorm2d,
     Conv2d,
     Dropout,
     EuclideanRBF,
@@ -32,6 +34,15 @@ def rbf(shape):
     return EuclideanRBF(np.random.default_rng(0).choice([-1, 1], (5, shape[0])))
 
 
+def frozen(layer):
+    """Batch normalisation by running averages such as training leaves behind."""
+    rng = np.random.default_rng(1)
+    layer.state["running_mean"][...] = rng.normal(size=layer.channels)
+    layer.state["running_variance"][...] = rng.uniform(0.5, 2, layer.channels)
+    layer.without_noise()
+    return layer
+
+
 # how to make the layer from the shape of its input, and such shapes
 LAYERS = {
     "Conv2d": (lambda shape: Conv2d(4, 6, 3, rng=0), IMAGES),
@@ -49,7 +60,12 @@ LAYERS = {
     "LocalResponseNorm across": (lambda shape: LocalResponseNorm(3, alpha=0.7), IMAGES),
     "LocalResponseNorm paper": (lambda shape: LocalResponseNorm(), IMAGES),
     "LocalResponseNorm within": (lambda shape: LocalResponseNorm(3, alpha=0.7, beta=0.6, region="within"), IMAGES),
+    "BatchNorm2d": (lambda shape: BatchNorm2d(4), IMAGES),
+    "BatchNorm2d frozen": (lambda shape: frozen(BatchNorm2d(4, epsilon=0.1)), IMAGES),
+    "Conv2d depthwise": (lambda shape: Conv2d(4, 8, 3, padding=1, groups=4, bias=False, rng=0), IMAGES),
     "ReLU": (lambda shape: ReLU(), IMAGES + VECTORS),
+    "ELU": (lambda shape: ELU(), IMAGES + VECTORS),
+    "ELU alpha": (lambda shape: ELU(0.3), IMAGES + VECTORS),
     "Sigmoid": (lambda shape: Sigmoid(), IMAGES + VECTORS),
     "Tanh": (lambda shape: Tanh(), IMAGES + VECTORS),
     "ScaledTanh": (lambda shape: ScaledTanh(), IMAGES + VECTORS),
@@ -115,8 +131,20 @@ def test_dropout_outside_training_lets_everything_through():
         assert backward_terms(layer, x, x, at).value == x[at]
 
 
+def test_batch_normalisation_outside_training_reads_the_running_averages():
+    layer = randomise(BatchNorm2d(4), np.random.default_rng(0)).astype(np.float64)
+    layer.state["running_mean"][...], layer.state["running_variance"][...] = 0.5, 2.0
+    x = np.random.default_rng(1).normal(size=(3, 3, 4))
+    y = layer.forward(x[None])[0]
+    for at in all_places(x.shape):
+        assert_same(forward_terms(layer, x, at), y[at], at)
+        slope = layer.params["weight"][at[2]] / np.sqrt(2 + layer.epsilon)
+        assert backward_terms(layer, x, x, at).value == pytest.approx(x[at] * slope, rel=1e-12)
+    assert "running" in formulas(layer)[0] and "0.0001" not in formulas(layer)[0]
+
+
 def test_far_out_nothing_overflows():
-    for layer in (Sigmoid(), Tanh(), ScaledTanh()):
+    for layer in (ELU(), Sigmoid(), Tanh(), ScaledTanh()):
         x = np.array([-800.0, -30.0, 0.0, 30.0, 800.0])
         compare(layer, x, np.ones(5), all_places)
 

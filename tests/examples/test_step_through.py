@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from examples.explain.terms import backward_terms, forward_terms
 from examples.step_through import program as step_through
-from examples.step_through.pages import LOSSES, walk
+from examples.step_through.pages import LOSSES, pages, walk
 from examples.step_through.subject import MADE_FOR, the_picture
+from layers import ELU, BatchNorm2d, Conv2d, Flatten, Linear
 from models import lenet
 from models.registry import MODELS
-from nn import LeNet5Loss, SoftmaxCrossEntropy
+from nn import LeNet5Loss, Network, SoftmaxCrossEntropy
 from nn.data import digits
 from nn.data.preparation import Preparation
 from nn.inspect import activations, gradients
@@ -311,3 +313,33 @@ def test_the_formulas_on_the_loss_s_page_are_those_that_are_computed(loss):
     formula = text.split("dz[c] = ")[1]
     slopes = [eval(formula, names | {"c": c}) for c in range(3)]
     np.testing.assert_allclose(slopes, loss.backward()[0], rtol=1e-12)
+
+
+def test_batch_normalisation_and_elu_are_walked_as_outside_training():
+    """What is shown is what `forward` computes, and no running average moves."""
+    rng = np.random.default_rng(0)
+    layers = [("conv1", Conv2d(1, 4, 3, bias=False, rng=rng)), ("bn1", BatchNorm2d(4)), ("elu1", ELU())]
+    layers += [
+        ("depthwise", Conv2d(4, 4, 3, groups=4, rng=rng)),
+        ("flatten", Flatten()),
+        ("fc", Linear(64, 3, rng=rng)),
+    ]
+    network = Network(layers, (8, 8, 1), name="today").astype(np.float64)
+    network.layers["bn1"].state["running_mean"][...] = rng.normal(size=4)
+    before = network.layers["bn1"].state["running_mean"].copy()
+    image = rng.normal(size=(8, 8, 1))
+    expected = network.forward(image[None])
+    loss = SoftmaxCrossEntropy()
+    visits, value, label = walk(network, image, 1, loss, times=2)
+    np.testing.assert_array_equal(visits[-1].y, expected[0])
+    np.testing.assert_array_equal(network.layers["bn1"].state["running_mean"], before)
+    made = pages(network, visits, image, "abc", loss, (value, label))
+    said = {page.name: "\n".join(page.lines) for page in made if page.way == "forward"}
+    assert "sqrt(variance[c] + epsilon)" in said["bn1"]
+    assert "0.0% of its 144 units are -1 and pass no gradient back" in said["elu1"]
+    for visit in visits:
+        at = tuple(0 for _ in visit.y.shape)
+        assert forward_terms(visit.layer, visit.x, at).value == pytest.approx(visit.y[at], rel=1e-12)
+        at = tuple(0 for _ in visit.dx.shape)
+        wanted = pytest.approx(visit.dx[at], rel=1e-9, abs=1e-14)
+        assert backward_terms(visit.layer, visit.x, visit.dy, at).value == wanted

@@ -76,7 +76,7 @@ export function softmax(logits) {
  * @property {object} attributes kernelSize, stride, padding, ...: as in Python, written in camel case
  * @property {number[]} inputShape of one image
  * @property {number[]} outputShape
- * @property {Object<string, Float32Array>} params weight and bias, or prototypes, in Python's order
+ * @property {Object<string, Float32Array>} params weight and bias, prototypes, running_mean: in Python's order
  * @property {Object<string, number[]>} paramShapes
  * @property {string} formula what it computes, in words; slope: the same for its backward pass
  */

@@ -5,7 +5,7 @@
 
 import {withoutSilenced} from "./engine.js";
 import {WINDOW_EXPLANATIONS, windowOf} from "./explain_windows.js";
-import {SQUASHING, dropoutFactor} from "./pointwise.js";
+import {SQUASHING, batchNormFactor, dropoutFactor} from "./pointwise.js";
 import {number, summed, term} from "./terms.js";
 import {checkPlace, flatIndex, placeOf} from "./windows.js";
 
@@ -128,7 +128,7 @@ function linearTerms(layer, x, [o]) {
     for (let i = 0; i < layer.inputShape[0]; i++) {
         terms.push(term(i, [i], weight[i * outputs + o], x[i], {weightPlace: [i, o]}));
     }
-    return summed(terms, {bias: bias[o]});
+    return summed(terms, {bias: bias?.[o] ?? null});
 }
 
 function linearGradientTerms(layer, x, dy, [i]) {
@@ -190,6 +190,25 @@ function squashingExplained({value, slope, valueText, slopeText}) {
     };
 }
 
+function batchNormTerms(layer, x, at) {
+    const channel = at[2];
+    const from = flatIndex(at, layer.inputShape);
+    const {weight, bias, running_mean: mean, running_variance: variance} = layer.params;
+    const value = `(x[${at.join(",")}] ${number(x[from])} - mean ${number(mean[channel])})`;
+    const spread = `sqrt(variance ${number(variance[channel])} + ${layer.attributes.epsilon})`;
+    const product = (x[from] - mean[channel]) * batchNormFactor(layer, channel);
+    const text = `w[${channel}] ${number(weight[channel])} * ${value} / ${spread}`;
+    return summed([term(from, at, null, x[from], {product, text})], {bias: bias[channel]});
+}
+
+function batchNormGradientTerms(layer, x, dy, at) {
+    const from = flatIndex(at, layer.inputShape);
+    const factor = batchNormFactor(layer, at[2]);
+    const words = `w[${at[2]}] / sqrt(variance + ${layer.attributes.epsilon}) ${number(factor)}`;
+    const text = `dy[${at.join(",")}] ${number(dy[from])} * ${words}`;
+    return summed([term(from, at, factor, dy[from], {text})]);
+}
+
 function dropoutTerms(layer, numbers, at, {mask}) {
     const from = flatIndex(at, layer.inputShape);
     const factor = dropoutFactor(layer, mask, from);
@@ -210,10 +229,8 @@ function flattenGradientTerms(layer, x, dy, at) {
 
 const EXPLANATIONS = {
     ...WINDOW_EXPLANATIONS,
-    ReLU: squashingExplained(SQUASHING.ReLU),
-    Sigmoid: squashingExplained(SQUASHING.Sigmoid),
-    Tanh: squashingExplained(SQUASHING.Tanh),
-    ScaledTanh: squashingExplained(SQUASHING.ScaledTanh),
+    BatchNorm2d: {forward: batchNormTerms, backward: batchNormGradientTerms},
+    ...Object.fromEntries(Object.entries(SQUASHING).map(([kind, how]) => [kind, squashingExplained(how)])),
     Dropout: {
         forward: (layer, x, at, state) => dropoutTerms(layer, x, at, state),
         backward: (layer, x, dy, at, state) => dropoutTerms(layer, dy, at, state),

@@ -70,7 +70,7 @@ function convolutionTerms(layer, x, [oh, ow, o]) {
             }
         }
     });
-    return summed(terms, {bias: bias[o]});
+    return summed(terms, {bias: bias?.[o] ?? null});
 }
 
 function convolutionGradientTerms(layer, x, dy, [h, w, channel]) {

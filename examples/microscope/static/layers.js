@@ -9,7 +9,7 @@
  * forward and backward return.
  */
 
-import {DROPOUT, NORMALISATION, PASSING_ON, SQUASHING, squashing} from "./pointwise.js";
+import {BATCH_NORM, DROPOUT, NORMALISATION, PASSING_ON, SQUASHING, squashing} from "./pointwise.js";
 import {elementsOfWindow, sizeOf, windowAlong} from "./windows.js";
 
 // ------------------------------------------------------------------------------------------------------ convolution
@@ -18,9 +18,9 @@ import {elementsOfWindow, sizeOf, windowAlong} from "./windows.js";
  * outputs: after a ReLU many are 0, and all outputs of a group read the same ones.
  */
 function convolutionForward(layer, x) {
-    const {weight, bias} = layer.params;
     const {groups} = layer.attributes;
     const [outHeight, outWidth, outputs] = layer.outputShape;
+    const {weight, bias = new Float32Array(outputs)} = layer.params;
     const groupOutputs = outputs / groups;
     const [kernelHeight, kernelWidth] = layer.attributes.kernelSize;
     const patch = kernelHeight * kernelWidth * layer.inputShape[2] / groups;
@@ -281,7 +281,7 @@ function subsamplingBackward(layer, state, dy) {
 
 // -------------------------------------------------------------------------------------------------- fully connected
 function linearForward(layer, x) {
-    const {weight, bias} = layer.params;
+    const {weight, bias = new Float32Array(layer.outputShape[0])} = layer.params;
     const y = Float64Array.from(bias);
     for (let i = 0, start = 0; i < x.length; i++, start += y.length) {
         const value = x[i];
@@ -339,10 +339,8 @@ export const PASSES = {
     AvgPool2d: {forward: averagePoolForward, backward: averagePoolBackward},
     Subsampling2d: {forward: subsamplingForward, backward: subsamplingBackward},
     LocalResponseNorm: NORMALISATION,
-    ReLU: squashing(SQUASHING.ReLU),
-    Sigmoid: squashing(SQUASHING.Sigmoid),
-    Tanh: squashing(SQUASHING.Tanh),
-    ScaledTanh: squashing(SQUASHING.ScaledTanh),
+    BatchNorm2d: BATCH_NORM,
+    ...Object.fromEntries(Object.entries(SQUASHING).map(([kind, how]) => [kind, squashing(how)])),
     Dropout: DROPOUT,
     Flatten: PASSING_ON,
     Linear: {forward: linearForward, backward: linearBackward},

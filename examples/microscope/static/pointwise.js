@@ -15,6 +15,12 @@ export const SQUASHING = {
         valueText: (x) => `max(0, ${x})`,
         slopeText: (x) => `(1 if x ${x} > 0 else 0)`,
     },
+    ELU: {
+        value: (x, {alpha}) => (x > 0 ? x : alpha * Math.expm1(x)),
+        slope: (x, y, {alpha}) => (y > 0 ? 1 : y + alpha),
+        valueText: (x, {alpha}) => `(${x} if it is above 0, else ${alpha} * (exp(${x}) - 1))`,
+        slopeText: (y, {alpha}) => `(1 if y ${y} > 0 else y ${y} + ${alpha})`,
+    },
     Sigmoid: {
         value: (x) => 1 / (1 + Math.exp(-x)),
         slope: (x, y) => y * (1 - y),
@@ -148,6 +154,27 @@ function normalisationBackward(layer, state, dy) {
 }
 
 export const NORMALISATION = {forward: normalisationForward, backward: normalisationBackward};
+
+// ---------------------------------------------------------------------------------------------- batch normalisation
+/** w / sqrt(variance + epsilon) of a channel, with the running average: as outside training. */
+export function batchNormFactor({params: {weight, running_variance: variance}, attributes: {epsilon}}, channel) {
+    return weight[channel] / Math.sqrt(variance[channel] + epsilon);
+}
+
+export const BATCH_NORM = {
+    forward(layer, x) {
+        const {bias, running_mean: mean} = layer.params;
+        const factors = Float64Array.from(bias, (_, channel) => batchNormFactor(layer, channel));
+        return {output: x.map((value, index) => {
+            const channel = index % factors.length;
+            return (value - mean[channel]) * factors[channel] + bias[channel];
+        })};
+    },
+    backward(layer, state, dy) {
+        const factors = Float64Array.from(layer.params.weight, (_, channel) => batchNormFactor(layer, channel));
+        return dy.map((gradient, index) => gradient * factors[index % factors.length]);
+    },
+};
 
 /** What dropout multiplies a unit by: 1 outside training, where there is no mask; in training 1 / (1 - p), or 0. */
 export function dropoutFactor(layer, mask, index) {

@@ -10,7 +10,8 @@ const BOXES = 24; // of more terms only the largest are marked
 const FULLY_CONNECTED = ["Linear", "EuclideanRBF"];
 const KINDS = {
     Conv2d: "convolution", MaxPool2d: "max-pooling", AvgPool2d: "average pooling", Subsampling2d: "subsampling",
-    LocalResponseNorm: "local response normalisation", ReLU: "ReLU", Sigmoid: "log-sigmoid", Tanh: "tanh",
+    LocalResponseNorm: "local response normalisation", BatchNorm2d: "batch normalisation",
+    ReLU: "ReLU", ELU: "ELU", Sigmoid: "log-sigmoid", Tanh: "tanh",
     ScaledTanh: "scaled tanh", Dropout: "dropout", Flatten: "flatten", Linear: "fully connected",
     EuclideanRBF: "radial basis functions",
 };

@@ -12,7 +12,9 @@ import models
 from examples.explain.terms import KINDS, backward_terms, forward_terms
 from examples.microscope.data import describe
 from layers import (
+    ELU,
     AvgPool2d,
+    BatchNorm2d,
     Conv2d,
     Dropout,
     Flatten,
@@ -108,6 +110,21 @@ def with_gaps():
     )
 
 
+def today():
+    """Batch normalisation by running averages, ELU and a depthwise convolution, none of which has a bias."""
+    classifier = small(
+        *(Conv2d(3, 6, 3, stride=2, bias=False, rng=0), BatchNorm2d(6, epsilon=0.01), ELU(0.6)),
+        *(Conv2d(6, 12, 3, padding=1, groups=6, bias=False, rng=0), BatchNorm2d(12), ELU(), Flatten()),
+        shape=(11, 10, 3),
+    )
+    rng = np.random.default_rng(7)
+    for layer in classifier.network.layers.values():
+        if isinstance(layer, BatchNorm2d):
+            layer.state["running_mean"][...] = rng.normal(0, 0.3, layer.channels)
+            layer.state["running_variance"][...] = rng.uniform(0.5, 2, layer.channels)
+    return classifier
+
+
 def lenet5():
     preparation = {"size": (27, 28), "window": (32, 32), "levels": "lenet5"}
     return classifier_of(models.lenet5_1998(rng=0), **preparation)
@@ -126,6 +143,7 @@ CLASSIFIERS = {
     "alexnet_cifar10": cifar,
     "padded": padded,
     "with gaps": with_gaps,
+    "today": today,
 }
 
 
@@ -277,7 +295,7 @@ def test_every_kind_of_layer_is_compared():
 
 
 @needs_node
-@pytest.mark.parametrize("name", ["padded", "with gaps", "lenet5_1998"])
+@pytest.mark.parametrize("name", ["padded", "with gaps", "today", "lenet5_1998"])
 def test_receptive_fields_hold_every_pixel_that_matters(name, answers):
     """What matters is where the gradient of an output is not 0, for one picture or another."""
     classifier, _, _, places, answer = answers(name)

@@ -7,9 +7,21 @@ import numpy as np
 import pytest
 
 import models
-from layers import Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
+from layers import (
+    ELU,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Linear,
+    LocalResponseNorm,
+    MaxPool2d,
+    ReLU,
+    Sigmoid,
+)
 from nn import Network, SoftmaxCrossEntropy, check_gradients
 from nn.inspect import activations, gradients, kept_outputs, layer_called
+from nn.inspect.saliency_maps import saliency
 from nn.layer import Layer
 
 
@@ -219,3 +231,49 @@ def test_what_a_layer_keeps_may_be_something_that_it_has_anyway(kept):
     network.forward(x, training=True)
     assert np.array_equal(gradients(network, x, np.ones_like(x))["input"], [[4.0, 4.0, 4.0]])
     assert np.array_equal(network.backward(np.ones_like(x)), [[4.0, 4.0, 4.0]])
+
+
+def today(rng=0):
+    """Batch normalisation, ELU and a depthwise convolution, with running averages as after some training."""
+    rng = np.random.default_rng(rng)
+    layers = [("conv1", Conv2d(2, 4, 3, bias=False, rng=rng)), ("bn1", BatchNorm2d(4)), ("elu1", ELU(0.7))]
+    layers += [("depthwise", Conv2d(4, 4, 3, padding=1, groups=4, rng=rng)), ("bn2", BatchNorm2d(4)), ("elu2", ELU())]
+    layers += [("flatten", Flatten()), ("fc", Linear(100, 3, rng=rng))]
+    network = Network(layers, (7, 7, 2), name="today").astype(np.float64)
+    for name in ("bn1", "bn2"):
+        state, params = network.layers[name].state, network.layers[name].params
+        state["running_mean"][...], state["running_variance"][...] = rng.normal(size=4), rng.uniform(0.5, 2, 4)
+        params["weight"][...], params["bias"][...] = rng.normal(1, 0.3, 4), rng.normal(size=4)
+    return network
+
+
+def test_batch_normalisation_is_looked_into_as_outside_training():
+    """The slopes are those of what `predict` computes, the images do not mix, and no running average moves."""
+    network, x = today(), np.random.default_rng(1).normal(size=(3, 7, 7, 2))
+    before = {name: array.copy() for layer in network.layers.values() for name, array in layer.state.items()}
+    outputs = activations(network, x)
+    np.testing.assert_array_equal(outputs["fc"], network.forward(x))
+    dlogits = np.random.default_rng(2).normal(size=(3, 3))
+    found = gradients(network, x, dlogits)
+    assert list(found) == ["input", *network.layers]
+    for at in [(0, 0, 0, 0), (1, 3, 4, 1), (2, 6, 6, 1), (2, 2, 0, 0)]:
+        step = np.zeros_like(x)
+        step[at] = 1e-6
+        slope = ((network.forward(x + step) - network.forward(x - step)) * dlogits).sum() / 2e-6
+        assert found["input"][at] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+    alone = gradients(network, x[1:2], dlogits[1:2])
+    np.testing.assert_allclose(alone["input"][0], found["input"][1], rtol=1e-12, atol=1e-14)
+    assert saliency(network, x[0], 1).shape == (7, 7)
+    after = {name: array for layer in network.layers.values() for name, array in layer.state.items()}
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_the_summary_and_the_gradient_check_know_todays_layers():
+    network = today()
+    said = network.summary()
+    for name, layer in network.layers.items():
+        assert f"{name} ({type(layer).__name__})" in said
+    x = np.random.default_rng(3).normal(size=(3, 7, 7, 2))
+    report = check_gradients(network, x)
+    assert report.max_error < 1e-6, report
+    assert {"bn1.weight", "bn2.bias", "depthwise.weight"} <= set(report.arguments)

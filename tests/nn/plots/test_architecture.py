@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import models
-from layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sigmoid
-from nn import Network, plots
+from layers import ELU, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sigmoid
+from nn import Layer, Network, plots
 from nn.plots.blocks import read_blocks
 from nn.plots.oblique import Box
 from tests.drawn import assert_filled, catch
@@ -130,3 +130,41 @@ def test_a_network_for_no_particular_pictures_needs_their_shape(tmp_path):
         plots.architecture(tmp_path / "network.png", network)
     plots.architecture(tmp_path / "network.png", network, (28, 28, 1))
     assert_filled(tmp_path / "network.png", columns=1)
+
+
+def with_batch_norm():
+    """A network of today's layers: depthwise convolution, batch normalisation, ELU."""
+    layers = [("conv1", Conv2d(3, 16, 3, padding=1, bias=False)), ("bn1", BatchNorm2d(16)), ("elu1", ELU())]
+    layers += [("depthwise", Conv2d(16, 16, 3, padding=1, groups=16)), ("bn2", BatchNorm2d(16)), ("elu2", ELU(0.5))]
+    layers += [("pool", MaxPool2d(2)), ("bn3", BatchNorm2d(16)), ("flatten", Flatten()), ("fc", Linear(256, 256))]
+    return Network(layers, (8, 8, 3), name="today")
+
+
+def test_batch_normalisation_and_elu_change_no_volume(tmp_path, monkeypatch):
+    """They are written below the block that they follow, as local response normalisation and ReLU are."""
+    blocks = read_blocks(with_batch_norm())
+    assert [(block.name, block.kind, block.towers) for block in blocks] == [
+        ("input", "picture", 1),
+        ("conv1", "convolution", 1),
+        ("depthwise", "convolution", 1),
+        ("pool", "pooling", 1),
+        ("fc", "vector", 1),  # it keeps the number of units, but mixes them
+    ]
+    captions = {block.name: block.caption for block in blocks}
+    assert captions["conv1"][-2:] == ["batch norm", "ELU"]
+    assert captions["depthwise"][-3:] == ["depthwise", "batch norm", "ELU"]
+    assert captions["pool"][-1] == "batch norm"
+    drawn = catch(monkeypatch)
+    plots.architecture(tmp_path / "network.png", with_batch_norm())
+    assert_filled(tmp_path / "network.png", columns=4)
+    drawn[0].check()
+
+
+def test_a_layer_of_ones_own_that_scales_each_channel_is_no_pooling():
+    class Scale(Layer):
+        def __init__(self):
+            super().__init__()
+            self._add_param("weight", np.ones(4, np.float32))
+
+    blocks = read_blocks(Network([("conv", Conv2d(1, 4, 3)), ("scale", Scale())], (6, 6, 1)))
+    assert [block.kind for block in blocks] == ["picture", "convolution"] and blocks[1].caption[-1] == "Scale"
