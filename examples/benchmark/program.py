@@ -7,6 +7,7 @@ GPU, AlexNet is measured there too (beside a PyTorch that can use it), first in 
 with TF32. Written to --out:
 
     results.json   every turn of every engine
+    table.txt      what is printed
     ratios.png     the ratios as bars
 
 Close other programs meanwhile: two processes that want the same cores measure each other.
@@ -116,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         on_card = [(case, kind) for kind in card_kinds() for case in CARD_CASES if options.only in name_of(case, kind)]
         if not (cases or on_card):
             raise ValueError(f"--only: no case has {options.only!r} in its name, such as {name_of(CASES[0])!r}")
-        output_folder(options.out, ("results.json", "ratios.png"), options.force)
+        output_folder(options.out, ("results.json", "table.txt", "ratios.png"), options.force)
         return cases, on_card
 
     stopped = f"stopped by Ctrl-C; the cases measured so far are in {options.out / 'results.json'}"
@@ -151,6 +152,7 @@ def run(cases: Sequence[tuple], card_cases: Sequence[tuple], options: argparse.N
         results["scale"] = scale(threads, options.rounds)
         write(results, options.out)
     print(make_table(results))
+    (options.out / "table.txt").write_text(f"{make_table(results)}\n", encoding="utf-8")
     draw(results, options.out / "ratios.png")
     print(f"Results are in {options.out}.")
 

@@ -10,6 +10,7 @@ printed, and figures, numbers and a page for the browser are written to the fold
     filters.png     the kernels of each network's first convolution
     mistakes.png    the misclassified images, with both answers
     results.json    all the numbers
+    table.txt       the table
     report.html     one page with all of the above
 """
 

@@ -21,6 +21,7 @@ RESULT_FILES = (
     "filters.png",
     "mistakes.png",
     "results.json",
+    "table.txt",
     "report.html",
 )
 
@@ -68,6 +69,7 @@ def write_results(
 ) -> None:
     """Write all files. Every mapping but `run` is keyed by the network's name; `run` describes the run."""
     write_json(folder / "results.json", {name.lower(): numbers for name, numbers in results.items()} | dict(run))
+    (folder / "table.txt").write_text(f"{aligned(make_table(results))}\n", encoding="utf-8")
     classes = test_set.class_names
     matrices = {name: np.array(numbers["confusion"]) for name, numbers in results.items()}
     histories = {name: numbers["history"] for name, numbers in results.items()}

@@ -9,6 +9,7 @@ that none of them was trained on: cats, dogs, cars and vernier callipers. Of eac
     curves.png      accuracy and confidence against the portion, and against how much of the object the crop holds
     crops_*.png     some images, each crop with the network's answer: right in green, wrong in red
     results.json    all figures
+    table.txt       the accuracies
 
     python -m examples.crops my_cat.jpg my_pictures/
 
@@ -61,8 +62,8 @@ OURS = {
     "objects_alexnet_portions": "AlexNet, trained on portions",
 }
 PHOTOGRAPHS = "cifar10_alexnet"  # what is asked about images of the user's own
-RESULTS = ("curves.png", "results.json")
-STALE = ("crops_[0-9]*.png", "curves.png")  # of an earlier run; results.json is always written anew
+RESULTS = ("curves.png", "results.json", "table.txt")
+STALE = ("crops_[0-9]*.png", "curves.png", "table.txt")  # of an earlier run; results.json is always written anew
 SIZE = 256  # pixels of an image's side before it is cut
 TOGETHER = 8  # images whose crops go through a network together
 GROUPS = {"centre": ("centre",), "corners": PLACES[1:], "random": ("random",)}
@@ -275,6 +276,7 @@ def finish(outcomes: list[Outcome], classifiers: Mapping[str, Classifier], optio
     (options.out / "results.json").write_text(json.dumps(facts, indent=2), encoding="utf-8")
     if known:
         print(table(results), flush=True)
+        (options.out / "table.txt").write_text(f"{table(results).strip()}\n", encoding="utf-8")
         num_classes = len(next(iter(classifiers.values())).class_names)
         plots.crop_curves(options.out / "curves.png", results, len(known), num_classes)
     print(f"\nResults are in {options.out}.")

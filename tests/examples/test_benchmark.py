@@ -19,6 +19,7 @@ def test_ours_alone(tmp_path, capsys):
     assert benchmark.main(arguments) == 0
     printed = capsys.readouterr().out
     assert "LeNet forward, 1" in printed and "rivals: none" in printed
+    assert printed.endswith(f"{(tmp_path / 'new' / 'table.txt').read_text()}Results are in {tmp_path / 'new'}.\n")
     results = json.loads((tmp_path / "new" / "results.json").read_text())
     case = results["cases"]["LeNet forward, 1"]
     assert len(case["seconds"]["ours"]) == 2 and all(seconds > 0 for seconds in case["seconds"]["ours"])

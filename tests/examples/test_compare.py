@@ -45,6 +45,7 @@ def finished(few_digits, tmp_path_factory):
 
 def test_exactly_the_promised_files_are_written(finished):
     assert sorted(path.name for path in finished[0].iterdir()) == sorted(RESULT_FILES)
+    assert f"\n{(finished[0] / 'table.txt').read_text(encoding='utf-8')}\n" in finished[1]
 
 
 def test_the_numbers(finished):

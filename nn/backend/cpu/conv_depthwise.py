@@ -18,8 +18,8 @@ import numpy as np
 from nn.backend.cpu.conv_direct import UNITS, add_partial_sums, copy_rows
 from nn.backend.cpu.simd import ONE, ZERO, add, add_products, clear, copy, flat, lanes_of, rows_for, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
-from nn.backend.runtime.tasks import share_out
 from nn.backend.runtime.pool import in_parts
+from nn.backend.runtime.tasks import share_out
 
 SLICE_BYTES = 1 << 17  # of a frame: half of a core's second cache, or less
 

@@ -75,7 +75,9 @@ def refused(capsys, *arguments):
 def test_rendered_pictures(weights, tmp_path, capsys):
     out = tmp_path / "out"
     assert crops.main(["--weights", str(weights), "--count", "8", "--figures", "2", "--out", str(out)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["crops_1.png", "crops_2.png", "curves.png", "results.json"]
+    expected = ["crops_1.png", "crops_2.png", "curves.png", "results.json", "table.txt"]
+    assert sorted(path.name for path in out.iterdir()) == expected
+    table = (out / "table.txt").read_text(encoding="utf-8")
     for name in ("crops_1.png", "curves.png"):
         assert_drawn(out / name)
     facts = results(out)
@@ -90,6 +92,7 @@ def test_rendered_pictures(weights, tmp_path, capsys):
         assert rows[0]["held"]["mean"] == pytest.approx(1)
     assert sum(row["crops"] for row in network["by_held"]) == 8 * CROPS
     out = capsys.readouterr().out
+    assert f"\n{table}" in out and table.count("%") == 2 * 3 * len(PORTIONS)
     for group in ("centre", "corner", "random"):
         assert f"accuracy, {group} crops" in out
 
