@@ -120,7 +120,7 @@ def test_resuming_with_a_bad_checkpoint(refused, few_digits, tmp_path):
         checkpoint.write_bytes(content)
         assert complaint in refused(*common, "--epochs", 1)
     checkpoint.write_bytes((folder / "best.safetensors").read_bytes())
-    assert "no checkpoint" in refused(*common, "--epochs", 1)
+    assert "not a checkpoint" in refused(*common, "--epochs", 1)
     checkpoint.write_bytes(whole)
     for changed in (("--epochs", 2), ("--epochs", 1, "--lr", 0.1), ()):
         before = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -217,9 +217,9 @@ def test_a_foreign_file(content, tmp_path):
 def test_weights_are_no_checkpoint(tmp_path):
     path = tmp_path / "best.safetensors"
     network().save(path)
-    refuse(path, "no checkpoint", "train.py")
+    refuse(path, "not a checkpoint", "examples.train")
     save_file({"x": np.zeros(3, np.float32)}, path)
-    refuse(path, "no checkpoint")
+    refuse(path, "not a checkpoint")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '"text"', "{}"])
@@ -234,7 +234,7 @@ def test_metadata_with_something_missing(saved, missing, tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     state = {key: value for key, value in saved[1].items() if key != missing}
     write(path, state, saved[2])
-    refuse(path, "no checkpoint")
+    refuse(path, "not a checkpoint")
 
 
 @pytest.mark.parametrize("memory", [None, {}, {"rate": 0.1}])
