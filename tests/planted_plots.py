@@ -5,6 +5,7 @@ from tests.planted_mistake import Mistake
 COMPARED = ("nn/plots/test_compared.py",)
 ANSWERED = ("nn/plots/test_answered.py",)
 PAPER = ("nn/plots/test_perspective.py",)
+CAPTIONS = ("nn/plots/test_architecture.py",)
 TILES = ("nn/plots/test_tiles.py",)
 GRID_PAGES = ("nn/plots/test_grid.py",)
 REPORT = ("nn/plots/test_report.py",)
@@ -112,6 +113,9 @@ MISTAKES: list[Mistake] = [
     Mistake(OBLIQUE, "(1 - row) * self.height", "row * self.height", PAPER),
     Mistake(BLOCKS, '"stride {_short(stride)}"', '"stride {_short(window)}"', PAPER),
     Mistake(BLOCKS, "blocks[-1].caption.append(_words(layer))", "blocks[0].caption.append(_words(layer))", PAPER),
+    Mistake(BLOCKS, "param.ndim < 2 for", "param.ndim < 3 for", CAPTIONS),
+    Mistake(BLOCKS, "param.ndim < 2 for", "param.ndim < 1 for", CAPTIONS),
+    Mistake(BLOCKS, "depthwise = groups ==", "depthwise = groups !=", CAPTIONS),
     Mistake(BLOCKS, "earlier.towers = max(earlier.towers, block.groups)", "pass", PAPER),
     # Grids
     Mistake(MOSAICS, "_put(mosaic, weight[:, :, channel, output]", "_put(mosaic, weight[:, :, 0, output]", TILES),

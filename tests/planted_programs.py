@@ -5,7 +5,8 @@ from tests.planted_mistake import Mistake
 CLASSIFY, CROPS, WINDOWS = "examples/classify.py", "examples/crops/program.py", "examples/crops/windows.py"
 EXPLAIN, SUBJECT, RENDER = "examples/explain/terms.py", "examples/step_through/subject.py", "examples/render.py"
 BENCHMARK, NAMED = "examples/benchmark/program.py", "examples/shared/named_classifiers.py"
-ANSWERS = "examples/microscope/answers.py"
+ANSWERS, STEPS = "examples/microscope/answers.py", "examples/step_through/pages.py"
+EXPLAINED_WINDOWS = "examples/explain/windows.py"
 
 RECIPES, COMPARE, ABLATIONS = "models/recipes.py", "examples/compare/program.py", "examples/ablations.py"
 
@@ -47,6 +48,10 @@ MISTAKES: list[Mistake] = [
     Mistake(CROPS, "label = int(probabilities[0].argmax())", "label = int(probabilities[-1].argmax())", CROPPED),
     # One number taken apart, step by step
     Mistake(EXPLAIN, "lambda layer, x, y: y * (1 - y)", "lambda layer, x, y: y", EXPLAINED),
+    Mistake(EXPLAIN, "1.0 if y > 0 else y + layer.alpha", "1.0 if y > 0 else y + 1", EXPLAINED),
+    Mistake(EXPLAINED_WINDOWS, "if not training or layer.frozen:", "if layer.frozen:", EXPLAINED),
+    Mistake(EXPLAINED_WINDOWS, "-part * total / M * factor", "-part * total * factor", EXPLAINED),
+    Mistake(STEPS, "layer.without_noise()", "pass", STEPPED),
     Mistake(EXPLAIN, "(1.0 / (1.0 - layer.p)) if kept", "1.0 if kept", EXPLAINED),
     Mistake(EXPLAIN, "-2 * float(dy[c]) * (float(x[j]) - w)", "-2 * float(dy[c]) * (float(x[j]) + w)", EXPLAINED),
     Mistake(SUBJECT, "classifier.probabilities(images).max(axis=1).argmin()", "0", STEPPED),

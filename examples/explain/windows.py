@@ -213,7 +213,7 @@ def batch_norm_backward(layer: BatchNorm2d, x: np.ndarray, dy: np.ndarray, at: P
 
 
 def _statistics(layer: BatchNorm2d, x: np.ndarray, c: int, training: bool) -> tuple[float, float, bool]:
-    """Mean and variance of a channel, and whether they are the picture's own, as in training with a batch of one."""
+    """Mean and variance of a channel, and whether they are the image's own, as in training with a batch of one."""
     if not training or layer.frozen:
         return float(layer.state["running_mean"][c]), float(layer.state["running_variance"][c]), False
     values = [float(value) for value in x[..., c].flat]
