@@ -10,7 +10,8 @@ editor that knows `# %%` cells (VS Code, Spyder, PyCharm) and run it cell by cel
     python -m examples.lessons.solutions.solution_01
 
 Each draws its figures into runs/lessons/. Here each runs in a process of its own, of whose text nothing is shown
-unless it fails. One that has not ended after --limit seconds is stopped and has failed.
+unless it fails. One that has not ended after --limit seconds is stopped and has failed. With NN_BACKEND=plain in the
+environment all of them compute by what is written in layers/, and the longest takes some minutes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from examples.shared.command_line import Parser, carry_out, in_a_process, positi
 
 FOLDER = Path(__file__).parent
 PATTERNS = ("lesson_*.py", "appendix*.py", "solutions/solution_*.py")
-LIMIT = 1800  # seconds: none takes a minute on a laptop, and only what hangs should be stopped on a slow machine
+LIMIT = 1800  # seconds: none takes a minute on a laptop (plain: some), and only what hangs should be stopped
 FIGURES = Path("runs/lessons")
 
 

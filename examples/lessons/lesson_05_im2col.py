@@ -103,7 +103,7 @@ for name, way in ways.items():
 # (lesson 12) and 128 images, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
 # multiplied at once; a larger one is written to main memory and read back. So P is made for a *chunk* of the
 # images, multiplied, and the next one is written over it: `nn/backend/patches.py`. (Where there are few channels,
-# `Conv2d` does better still, without any patches: `nn/backend/cpu/conv_direct.py`.)
+# `Conv2d` does better still, without any patches: `nn/backend/cpu/conv_direct.py`; not with NN_BACKEND=plain.)
 
 # %%
 sizes, memory = {}, np.empty(128 * 576 * 150, np.float32)  # 576 = 24 * 24 places
