@@ -79,7 +79,7 @@ def run(module: str, limit: float) -> bool:
     """Run one module for at most so many seconds, print its line (and, if it failed, all that it said), and return
     whether it went well."""
     print(f"{module:40}", end="", flush=True)
-    command = in_a_process(f"examples.lessons.{module}")
+    command = in_a_process(f"examples.lessons.{module}", FOLDER.parents[1])
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     start = time.perf_counter()
     try:

@@ -22,6 +22,7 @@ from nn.backend.runtime.threads import num_threads
 from nn.device import DEVICES, check_device
 
 Made = TypeVar("Made")
+ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the packages
 BAD_INPUT = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
@@ -35,15 +36,12 @@ def as_typed(text: str) -> str:
     return re.sub(r"python -m examples\.(\w+)", lambda found: how_to_start(found[1]), text)
 
 
-def in_a_process(module: str) -> list[str]:
-    """The command for a process of its own that runs a module of this project.
+def in_a_process(module: str, root: Path = ROOT) -> list[str]:
+    """The command for a process of its own that runs a module of this project, which lies in `root`.
 
     `python -m` would look in the current folder first, where another package may have the name `models`.
     """
-    root = str(Path(__file__).resolve().parents[2])
-    code = (
-        f"import runpy, sys; sys.path[0] = {root!r}; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    )
+    code = f"import runpy, sys; sys.path[0] = {str(root)!r}; runpy.run_module({module!r}, None, '__main__', True)"
     return [sys.executable, "-c", code]
 
 

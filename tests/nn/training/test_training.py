@@ -216,7 +216,7 @@ def test_pictures_that_hold_nan_are_named():
     history = train(
         network, Dataset(images, np.arange(6) % 2, ("a", "b")), epochs=1, optimizer=SGD(network, 0.1), progress=False
     )
-    assert "pictures" in history.failure and "step 1" in history.failure
+    assert "images" in history.failure and "step 1" in history.failure
 
 
 def test_an_optimizer_of_another_network_is_refused():
