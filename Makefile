@@ -24,7 +24,7 @@ help:
 	@echo 'make mutants      make one small mistake at a time in the layers and fast loops, and check that a test notices (25 minutes)'
 	@echo 'make planted      plant mistakes in plots, programs and recipes, one at a time, and check that a test notices (20 minutes)'
 	@echo 'make bench        measure our speed against PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
-	@echo 'make lint         check style and formatting with ruff, types with mypy'
+	@echo 'make lint         check style with ruff, types with mypy, JavaScript with oxlint'
 	@echo 'make dist         build a wheel and a source distribution in dist/, and try the wheel in an empty environment'
 	@echo 'make clean        remove .venv and everything else that can be rebuilt (runs/ stays)'
 	@echo 'ARGS="..." is passed on (make demo ARGS=--help), PYTHON=python3.12 chooses a Python (3.10 or newer)'
@@ -75,6 +75,11 @@ lint: .venv/installed-lint
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	@if command -v '$(BIN)/oxlint' >/dev/null; then \
+		echo '$(BIN)/oxlint examples' && '$(BIN)/oxlint' examples; \
+	else \
+		echo 'There is no oxlint for this machine: the JavaScript is not checked.'; \
+	fi
 
 dist: .venv/installed-dist
 	rm -rf dist build
