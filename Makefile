@@ -24,7 +24,7 @@ help:
 	@echo 'make mutants      make one small mistake at a time in the layers and fast loops, and check that a test notices (25 minutes)'
 	@echo 'make planted      plant mistakes in plots, programs and recipes, one at a time, and check that a test notices (20 minutes)'
 	@echo 'make bench        measure our speed against PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
-	@echo 'make lint         check style and formatting with ruff'
+	@echo 'make lint         check style with ruff, types with mypy, JavaScript with oxlint'
 	@echo 'make dist         build a wheel and a source distribution in dist/, and try the wheel in an empty environment'
 	@echo 'make clean        remove .venv and everything else that can be rebuilt (runs/ stays)'
 	@echo 'ARGS="..." is passed on (make demo ARGS=--help), PYTHON=python3.12 chooses a Python (3.10 or newer)'
@@ -74,6 +74,12 @@ bench: .venv/installed-bench
 lint: .venv/installed-lint
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	@if command -v '$(BIN)/oxlint' >/dev/null; then \
+		echo '$(BIN)/oxlint examples' && '$(BIN)/oxlint' examples; \
+	else \
+		echo 'There is no oxlint for this machine: the JavaScript is not checked.'; \
+	fi
 
 dist: .venv/installed-dist
 	rm -rf dist build
@@ -82,7 +88,7 @@ dist: .venv/installed-dist
 	$(BIN)/python -m tests.installed dist/*.whl $(ARGS)
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Empty stamp files: newer than what they depend on means there is nothing to do.

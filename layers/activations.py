@@ -118,7 +118,7 @@ class ReLU(Activation):
     function = staticmethod(relu)
     derivative = staticmethod(relu_backward)
 
-    def _keep(self, x, y):
+    def _keep(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return x  # x > 0 exactly where y > 0, so no copy is needed
 
 
@@ -152,8 +152,8 @@ class ScaledTanh(Activation):
     slope = 2.0 / 3.0
     bounds = (-amplitude, amplitude)
 
-    def function(self, x, y):
+    def function(self, x: np.ndarray, y: np.ndarray) -> None:
         scaled_tanh(x, self.amplitude, self.slope, y)
 
-    def derivative(self, dy, y, dx):
+    def derivative(self, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
         scaled_tanh_backward(dy, y, self.amplitude, self.slope, dx)

@@ -36,8 +36,8 @@ class ELU(Activation):
         self.alpha = number(alpha, "ELU: alpha", lambda alpha: 0 < alpha < math.inf, "a positive number")
         self.bounds = (-self.alpha, math.inf)
 
-    def function(self, x, y):
+    def function(self, x: np.ndarray, y: np.ndarray) -> None:
         elu(x, self.alpha, y)
 
-    def derivative(self, dy, y, dx):
+    def derivative(self, dy: np.ndarray, y: np.ndarray, dx: np.ndarray) -> None:
         elu_backward(dy, y, self.alpha, dx)

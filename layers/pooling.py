@@ -11,7 +11,7 @@ import numpy as np
 from nn.backend import accelerated
 from nn.checks import Pair, Shape, pair
 from nn.layer import Layer
-from nn.windows import count_windows, each_place, with_border, without_border
+from nn.windows import Size, count_windows, each_place, with_border, without_border
 
 
 @accelerated
@@ -84,7 +84,7 @@ class _Pool2d(Layer):
         return *count_windows(self, image_shape, *self._window, self.ceil_mode), image_shape[2]
 
     @property
-    def _window(self) -> tuple:
+    def _window(self) -> tuple[Size, Size, Size]:
         return self.kernel_size, self.stride, self.padding
 
 

@@ -70,7 +70,8 @@ class Classifier:
 
 
 def _check(picture: np.ndarray, channels: int) -> None:
-    shape, dtype = getattr(picture, "shape", ()), getattr(picture, "dtype", None)
+    shape: tuple = getattr(picture, "shape", ())
+    dtype = getattr(picture, "dtype", None)
     if dtype != np.uint8 or len(shape) != 3 or shape[2] != channels or 0 in shape:
         raise TypeError(f"expected images as uint8 arrays (H, W, {channels}), got {dtype} of shape {shape}")
 
@@ -86,7 +87,7 @@ def load_classifier(path: str | Path) -> Classifier:
     extra = read_metadata(path)["extra"]
     extra = extra if isinstance(extra, dict) else {}
     try:
-        preparation = Preparation.from_json(extra.get("preparation"))
+        preparation = Preparation.from_json(extra["preparation"])
         class_names = tuple(str(name) for name in extra["class_names"])
     except (ValueError, LookupError, TypeError):
         raise ValueError(
@@ -94,9 +95,10 @@ def load_classifier(path: str | Path) -> Classifier:
             "python -m examples.train wrote"
         ) from None
     shape = (*preparation.window, preparation.channels)
-    if network.image_shape != shape or network.output_shape(shape) != (len(class_names),):
+    read = network.image_shape or shape
+    if read != shape or network.output_shape(read) != (len(class_names),):
         raise ValueError(
-            f"{path} contradicts itself: its network turns {network.image_shape} into "
-            f"{network.output_shape(network.image_shape)}, its images are {shape} of {len(class_names)} classes"
+            f"{path} contradicts itself: its network turns {read} into {network.output_shape(read)}, "
+            f"its images are {shape} of {len(class_names)} classes"
         )
     return Classifier(network, preparation, class_names, str(extra.get("data", "")))

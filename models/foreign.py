@@ -10,7 +10,7 @@ The three store the same numbers in different orders:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +114,7 @@ def _last_maps(network: Network) -> tuple[int, ...]:
     return network.shapes(network.image_shape)[names.index("flatten") - 1][:2]
 
 
-def _check_names(wanted, found, what: str) -> None:
+def _check_names(wanted: Collection[str], found: Collection[str], what: str) -> None:
     for name in wanted:
         if name not in found:
             raise ValueError(f"{name} is missing, expected the weights of {what}")

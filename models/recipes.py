@@ -94,7 +94,7 @@ def recipe_for(model: str, variant: str = "") -> Recipe:
 
 def make_preparation(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int]) -> Preparation:
     """What every image goes through for a network that reads `image_shape`; means are the training images'."""
-    window, channels = tuple(image_shape[:2]), image_shape[2]
+    window, channels = (image_shape[0], image_shape[1]), image_shape[2]
     # Trained on portions of large images, a network reads whole ones made small; else the middle is cut out.
     size = window if "portion" in recipe.augment else train_set.image_shape[:2]
     if recipe.levels == "lenet5":
@@ -117,7 +117,7 @@ def make_prepare(preparation: Preparation, augment: Sequence[str], train_set: Da
         images = unit_interval(images)
         if "distort" in augment:
             images = distort(images, rng)
-        if "colour" in augment:
+        if principal is not None:
             images = colour_noise(images, principal, rng)
         images = preparation.to_levels(images)
         if images.shape[1:3] != preparation.window:
@@ -130,7 +130,7 @@ def make_prepare(preparation: Preparation, augment: Sequence[str], train_set: Da
     return prepare
 
 
-def _statistics(train_set: Dataset, per_pixel: bool) -> tuple[np.ndarray, np.ndarray]:
+def _statistics(train_set: Dataset, per_pixel: bool) -> tuple[np.ndarray, np.ndarray | np.float32]:
     """What is subtracted and what is divided by, for images in 0..1.
 
     Per pixel: the mean image, and 1/255, so that levels are 0..255 as the published rates expect. Else the mean and

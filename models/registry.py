@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from nn.files.weights import load as load_weights
 from nn.files.weights import read_metadata
 
 # The functions that a file may name.
-MODELS = {
+MODELS: dict[str, Callable[..., Network]] = {
     "alexnet": alexnet,
     "alexnet_caffe": alexnet_caffe,
     "alexnet_cifar10": alexnet_cifar10,

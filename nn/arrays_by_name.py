@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 from nn.layer import Layer
 
 
@@ -15,17 +17,17 @@ class ArraysByName(dict):
         )
         self._what = what
 
-    def __setitem__(self, name: str, array) -> None:
+    def __setitem__(self, name: str, array: Any) -> None:
         if self.get(name) is not array:  # params[name] *= 2 has changed the array already and puts it back
             self._refuse(name)
 
     def __delitem__(self, name: str) -> None:
         self._refuse(name)
 
-    def __ior__(self, other):
+    def __ior__(self, other: Any) -> NoReturn:  # type: ignore[misc]  # `|` still makes an ordinary dict
         self._refuse(*list(other)[:1])
 
-    def _refuse(self, *names):
+    def _refuse(self, *names: Any) -> NoReturn:
         """Where the methods that change a dict end."""
         name = names[0] if names and names[0] in self else next(iter(self), "conv1.weight")
         layer, _, key = name.rpartition(".")
@@ -35,13 +37,13 @@ class ArraysByName(dict):
             f"[{key!r}] = a for another array of the same shape"
         )
 
-    def update(self, *others, **more):
+    def update(self, *others: Any, **more: Any) -> NoReturn:
         self._refuse()
 
-    def setdefault(self, name, array=None):
+    def setdefault(self, name: str, array: Any = None) -> Any:
         return self[name] if name in self else self._refuse()
 
     pop = popitem = clear = _refuse
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return dict, (dict(self),)

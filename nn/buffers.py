@@ -15,10 +15,11 @@ import numpy as np
 from nn.layer import Layer
 
 IN_PLACE = "in place"
+Place = tuple[str, int] | str | None  # what `places` has of each layer
 MOST_ARRAYS = 1000  # that are remembered; each shape of a batch adds some
 
 
-def places(layers: Sequence[Layer], training: bool) -> list[Hashable]:
+def places(layers: Sequence[Layer], training: bool) -> list[Place]:
     """Where each layer writes its output in a forward pass: IN_PLACE, over its input; None, to a new array that it
     makes itself; else to the memory that `Buffers` keeps under this key.
 
@@ -26,7 +27,7 @@ def places(layers: Sequence[Layer], training: bool) -> list[Hashable]:
     it. In training every other layer has memory of its own, whose contents live until the backward pass; otherwise two
     arrays take turns. The last layer makes its own array, which is the caller's.
     """
-    found = []
+    found: list[Place] = []
     ours = False  # is the layer's input in the network's memory?
     needed = False  # does some layer's backward pass read that input, as its own output?
     turn = 0
@@ -46,14 +47,14 @@ class Buffers:
     """The memory of one pass at a time."""
 
     def __init__(self) -> None:
-        self._memory: dict[Hashable, np.ndarray] = {}
+        self._memory: dict[tuple[str, int], np.ndarray] = {}
         self._arrays: dict[Hashable, np.ndarray] = {}  # made of it so far, as the next step wants the same shapes again
 
-    def for_output(self, place: Hashable, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+    def for_output(self, place: Place, y: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
         """The `out` of a forward pass that reads y, for one of `places`."""
         if place is None:
             return None
-        if place is IN_PLACE:
+        if isinstance(place, str):  # IN_PLACE
             return y
         return self._other_than(y, place, shape) if place[0] == "turns" else self._array(place, shape, y)
 
@@ -80,7 +81,7 @@ class Buffers:
         array = self._array(key, shape, taken)
         return self._array((key[0], 1 - key[1]), shape, taken) if np.may_share_memory(array, taken) else array
 
-    def _array(self, key: Hashable, shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
+    def _array(self, key: tuple[str, int], shape: tuple[int, ...], like: np.ndarray) -> np.ndarray:
         """An array of this shape in the memory kept under `key`, which grows when it must."""
         array = self._arrays.get((key, shape))
         if array is None or array.dtype != like.dtype:

@@ -4,6 +4,7 @@ what to do."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def contiguous(array: np.ndarray) -> np.ndarray:
 # `layer` is the one whose arrays are checked, named in messages by its label; x is the input or the gradient that came.
 
 
-def check_arrays(layer, arrays: dict, shapes: dict, where: str, x: np.ndarray) -> None:
+def check_arrays(layer: Any, arrays: dict, shapes: dict, where: str, x: np.ndarray) -> None:
     """Check that the arrays of layer.params or layer.state, which `where` names, have their shapes, and dtype and
     device of x."""
     kind, dtype = type(x), x.dtype
@@ -70,10 +71,10 @@ def check_arrays(layer, arrays: dict, shapes: dict, where: str, x: np.ndarray) -
         raise ValueError(f"{layer.label} has lost its {what} {missing}, expected {', '.join(shapes)} in {where}")
 
 
-def check_grads(layer, grads: dict, shapes: dict, dy: np.ndarray) -> None:
+def check_grads(layer: Any, grads: dict, shapes: dict, dy: np.ndarray) -> None:
     """Check that compiled loops may write the gradients into the arrays in layer.grads."""
     for name, shape in shapes.items():
-        grad = grads.get(name)
+        grad: Any = grads.get(name)
         writeable = fits(grad, shape, dy) and getattr(grad.flags, "writeable", True)  # CuPy's have no such flag
         if not (writeable and grad.flags.c_contiguous):
             raise ValueError(
@@ -82,14 +83,16 @@ def check_grads(layer, grads: dict, shapes: dict, dy: np.ndarray) -> None:
             )
 
 
-def fits(array, shape: tuple[int, ...] | None, x: np.ndarray) -> bool:
+def fits(array: Any, shape: tuple[int, ...] | None, x: np.ndarray) -> bool:
     """Is it an array of this shape with x's dtype, on x's device?"""
     if isinstance(array, np.ndarray) is not isinstance(x, np.ndarray) or not hasattr(array, "dtype"):
         return False
     return array.shape == shape and array.dtype == x.dtype
 
 
-def _misfit(layer, name: str, param, shape: tuple | None, shapes: dict, where: str, x: np.ndarray) -> Exception:
+def _misfit(
+    layer: Any, name: str, param: Any, shape: tuple | None, shapes: dict, where: str, x: np.ndarray
+) -> Exception:
     """What is wrong with a parameter, or with an array of the state, that does not fit."""
     what, many = ("parameter", "parameters") if where == "params" else ("state", "state")
     if shape is None:
@@ -115,7 +118,7 @@ def _misfit(layer, name: str, param, shape: tuple | None, shapes: dict, where: s
     )
 
 
-def _word(array) -> str:
+def _word(array: Any) -> str:
     """An array in a few words, for error messages."""
     if not hasattr(array, "dtype") or not hasattr(array, "flags"):
         return "missing" if array is None else f"a {type(array).__name__}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from nn.checks import FLOATS
 
 
-def as_labels(labels, who: str, classes: int | None = None, what: str = "label") -> np.ndarray:
+def as_labels(labels: ArrayLike, who: str, classes: int | None = None, what: str = "label") -> np.ndarray:
     """The labels as a NumPy array of whole numbers, whatever holds them: a list, a pandas Series, ... Their range is
     checked if the number of classes is given, for NumPy would take -1 for the last."""
     try:
@@ -48,7 +49,7 @@ def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray
     return np.asarray(labels, like=logits)
 
 
-def spoil(log_sums: np.ndarray, labels, classes: int) -> None:
+def spoil(log_sums: np.ndarray, labels: np.ndarray, classes: int) -> None:
     """Make log_sums NaN, and so the loss and the gradient, in the rows whose labels name no class.
 
     That is for labels which were given on a GPU. `check_labels` does not look at them: to read them it would have to

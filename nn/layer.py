@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nn.checks import FLOATS, Shape, check_arrays, check_grads, contiguous
@@ -32,6 +34,7 @@ class Layer:
     Parameters and state lie on one device, "cpu" or "cuda"; `to` moves them. TypeError for an input on another device.
     """
 
+    bounds: tuple[float, float]  # of an activation: what its outputs level off at, see `kept_outputs`
     elementwise = False
     """True: each output element depends on the input element at its place alone, so that `out` may be the input."""
 
@@ -48,7 +51,7 @@ class Layer:
         self.state: dict[str, np.ndarray] = {}
         self._param_shapes: dict[str, tuple[int, ...]] = {}  # compiled loops check no bounds, so they rely on these
         self._state_shapes: dict[str, tuple[int, ...]] = {}
-        self._saved = None  # what the backward pass needs of the forward pass
+        self._saved: Any = None  # what the backward pass needs of the forward pass
 
     def forward(self, x: np.ndarray, training: bool = False, out: np.ndarray | None = None) -> np.ndarray:
         raise NotImplementedError
@@ -77,7 +80,7 @@ class Layer:
         kind = type(self).__name__
         return kind if self.name == kind else f"{self.name} ({kind})"
 
-    def astype(self, dtype) -> Layer:
+    def astype(self, dtype: np.typing.DTypeLike) -> Layer:
         """Convert parameters and state to float32 or float64, and return the layer itself."""
         dtype = np.dtype(dtype)
         if dtype not in FLOATS:
@@ -158,7 +161,7 @@ class Layer:
             raise ValueError(f"{self.label} expected {channels} {what}, got {image_shape[-1]} in {image_shape}")
         return image_shape
 
-    def _check_gradient(self, dy: np.ndarray, shape: Shape, dtype) -> np.ndarray:
+    def _check_gradient(self, dy: np.ndarray, shape: Shape, dtype: np.dtype) -> np.ndarray:
         """Check that `dy` has the shape and dtype of the output."""
         if not hasattr(dy, "dtype") or dy.dtype != dtype:
             got = getattr(dy, "dtype", type(dy).__name__)
@@ -189,7 +192,7 @@ class Layer:
             )
         return out
 
-    def _take_saved(self):
+    def _take_saved(self) -> Any:
         """What forward(training=True) kept. The layer drops it here, so that memory is free as soon as it can be."""
         if self._saved is None:
             raise RuntimeError(f"{self.label}: backward needs a forward(x, training=True) before it, one for each call")

@@ -22,7 +22,7 @@ def softmax_gradient(z, log_sums, labels, dz):
 class _Loss:
     """What the losses share."""
 
-    _saved = None  # what the backward pass needs of the forward pass
+    _saved: tuple | None = None  # what the backward pass needs of the forward pass
 
     def _kept(self) -> tuple:
         if self._saved is None:
@@ -120,7 +120,7 @@ def _subtract(logits: np.ndarray, largest: np.ndarray) -> np.ndarray:
     return np.maximum(logits, np.maximum(largest, -half) - half) - largest
 
 
-def _mean(losses: np.ndarray, dtype: np.dtype) -> np.floating:
+def _mean(losses, dtype):
     """The mean of float64 losses, as a scalar of this dtype: their sum may be too much for float32."""
     mean = losses.mean()
     return np.where(mean < np.inf, np.minimum(mean, np.finfo(dtype).max), mean).astype(dtype)[()]

@@ -106,7 +106,7 @@ class Network:
         arrays = [*self.params.values(), *self.state.values()]
         return arrays[0].dtype if arrays else np.dtype(np.float32)
 
-    def astype(self, dtype) -> Network:
+    def astype(self, dtype: np.typing.DTypeLike) -> Network:
         """Convert parameters and state to float32 or float64, and return the network itself. Make a new SGD
         afterwards."""
         for layer in self.layers.values():
@@ -184,7 +184,7 @@ class Network:
         gradient = dy
         for index, layer in reversed(list(enumerate(self.layers.values()))):
             out = self._buffers.for_gradient(index, layer, gradient, dy, shapes[index])
-            gradient = layer.backward(gradient, input_gradient or index > 0, out)
+            gradient = layer.backward(gradient, input_gradient or index > 0, out)  # type: ignore[assignment]  # None: not wanted
         self._check_alone(this)
         return self._buffers.own(gradient, dy) if input_gradient else None
 
@@ -227,7 +227,7 @@ class Network:
             wanted = ", ".join(map(str, self.image_shape))
             raise ValueError(f"{self.name} expected images of shape (N, {wanted}), got {tuple(x.shape)}")
 
-    def save(self, path: str | Path, extra: dict | None = None, dtype=None) -> None:
+    def save(self, path: str | Path, extra: dict | None = None, dtype: np.typing.DTypeLike | None = None) -> None:
         """Write parameters and state to a safetensors file, with the model's name and arguments.
 
         See `nn.files.weights`, and there `load` for the way back.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nn.checks import Shape
 
 
-def summary(network, image_shape: Shape | None = None) -> str:
+def summary(network: Any, image_shape: Shape | None = None) -> str:
     """A table: layer, output shape, parameters, multiply-adds."""
     rows = [("layer", "output", "parameters", "multiply-adds")]
     table = rows_of_layers(network, image_shape)
@@ -22,14 +24,14 @@ def summary(network, image_shape: Shape | None = None) -> str:
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def rows_of_layers(network, image_shape: Shape | None) -> list[tuple[str, tuple[int, ...], int, int]]:
+def rows_of_layers(network: Any, image_shape: Shape | None) -> list[tuple[str, tuple[int, ...], int, int]]:
     """For each layer its name, the shape of an image's output, the number of parameters and of multiply-adds."""
-    image_shape = network.image_shape if image_shape is None else tuple(image_shape)
-    if image_shape is None:
+    shape = network.image_shape if image_shape is None else tuple(image_shape)
+    if shape is None:
         raise ValueError(f"{network.name} was made for no particular image shape; give one, such as (28, 28, 1)")
     table = []
     for name, layer in network.layers.items():
-        count = layer.multiply_adds(image_shape)
-        image_shape = layer.output_shape(image_shape)
-        table.append((f"{name} ({type(layer).__name__})", image_shape, layer.num_parameters, count))
+        count = layer.multiply_adds(shape)
+        shape = layer.output_shape(shape)
+        table.append((f"{name} ({type(layer).__name__})", shape, layer.num_parameters, count))
     return table

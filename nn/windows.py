@@ -12,12 +12,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from nn.checks import Shape
+from nn.layer import Layer
 
 Size = tuple[int, int]
 
 
 def count_windows(
-    layer, image_shape: Shape, kernel: Size, stride: Size, padding: Size = (0, 0), ceil_mode: bool = False
+    layer: Layer, image_shape: Shape, kernel: Size, stride: Size, padding: Size = (0, 0), ceil_mode: bool = False
 ) -> Size:
     """OH = floor((H + 2 PH - KH) / SH) + 1, and OW likewise.
 

@@ -11,12 +11,11 @@ import base64
 import hashlib
 import json
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("static")
-# In an order in which nothing is used while the script is loaded before it is there.
-ENGINE = ("windows", "terms", "pointwise", "layers", "engine", "explain_windows", "explain")
-VIEW = ("elements", "pictures", "sheets", "specimen", "panel", "strip", "overview", "controls", "answer", "page")
+IMPORT = re.compile(r'^import [^;]*? from "\./(\w+)\.js";\n', re.MULTILINE)
 
 
 def page(data: dict, served: bool = False) -> str:
@@ -47,12 +46,10 @@ def page(data: dict, served: bool = False) -> str:
 
 
 def joined_script() -> str:
-    """All modules as one script."""
-    texts = []
-    for name in (*ENGINE, *VIEW):
-        text = re.sub(r"^import .*?;\n", "", _read(f"{name}.js"), flags=re.MULTILINE | re.DOTALL)
-        texts.append(re.sub(r"^export ", "", text, flags=re.MULTILINE))
-    return "\n" + "\n".join(texts)
+    """All modules as one script, each after those that it imports: what is used while the script is loaded is there."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.js"))}
+    order = TopologicalSorter({name: IMPORT.findall(text) for name, text in texts.items()}).static_order()
+    return "\n" + "\n".join(re.sub(r"^export ", "", IMPORT.sub("", texts[name]), flags=re.MULTILINE) for name in order)
 
 
 def _read(name: str) -> str:

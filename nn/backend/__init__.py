@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +33,7 @@ if CHOICE not in ("", "plain"):
 COMPILES = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 _is_plain = ContextVar("is_plain", default=CHOICE == "plain")
-_backends = {}  # by name, those that have been asked for: to import one takes a moment
+_backends: dict[str, ModuleType] = {}  # by name, those that have been asked for: to import one takes a moment
 
 
 def accelerated(function: Callable) -> Callable:
@@ -39,10 +41,10 @@ def accelerated(function: Callable) -> Callable:
     name = function.__name__
 
     @wraps(function)
-    def run(array, *arguments):
+    def run(array: Any, *arguments: Any) -> Any:
         return getattr(_backend(array), name, function)(array, *arguments)
 
-    run.plain = function
+    run.plain = function  # type: ignore[attr-defined]  # a function may have attributes, its type has none
     return run
 
 
@@ -56,7 +58,7 @@ def plain() -> Iterator[None]:
         _is_plain.reset(before)
 
 
-def _backend(array):
+def _backend(array: Any) -> ModuleType | None:
     """The module in which the array's fast functions are, or None."""
     if _is_plain.get():
         return None

@@ -33,8 +33,8 @@ class Preparation:
     channels: int
     window: tuple[int, int]
     levels: str = "standardised"
-    mean: np.ndarray = np.float32(0)
-    deviation: np.ndarray = np.float32(1)
+    mean: np.ndarray | np.float32 = np.float32(0)
+    deviation: np.ndarray | np.float32 = np.float32(1)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """The network's input (N, *window, C), float32, for uint8 images (N, H, W, C) of any one size.

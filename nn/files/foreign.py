@@ -103,9 +103,10 @@ def _read_pth_zip(archive: zipfile.ZipFile, file_size: int) -> dict[str, np.ndar
     if folder + "byteorder" in entries:  # older files are without, and little-endian
         orders = {b"little": "<", b"big": ">"}
         with archive.open(folder + "byteorder") as file:
-            order = orders.get(file.read(16))
-        if order is None:
+            word = file.read(16)
+        if word not in orders:
             raise ValueError("its byteorder is neither little nor big; the file is damaged")
+        order = orders[word]
 
     state = _unwrapped(_find_state_dict(_read_torch_pickle(archive.read(pickles[0]))))
     storages: dict[_Storage, np.ndarray] = {}
@@ -343,7 +344,7 @@ def _read_npy(data: memoryview) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         raise ValueError("it holds no dict of layers, each name -> [weight, bias]")
     pairs = {}
     for name, pair in layers.items():
-        arrays = [getattr(part, "value", None) for part in pair] if isinstance(pair, list | tuple) else []
+        arrays: list[Any] = [getattr(part, "value", None) for part in pair] if isinstance(pair, list | tuple) else []
         if not isinstance(name, str) or len(arrays) != 2 or not all(isinstance(array, np.ndarray) for array in arrays):
             raise ValueError(f"its {_shown(name)} is not a pair [weight, bias] of arrays")
         pairs[name] = arrays[0], arrays[1]

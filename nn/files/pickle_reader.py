@@ -68,7 +68,12 @@ def is_count(value: Any) -> bool:
 
 
 class _Machine:
-    def __init__(self, data, functions, persistent) -> None:
+    def __init__(
+        self,
+        data: bytes | memoryview,
+        functions: Mapping[str, Callable[[tuple], Any] | None],
+        persistent: Callable[[Any], Any] | None,
+    ) -> None:
         self.data, self.position = memoryview(data), 0
         self.functions, self.persistent = functions, persistent
         self.stack: list[Any] = []
@@ -81,7 +86,7 @@ class _Machine:
             if code == b".":  # STOP
                 return self.pop()
             if code not in STEPS:
-                step = pickletools.code2op.get(code.decode("latin-1"))
+                step = pickletools.code2op.get(code.decode("latin-1"))  # type: ignore[attr-defined]  # its stub lacks it
                 name = f"the step {step.name}" if step else f"an unknown step {code!r}"
                 raise ValueError(f"its pickle uses {name}, which plain data do not need")
             STEPS[code](self)
@@ -96,7 +101,7 @@ class _Machine:
         self.position += count
         return view
 
-    def number(self, form: str) -> int | float:
+    def number(self, form: str) -> Any:
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
     def line(self) -> str:
@@ -217,7 +222,7 @@ class _Machine:
         self.push(self.persistent(self.pop()))
 
 
-STEPS: dict[bytes, Callable[[_Machine], None]] = {
+STEPS: dict[bytes, Callable[[_Machine], object]] = {
     b"\x80": lambda m: m.protocol(),  # PROTO
     b"\x95": lambda m: m.number("<Q"),  # FRAME: how many bytes belong together, for readers that read in pieces
     # constants

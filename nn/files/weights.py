@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -31,13 +31,20 @@ class Network(Protocol):
     """What is needed of a network here; `nn.network` has the class, and imports this file."""
 
     name: str
-    params: Mapping[str, np.ndarray]
-    state: Mapping[str, np.ndarray]
-    dtype: np.dtype
     model: dict | None
 
+    @property
+    def params(self) -> Mapping[str, np.ndarray]: ...
+    @property
+    def state(self) -> Mapping[str, np.ndarray]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
 
-def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = None) -> None:
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+
+
+def save(network: Network, path: str | Path, extra: Any = None, dtype: np.typing.DTypeLike | None = None) -> None:
     """Write the network's parameters and state to `path`, such as "lenet.safetensors".
 
     extra: plain values (what JSON has) to keep with them, such as {"epoch": 7}; `read_metadata` gives them back.
@@ -66,7 +73,7 @@ def save(network: Network, path: str | Path, extra: Any = None, dtype: Any = Non
     write_beside(path, *_in_fixed_order(to_safetensors(arrays, metadata)))
 
 
-def load(network: Network, path: str | Path) -> Network:
+def load(network: AnyNetwork, path: str | Path) -> AnyNetwork:
     """Fill the network's parameters and state with those that `save` wrote to `path`, and return the network.
 
     Names and shapes must be the network's; numbers are converted to its dtype. All is checked before anything
@@ -126,7 +133,7 @@ def assign(network: Network, arrays: Mapping[str, np.ndarray], source: str | Pat
         live[...] = np.asarray(converted[name], like=live)
 
 
-def _check_names(wanted, found, source) -> None:
+def _check_names(wanted: Collection[str], found: Iterable[str], source: str | Path) -> None:
     found = set(found)
     for name in wanted:
         if name not in found:
@@ -135,7 +142,7 @@ def _check_names(wanted, found, source) -> None:
         raise ValueError(f"{source}: {name[:80]!r} is not in this network; the weights of another one?")
 
 
-def _check_shape(name, shape, live, source) -> None:
+def _check_shape(name: str, shape: Sequence[int], live: np.ndarray, source: str | Path) -> None:
     if tuple(shape) != live.shape:
         raise ValueError(f"{source}: {name} has the shape {tuple(shape)}, the network's has {live.shape}")
 
@@ -200,7 +207,7 @@ def _in_fixed_order(data: bytes) -> tuple[bytes, memoryview]:
     return len(text).to_bytes(8, "little") + text, memoryview(data)[8 + length :]  # which copies nothing
 
 
-def _open(path: str | Path):
+def _open(path: str | Path) -> safe_open:
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: there is no such file; expected weights in the safetensors format")
     try:

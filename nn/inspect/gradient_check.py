@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from nn.device import move
 from nn.layer import Layer
+from nn.network import Network
 
 RIGHT = 1e-6  # the largest error of a right backward pass
 
@@ -59,10 +62,10 @@ class GradientReport:
 
 
 def check_gradients(
-    layer,
+    layer: Layer | Network,
     x: np.ndarray,
     labels: np.ndarray | None = None,
-    loss=None,
+    loss: Any = None,
     max_elements: int = 200,
     step: float = 1e-4,
     seed: int = 0,
@@ -115,13 +118,13 @@ def check_gradients(
     # The size of the numbers that are added up to make f, which decides how finely f is rounded at the least.
     size = float(np.abs(y * weights).sum() if loss is None else 1 + abs(loss.forward(y, labels)))
     values = {"x": x} | layer.params
-    rounding = max(np.finfo(np.float64).eps * size, _measured_rounding(objective, list(values.values()), rng))
+    rounding = max(float(np.finfo(np.float64).eps) * size, _measured_rounding(objective, list(values.values()), rng))
     if loss is None:
         dx = layer.backward(weights)
     else:
         loss.forward(y, labels)
         dx = layer.backward(loss.backward())
-    analytic = {"x": dx} | {name: grad.copy() for name, grad in layer.grads.items()}
+    analytic: dict[str, Any] = {"x": dx} | {name: grad.copy() for name, grad in layer.grads.items()}
     arguments = {}
     for name, gradient in analytic.items():
         there = _present(layer, name, values[name])
@@ -131,7 +134,13 @@ def check_gradients(
 
 
 def _check_argument(
-    objective, values: np.ndarray, gradient: np.ndarray, where: np.ndarray, elements: int, step: float, rounding: float
+    objective: Callable[[], float],
+    values: np.ndarray,
+    gradient: np.ndarray,
+    where: np.ndarray,
+    elements: int,
+    step: float,
+    rounding: float,
 ) -> ArgumentCheck:
     """Measure the slope at the flat indices `where` of `values`, which the objective reads, and compare. `rounding`:
     how far off the objective may be."""
@@ -170,7 +179,7 @@ def _check_argument(
     return ArgumentCheck(error, index, float(found[worst]), float(slopes[worst]), checked, skipped, elements)
 
 
-def _measured_rounding(objective, arrays: list[np.ndarray], rng: np.random.Generator) -> float:
+def _measured_rounding(objective: Callable[[], float], arrays: list[np.ndarray], rng: np.random.Generator) -> float:
     """How far off the objective may be because of what happens inside, where large numbers may cancel.
 
     Every number that it reads is moved by its own rounding, up or down, so that all sums are rounded anew. Of eight
@@ -188,12 +197,12 @@ def _measured_rounding(objective, arrays: list[np.ndarray], rng: np.random.Gener
     return 4 * largest
 
 
-def _layers(layer) -> dict:
+def _layers(layer: Any) -> dict[str, Layer]:
     """The layers of a network by their names; a layer by itself has none, whatever attributes it has."""
     return {"": layer} if isinstance(layer, Layer) or not hasattr(layer, "layers") else layer.layers
 
 
-def _present(layer, name: str, values: np.ndarray) -> np.ndarray:
+def _present(layer: Layer | Network, name: str, values: np.ndarray) -> np.ndarray:
     """The flat indices of an argument's elements; for a convolution with a connection table, of those that exist."""
     layers = _layers(layer)
     owner, key = ("", name) if "" in layers else name.partition(".")[::2]
@@ -216,17 +225,17 @@ def _chosen(shape: tuple[int, ...], there: np.ndarray, most: int, rng: np.random
             face = rng.integers(0, shape, size=(on_a_face, len(shape)))
             face[:, axis] = end
             indices += map(tuple, face)
-    first = np.ravel_multi_index(np.transpose(indices), shape)
+    first = np.ravel_multi_index(tuple(np.transpose(indices)), shape)
     # In this order, each once, as far as they are there:
     wanted = np.concatenate([first[np.isin(first, there)], rng.choice(there, most, replace=False)])
     _, places = np.unique(wanted, return_index=True)
     return np.sort(wanted[np.sort(places)][:most])
 
 
-def _generators(layer) -> list[np.random.Generator]:
+def _generators(layer: Layer | Network) -> list[np.random.Generator]:
     """The random generators that the layer, or the layers of a network, draw from."""
     return [
-        part.rng
+        rng
         for part in _layers(layer).values()
-        if isinstance(part, Layer) and isinstance(getattr(part, "rng", None), np.random.Generator)
+        if isinstance(part, Layer) and isinstance(rng := getattr(part, "rng", None), np.random.Generator)
     ]

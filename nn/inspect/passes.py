@@ -7,6 +7,7 @@ is under way stay as they are, so that a network can be inspected while it learn
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def gradients(network: Network, x: np.ndarray, dlogits: np.ndarray) -> dict[str,
     gradient = dlogits.copy()
     for name, layer in reversed(layers):
         found[name] = gradient
-        result = layer.backward(gradient)
+        result: Any = layer.backward(gradient)  # not None, as it is asked for
         gradient = result.copy() if np.may_share_memory(result, gradient) else result
     found["input"] = gradient
     return dict(reversed(found.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +24,12 @@ STEPS, OTHERS = "history/steps", "history/others"  # the loss of every step; all
 
 
 def save_checkpoint(
-    path: str | Path, network: Network, optimizer: SGD, history: History, schedule=None, command: str = ""
+    path: str | Path,
+    network: Network,
+    optimizer: SGD,
+    history: History,
+    schedule: Callable[[float], float] | None = None,
+    command: str = "",
 ) -> None:
     """Write parameters, the layers' state, velocities, the state of every random generator, the history and the
     schedule's memory.
@@ -55,7 +61,13 @@ def previous(path: str | Path) -> Path:
     return Path(path).with_suffix(".previous" + Path(path).suffix)
 
 
-def load_checkpoint(path: str | Path, network: Network, optimizer: SGD, schedule=None, command: str = "") -> History:
+def load_checkpoint(
+    path: str | Path,
+    network: Network,
+    optimizer: SGD,
+    schedule: Callable[[float], float] | None = None,
+    command: str = "",
+) -> History:
     """Put everything back as `save_checkpoint` found it, and return the history.
 
     Where the file is missing or damaged and the one before it is good, that one is used, and a warning says so. Raises
@@ -140,7 +152,7 @@ def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
 
 def _generators(network: Network) -> dict[str, np.random.Generator]:
     return {
-        name: layer.rng
+        name: rng
         for name, layer in network.layers.items()
-        if isinstance(getattr(layer, "rng", None), np.random.Generator)
+        if isinstance(rng := getattr(layer, "rng", None), np.random.Generator)
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Finding:
 
 
 @single_threaded_blas
-def measure(network: Network, logits: np.ndarray, loss) -> dict:
+def measure(network: Network, logits: np.ndarray, loss: Any) -> dict:
     """The numbers, between forward(training=True), which gave the logits, and backward.
 
     pictures    how many were looked at
@@ -137,8 +138,10 @@ def diagnose(history: History, fewest_steps: int = STUCK_STEPS) -> list[Finding]
     judged = history.epochs[-len(history.statistics) :]  # a run may go on after epochs that were not watched
     for epoch, statistics in zip(judged, history.statistics):
         if not math.isfinite(epoch["train_loss"]):
-            return _exploding(epoch, statistics["gradients"])
+            return _exploding(epoch, statistics["gradients"] if statistics else {})
     epoch, statistics = history.epochs[-1], history.statistics[-1]
+    if statistics is None:  # a gradient was not finite: `history.failure` says which
+        return []
     findings = _exploding(epoch, statistics["gradients"])
     if statistics["pictures"] >= FEWEST_PICTURES:
         findings += _units(statistics)
@@ -207,8 +210,8 @@ def _vanishing(gradients: dict[str, float]) -> list[Finding]:
     if not gradients:
         return []
     names = list(gradients)
-    least = min(names, key=gradients.get)
-    later = max(names[names.index(least) :], key=gradients.get)
+    least = min(names, key=gradients.__getitem__)
+    later = max(names[names.index(least) :], key=gradients.__getitem__)
     if not gradients[least] < VANISHING * gradients[later]:
         return []
     times = gradients[later] / gradients[least] if gradients[least] else math.inf

@@ -13,13 +13,13 @@ class History:
     steps: the loss of every step. epochs: a dict for each epoch with epoch, learning_rate (of its last step),
     train_loss and train_accuracy (running, while the weights changed), test_loss, test_accuracy (nan without a test
     set), seconds and images_per_second (training alone, without the test). statistics: for each epoch what
-    `diagnosis.measure` found at one of its last steps. unfinished: where an interrupted epoch stands (see `Epoch`),
-    else None. failure: why training stopped before its end, "" if it did not.
+    `diagnosis.measure` found at one of its last steps, None if training failed before that. unfinished: where an
+    interrupted epoch stands (see `Epoch`), else None. failure: why training stopped before its end, "" if it did not.
     """
 
     steps: list[float] = field(default_factory=list)
     epochs: list[dict] = field(default_factory=list)
-    statistics: list[dict] = field(default_factory=list)
+    statistics: list[dict | None] = field(default_factory=list)
     unfinished: dict | None = None
     failure: str = ""
 

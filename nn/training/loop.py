@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def train(
     optimizer: SGD,
     batch_size: int = 64,
     schedule: Callable[[float], float] | Schedule | None = None,
-    loss=None,
+    loss: Any = None,
     prepare: Prepare | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -82,7 +83,7 @@ def train(
 
 
 def _train_epoch(
-    network: Network, optimizer: SGD, loss, schedule: Schedule | None, epochs: int, record: Recorder
+    network: Network, optimizer: SGD, loss: Any, schedule: Schedule | None, epochs: int, record: Recorder
 ) -> None:
     """One epoch, which is the whole of training: forward, loss, backward, step.
 
@@ -104,7 +105,7 @@ def evaluate(
     images: np.ndarray,
     labels: np.ndarray,
     batch_size: int = 256,
-    loss=None,
+    loss: Any = None,
     prepare: Prepare | None = None,
 ) -> tuple[float, float, np.ndarray]:
     """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full."""
@@ -122,5 +123,5 @@ def evaluate(
         logits = network.forward(move(part if prepare is None else prepare(part, None), network.device))
         loss_sum += float(loss.forward(logits, right)) * len(right)
         predictions.append(move(logits.argmax(axis=1), "cpu"))
-    predictions = np.concatenate(predictions)
-    return loss_sum / len(images), float((predictions == labels).mean()), predictions
+    classes = np.concatenate(predictions)
+    return loss_sum / len(images), float((classes == labels).mean()), classes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Prefetch:
 
 def _prepared(
     parts: Iterator[tuple[np.ndarray, np.ndarray]], prepare: Prepare | None, rng: np.random.Generator, device: str
-) -> Iterator[tuple[np.ndarray, np.ndarray, dict]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray, Mapping]]:
     """The batches as the network reads them, on its device, each with the random generator's state after it."""
     for images, labels in parts:
         images = images if prepare is None else prepare(images, rng)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class Recorder:
         """How much of a run of this many epochs is done, for the schedule."""
         return len(self.history.steps) / (epochs * self._steps_per_epoch)
 
-    def after_forward(self, logits: np.ndarray, loss, value: float) -> None:
+    def after_forward(self, logits: np.ndarray, loss: Any, value: float) -> None:
         """Take the statistics in one step of an epoch, and where the loss is NaN or infinite."""
         # Only on a CPU is the loss known here: a GPU is still at work.
         is_lost = self.network.device == "cpu" and not math.isfinite(value)

@@ -18,7 +18,7 @@ class Schedule:
         """The learning rate for the next step."""
         raise NotImplementedError
 
-    def after_epoch(self, error: float) -> None:
+    def after_epoch(self, error: float) -> float | None:
         """Take note of the error on the held-out images."""
 
 

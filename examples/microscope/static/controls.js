@@ -89,7 +89,11 @@ export class DrawingPad {
     press(event) {
         const step = {ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0]}[event.key];
         if (event.key === " ") {
-            this.pen === null ? this.begin(this.cursor) : this.end();
+            if (this.pen === null) {
+                this.begin(this.cursor);
+            } else {
+                this.end();
+            }
         } else if (step !== undefined) {
             this.cursor = this.cursor.map((value, axis) => Math.min(1, Math.max(0, value + KEY_STEP * step[axis])));
             if (this.pen !== null) {

@@ -11,7 +11,7 @@
 export const SQUASHING = {
     ReLU: {
         value: (x) => Math.max(0, x),
-        slope: (x, y) => (x > 0 ? 1 : 0),
+        slope: (x) => (x > 0 ? 1 : 0),
         valueText: (x) => `max(0, ${x})`,
         slopeText: (x) => `(1 if x ${x} > 0 else 0)`,
     },

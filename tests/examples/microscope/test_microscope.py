@@ -6,13 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+from graphlib import CycleError
 
 import numpy as np
 import pytest
 import requests
 from PIL import Image
 
-from examples.microscope.page import ENGINE, FOLDER, VIEW, joined_script
+from examples.microscope import page
+from examples.microscope.page import FOLDER, joined_script
 from examples.microscope.program import main
 from tests.checks import one_sentence
 from tests.invocations import ROOT
@@ -22,10 +24,27 @@ def data_of(text):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
 
 
-def test_every_module_is_in_the_page_once():
-    assert sorted(f"{name}.js" for name in (*ENGINE, *VIEW)) == sorted(path.name for path in FOLDER.glob("*.js"))
+def test_every_module_is_in_the_page_once_and_after_those_that_it_imports():
     script = joined_script()
-    assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+    assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
+    texts = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.js")}
+    heads = {name: text.partition("*/")[0] for name, text in texts.items()}  # what its first comment says of it
+    assert all(script.count(head) == 1 for head in heads.values())
+    for name, text in texts.items():
+        for line in re.findall(r"^import\b[^;]*;", text, re.MULTILINE):
+            imported = re.search(r'"\./(.+)"', line)[1]
+            assert script.index(heads[imported]) < script.index(heads[name]), (name, line)
+
+
+def test_modules_that_import_one_another_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "FOLDER", tmp_path)
+    (tmp_path / "a.js").write_text('import {b} from "./b.js";\nexport const a = 1;\n')
+    (tmp_path / "b.js").write_text('import {\n    c,\n} from "./c.js";\nexport const b = c;\n')
+    (tmp_path / "c.js").write_text("export const c = 1;\n")
+    assert " ".join(joined_script().split()) == "const c = 1; const b = c; const a = 1;"
+    (tmp_path / "c.js").write_text('import {a} from "./a.js";\nexport const c = a;\n')
+    with pytest.raises(CycleError, match="'a', 'c', 'b', 'a'"):
+        joined_script()
 
 
 def test_the_page_is_written(tmp_path, monkeypatch, capsys):

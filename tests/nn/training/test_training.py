@@ -10,6 +10,7 @@ from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Layer, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, batches
 from nn.training import evaluate, train
+from nn.training.diagnosis import diagnose
 from nn.training.schedules import one_cycle
 from tests.checks import one_sentence, randomise
 
@@ -206,6 +207,14 @@ def test_training_stops_at_the_step_and_names_the_layer(forward):
     assert ("output of poison" if forward else "gradient of fc1") in history.failure
     assert all(np.isfinite(array).all() for array in network.params.values()), "the weights are those before the step"
     assert np.isnan(history.epochs[-1]["test_accuracy"])
+
+
+def test_a_gradient_that_is_lost_before_the_statistics_were_taken_ends_the_run_in_a_sentence(capsys):
+    data = Dataset(np.random.default_rng(0).random((12, 4, 4, 1), dtype=np.float32), np.arange(12) % 3, ("a", "b", "c"))
+    layers = [("flatten", Flatten()), ("fc1", Linear(16, 3, rng=0)), ("poison", Poison(2, forward=False))]
+    history = train(net := Network(layers), data, epochs=1, batch_size=3, optimizer=SGD(net, 0.1))
+    assert "gradient of fc1" in history.failure and history.statistics == [None]
+    assert diagnose(history) == [] and "epoch 1/1" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
