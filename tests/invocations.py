@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = {
     "train": [
         ([], "--model"),
-        (["--model", "lenet"], "--data"),
         (["--data", "{digits}"], "--model"),
         (["--model", "vgg", "--data", "{digits}"], "vgg"),
         (["--model", "lenet", "--data", "{gone}"], "gone"),
@@ -57,6 +56,12 @@ TABLE = {
         (["--model", "lenet", "--data", "{digits}", "--out", "{read_only}/out"], "read_only"),
         (["--model", "lenet", "--data", "{digits}", "--seed", "-1"], "--seed"),
         (["--model", "lenet", "--data", "{digits}", "--device", "gpu"], "cpu, cuda"),
+        (["--model", "AlexNet"], "did you mean alexnet?"),
+        (["--model", "lenet", "--data", "minst"], "did you mean mnist?"),
+        (["--model", "lenet", "--schedule", "one_cycle"], "did you mean one-cycle?"),
+        (["--model", "lenet", "--augment", "mirrors"], "did you mean mirror?"),
+        (["--model", "alexnet", "--init", "papers"], "did you mean paper?"),
+        (["--model", "lenet", "--image-size", "7"], "--image-size"),
     ],
     "compare": [
         (["stray"], "stray"),
@@ -70,6 +75,8 @@ TABLE = {
         (["--data", "{digits}", "--out", "{text}"], "is a file"),
         (["--data", "{digits}", "--out", "{taken}"], "--force"),
         (["--data", "{digits}", "--out", "{read_only}"], "cannot write"),
+        (["--data", "fashion-minst"], "did you mean fashion_mnist?"),
+        (["--data", "{digits}", "--lr", "0.1"], "there is no option --lr"),
     ],
     "classify": [
         ([], "PICTURE"),
@@ -89,6 +96,7 @@ TABLE = {
         (["{good}", "--out", "{read_only}"], "cannot write"),
         (["{good}", "--ten-crops"], "--ten-crops"),
         (["{good}", "--device", "0"], "--device"),
+        (["{good}", "--weights", "digits_lnet"], "did you mean digits_lenet?"),
     ],
     "crops": [
         (["{gone}"], "gone"),
@@ -104,6 +112,9 @@ TABLE = {
         (["--figures", "-1"], "--figures"),
         (["{good}", "--out", "{taken}"], "--force"),
         (["{good}", "--out", "{text}"], "is a file"),
+        (["{good}", "--label", "trucks"], "did you mean truck?"),
+        (["{good}", "--label", "10"], "0 to 9"),
+        (["--weights", "objects-lenet"], "did you mean objects_lenet?"),
     ],
     "render": [
         (["--train", "0"], "--train"),
@@ -113,6 +124,8 @@ TABLE = {
         (["--train", "4", "--test", "0", "--folder", "--out", "{full}"], "not empty"),
         (["--train", "4", "--test", "0", "--out", "{text}/x"], "text.png"),
         (["cats"], "cats"),
+        (["--train", "4", "--test", "0", "--image-size", "8", "--out", "{taken}"], "--force"),
+        (["--train", "4", "--test", "0", "--image-size", "8", "--out", "{read_only}"], "cannot write"),
     ],
     "step_through": [
         (["--weights", "{gone}"], "gone"),
@@ -126,6 +139,11 @@ TABLE = {
         (["--picture", "{gone}"], "gone"),
         (["--label", "eleven"], "eleven"),
         (["--model", "lenet", "--weights", "digits_lenet"], "--model"),
+        (["--model", "LeNet5"], "did you mean lenet"),
+        (["--weights", "digits-lenet"], "did you mean digits_lenet?"),
+        (["--layer", "Conv2"], "did you mean conv2?"),
+        (["--weights", "cifar10_alexnet", "--label", "airplanes"], "did you mean airplane?"),
+        (["--seed", "-1"], "--seed"),
     ],
     "microscope": [
         (["stray"], "stray"),
@@ -146,10 +164,25 @@ TABLE = {
         (["--out", "{text}"], "is a file"),
         (["--out", "{taken}"], "--force"),
         (["--out", "{read_only}"], "cannot write"),
+        (["--weights", "objects_alexnet", "--label", "dogs"], "did you mean dog?"),
+        (["--model", "alexnet-small"], "did you mean alexnet_small?"),
     ],
-    "ablations": [(["--data", "{gone}"], "gone"), (["--data", "{digits}"], "32x32"), (["--epochs", "1"], "--epochs")],
+    "ablations": [
+        (["--data", "{gone}"], "gone"),
+        (["--data", "{digits}"], "32x32"),
+        (["--epochs", "1"], "--epochs"),
+        (["--data", "cifar"], "did you mean cifar10?"),
+        (["--held-out", "0"], "--held-out"),
+    ],
     "benchmark": [(["--only", "vgg"], "vgg"), (["--rounds", "0"], "--rounds"), (["--out", "{text}"], "is a file")],
     "figure1": [(["--data", "{gone}"], "gone"), (["--data", "{digits}"], "colour"), (["--rates", "0"], "--rates")],
+    "two_gpus": [
+        (["--data", "{gone}"], "gone"),
+        (["--where", "cards"], "gpus, gpu, processes"),
+        (["--where", "process"], "did you mean processes?"),
+        (["--steps", "0"], "--steps"),
+        (["--width", "5"], "--width"),
+    ],
     "lessons.__main__": [(["15"], "15"), (["one"], "one")],
 }
 CASES = [(program, arguments, word) for program, rows in TABLE.items() for arguments, word in rows]
@@ -177,7 +210,7 @@ def place(files: Path) -> Iterator[dict[str, Path]]:
     for name in ("empty", "full", "taken"):
         paths[name].mkdir()
     (paths["full"] / "mine.txt").write_text("mine")
-    for name in ("results.json", "answers.png", "digits_lenet.html"):
+    for name in ("results.json", "answers.png", "digits_lenet.html", "objects.npz"):
         (paths["taken"] / name).write_text("mine")
     for name, side in (("one_class/cat/1.png", 8), ("sizes/cat/1.png", 40), ("sizes/dog/1.png", 50)):
         (files / name).parent.mkdir(parents=True)
