@@ -61,7 +61,7 @@ def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.render", description=__doc__, epilog=EXAMPLES)
     add_value(parser, "--train", "images to train with", default=4000, type=whole_number(1), metavar="N")
     add_value(parser, "--test", "other images, to test with", default=1000, type=whole_number(0), metavar="N")
-    add_image_size(parser, 64)
+    add_image_size(parser, 64, here="of those that are drawn", smallest=8)
     add_seed(parser, "for all that differs between the images of a class")
     parser.add_argument("--folder", action="store_true", help="write PNG files instead of one .npz file")
     add_output(parser, "runs/render")

@@ -47,11 +47,11 @@ def add_data(parser: argparse.ArgumentParser, default: str = "digits", here: str
     add_value(parser, "--data", meaning, here=here, default=default, metavar="DATA")
 
 
-def add_image_size(parser: argparse.ArgumentParser, default: int | None, told: str = "") -> None:
-    kind = whole_number(8)
-    add_value(
-        parser, "--image-size", "pixels of an image's side", default=default, told=told, type=kind, metavar="PIXELS"
-    )
+def add_image_size(
+    parser: argparse.ArgumentParser, default: int | None, told: str = "", here: str = "", smallest: int = 1
+) -> None:
+    meaning, kind = "pixels of an image's side", whole_number(smallest)
+    add_value(parser, "--image-size", meaning, here=here, default=default, told=told, type=kind, metavar="PIXELS")
 
 
 def add_held_out(parser: argparse.ArgumentParser, default: int, here: str = "", smallest: int = 1) -> None:

@@ -245,7 +245,7 @@ def make_parser() -> Parser:
     of_recipe = "the recipe's"
     add_model(parser, required=True)
     add_data(parser)
-    add_image_size(parser, None, told="the size they have; objects, 64")
+    add_image_size(parser, None, told="the size they have; objects, 64", here="they are brought to it first")
     add_value(
         parser,
         "--variant",
