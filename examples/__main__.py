@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
-from examples.shared.command_line import did_you_mean, run_program
+from examples.shared.command_line import run_program
 from nn import __version__
+from nn.spelling import did_you_mean
 
 PROGRAMS = {
     "compare": "train LeNet and AlexNet on real digits, side by side, and write a report",

@@ -21,15 +21,8 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from examples.shared.command_line import (
-    Parser,
-    add_device,
-    add_output,
-    carry_out,
-    output_folder,
-    run_program,
-    whole_number,
-)
+from examples.shared.command_line import Parser, carry_out, output_folder, run_program
+from examples.shared.options import add_data, add_device, add_epochs, add_held_out, add_output, add_seeds
 from layers import AvgPool2d, LocalResponseNorm, MaxPool2d, ReLU, Tanh
 from models import alexnet_cifar10
 from models.recipes import make_preparation, make_prepare, recipe_for
@@ -44,18 +37,7 @@ CROP = 28
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
-    parser = Parser(
-        prog="python -m examples.ablations",
-        description=__doc__,
-    )
-    parser.add_argument("--data", default="cifar10", help="cifar10, or the path of images of 32x32 (default: cifar10)")
-    parser.add_argument(
-        "--held-out", type=whole_number(1), default=5000, metavar="N", help="test on N of the training images"
-    )
-    parser.add_argument("--epochs", type=whole_number(3), default=12, help="epochs; the rate falls for the last two")
-    parser.add_argument("--seeds", type=whole_number(1), default=3, help="training runs of each network")
-    add_device(parser)
-    add_output(parser, "runs/ablations")
+    parser = make_parser()
     options = parser.parse_args(arguments)
 
     def make() -> tuple[Dataset, Dataset]:
@@ -85,6 +67,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     stopped = f"stopped by Ctrl-C; the results so far are in {options.out}"
     return carry_out(parser, make, work, stopped=stopped)
+
+
+def make_parser() -> Parser:
+    parser = Parser(prog="python -m examples.ablations", description=__doc__)
+    add_data(parser, "cifar10", here="colour images of 32x32 in ten classes")
+    add_held_out(parser, 5000)
+    add_epochs(parser, 12, here="the rate falls for the last two", smallest=3)
+    add_seeds(parser)
+    add_device(parser)
+    add_output(parser, "runs/ablations")
+    return parser
 
 
 def changed(network: Network, change: str) -> Network:

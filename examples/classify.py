@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.shared.command_line import Parser, add_device, add_output, carry_out, output_folder, run_program
+from examples.shared.command_line import Parser, carry_out, output_folder, run_program
+from examples.shared.options import add_device, add_output, add_weights
 from examples.shared.picture_files import PictureFiles, bring_to, printable
-from models import Classifier, load_classifier, shipped
+from models import Classifier, load_classifier
 from nn.data.rendered import CLASS_NAMES
 from nn.inspect.saliency_maps import occlusion, saliency
 
@@ -82,15 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return carry_out(parser, make, work)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.classify", description=__doc__, epilog=EXAMPLES)
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, or a folder with any number of them")
-    parser.add_argument(
-        "--weights",
-        default="cifar10_alexnet",
-        metavar="FILE",
-        help=f"what examples.train wrote, or one of {', '.join(shipped())} (default: %(default)s)",
-    )
+    add_weights(parser, "cifar10_alexnet")
     parser.add_argument("--ten-crop", action="store_true", help="average over corners, centre and mirror images")
     parser.add_argument("--look", action="store_true", help="draw where the network looks, too")
     parser.add_argument("--json", action="store_true", help="print JSON, draw nothing")

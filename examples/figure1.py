@@ -25,13 +25,13 @@ from tqdm import tqdm
 
 from examples.shared.command_line import (
     Parser,
-    add_output,
     carry_out,
+    is_below_runs,
     output_folder,
     positive_number,
     run_program,
-    whole_number,
 )
+from examples.shared.options import add_data, add_epochs, add_output, add_resume, add_seeds, add_value
 from layers import LocalResponseNorm, ReLU, Tanh
 from models import alexnet_cifar10
 from nn import SGD, Network, SoftmaxCrossEntropy
@@ -137,23 +137,7 @@ def write(options: argparse.Namespace, runs: Sequence[dict], steps_per_epoch: in
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
-    parser = Parser(prog="python -m examples.figure1", description=__doc__)
-    parser.add_argument("--data", default="cifar10", help="cifar10, or the path of colour images (default: cifar10)")
-    parser.add_argument("--seeds", type=whole_number(1), default=3, help="training runs of each network (default: 3)")
-    parser.add_argument(
-        "--epochs", type=whole_number(1), default=50, help="epochs after which a run is given up (default: 50)"
-    )
-    rates = (0.001, 0.002, 0.004, 0.008, 0.016)
-    parser.add_argument(
-        "--rates",
-        type=positive_number(10),
-        nargs="+",
-        default=rates,
-        help="learning rates to try (default: 0.001, doubled up to 0.016)",
-    )
-    add_output(parser, "runs/figure1")
-    parser.add_argument("--name", default="figure1", help="of the two files (default: figure1)")
-    parser.add_argument("--resume", action="store_true", help="continue a run in --out where it stopped")
+    parser = make_parser()
     options = parser.parse_args(arguments)
 
     def make() -> tuple[Dataset, list[dict]]:
@@ -162,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pictures = load(options.data)[0]
         if pictures.images.dtype != np.uint8 or pictures.image_shape[2] != 3:
             raise ValueError(f"--data: expected colour images, got {pictures!r}")
-        output_folder(options.out, [f"{options.name}.png", f"{options.name}.json"], options.force or options.resume)
+        output_folder(options.out, [f"{options.name}.png", f"{options.name}.json"], options.force)
         return pictures, finished(options) if options.resume else []
 
     def work(made: tuple[Dataset, list[dict]]) -> None:
@@ -185,8 +169,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"ReLU is {np.mean(tanh) / np.mean(relu):.1f} times as fast as tanh (the paper: six times).")
         print(f"Results are in {options.out}.")
 
-    stopped = f"stopped by Ctrl-C; the runs so far are in {options.out}, and --resume does the others"
+    resume = "--resume" if is_below_runs(options.out) else "--resume --force"
+    stopped = f"stopped by Ctrl-C; the runs so far are in {options.out}, and {resume} does the others"
     return carry_out(parser, make, work, stopped=stopped)
+
+
+def make_parser() -> Parser:
+    parser = Parser(prog="python -m examples.figure1", description=__doc__)
+    add_data(parser, "cifar10", here="colour images")
+    add_seeds(parser)
+    add_epochs(parser, 50, here="after that a run is given up")
+    add_value(
+        parser,
+        "--rates",
+        "learning rates to try",
+        default=(0.001, 0.002, 0.004, 0.008, 0.016),
+        told="0.001, doubled up to 0.016",
+        type=positive_number(10),
+        nargs="+",
+        metavar="RATE",
+    )
+    add_output(parser, "runs/figure1")
+    add_value(parser, "--name", "of the two files, without their endings", default="figure1", metavar="NAME")
+    add_resume(parser, "outside runs/ it needs --force too, since the files are written anew")
+    return parser
 
 
 if __name__ == "__main__":

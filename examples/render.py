@@ -2,32 +2,37 @@
 
 The networks of examples.crops learned from such images. Written are
 
-    NAME.npz     one file with all images and their classes, which --data of examples.train reads
-    NAME/        or, with --folder, PNG files to look at, in train/ and test/, one sub-folder per class
+    objects.npz      one file with all images and their classes, which --data of examples.train reads
+    train/ test/     or, with --folder, PNG files to look at, in one sub-folder per class
+
+into the folder --out.
 
 The same numbers give the same images. They are drawings: a network trained on them knows no photographs.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from examples.shared.command_line import Parser, carry_out, output_folder, run_program, whole_number
+from examples.shared.command_line import Parser, carry_out, is_below_runs, output_folder, run_program, whole_number
+from examples.shared.options import add_image_size, add_output, add_seed, add_value
 from nn.data import Dataset
 from nn.data.rendered import objects
 
 EXAMPLES = """
 examples:
   python -m examples.render --train 40 --test 0 --image-size 256 --folder
-      a few to look at, in runs/objects/
+      a few to look at, in runs/render/
   python -m examples.render --train 16000 --image-size 128
-      what the networks in the box learned from, runs/objects.npz, about five minutes and 800 MB
+      what the networks in the box learned from, runs/render/objects.npz, about five minutes and 800 MB
 """
+
+FILE = "objects.npz"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,13 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def make() -> tuple:
-        target = options.out
-        if not options.folder and target.suffix != ".npz":
-            target = target.with_name(f"{target.name}.npz")
-        if options.folder and target.is_dir() and any(target.iterdir()) and not options.force:
-            raise ValueError(f"--out: {target} is not empty; add --force to replace its images, or name another folder")
-        output_folder(target.parent, [] if options.folder else [target.name], options.force)
-        return target, objects(options.image_size, options.train, options.test, options.seed, progress=True)
+        out = options.out
+        if options.folder and out.is_dir() and any(out.iterdir()) and not (is_below_runs(out) or options.force):
+            raise ValueError(f"--out: {out} is not empty; add --force to replace its images, or name another folder")
+        output_folder(out, [] if options.folder else [FILE], options.force)
+        sets = objects(options.image_size, options.train, options.test, options.seed, progress=True)
+        return out if options.folder else out / FILE, sets
 
     def work(made: tuple) -> None:
         target, sets = made
@@ -53,26 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return carry_out(parser, make, work, stopped=stopped, unwritten="the images could not be written: {reason}")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.render", description=__doc__, epilog=EXAMPLES)
-    count = whole_number(0)
-    parser.add_argument(
-        "--train", type=whole_number(1), default=4000, metavar="N", help="images (default: %(default)s)"
-    )
-    parser.add_argument("--test", type=count, default=1000, metavar="N", help="other images (default: %(default)s)")
-    parser.add_argument(
-        "--image-size", type=whole_number(8), default=64, metavar="PIXELS", help="their side (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=count, default=0, metavar="N", help="another seed, other images")
+    add_value(parser, "--train", "images to train with", default=4000, type=whole_number(1), metavar="N")
+    add_value(parser, "--test", "other images, to test with", default=1000, type=whole_number(0), metavar="N")
+    add_image_size(parser, 64, here="of those that are drawn", smallest=8)
+    add_seed(parser, "for all that differs between the images of a class")
     parser.add_argument("--folder", action="store_true", help="write PNG files instead of one .npz file")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/objects"),
-        metavar="NAME",
-        help="of the file, without .npz, or of the folder (default: %(default)s)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace what is there")
+    add_output(parser, "runs/render")
     return parser
 
 
@@ -90,6 +82,10 @@ def write_folder(path: Path, train_set: Dataset, test_set: Dataset) -> None:
                 old.unlink()
         for name in dataset.class_names if len(dataset) else ():
             (path / part / name).mkdir(parents=True, exist_ok=True)
+        if not len(dataset):  # the folders of earlier ones would be taken for classes without images
+            for folder in (*(path / part / name for name in train_set.class_names), path / part):
+                with suppress(OSError):  # there may be none, or something else in it
+                    folder.rmdir()
         for number, (image, label) in enumerate(zip(dataset.images, dataset.labels)):
             Image.fromarray(image).save(path / part / dataset.class_names[label] / f"{number:05}.png")
 

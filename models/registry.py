@@ -16,6 +16,7 @@ from models.lenet5 import lenet5_1998
 from nn import Network
 from nn.files.weights import load as load_weights
 from nn.files.weights import read_metadata
+from nn.spelling import did_you_mean
 
 # The functions that a file may name.
 MODELS: dict[str, Callable[..., Network]] = {
@@ -75,5 +76,7 @@ def find_weights(path: str | Path) -> Path:
     if str(path) in shipped():
         return SHIPPED / f"{path}.safetensors"
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path} is neither a file of weights nor one of {', '.join(shipped())}")
+        raise FileNotFoundError(
+            f"{path} is neither a file of weights nor one of {', '.join(shipped())}{did_you_mean(str(path), shipped())}"
+        )
     return Path(path)

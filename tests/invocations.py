@@ -23,7 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = {
     "train": [
         ([], "--model"),
-        (["--model", "lenet"], "--data"),
         (["--data", "{digits}"], "--model"),
         (["--model", "vgg", "--data", "{digits}"], "vgg"),
         (["--model", "lenet", "--data", "{gone}"], "gone"),
@@ -154,6 +153,38 @@ TABLE = {
 }
 CASES = [(program, arguments, word) for program, rows in TABLE.items() for arguments, word in rows]
 
+# Names that are misspelt, with the one that was meant.
+CASES += [
+    ("train", ["--model", "AlexNet"], "did you mean alexnet?"),
+    ("train", ["--model", "lenet", "--data", "minst"], "did you mean mnist?"),
+    ("train", ["--model", "lenet", "--schedule", "one_cycle"], "did you mean one-cycle?"),
+    ("train", ["--model", "lenet", "--augment", "mirrors"], "did you mean mirror?"),
+    ("train", ["--model", "alexnet", "--init", "papers"], "did you mean paper?"),
+    ("compare", ["--data", "fashion-minst"], "did you mean fashion_mnist?"),
+    ("classify", ["{good}", "--weights", "digits_lnet"], "did you mean digits_lenet?"),
+    ("crops", ["{good}", "--label", "trucks"], "did you mean truck?"),
+    ("crops", ["--weights", "objects-lenet"], "did you mean objects_lenet?"),
+    ("step_through", ["--model", "Lenet5-1998"], "did you mean lenet5_1998?"),
+    ("step_through", ["--weights", "digits-lenet"], "did you mean digits_lenet?"),
+    ("step_through", ["--layer", "Conv2"], "did you mean conv2?"),
+    ("step_through", ["--weights", "cifar10_alexnet", "--label", "airplanes"], "did you mean airplane?"),
+    ("microscope", ["--weights", "objects_alexnet", "--label", "dogs"], "did you mean dog?"),
+    ("microscope", ["--model", "alexnet-small"], "did you mean alexnet_small?"),
+    ("ablations", ["--data", "cifar"], "did you mean cifar10?"),
+    ("two_gpus", ["--where", "process"], "did you mean processes?"),
+]
+# Options and values that were called otherwise, or hold elsewhere.
+CASES += [
+    ("compare", ["--data", "{digits}", "--lr", "0.1"], "there is no option --lr"),
+    ("crops", ["{good}", "--label", "10"], "0 to 9"),
+    ("render", ["--train", "4", "--test", "0", "--image-size", "8", "--out", "{taken}"], "--force"),
+    ("render", ["--train", "4", "--test", "0", "--image-size", "8", "--out", "{read_only}"], "cannot write"),
+    ("ablations", ["--held-out", "0"], "--held-out"),
+    ("two_gpus", ["--data", "{gone}"], "gone"),
+    ("two_gpus", ["--where", "cards"], "expected one of gpus, gpu, processes"),
+    ("two_gpus", ["--width", "5"], "--width"),
+]
+
 
 @contextmanager
 def place(files: Path) -> Iterator[dict[str, Path]]:
@@ -177,7 +208,7 @@ def place(files: Path) -> Iterator[dict[str, Path]]:
     for name in ("empty", "full", "taken"):
         paths[name].mkdir()
     (paths["full"] / "mine.txt").write_text("mine")
-    for name in ("results.json", "answers.png", "digits_lenet.html"):
+    for name in ("results.json", "answers.png", "digits_lenet.html", "objects.npz"):
         (paths["taken"] / name).write_text("mine")
     for name, side in (("one_class/cat/1.png", 8), ("sizes/cat/1.png", 40), ("sizes/dog/1.png", 50)):
         (files / name).parent.mkdir(parents=True)

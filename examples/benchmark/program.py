@@ -37,7 +37,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from examples.benchmark.worker import NETWORKS
-from examples.shared.command_line import Parser, add_output, carry_out, in_a_process, output_folder, whole_number
+from examples.shared.command_line import Parser, carry_out, in_a_process, output_folder, whole_number
+from examples.shared.options import add_output, add_value
 from nn.backend.cuda import load_cupy
 from nn.backend.runtime.threads import num_threads
 
@@ -103,13 +104,8 @@ class Worker:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program. Exit status: 0; 1 an engine failed, or results could not be written; 2 bad input; 130 stopped
-    by Ctrl-C."""
-    parser = Parser(prog="python -m examples.benchmark", description=__doc__)
-    parser.add_argument("--rounds", type=whole_number(1), default=5, metavar="N", help="turns of each engine")
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name, as 'training, 128'")
-    parser.add_argument("--without-rivals", action="store_true", help="measure ours alone")
-    add_output(parser, "runs/benchmark")
+    """Run the program. Exit status: 0; 1 an engine failed, or the disk did; 2 bad input; 130 stopped by Ctrl-C."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
 
     def make() -> tuple[list, list]:
@@ -123,6 +119,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped = f"stopped by Ctrl-C; the cases measured so far are in {options.out / 'results.json'}"
     failures = (RuntimeError, subprocess.CalledProcessError)
     return carry_out(parser, make, lambda made: run(*made, options), stopped=stopped, failures=failures)
+
+
+def make_parser() -> Parser:
+    parser = Parser(prog="python -m examples.benchmark", description=__doc__)
+    add_value(parser, "--rounds", "turns of each engine", default=5, type=whole_number(1), metavar="N")
+    add_value(parser, "--only", "cases with this in their name, such as LeNet", default="", told="all", metavar="TEXT")
+    parser.add_argument("--without-rivals", action="store_true", help="measure ours alone")
+    add_output(parser, "runs/benchmark")
+    return parser
 
 
 def run(cases: Sequence[tuple], card_cases: Sequence[tuple], options: argparse.Namespace) -> None:
@@ -363,14 +368,12 @@ def draw(results: dict, path: Path) -> None:
         return
     figure.set_size_inches(8, 0.24 * row + 1.3)
     axes.set_yticks(list(ticks.values()), list(ticks))
-    axes.set_ylim(row - 0.7, -0.8)
-    axes.set_xlim(0, longest + 0.2)
+    axes.set(ylim=(row - 0.7, -0.8), xlim=(0, longest + 0.2))
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xlabel("our time / theirs: left of the line we are faster (bars end at 2)")
     bars, labels = axes.get_legend_handles_labels()
-    axes.legend(
-        *zip(*{label: (bar, label) for bar, label in zip(bars, labels)}.values()), loc="lower right", fontsize=8
-    )
+    once = {label: (bar, label) for bar, label in zip(bars, labels)}
+    axes.legend(*zip(*once.values()), loc="lower right", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     card = [results["card"]["name"]] if "card" in results else []
     axes.set_title(", ".join([results["machine"], *card]), fontsize=9)

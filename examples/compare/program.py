@@ -31,13 +31,22 @@ import numpy as np
 from examples.compare.results import RESULT_FILES, aligned, make_table, warnings, write_results
 from examples.shared.command_line import (
     Parser,
-    add_device,
-    add_output,
     carry_out,
     output_folder,
     plain_warnings,
-    positive_number,
     whole_number,
+)
+from examples.shared.options import (
+    ABOUT_DATA,
+    add_batch_size,
+    add_data,
+    add_device,
+    add_epochs,
+    add_lr,
+    add_output,
+    add_seed,
+    add_value,
+    add_width,
 )
 from models import alexnet_small, lenet
 from nn import SGD, Network, plots
@@ -48,7 +57,7 @@ from nn.training import evaluate, train
 from nn.training.diagnosis import diagnose
 from nn.training.schedules import one_cycle
 
-EXAMPLES = """
+EXAMPLES = f"""
 examples:
   python -m examples.compare
       the 10,000 included digits, one to two minutes on two cores
@@ -59,11 +68,10 @@ examples:
   python -m examples.compare --lenet-lr 2
       what happens if LeNet takes larger steps?
 
---data is digits, mnist, fashion_mnist or cifar10 (all but the first are downloaded on first use), or a
-path: a folder or zip of images of one size with one sub-folder per class, or a .npz file with images, uint8
-(N, H, W) or (N, H, W, 3), and labels, integers (N,) from 0, and perhaps test_images and test_labels.
-Without test images one in five is held out for testing, class by class. Files of an earlier comparison in
-the output folder are replaced (outside runs/ only with --force); nothing is written anywhere else.
+{ABOUT_DATA}
+Images must have one size, 28 to 128 pixels a side. Without test images one in five is held out for testing, class by
+class. Files of an earlier comparison in the output folder are replaced (outside runs/ only with --force); nothing is
+written anywhere else.
 """
 
 
@@ -130,43 +138,17 @@ def make_parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog=EXAMPLES,
     )
-    count = whole_number(1)
-    parser.add_argument("--data", default="digits", help="a name or a path, see below (default: the included digits)")
-    parser.add_argument("--train-size", type=count, metavar="N", help="train on N images only (default: on all)")
-    parser.add_argument("--epochs", type=count, metavar="N", help="epochs, for both")
-    parser.add_argument("--lenet-epochs", type=count, metavar="N", help="for LeNet (default: --epochs, else 16)")
-    parser.add_argument("--alexnet-epochs", type=count, metavar="N", help="for AlexNet (default: --epochs, else 10)")
-    parser.add_argument(
-        "--batch-size", type=count, default=64, metavar="N", help="images per step (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--lenet-lr",
-        type=positive_number(most=1000),
-        default=0.5,
-        metavar="RATE",
-        help="highest rate (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--alexnet-lr",
-        type=positive_number(most=1000),
-        default=0.03,
-        metavar="RATE",
-        help="highest rate (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--width",
-        type=positive_number(most=4),
-        default=0.25,
-        metavar="SHARE",
-        help="AlexNet's width: the share of the paper's channels (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="for weights, order, dropout (default: %(default)s)",
-    )
+    add_data(parser)
+    size = "train on N of the training images"
+    add_value(parser, "--train-size", size, told="all", type=whole_number(1), metavar="N")
+    add_epochs(parser, None, told="--lenet-epochs and --alexnet-epochs", here="for both networks")
+    add_epochs(parser, None, told="--epochs, else 16", here="for LeNet", name="--lenet-epochs")
+    add_epochs(parser, None, told="--epochs, else 10", here="for AlexNet", name="--alexnet-epochs")
+    add_batch_size(parser, 64)
+    add_lr(parser, 0.5, here="for LeNet", name="--lenet-lr")
+    add_lr(parser, 0.03, here="for AlexNet", name="--alexnet-lr")
+    add_width(parser)
+    add_seed(parser, "for weights, order and dropout")
     add_device(parser)
     add_output(parser, "runs/compare")
     parser.add_argument("--quiet", action="store_true", help="no progress while training")

@@ -33,16 +33,15 @@ from tqdm import tqdm
 from examples.crops.windows import PLACES, PORTIONS, Window, windows
 from examples.shared.command_line import (
     Parser,
-    add_device,
-    add_output,
     carry_out,
     output_folder,
     remove_files_of_an_earlier_run,
     whole_number,
 )
-from examples.shared.named_classifiers import named_classifiers
+from examples.shared.named_classifiers import class_number, named_classifiers
+from examples.shared.options import add_device, add_label, add_output, add_seed, add_value, add_weights
 from examples.shared.picture_files import PictureFiles, printable
-from models import Classifier, shipped
+from models import Classifier
 from nn import plots
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import CLASS_NAMES, objects_with_boxes
@@ -98,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def make() -> tuple:
         classifiers = load_classifiers(options)
-        label = label_number(options.label, classifiers)
+        names = next(iter(classifiers.values())).class_names
+        label = None if options.label is None else class_number(options.label, names)
         files = None
         if options.pictures:
             files = PictureFiles(options.pictures, next(iter(classifiers.values())).preparation.channels)
@@ -122,31 +122,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return carry_out(parser, make, work)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.crops", description=__doc__, epilog=EXAMPLES)
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="files or folders; none: rendered images")
-    parser.add_argument(
-        "--weights",
-        action="append",
-        metavar="FILE",
-        help=f"what examples.train wrote, or one of {', '.join(shipped())}; may be given several times "
-        f"(default: {PHOTOGRAPHS} for your images, the four networks for rendered ones)",
-    )
-    parser.add_argument("--label", metavar="NAME", help="the class that your images show")
-    parser.add_argument(
-        "--count", type=whole_number(4), default=600, metavar="N", help="rendered images (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--random",
-        type=whole_number(1),
-        default=3,
-        metavar="N",
-        help="random crops of each size (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--figures", type=whole_number(0), default=8, metavar="N", help="images to draw (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=whole_number(0), default=0, help="of the random crops (default: %(default)s)")
+    told = f"{PHOTOGRAPHS} for your images, the four objects networks for rendered ones"
+    add_weights(parser, None, told=told, several=True)
+    told = "the folder's name where that is a class, else the network's answer to the whole image"
+    add_label(parser, told, here="of all images that are named")
+    add_value(parser, "--count", "rendered images", default=600, type=whole_number(4), metavar="N")
+    add_value(parser, "--random", "random crops of each size", default=3, type=whole_number(1), metavar="N")
+    add_value(parser, "--figures", "images to draw", default=8, type=whole_number(0), metavar="N")
+    add_seed(parser, "for the random crops")
     add_device(parser)
     add_output(parser, "runs/crops")
     return parser
@@ -165,13 +151,6 @@ def load_classifiers(options: argparse.Namespace) -> dict[str, Classifier]:
     if not options.pictures and first.class_names != CLASS_NAMES:
         raise ValueError("--weights: these weights did not learn the rendered objects; name images to ask about")
     return classifiers
-
-
-def label_number(name: str | None, classifiers: Mapping[str, Classifier]) -> int | None:
-    class_names = next(iter(classifiers.values())).class_names
-    if name is not None and name not in class_names:
-        raise ValueError(f"--label: {name!r} is none of {', '.join(class_names)}")
-    return None if name is None else class_names.index(name)
 
 
 def rendered(figures: Sequence[str]) -> Iterator[Case]:

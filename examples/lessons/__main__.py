@@ -33,11 +33,7 @@ FIGURES = Path("runs/lessons")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 a lesson failed; 2 bad input; 130 stopped by Ctrl-C."""
-    parser = Parser(prog="python -m examples.lessons", description=__doc__)
-    parser.add_argument("lesson", nargs="*", type=whole_number(1), help="numbers of lessons; without any, all")
-    parser.add_argument(
-        "--limit", type=positive_number(1e6), default=LIMIT, metavar="SECONDS", help="for each (default: %(default)s)"
-    )
+    parser = make_parser()
     options = parser.parse_args(arguments)
     wanted = options.lesson
 
@@ -50,6 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return [module for module in modules if not wanted or number(module) in wanted]
 
     return carry_out(parser, make, lambda modules: run_all(modules, options.limit), unwritten="{reason}")
+
+
+def make_parser() -> Parser:
+    parser = Parser(prog="python -m examples.lessons", description=__doc__)
+    parser.add_argument(
+        "lesson", nargs="*", type=whole_number(1), metavar="N", help="numbers of lessons (default: all)"
+    )
+    limit = "for each lesson (default: %(default)s)"
+    parser.add_argument("--limit", type=positive_number(1e6), default=LIMIT, metavar="SECONDS", help=limit)
+    return parser
 
 
 def run_all(modules: Sequence[str], limit: float) -> int:

@@ -16,7 +16,6 @@ import threading
 import webbrowser
 from collections.abc import Sequence
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 
 import numpy as np
 
@@ -24,12 +23,12 @@ from examples.classify import remark
 from examples.microscope.data import describe, in_base64
 from examples.microscope.page import page
 from examples.microscope.server import make_server
-from examples.shared.command_line import Parser, add_output, carry_out, output_folder, whole_number
-from examples.shared.named_classifiers import named_classifiers
+from examples.shared.command_line import Parser, carry_out, output_folder, whole_number
+from examples.shared.named_classifiers import class_number, named_classifiers
+from examples.shared.options import add_label, add_model, add_output, add_picture, add_seed, add_value, add_weights
 from examples.shared.picture_files import bring_to
-from examples.step_through.subject import class_number, random_classifier, the_picture
-from models import Classifier, shipped
-from models.registry import MODELS
+from examples.step_through.subject import random_classifier, the_picture
+from models import Classifier
 
 EXAMPLES = """
 examples:
@@ -83,29 +82,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return carry_out(parser, make, work, unwritten="the page could not be written: {reason}")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.microscope", description=__doc__, epilog=EXAMPLES)
-    parser.add_argument(
-        "--weights",
-        action="append",
-        metavar="FILE",
-        help=f"what examples.train wrote, or one of {', '.join(shipped())}; given several times: one above another "
-        "(default: digits_lenet)",
-    )
-    parser.add_argument("--model", choices=tuple(MODELS), help="a network with random weights instead")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="an image of your own")
-    parser.add_argument("--label", metavar="CLASS", help="the class for whose loss the gradients are shown")
-    parser.add_argument(
-        "--seed",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="of random weights, and which image is taken without --picture (default: %(default)s)",
-    )
+    add_weights(parser, None, told="digits_lenet", several=True)
+    add_model(parser, here="with random weights, instead of --weights", told="none")
+    add_seed(parser, "for random weights, and for which image is taken without --picture")
+    add_picture(parser)
+    add_label(parser, "the true one where it is known, else the most likely one", here="the loss asks for it")
     parser.add_argument(
         "--serve", action="store_true", help="serve the page to this machine's browser instead of writing it"
     )
-    parser.add_argument("--port", type=whole_number(1), metavar="N", help="for --serve (default: any free one)")
+    port = "the port to serve on, with --serve"
+    add_value(parser, "--port", port, told="any free one", type=whole_number(1), metavar="N")
     parser.add_argument("--no-browser", dest="browse", action="store_false", help="with --serve: open no browser")
     add_output(parser, "runs/microscope")
     return parser

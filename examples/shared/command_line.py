@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import io
 import math
 import os
@@ -13,13 +12,13 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from nn.backend.runtime.threads import num_threads
-from nn.device import DEVICES, check_device
+from nn.spelling import did_you_mean
 
 Made = TypeVar("Made")
 ROOT = Path(__file__).resolve().parents[2]  # the folder that holds the packages
@@ -43,13 +42,6 @@ def in_a_process(module: str, root: Path = ROOT) -> list[str]:
     """
     code = f"import runpy, sys; sys.path[0] = {str(root)!r}; runpy.run_module({module!r}, None, '__main__', True)"
     return [sys.executable, "-c", code]
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """ "; did you mean this?", to be put behind a sentence; nothing where no known word is like it."""
-    by_lower = {name.lower(): name for name in known}
-    alike = difflib.get_close_matches(word.lower(), by_lower, 1)
-    return f"; did you mean {by_lower[alike[0]]}?" if alike else ""
 
 
 class Parser(argparse.ArgumentParser):
@@ -121,31 +113,16 @@ def positive_number(most: float) -> Callable[[str], float]:
     return convert
 
 
-def add_output(parser: argparse.ArgumentParser, folder: str) -> None:
-    """The options --out and --force, for `output_folder`."""
-    parser.add_argument(
-        "--out", type=Path, default=Path(folder), metavar="FOLDER", help="for the results (default: %(default)s)"
-    )
-    parser.add_argument("--force", action="store_true", help="replace results that lie outside runs/")
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """An argument type: one of these names. (argparse's own `choices` would not say which was meant.)"""
 
+    def convert(text: str) -> str:
+        if text not in names:
+            hint = did_you_mean(text, names) or f", expected one of {', '.join(names)}"
+            raise argparse.ArgumentTypeError(f"there is no {text!r}{hint}")
+        return text
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """The option --device, for `Network.to`."""
-    parser.add_argument(
-        "--device",
-        type=_device,
-        default="cpu",
-        metavar="|".join(DEVICES),
-        help="where to compute; cuda needs CuPy and a GPU (default: %(default)s)",
-    )
-
-
-def _device(text: str) -> str:
-    try:
-        check_device(text)
-    except (ValueError, ImportError, RuntimeError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+    return convert
 
 
 @contextmanager

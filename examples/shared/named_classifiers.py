@@ -1,4 +1,4 @@
-"""The networks named on a command line, to be seen beside each other."""
+"""The networks named on a command line, to be seen beside each other, and their classes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models import Classifier, load_classifier
+from nn.spelling import did_you_mean
 
 
 def named_classifiers(paths: Sequence[str], names: Mapping[str, str] | None = None) -> dict[str, Classifier]:
@@ -28,3 +29,14 @@ def named_classifiers(paths: Sequence[str], names: Mapping[str, str] | None = No
         if classifier.class_names != first.class_names or classifier.preparation.channels != first.preparation.channels:
             raise ValueError(f"--weights: {name} knows other classes or colours than {first_name}")
     return classifiers
+
+
+def class_number(label: str, names: Sequence[str]) -> int:
+    """The number of the class that somebody named."""
+    if label in names:
+        return list(names).index(label)
+    if label.isdecimal() and int(label) < len(names):
+        return int(label)
+    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    hint = did_you_mean(label, names)
+    raise ValueError(f"--label: there is no class {label!r}, expected one of {shown}, or 0 to {len(names) - 1}{hint}")

@@ -12,18 +12,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from examples.explain.explanation import in_brackets, in_lines
 from examples.explain.terms import backward_terms, checked, formulas, forward_terms
-from examples.shared.command_line import Parser, carry_out, output_folder, whole_number
+from examples.shared.command_line import Parser, carry_out, output_folder
+from examples.shared.options import add_label, add_model, add_output, add_picture, add_seed, add_value, add_weights
 from examples.step_through.pages import Page, Visit, pages, settings, volume, walk
 from examples.step_through.subject import Subject, find_subject
-from models import shipped
-from models.registry import MODELS
 from nn.inspect import layer_called
+from nn.spelling import did_you_mean
 
 EXAMPLES = """
 examples:
@@ -75,53 +74,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return carry_out(parser, make, work, unwritten="a plot could not be written: {reason}")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.step_through", description=__doc__, epilog=EXAMPLES)
-    parser.add_argument(
-        "--weights",
-        metavar="FILE",
-        help=f"what examples.train wrote, or one of {', '.join(shipped())} (default: digits_lenet)",
-    )
-    parser.add_argument("--model", choices=tuple(MODELS), help="a network with random weights instead")
-    parser.add_argument(
-        "--seed",
-        type=whole_number(0),
-        default=0,
-        metavar="N",
-        help="of random weights, and which image is taken without --picture (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--picture",
-        type=Path,
-        metavar="FILE",
-        help="(default: one of the included digits; for networks that read colours, a rendered image)",
-    )
-    parser.add_argument(
-        "--label",
-        metavar="CLASS",
-        help="the class, by name or number, that the loss asks for (default: the true one "
-        "if it is known, else the most likely one)",
-    )
-    parser.add_argument("--layer", metavar="NAME", help="begin at this layer; or the layer of --at")
-    parser.add_argument("--at", type=place, metavar="I,J,C", help="break down this output of --layer, counted from 0")
-    parser.add_argument(
-        "--input-at",
-        type=place,
-        metavar="I,J,C",
-        help="and the gradient with respect to this input (default: the same place)",
-    )
+    add_weights(parser, None, told="digits_lenet")
+    add_model(parser, here="with random weights, instead of --weights", told="none")
+    add_seed(parser, "for random weights, and for which image is taken without --picture")
+    add_picture(parser)
+    add_label(parser, "the true one where it is known, else the most likely one", here="the loss asks for it")
+    layer = "begin at this layer; with --at, the layer to look into"
+    add_value(parser, "--layer", layer, told="the input", metavar="NAME")
+    at = "break down this output of --layer, counted from 0"
+    add_value(parser, "--at", at, told="none", type=place, metavar="I,J,C")
+    inside = "with --at: break down the gradient with respect to this input"
+    add_value(parser, "--input-at", inside, told="the same place", type=place, metavar="I,J,C")
     parser.add_argument("--all", action="store_true", help="show every term of a long sum")
     parser.add_argument("--training", action="store_true", help="with dropout, as in training")
     parser.add_argument("--no-pause", dest="pause", action="store_false", help="do not wait for Enter")
     parser.add_argument("--no-pictures", dest="pictures", action="store_false", help="draw nothing")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/step_through"),
-        metavar="FOLDER",
-        help="for the plots (default: %(default)s)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace plots that lie outside runs/")
+    add_output(parser, "runs/step_through")
     return parser
 
 
@@ -195,7 +165,8 @@ def ask(stops: list[Page], index: int) -> int | None:
         elif answer in names:
             return goal(stops, index, answer)
         else:
-            print(f"There is no layer {answer!r}; Enter goes on, b back, q quits, ? lists the layers.")
+            hint = did_you_mean(answer, names) or "."
+            print(f"There is no layer {answer!r}{hint} Enter goes on, b back, q quits, ? lists the layers.")
 
 
 def goal(stops: list[Page], index: int, name: str) -> int:

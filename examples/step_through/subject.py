@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from examples.shared.named_classifiers import class_number
 from examples.shared.picture_files import PictureFiles
 from models import Classifier, load_classifier
 from models.recipes import RECIPES
@@ -97,13 +97,3 @@ def the_picture(classifier: Classifier, path: Path | None, seed: int, side: int 
     pictures = [np.asarray(render(name, size, RENDERED * seed + number)[0]) for number in range(RENDERED)]
     sure = classifier.probabilities(pictures).max(axis=1)  # as above
     return pictures[int(sure.argmin())], names.index(name) if name in names else None
-
-
-def class_number(label: str, names: Sequence[str]) -> int:
-    """The number of the class that somebody named."""
-    if label in names:
-        return list(names).index(label)
-    if label.isdecimal() and int(label) < len(names):
-        return int(label)
-    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    raise ValueError(f"--label: there is no class {label!r}, expected one of {shown}, or 0 to {len(names) - 1}")

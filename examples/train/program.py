@@ -33,24 +33,41 @@ import numpy as np
 import models
 from examples.shared.command_line import (
     Parser,
-    add_device,
     carry_out,
     how_to_start,
+    one_of,
     output_folder,
     plain_warnings,
     positive_number,
-    whole_number,
+)
+from examples.shared.options import (
+    ABOUT_DATA,
+    WIDTH,
+    add_batch_size,
+    add_data,
+    add_device,
+    add_epochs,
+    add_held_out,
+    add_image_size,
+    add_lr,
+    add_model,
+    add_output,
+    add_resume,
+    add_seed,
+    add_value,
+    add_width,
 )
 from examples.train.stopping import StopSignals
-from models.recipes import AUGMENTATIONS, RECIPES, Recipe, make_preparation, make_prepare, recipe_for
+from models.recipes import AUGMENTATIONS, Recipe, make_preparation, make_prepare, recipe_for
 from nn import SGD, Network, plots
 from nn.data import Dataset, load, split
 from nn.data.preparation import Preparation
+from nn.spelling import did_you_mean
 from nn.training import History, train
 from nn.training.checkpoint import load_checkpoint, save_checkpoint
 from nn.training.schedules import Plateau, Schedule, constant, one_cycle, steps
 
-EXAMPLES = """
+EXAMPLES = f"""
 examples:
   python -m examples.train --model lenet --data digits
       LeNet on the included digits, half a minute
@@ -61,9 +78,7 @@ examples:
   python -m examples.train --model alexnet_small --data my_pictures --image-size 64 --augment crop,mirror
       your own: a folder with one sub-folder for each class
 
---data is digits, mnist, fashion_mnist or cifar10 (downloaded on first use), or a path: a folder or zip of
-images with one sub-folder per class, a .npz file with images and labels, a folder with MNIST's files, or
-cifar-10-binary.tar.gz.
+{ABOUT_DATA}
 
 --augment changes the training images at random, anew in every epoch: crop cuts out a window of seven eighths of
 the side (the network reads windows of that size; alexnet, alexnet_caffe and alexnet_torchvision read 227 or 224
@@ -73,6 +88,7 @@ colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 """
 
 CHECKPOINT = "checkpoint.safetensors"
+VARIANTS, INITS, FORMS = ("80sec", "18pct"), ("paper", "code-2012", "caffe"), ("paper", "pytorch")
 
 SCHEDULES = {
     "constant": constant,
@@ -226,37 +242,57 @@ def make_parser() -> Parser:
         description=__doc__,
         epilog=EXAMPLES,
     )
-    names = [name for name in models.__all__ if any(key.split()[0] == name for key in RECIPES)]
-    parser.add_argument("--model", choices=names, required=True, help="which network (see models/)")
-    parser.add_argument("--data", required=True, help="a name or a path, see below")
-    parser.add_argument("--image-size", type=whole_number(1), metavar="PIXELS", help="bring images to this size first")
-    parser.add_argument("--variant", choices=("80sec", "18pct"), help="of alexnet_cifar10 (default: 18pct)")
-    parser.add_argument("--width", type=positive_number(4), metavar="SHARE", help="of alexnet_small (default: 0.25)")
-    parser.add_argument("--init", choices=("paper", "code-2012", "caffe"), help="of alexnet (default: paper)")
-    parser.add_argument(
-        "--held-out", type=whole_number(0), default=0, metavar="N", help="test on N of the training images"
+    of_recipe = "the recipe's"
+    add_model(parser, required=True)
+    add_data(parser)
+    add_image_size(parser, None, told="the size they have; objects, 64", here="they are brought to it first")
+    add_value(
+        parser,
+        "--variant",
+        "which of the networks for CIFAR-10",
+        here="of alexnet_cifar10 alone",
+        told="18pct",
+        type=one_of(VARIANTS),
+        metavar="|".join(VARIANTS),
     )
-    parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="epochs to train for")
-    parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images per step")
-    parser.add_argument("--lr", type=positive_number(1000), metavar="RATE", help="the highest learning rate")
-    parser.add_argument("--schedule", choices=tuple(SCHEDULES), help="how the rate falls")
-    parser.add_argument("--momentum", type=float)
-    parser.add_argument("--weight-decay", type=float)
-    parser.add_argument("--form", choices=("paper", "pytorch"), default="paper", help="of SGD (see nn.SGD)")
-    parser.add_argument(
-        "--augment",
-        metavar="KINDS",
-        help=f"random changes, such as crop,mirror: any of {', '.join(AUGMENTATIONS)} or none, see below",
+    add_width(parser, None, here="of alexnet_small alone")
+    add_value(
+        parser,
+        "--init",
+        "which of the documented initial weights",
+        here="of alexnet alone",
+        told="paper",
+        type=one_of(INITS),
+        metavar="|".join(INITS),
     )
-    parser.add_argument(
-        "--save-every", type=positive_number(1e6), default=300, metavar="SECONDS", help="within an epoch (default: 300)"
+    add_held_out(parser, 0, here="they replace the data set's own test images", smallest=0)
+    add_epochs(parser, None, told=of_recipe)
+    add_batch_size(parser, None, told=of_recipe)
+    add_lr(parser, None, told=of_recipe)
+    add_value(
+        parser,
+        "--schedule",
+        "how the learning rate falls",
+        told=of_recipe,
+        type=one_of(SCHEDULES),
+        metavar="|".join(SCHEDULES),
     )
+    momentum = "the share of the last step that the next one keeps, below 1"
+    add_value(parser, "--momentum", momentum, told=of_recipe, type=float, metavar="SHARE")
+    decay = "how fast weights shrink: this share of them is added to the gradient"
+    add_value(parser, "--weight-decay", decay, told=of_recipe, type=float, metavar="SHARE")
+    form = "the form of SGD, see nn.SGD"
+    add_value(parser, "--form", form, default="paper", type=one_of(FORMS), metavar="|".join(FORMS))
+    augment = f"random changes, such as crop,mirror: any of {', '.join(AUGMENTATIONS)}, or none"
+    add_value(parser, "--augment", augment, here="see below", told=of_recipe, metavar="KINDS")
+    every = "how often to save within an epoch"
+    add_value(parser, "--save-every", every, default=300, type=positive_number(1e6), metavar="SECONDS")
     parser.add_argument("--float16", action="store_true", help="save the weights with three digits, in half the space")
-    parser.add_argument("--seed", type=whole_number(0), default=0, help="of weights, order, dropout and random changes")
+    add_seed(parser, "for weights, order, dropout and random changes")
     add_device(parser)
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the results (default: runs/train/MODEL)")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out where it stopped")
-    parser.add_argument("--force", action="store_true", help="start again even if --out has results")
+    within = "here those inside as well, where hours of training may lie"
+    add_output(parser, None, told="runs/train/MODEL", forced=within)
+    add_resume(parser)
     return parser
 
 
@@ -287,7 +323,8 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
         kinds = tuple(kind for kind in options.augment.split(",") if kind != "none")
         for kind in kinds:
             if kind not in AUGMENTATIONS:
-                raise ValueError(f"--augment: {kind!r} is none of {', '.join(AUGMENTATIONS)}")
+                known = ", ".join(AUGMENTATIONS)
+                raise ValueError(f"--augment: {kind!r} is none of {known}{did_you_mean(kind, AUGMENTATIONS)}")
         if "crop" in kinds and options.model.startswith("lenet"):
             raise ValueError(f"--augment: {options.model} reads whole images, so crop does not apply")
         if "portion" in kinds and ("crop" in kinds or options.model not in ("lenet", "alexnet_small")):
@@ -310,7 +347,7 @@ def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset
     if options.model == "alexnet_small":
         if "crop" in recipe.augment:  # an eighth of the side is left for the crop to move in
             shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
-        return models.alexnet_small(classes, shape, options.width or 0.25, rng=seed)
+        return models.alexnet_small(classes, shape, options.width or WIDTH, rng=seed)
     if options.model == "alexnet_cifar10":
         if "crop" in recipe.augment:
             shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])

@@ -17,19 +17,19 @@ network normalises each half of the maps by itself, as two GPUs do.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
-from examples.shared.command_line import Parser, carry_out, positive_number, whole_number
+from examples.shared.command_line import Parser, carry_out, one_of, whole_number
+from examples.shared.options import add_batch_size, add_data, add_lr, add_seed, add_value, add_width
 from examples.two_gpus.halves import Settings
 from examples.two_gpus.training import make_whole, pictures, train_halves, train_whole
 from nn.backend.cuda import load_cupy
 
-WHERE = ("cards", "card", "processes")
+WHERE = ("gpus", "gpu", "processes")
 # With seven digits, steps small enough that 20 of them keep a rounding as small as it is. (At 0.001 each doubles it.)
 RATES = {"float64": 0.001, "float32": 0.00003}
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(settings: Settings, where: str, num_parameters: int) -> int:
     """Train halves and whole, and compare them: 0 if they are the same, else 1."""
-    places = {"cards": "on two GPUs", "card": "on one GPU", "processes": "in two processes"}
+    places = {"gpus": "on two GPUs", "gpu": "on one GPU", "processes": "in two processes"}
     print(f"{num_parameters:,} parameters in two halves, {places[where]}, {settings.dtype}", flush=True)
     start = time.perf_counter()
     losses, weights, sent = train_halves(settings, where)
@@ -85,18 +85,18 @@ def run(settings: Settings, where: str, num_parameters: int) -> int:
     return int(not same)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.two_gpus", description=__doc__)
-    parser.add_argument("--data", default="digits", help="images of 28 to 128 pixels (default: %(default)s)")
+    add_data(parser, here="images of 28 to 128 pixels")
     parser.add_argument("--full", action="store_true", help="AlexNet in its full size, 227x227 images")
-    parser.add_argument("--width", type=positive_number(4), default=0.25, metavar="SHARE", help="of AlexNet's kernels")
-    parser.add_argument("--steps", type=whole_number(1), default=20, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--batch-size", type=whole_number(1), default=32, metavar="N", help="(default: %(default)s)")
-    defaults = f"(default: {RATES['float64']}, with --float32 {RATES['float32']:.5f})"
-    parser.add_argument("--lr", type=positive_number(1000), metavar="RATE", help=defaults)
-    parser.add_argument("--seed", type=whole_number(0), default=0, metavar="N", help="of weights, order and dropout")
+    add_width(parser, here="without --full")
+    add_value(parser, "--steps", "how many batches to train on", default=20, type=whole_number(1), metavar="N")
+    add_batch_size(parser, 32)
+    add_lr(parser, None, told=f"{RATES['float64']}, with --float32 {RATES['float32']:.5f}", here="constant")
+    add_seed(parser, "for the choice of images, weights, order and dropout")
     parser.add_argument("--float32", action="store_true", help="compute in float32 instead of float64")
-    parser.add_argument("--where", choices=WHERE, help="(default: the first that is available)")
+    where = "on two GPUs, on one, or in two processes"
+    add_value(parser, "--where", where, told="the first that is available", type=one_of(WHERE), metavar="|".join(WHERE))
     return parser
 
 
@@ -105,14 +105,14 @@ def choose(where: str | None) -> str:
     if where == "processes":
         return where
     try:
-        cards = load_cupy().cuda.runtime.getDeviceCount()
+        count = load_cupy().cuda.runtime.getDeviceCount()
     except (ImportError, RuntimeError):
         if where is not None:
             raise
         return "processes"
-    if where == "cards" and cards < 2:
-        raise ValueError("--where: there is one GPU only; choose card or processes")
-    return where or ("cards" if cards > 1 else "card")
+    if where == "gpus" and count < 2:
+        raise ValueError("--where: there is one GPU only; choose gpu or processes")
+    return where or ("gpus" if count > 1 else "gpu")
 
 
 def make_table(losses: Sequence[float], expected: Sequence[float]) -> str:

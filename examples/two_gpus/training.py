@@ -110,7 +110,7 @@ def in_threads(settings: Settings, where: str) -> tuple:
             return cupy.asarray(got)  # copied, if it lies on the other GPU
 
         try:
-            with cupy.cuda.Device(number) if where == "cards" else nullcontext():
+            with cupy.cuda.Device(number) if where == "gpus" else nullcontext():
                 results[number] = train_half(settings, number, exchange)
         except BaseException as error:
             results[number] = error

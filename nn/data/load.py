@@ -19,10 +19,12 @@ from nn.data.npz import npz
 from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import objects
+from nn.spelling import did_you_mean
 
 BORDER = 8  # by so many pixels grey images may be smaller than wanted: they get a border
 CIFAR100_PYTHON = "cifar-100-python"
 OBJECTS_SIZE = 64  # of rendered images when no size is asked for
+DATA_SETS = ("digits", "objects", "mnist", "fashion_mnist", "cifar10")  # those with a name
 
 
 def load(
@@ -62,17 +64,12 @@ def load(
         raise ValueError(f"load: image_size must be at least 1, got {image_size!r}")
     if not str(what):  # as a path it would be the working folder
         raise ValueError("load: the data has an empty name, expected a data set or a path")
-    named = {
-        "digits": _digits,
-        "objects": partial(objects, image_size or OBJECTS_SIZE, progress=True),
-        "mnist": mnist,
-        "fashion_mnist": fashion_mnist,
-        "cifar10": cifar10,
-    }
+    rendered = partial(objects, image_size or OBJECTS_SIZE, progress=True)
+    named = dict(zip(DATA_SETS, (_digits, rendered, mnist, fashion_mnist, cifar10), strict=True))
     if isinstance(what, str) and what.lower().replace("-", "_") in named:
         sets = named[what.lower().replace("-", "_")]()
     else:
-        read = _reader(Path(what).expanduser(), ", ".join(named))
+        read = _reader(Path(what).expanduser())
         if read is picture_sets:  # one file at a time from its own size to the wanted one
             return picture_sets(Path(what).expanduser(), image_size, channels or 3)[:2]
         sets = read(Path(what).expanduser())
@@ -80,7 +77,7 @@ def load(
     return train_set, test_set
 
 
-def _reader(path: Path, names: str) -> Callable:
+def _reader(path: Path) -> Callable:
     """The function that reads this path: decided by what is in it rather than by what it is called."""
     if path.is_dir():
         if is_idx_folder(path):
@@ -92,7 +89,8 @@ def _reader(path: Path, names: str) -> Callable:
         return cifar10 if is_cifar10_folder(path) else picture_sets
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is neither a data set ({names}) nor an existing .npz file, .zip, archive or folder"
+            f"{path} is neither a data set ({', '.join(DATA_SETS)}) nor an existing .npz file, .zip, archive or folder"
+            f"{did_you_mean(str(path), DATA_SETS)}"
         )
     if path.suffix.lower() == ".npz":
         return npz

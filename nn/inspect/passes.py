@@ -14,6 +14,7 @@ import numpy as np
 from nn.backend.runtime.blas import single_threaded_blas
 from nn.layer import Layer
 from nn.network import Network
+from nn.spelling import did_you_mean
 
 
 @single_threaded_blas
@@ -70,7 +71,10 @@ def kept_outputs(network: Network) -> dict[str, np.ndarray]:
 def layer_called(network: Network, name: str) -> Layer:
     """The layer of this name, or one sentence that says which names there are."""
     if name not in network.layers:
-        raise ValueError(f"{network.name} has no layer {name!r}, expected one of {', '.join(network.layers)}")
+        raise ValueError(
+            f"{network.name} has no layer {name!r}, expected one of {', '.join(network.layers)}"
+            f"{did_you_mean(name, network.layers)}"
+        )
     return network.layers[name]
 
 

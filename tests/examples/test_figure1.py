@@ -55,8 +55,11 @@ def test_an_interrupted_call_goes_on_with_the_runs_that_are_missing(colours, tmp
 
     monkeypatch.setattr(figure1, "run", interrupted)
     assert figure1.main([*arguments, "--out", str(tmp_path / "parts")]) == 130
-    assert "--resume" in capsys.readouterr().err
-    assert figure1.main([*arguments, "--out", str(tmp_path / "parts"), "--resume"]) == 0
+    assert "--resume --force does the others" in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # they lie outside runs/
+        figure1.main([*arguments, "--out", str(tmp_path / "parts"), "--resume"])
+    assert "add --force to replace it" in capsys.readouterr().err
+    assert figure1.main([*arguments, "--out", str(tmp_path / "parts"), "--resume", "--force"]) == 0
     assert len(calls) == 7 and len(set(calls)) == 6, "six runs, one of them begun twice"
     whole, parts = (json.loads((tmp_path / name / "figure1.json").read_text()) for name in ("whole", "parts"))
     for found in (whole, parts):
@@ -67,11 +70,11 @@ def test_an_interrupted_call_goes_on_with_the_runs_that_are_missing(colours, tmp
     for words, changed in (("other settings", "9"), ("no ", "12")):
         out = tmp_path / ("parts" if changed == "9" else "gone")
         with pytest.raises(SystemExit):
-            figure1.main(["--data", str(colours), "--epochs", changed, "--out", str(out), "--resume"])
+            figure1.main(["--data", str(colours), "--epochs", changed, "--out", str(out), "--resume", "--force"])
         assert words in capsys.readouterr().err
     (tmp_path / "parts" / "figure1.json").write_text("[]")
     with pytest.raises(SystemExit):
-        figure1.main([*arguments, "--out", str(tmp_path / "parts"), "--resume"])
+        figure1.main([*arguments, "--out", str(tmp_path / "parts"), "--resume", "--force"])
     assert "is not what this program writes" in capsys.readouterr().err
 
 

@@ -11,7 +11,8 @@ import pytest
 import examples.__main__ as launcher
 import nn
 from examples.shared import command_line
-from examples.shared.command_line import Parser, as_typed, did_you_mean, how_to_start, in_a_process
+from examples.shared.command_line import Parser, as_typed, how_to_start, in_a_process
+from nn.spelling import did_you_mean
 from tests.installed import COMMANDS, split
 
 ROOT = Path(launcher.__file__).resolve().parent.parent

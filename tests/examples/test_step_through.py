@@ -154,11 +154,14 @@ def test_a_name_jumps_and_stays_on_the_way_back(answer, capsys):
 
 
 def test_the_unknown_and_the_question_mark(answer, capsys):
-    answer("conv9", "?", "", "q")
+    answer("sigmod1", "?", "", "q")
     run("--no-pictures")
     out = capsys.readouterr().out
     assert numbers(out) == [1, 2]
-    assert "There is no layer 'conv9'; Enter goes on, b back, q quits, ? lists the layers.\n" in out
+    assert (
+        "There is no layer 'sigmod1'; did you mean sigmoid1? Enter goes on, b back, q quits, ? lists the layers.\n"
+        in out
+    )
     assert "layers: input, conv1, sigmoid1" in out
 
 

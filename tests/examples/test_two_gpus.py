@@ -57,13 +57,13 @@ def test_two_processes_in_single_precision(capsys):
 
 
 def test_two_threads_on_one_card(shared_card, capsys, few_digits):
-    out = run(capsys, "--where", "card", "--data", few_digits, "--steps", 4).out
+    out = run(capsys, "--where", "gpu", "--data", few_digits, "--steps", 4).out
     assert "on one GPU" in out and max(differences(out)) < 1e-10
 
 
 @pytest.mark.parametrize("gpu", [pytest.param("cupy", marks=pytest.mark.cuda)], indirect=True)
 def test_two_threads_on_one_card_in_single_precision(gpu, capsys):
-    assert program.main(["--float32", "--where", "card"]) == 0
+    assert program.main(["--float32", "--where", "gpu"]) == 0
     out = capsys.readouterr().out
     assert "on one GPU, float32" in out and max(differences(out)) < 1e-4
 
@@ -84,7 +84,7 @@ def test_a_half_that_fails_takes_the_other_along(shared_card, capsys, few_digits
         return exchange(images)
 
     monkeypatch.setattr(halves.Half, "step", broken)
-    err = run(capsys, "--data", few_digits, "--where", "card", status=1).err
+    err = run(capsys, "--data", few_digits, "--where", "gpu", status=1).err
     assert err.count("\n") == 1 and ("failed" in err or "out of memory" in err)
 
 
@@ -124,8 +124,8 @@ def test_bad_input(capsys, monkeypatch):
         lambda: SimpleNamespace(cuda=SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 1))),
     )
     with one_sentence(ValueError, "one GPU"):
-        program.choose("cards")
-    assert program.choose(None) == "card"
+        program.choose("gpus")
+    assert program.choose(None) == "gpu"
     monkeypatch.undo()
     for options, word in (
         (["--data", "nowhere"], "nowhere"),
@@ -145,4 +145,4 @@ def test_without_a_card_there_are_processes(monkeypatch):
     monkeypatch.setattr(program, "load_cupy", missing)
     assert program.choose(None) == "processes"
     with pytest.raises(ImportError):
-        program.choose("card")
+        program.choose("gpu")

@@ -195,7 +195,7 @@ def test_the_seed_places_the_random_crops(curves_are_not_drawn, weights, folder,
 
 def test_what_is_refused(weights, folder, tmp_path, capsys):
     arguments = ("--weights", weights, "--out", tmp_path / "out")
-    assert "none of car, cat" in refused(capsys, folder, "--label", "horse", *arguments)
+    assert "no class 'horse', expected one of car, cat" in refused(capsys, folder, "--label", "horse", *arguments)
     assert "no image is named" in refused(capsys, "--label", "cat", *arguments)
     assert "no such file" in refused(capsys, tmp_path / "gone", *arguments)
     (tmp_path / "empty").mkdir()

@@ -167,7 +167,9 @@ def test_several_threads_at_once_while_the_network_trains():
 
 def test_what_cannot_be_done_is_said_in_one_sentence():
     network = small_network()
-    with pytest.raises(ValueError, match=r"no layer 'conv9', expected one of conv1, relu1, .*, fc4$"):
+    with pytest.raises(
+        ValueError, match=r"no layer 'conv9', expected one of conv1, relu1, .*, fc4; did you mean conv.\?$"
+    ):
         layer_called(network, "conv9")
     with pytest.raises(ValueError, match=r"expected images of shape \(N, 8, 8, 2\), got \(1, 8, 8, 3\)"):
         activations(network, np.zeros((1, 8, 8, 3)))

@@ -197,7 +197,10 @@ def test_names_that_are_not_there_are_said_in_one_sentence(tmp_path):
         lambda: plots.layer_kernels(path, network, "conv9"),
         lambda: plots.layer_gradients(path, network, image, 0, "conv9"),
     ):
-        with pytest.raises(ValueError, match=r"has no layer 'conv9', expected one of conv, relu, pool, flatten, fc$"):
+        with pytest.raises(
+            ValueError,
+            match=r"has no layer 'conv9', expected one of conv, relu, pool, flatten, fc; did you mean conv\?$",
+        ):
             draw()
     with pytest.raises(ValueError, match="pool has no weights to draw, expected one of conv, fc$"):
         plots.layer_kernels(path, network, "pool")
