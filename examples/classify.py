@@ -19,7 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.shared.command_line import Parser, add_device, add_output, carry_out, output_folder, run_program
+from examples.shared.command_line import (
+    Parser,
+    add_device,
+    add_output,
+    carry_out,
+    output_folder,
+    plain_warnings,
+    remove_files_of_an_earlier_run,
+    run_program,
+)
 from examples.shared.picture_files import PictureFiles, bring_to, printable
 from models import Classifier, load_classifier, shipped
 from nn.data.rendered import CLASS_NAMES
@@ -37,6 +46,7 @@ examples:
 
 SHOWN = 5  # classes per image
 PAGE = 12  # images per page
+STALE = [f"{name}{number}.png" for name in ("answers", "looks") for number in ("", "_[0-9]*")]  # of an earlier run
 BAR = 24  # characters
 THUMBNAIL = 400  # pixels
 
@@ -68,9 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work(made: tuple) -> None:
         classifier, files, pages = made
-        answered = [] if options.json else run(classifier, files, pages, options)
-        if options.json:
-            answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
+        with plain_warnings("classify"):
+            answered = [] if options.json else run(classifier, files, pages, options)
+            if options.json:
+                answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
         if not answered:
             parser.error(files.complaint() or f"there are no images in {', '.join(options.pictures)}")
         if options.json:
@@ -127,17 +138,20 @@ def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], opt
     about = f"{options.weights}: {classifier.network.name}, {len(classifier.class_names)} classes. {remark(classifier)}"
     print(about.strip())
     asked = answers(classifier, files, options.ten_crop)
-    count = 0
+    count, drawn = 0, []
     for names in pages:
         page = []
         for answer in islice(asked, PAGE):
             print(in_words(answer, classifier.class_names), flush=True)
             page.append(answer)
         if page:
+            if not drawn:
+                remove_files_of_an_earlier_run(options.out, STALE)
             draw(page, classifier, [options.out / name for name in names])
+            drawn += names
         count += len(page)
-    if count:
-        print(f"\nDrawn in {options.out}.")
+    if drawn:
+        print(f"\nDrawn in {', '.join(str(options.out / name) for name in drawn)}.")
     return count
 
 

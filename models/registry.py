@@ -13,6 +13,7 @@ from models.cifar import alexnet_cifar10
 from models.lenet import lenet
 from models.lenet5 import lenet5_1998
 from nn import Network
+from nn.files.addresses import refuse_address
 from nn.files.weights import load as load_weights
 from nn.files.weights import read_metadata
 
@@ -74,5 +75,6 @@ def find_weights(path: str | Path) -> Path:
     if str(path) in shipped():
         return SHIPPED / f"{path}.safetensors"
     if not Path(path).is_file():
+        refuse_address(path)
         raise FileNotFoundError(f"{path} is neither a file of weights nor one of {', '.join(shipped())}")
     return Path(path)

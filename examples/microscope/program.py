@@ -24,7 +24,7 @@ from examples.classify import remark
 from examples.microscope.data import describe, in_base64
 from examples.microscope.page import page
 from examples.microscope.server import make_server
-from examples.shared.command_line import Parser, add_output, carry_out, output_folder, whole_number
+from examples.shared.command_line import Parser, add_output, carry_out, output_folder, plain_warnings, whole_number
 from examples.shared.named_classifiers import named_classifiers
 from examples.shared.picture_files import bring_to
 from examples.step_through.subject import class_number, random_classifier, the_picture
@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.port is not None and options.port > LAST_PORT:
             raise ValueError(f"--port: expected at most {LAST_PORT}, got {options.port}")
         classifiers = find_classifiers(options.weights, options.model, options.seed)
-        text = make_page(classifiers, options)
+        with plain_warnings("microscope"):
+            text = make_page(classifiers, options)
         if options.serve:
             return classifiers, text, start_server(text, classifiers, options.port)
         check_size(len(text))
@@ -170,7 +171,8 @@ def source(picture: np.ndarray) -> dict:
 def serve(server: ThreadingHTTPServer, browse: bool) -> None:
     """Until Ctrl-C."""
     address = "http://{}:{}/".format(*server.server_address)
-    print(f"The microscope is at {address}; Ctrl-C ends it.", flush=True)
+    # Alone on its line: what is clicked or copied reaches to its end.
+    print(f"The microscope is served until Ctrl-C ends it, at\n{address}", flush=True)
     try:
         if browse:  # beside the server, because some browsers return only when they are closed
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -18,7 +18,7 @@ import numpy as np
 
 from examples.explain.explanation import in_brackets, in_lines
 from examples.explain.terms import backward_terms, checked, formulas, forward_terms
-from examples.shared.command_line import Parser, carry_out, output_folder, whole_number
+from examples.shared.command_line import Parser, carry_out, output_folder, plain_warnings, whole_number
 from examples.step_through.pages import Page, Visit, pages, settings, volume, walk
 from examples.step_through.subject import Subject, find_subject
 from models import shipped
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def make() -> tuple[list[str], list[Page], str]:
         check_together(options)
-        subject = find_subject(options.model, options.weights, options.picture, options.label, options.seed)
+        with plain_warnings("step_through"):
+            subject = find_subject(options.model, options.weights, options.picture, options.label, options.seed)
         if options.layer is not None:
             layer_called(subject.classifier.network, options.layer)
         if options.at is not None:

@@ -19,6 +19,7 @@ from nn.data.npz import npz
 from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import objects
+from nn.files.addresses import refuse_address
 
 BORDER = 8  # by so many pixels grey images may be smaller than wanted: they get a border
 CIFAR100_PYTHON = "cifar-100-python"
@@ -91,6 +92,7 @@ def _reader(path: Path, names: str) -> Callable:
             raise _not_read(path)
         return cifar10 if is_cifar10_folder(path) else picture_sets
     if not path.is_file():
+        refuse_address(path)
         raise FileNotFoundError(
             f"{path} is neither a data set ({names}) nor an existing .npz file, .zip, archive or folder"
         )
