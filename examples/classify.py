@@ -68,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def make() -> tuple:
+        if options.json and options.look:
+            raise ValueError("--json draws nothing and --look draws where the network looks, expected one of the two")
         classifier = load_classifier(options.weights)
         classifier.network.to(options.device)
         files = PictureFiles(options.pictures, classifier.preparation.channels)
@@ -159,6 +161,8 @@ def remark(classifier: Classifier) -> str:
     """What somebody should know who shows it photographs."""
     if classifier.class_names == CLASS_NAMES:
         return "It learned from rendered images and does not know photographs."
+    if classifier.learned_digits:
+        return "It learned digits in light ink on black, so that yours is inverted if need be, cut out and centred."
     if classifier.learned_light_ink:
         return "It learned from light ink on dark paper; images with a light border are inverted."
     return ""

@@ -10,6 +10,7 @@ from PIL import Image
 from examples import classify
 from models import alexnet_small, lenet, load_classifier
 from nn import plots
+from nn.data import digits
 from nn.data.preparation import Preparation
 from nn.inspect.saliency_maps import occlusion, saliency
 
@@ -167,6 +168,23 @@ def test_dark_ink_on_paper_is_turned_round_for_a_network_that_learned_light_ink(
     weights = ("--weights", tmp_path / "digits.safetensors")
     light, dark = (json_of(capsys, tmp_path / name, *weights)["pictures"][0] for name in ("light.png", "dark.png"))
     assert light["answers"] == dark["answers"]
+
+
+def test_a_digit_anywhere_on_a_page_is_read(tmp_path, capsys):
+    """Small in a corner of grey paper: what the network reads is cut out and centred."""
+    _, test_set = digits()
+    digit = np.rint(255 * test_set.images[0, ..., 0])
+    page = np.full((90, 120), 170.0)
+    page[60:88, 5:33] -= digit * 0.5
+    Image.fromarray(page.astype(np.uint8)).save(tmp_path / "page.png")
+    (picture,) = json_of(capsys, tmp_path / "page.png", "--weights", "digits_lenet")["pictures"]
+    assert picture["answers"][0]["class"] == str(test_set.labels[0]) and picture["answers"][0]["probability"] > 0.9
+    run(tmp_path / "page.png", "--weights", "digits_lenet", "--out", tmp_path / "out")
+    assert "It learned digits in light ink on black" in capsys.readouterr().out
+
+
+def test_drawings_and_json_exclude_each_other(weights, folder, capsys):
+    assert "expected one of the two" in refused(capsys, folder, "--weights", weights, "--json", "--look")
 
 
 def test_a_drawing_outside_runs_is_not_replaced_without_force(weights, folder, tmp_path, capsys):
