@@ -22,13 +22,13 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
+from nn.data.bars import bar
 from nn.data.dataset import Dataset
 from nn.data.pixels import formats, read_picture
 
 MOST_BYTES = 2**28  # of one file in a zip, unpacked
-MANY = 1000  # images, from which on a bar shows the progress
+MANY = 1000  # images, from which on the progress is shown
 SHOWN = 5  # left-out files that a warning names
 # What folders that divide a data set are called, apart from digits, capitals and the words that say nothing.
 TRAIN_WORDS = ("train", "training", "trn", "trainval")
@@ -137,7 +137,7 @@ def _read_set(
     entries = sorted(parts for parts in files if len(parts) > 1)
     images, labels = None, []
     among = formats()
-    for parts in tqdm(entries, desc=path.name, unit="img", disable=None if len(entries) >= MANY else True):
+    for parts in bar(entries, len(entries) >= MANY, desc=path.name, unit="img"):
         try:
             with source.open(files[parts]) as file:
                 picture = read_picture(file, image_size, channels, among)
