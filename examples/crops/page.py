@@ -15,6 +15,7 @@ from models import Classifier
 from nn.plots.report import Picture, write_report
 
 LISTED = 100  # images of unknown class that the table shows
+NUMBERS = {2: "Two", 3: "Three", 4: "Four"}
 KINDS = {"centre": "at the centre", "corners": "in the corners", "random": "anywhere"}
 
 
@@ -93,17 +94,18 @@ def answers(outcomes: Sequence[Outcome], classifiers: Mapping[str, Classifier]) 
 
 
 def _lead(count: int, known: int, results: Mapping[str, dict], classifiers: Mapping[str, Classifier]) -> str:
-    networks = f"{len(classifiers)} networks were" if len(classifiers) > 1 else f"{next(iter(classifiers))} was"
+    number = NUMBERS.get(len(classifiers), len(classifiers))
+    networks = f"{number} networks were" if len(classifiers) > 1 else f"{next(iter(classifiers))} was"
     images = f"{count:,} images" if count > 1 else "one image"
-    asked = f"{networks} asked about {images}, whole and in crops of down to a sixteenth of the area."
+    asked = f"{networks} asked about {images}, whole and cut down to a sixteenth of the area."
     if not results:
         return f"{asked} What they show is not known, so that the answer to the whole image is taken to be right."
     shares = []
     for name, result in results.items():
         rows = {row["portion"]: 100 * row["accuracy"]["mean"] for row in result["by_portion"]["centre"]}
         shares.append(f"{name}: {rows[1.0]:.1f}% and {rows[0.25]:.1f}%")
-    of = "them" if known == count else f"the {known:,} of a known class"
-    return f"{asked} Of {of} they recognise whole, and by the quarter at the centre: {'; '.join(shares)}."
+    of = "" if known == count else f" Of {known:,} the class is known."
+    return f"{asked}{of} Right of the whole images and of the quarters at their centres: {'; '.join(shares)}."
 
 
 def _curves(path: Path, results: Mapping[str, dict]) -> Picture:
@@ -111,7 +113,8 @@ def _curves(path: Path, results: Mapping[str, dict]) -> Picture:
         path,
         "For how long they know it",
         "The share of right answers, and the probability given to the right class, against the portion of the image "
-        "that the crop holds and, where it is known, against the share of the object in it. Bars are standard errors.",
+        "that the crop holds and, where it is known, against the share of the object in it. Bars: two standard errors "
+        "each way.",
         f"Line charts of accuracy and confidence, a line for each of: {', '.join(results)}.",
     )
 

@@ -194,8 +194,8 @@ def label_number(name: str | None, classifiers: Mapping[str, Classifier]) -> int
 def rendered(figures: Sequence[str]) -> Iterator[Case]:
     """Images of the rendered objects' test set, with their boxes, one for each figure that might be drawn."""
     dataset, boxes = objects_with_boxes(SIZE, len(figures), "test", progress=True)
-    for figure, picture, label, box in zip(figures, dataset.images, dataset.labels.tolist(), boxes):
-        yield Case("rendered", figure, picture, label, box)
+    every = zip(figures, dataset.images, dataset.labels.tolist(), boxes)
+    return (Case("rendered", figure, picture, label, box) for figure, picture, label, box in every)
 
 
 def from_files(

@@ -54,7 +54,7 @@ def test_images_of_a_known_class(tmp_path, classifiers):
     results = {name: crops.summary(outcomes, name) for name in classifiers}
     page = written(tmp_path, outcomes, classifiers, results)
     shares = {row["portion"]: 100 * row["accuracy"]["mean"] for row in results["LeNet"]["by_portion"]["centre"]}
-    assert "2 networks were asked about 2 images" in page
+    assert "Two networks were asked about 2 images, whole and cut down" in page
     assert f"LeNet: {shares[1.0]:.1f}% and {shares[0.25]:.1f}%; <AlexNet>: {shares[1.0]:.1f}%" in page
     assert "Image 1, rendered: cat" in page and "Of 40 crops, 40 are taken for cat." in page
     assert "Image 2" not in page
