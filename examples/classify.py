@@ -162,7 +162,10 @@ def remark(classifier: Classifier) -> str:
     if classifier.class_names == CLASS_NAMES:
         return "It learned from rendered images and does not know photographs."
     if classifier.learned_digits:
-        return "It learned digits in light ink on black, so that yours is inverted if need be, cut out and centred."
+        return (
+            "It learned digits in light ink on black and knows nothing else; yours is inverted if need be, cut out and "
+            "centred."
+        )
     if classifier.learned_light_ink:
         return "It learned from light ink on dark paper; images with a light border are inverted."
     return ""

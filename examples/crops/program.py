@@ -211,13 +211,15 @@ def from_files(
     figure_of = dict(zip(files.files, figures))
     for path, picture in files:
         picture = next(iter(classifiers.values())).as_learned(picture)
-        known = label
+        known, name = label, path.name
         for folder in folders:
-            if known is None and folder in path.parents:
+            if folder in path.parents:
+                name = path.relative_to(folder).as_posix()  # with its sub-folder: another may have a file of this name
                 inside = path.relative_to(folder).parts[:-1]
-                known = next((classes[part.casefold()] for part in inside if part.casefold() in classes), None)
+                if known is None:
+                    known = next((classes[part.casefold()] for part in inside if part.casefold() in classes), None)
         square = to_array(fit(to_image(picture), SIZE))
-        yield Case(printable(path.name), figure_of[path], square, known)
+        yield Case(printable(name), figure_of[path], square, known)
 
 
 def figure_names(files: PictureFiles | None, count: int) -> list[str]:

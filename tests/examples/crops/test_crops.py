@@ -109,7 +109,7 @@ def test_a_labelled_folder(crops_are_not_drawn, weights, folder, tmp_path, capsy
     printed, err = capsys.readouterr()
     assert "1 of 5 files could not be read" in err and "broken.png" in err
     lines = printed.splitlines()
-    for name, label in (("loose.png", ""), ("three.jpg", "dog"), ("one.png", "cat"), ("two.png", "cat")):
+    for name, label in (("loose.png", ""), ("Dog/three.jpg", "dog"), ("cat/one.png", "cat"), ("cat/two.png", "cat")):
         (line,) = (line for line in lines if line.startswith(f"{name}: "))
         assert re.search(rf" %; \d+ of its 40 crops are taken for {label}", line)
     assert "It learned from rendered images and does not know photographs." in lines
