@@ -65,7 +65,7 @@ TABLE = {
         (["--model", "lenet", "--data", "{digits}", "--device", "gpu"], "cpu, cuda"),
         (["--model", "lenet", "--data", "{sizes}"], "--image-size 64"),
         (["--model", "lenet", "--data", "https://example.com/set.zip"], "https://example.com/set.zip is an address"),
-        (["--model", "lenet", "--data", "minst"], "mnist"),
+        (["--model", "lenet", "--data", "minst"], "did you mean mnist?"),
         (["--model", "lenet", "--data", "{heic}"], "a zip of images"),
         (["--model", "AlexNet", "--data", "{digits}"], "alexnet"),
         (["--model", "lenet", "--data", "{digits}", "--epoch", "2"], "did you mean --epochs?"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -93,8 +94,10 @@ def _reader(path: Path, names: str) -> Callable:
         return cifar10 if is_cifar10_folder(path) else picture_sets
     if not path.is_file():
         refuse_address(path)
+        alike = difflib.get_close_matches(path.name.lower(), names.split(", "), 1)
         raise FileNotFoundError(
             f"{path} is neither a data set ({names}) nor an existing .npz file, .zip, archive or folder"
+            + (f"; did you mean {alike[0]}?" if alike else "")
         )
     if path.suffix.lower() == ".npz":
         return npz

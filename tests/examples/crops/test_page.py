@@ -50,10 +50,11 @@ def drawing(path, colour):
 def test_images_of_a_known_class(tmp_path, classifiers):
     figure = drawing(tmp_path / "crops_1.png", "red")
     drawing(tmp_path / "curves.png", "blue")
-    outcomes = [outcome(0, 40, "rendered", figure), outcome(1, 10)]
+    outcomes = [outcome(0, 40, "rendered", figure), outcome(0, 5)]  # of the second all quarters are wrong
     results = {name: crops.summary(outcomes, name) for name in classifiers}
     page = written(tmp_path, outcomes, classifiers, results)
     shares = {row["portion"]: 100 * row["accuracy"]["mean"] for row in results["LeNet"]["by_portion"]["centre"]}
+    assert shares[1.0] == 100 and shares[0.25] == 50
     assert "Two networks were asked about 2 images, whole and cut down" in page
     assert f"LeNet: {shares[1.0]:.1f}% and {shares[0.25]:.1f}%; <AlexNet>: {shares[1.0]:.1f}%" in page
     assert "Image 1, rendered: cat" in page and "Of 40 crops, 40 are taken for cat." in page
