@@ -19,7 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.shared.command_line import Parser, carry_out, output_folder, run_program
+from examples.shared.command_line import (
+    Parser,
+    carry_out,
+    output_folder,
+    plain_warnings,
+    remove_files_of_an_earlier_run,
+    run_program,
+)
 from examples.shared.options import add_device, add_output, add_weights
 from examples.shared.picture_files import PictureFiles, bring_to, printable
 from models import Classifier, load_classifier
@@ -38,6 +45,7 @@ examples:
 
 SHOWN = 5  # classes per image
 PAGE = 12  # images per page
+STALE = [f"{name}{number}.png" for name in ("answers", "looks") for number in ("", "_[0-9]*")]  # of an earlier run
 BAR = 24  # characters
 THUMBNAIL = 400  # pixels
 
@@ -59,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def make() -> tuple:
+        if options.json and options.look:
+            raise ValueError("--json draws nothing and --look draws where the network looks, expected one of the two")
         classifier = load_classifier(options.weights)
         classifier.network.to(options.device)
         files = PictureFiles(options.pictures, classifier.preparation.channels)
@@ -69,9 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work(made: tuple) -> None:
         classifier, files, pages = made
-        answered = [] if options.json else run(classifier, files, pages, options)
-        if options.json:
-            answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
+        with plain_warnings("classify"):
+            answered = [] if options.json else run(classifier, files, pages, options)
+            if options.json:
+                answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
         if not answered:
             parser.error(files.complaint() or f"there are no images in {', '.join(options.pictures)}")
         if options.json:
@@ -123,17 +134,20 @@ def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], opt
     about = f"{options.weights}: {classifier.network.name}, {len(classifier.class_names)} classes. {remark(classifier)}"
     print(about.strip())
     asked = answers(classifier, files, options.ten_crop)
-    count = 0
+    count, drawn = 0, []
     for names in pages:
         page = []
         for answer in islice(asked, PAGE):
             print(in_words(answer, classifier.class_names), flush=True)
             page.append(answer)
         if page:
+            if not drawn:
+                remove_files_of_an_earlier_run(options.out, STALE)
             draw(page, classifier, [options.out / name for name in names])
+            drawn += names
         count += len(page)
-    if count:
-        print(f"\nDrawn in {options.out}.")
+    if drawn:
+        print(f"\nDrawn in {', '.join(str(options.out / name) for name in drawn)}.")
     return count
 
 
@@ -141,6 +155,11 @@ def remark(classifier: Classifier) -> str:
     """What somebody should know who shows it photographs."""
     if classifier.class_names == CLASS_NAMES:
         return "It learned from rendered images and does not know photographs."
+    if classifier.learned_digits:
+        return (
+            "It learned digits in light ink on black and knows nothing else; yours is inverted if need be, cut out and "
+            "centred."
+        )
     if classifier.learned_light_ink:
         return "It learned from light ink on dark paper; images with a light border are inverted."
     return ""

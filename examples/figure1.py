@@ -14,14 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 import time
 from collections.abc import Sequence
 from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from examples.shared.command_line import (
     Parser,
@@ -36,6 +34,7 @@ from layers import LocalResponseNorm, ReLU, Tanh
 from models import alexnet_cifar10
 from nn import SGD, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, batches, load
+from nn.data.bars import bar
 from nn.plots.style import COLOURS, GREY, picture
 
 ACTIVATIONS = {"ReLU": ReLU, "tanh": Tanh}
@@ -62,12 +61,12 @@ def run(activation: str, rate: float, seed: int, pictures: Dataset, most_steps: 
     errors, start, last_loss = [], time.perf_counter(), 0.0
     passes = (batches(pictures, BATCH, np.random.default_rng([seed, epoch])) for epoch in count())
     title = f"{activation}, rate {rate:g}, seed {seed}"
-    with tqdm(total=most_steps, desc=title, unit="step", disable=not sys.stderr.isatty()) as bar:
+    with bar(total=most_steps, desc=title, unit="step") as shown:
         for step, (images, labels) in enumerate(chain.from_iterable(passes)):
             if step % EVERY == 0:
                 answers = network.forward(probe.images - mean).argmax(axis=1)
                 errors.append(float((answers != probe.labels).mean()))
-                bar.set_postfix_str(f"training error {errors[-1]:.1%}")
+                shown.set_postfix_str(f"training error {errors[-1]:.1%}")
                 reached = errors[-1] <= TARGET
                 if reached or step >= most_steps or not math.isfinite(last_loss):
                     break
@@ -75,7 +74,7 @@ def run(activation: str, rate: float, seed: int, pictures: Dataset, most_steps: 
                 last_loss = float(loss.forward(network.forward(images - mean, training=True), labels))
                 network.backward(loss.backward(), input_gradient=False)
                 sgd.step()
-            bar.update()
+            shown.update()
     seconds = round(time.perf_counter() - start, 1)
     found = f"{step:,} steps" if reached else f"given up after {step:,} steps at {errors[-1]:.1%}"
     print(f"{title}: {found}, {seconds:.0f} s", flush=True)

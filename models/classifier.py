@@ -10,9 +10,11 @@ import numpy as np
 
 from models.registry import find_weights, load
 from nn import Network
+from nn.data.placing import placed
 from nn.data.preparation import Preparation
 from nn.files.weights import read_metadata
 
+DIGITS = tuple("0123456789")  # the classes of a network that reads them
 BATCH = 256  # images that are prepared together
 
 
@@ -32,8 +34,13 @@ class Classifier:
     data: str = ""
 
     def as_learned(self, picture: np.ndarray) -> np.ndarray:
-        """The image, uint8 (H, W, C); its negative if it is dark ink on paper and the network learned light ink on
-        black, as MNIST's digits are."""
+        """The image, uint8 (H, W, C), as those are that the network learned.
+
+        If it learned digits, light ink on black as MNIST's are, the digit is brought to its place: see
+        `nn.data.placing`. If it learned other images of light ink, dark ink on paper is inverted.
+        """
+        if self.learned_digits:
+            return placed(picture)
         border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
         return 255 - picture if self.learned_light_ink and np.median(border) > 127 else picture
 
@@ -42,6 +49,11 @@ class Classifier:
         """Whether it learned grey images that are mostly black: a guess by their mean level, 0.13 for MNIST."""
         preparation = self.preparation
         return preparation.channels == 1 and (preparation.levels == "lenet5" or float(np.mean(preparation.mean)) < 0.35)
+
+    @property
+    def learned_digits(self) -> bool:
+        """Whether it learned digits as MNIST's are."""
+        return self.learned_light_ink and self.class_names == DIGITS
 
     def probabilities(self, pictures: Sequence[np.ndarray], ten_crop: bool = False) -> np.ndarray:
         """(N, classes) for uint8 images (H, W, C) of any sizes, C as the network reads them.

@@ -14,6 +14,7 @@ from models.cifar import alexnet_cifar10
 from models.lenet import lenet
 from models.lenet5 import lenet5_1998
 from nn import Network
+from nn.files.addresses import refuse_address
 from nn.files.weights import load as load_weights
 from nn.files.weights import read_metadata
 from nn.spelling import did_you_mean
@@ -76,6 +77,7 @@ def find_weights(path: str | Path) -> Path:
     if str(path) in shipped():
         return SHIPPED / f"{path}.safetensors"
     if not Path(path).is_file():
+        refuse_address(path)
         raise FileNotFoundError(
             f"{path} is neither a file of weights nor one of {', '.join(shipped())}{did_you_mean(str(path), shipped())}"
         )

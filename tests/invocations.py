@@ -12,12 +12,18 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors.numpy import save_file as to_file
 
 from models import lenet
+from nn import SGD
 from nn.data.preparation import Preparation
+from nn.training.checkpoint import save_checkpoint
+from nn.training.history import History
 from tests.checks import one_sentence
 
 ROOT = Path(__file__).resolve().parent.parent
+
+ADDRESS = "https://example.com/my_cat.jpg"
 
 # {name} stands for a file or folder of the fixture `place`. A word of the sentence follows.
 TABLE = {
@@ -56,6 +62,18 @@ TABLE = {
         (["--model", "lenet", "--data", "{digits}", "--out", "{read_only}/out"], "read_only"),
         (["--model", "lenet", "--data", "{digits}", "--seed", "-1"], "--seed"),
         (["--model", "lenet", "--data", "{digits}", "--device", "gpu"], "cpu, cuda"),
+        (["--model", "lenet", "--data", "{sizes}"], "--image-size 64"),
+        (["--model", "lenet", "--data", "https://example.com/set.zip"], "https://example.com/set.zip is an address"),
+        (["--model", "lenet", "--data", "minst"], "did you mean mnist?"),
+        (["--model", "lenet", "--data", "{heic}"], "a zip of images"),
+        (["--model", "AlexNet", "--data", "{digits}"], "alexnet"),
+        (["--model", "lenet", "--data", "{digits}", "--epoch", "2"], "did you mean --epochs?"),
+        (["--model", "lenet", "--data", "{digits}", "--resume", "--force"], "one of the two"),
+        (["--model", "lenet", "--data", "{digits}", "--schedule", "cosine"], "one-cycle"),
+        (["--model", "lenet", "--data", "{digits}", "--form", "adam"], "pytorch"),
+        (["--model", "lenet", "--data", "{digits}", "--save-every", "0"], "--save-every"),
+        (["--model", "lenet", "--data", "{digits}", "--weight-decay", "little"], "--weight-decay"),
+        (["--model", "lenet", "--data", "{digits}", "--image-size", "0"], "--image-size"),
     ],
     "compare": [
         (["stray"], "stray"),
@@ -69,6 +87,13 @@ TABLE = {
         (["--data", "{digits}", "--out", "{text}"], "is a file"),
         (["--data", "{digits}", "--out", "{taken}"], "--force"),
         (["--data", "{digits}", "--out", "{read_only}"], "cannot write"),
+        (["--data", "https://example.com/set.zip"], "download it first"),
+        (["--data", "{sizes}"], "bring all of them to one size"),
+        (["--data", "{pdf}"], "a zip of images"),
+        (["--data", "{digits}", "--epoch", "2"], "did you mean --epochs?"),
+        (["--data", "{digits}", "--batch-size", "0"], "--batch-size"),
+        (["--data", "{digits}", "--seed", "first"], "--seed"),
+        (["--data", "{digits}", "--device", "gpu"], "cpu, cuda"),
     ],
     "classify": [
         ([], "PICTURE"),
@@ -88,6 +113,19 @@ TABLE = {
         (["{good}", "--out", "{read_only}"], "cannot write"),
         (["{good}", "--ten-crops"], "--ten-crops"),
         (["{good}", "--device", "0"], "--device"),
+        (["{heic}"], "HEIC is not read, convert it to JPEG"),
+        (["{svg}"], "SVG is not read, convert it to JPEG"),
+        (["{pdf}"], "PDF is not read, convert it to JPEG"),
+        (["{web_page}"], "save the image itself"),
+        (["{bomb}"], "make it smaller"),
+        ([ADDRESS], f"{ADDRESS} is an address"),
+        (["{good}", "--weights", ADDRESS], "download it first"),
+        (["{good}", "--weights", "{checkpoint}"], "best.safetensors"),
+        (["{good}", "--weights", "{others_weights}"], "expected what Network.save or python -m examples.train wrote"),
+        (["{good}", "--weight", "lenet"], "did you mean --weights?"),
+        (["{good}", "--look", "--json"], "one of the two"),
+        (["{good}", "--ten-crop=3"], "--ten-crop"),
+        (["{good}", "--weights"], "--weights"),
     ],
     "crops": [
         (["{gone}"], "gone"),
@@ -103,6 +141,13 @@ TABLE = {
         (["--figures", "-1"], "--figures"),
         (["{good}", "--out", "{taken}"], "--force"),
         (["{good}", "--out", "{text}"], "is a file"),
+        (["{heic}"], "HEIC is not read, convert it to JPEG"),
+        ([ADDRESS], "download it first"),
+        (["{good}", "--weights", "{checkpoint}"], "best.safetensors"),
+        (["{good}", "--figure", "3"], "did you mean --figures?"),
+        (["{good}", "--seed", "-1"], "--seed"),
+        (["{good}", "--label"], "--label"),
+        (["{good}", "--device", "tpu"], "cpu, cuda"),
     ],
     "render": [
         (["--train", "0"], "--train"),
@@ -112,6 +157,9 @@ TABLE = {
         (["--train", "4", "--test", "0", "--folder", "--out", "{full}"], "not empty"),
         (["--train", "4", "--test", "0", "--out", "{text}/x"], "text.png"),
         (["cats"], "cats"),
+        (["--image_size", "64"], "did you mean --image-size?"),
+        (["--seed", "-1"], "--seed"),
+        (["--out"], "--out"),
     ],
     "step_through": [
         (["--weights", "{gone}"], "gone"),
@@ -125,6 +173,11 @@ TABLE = {
         (["--picture", "{gone}"], "gone"),
         (["--label", "eleven"], "eleven"),
         (["--model", "lenet", "--weights", "digits_lenet"], "--model"),
+        (["--picture", "{heic}"], "HEIC is not read, convert it to JPEG"),
+        (["--picture", ADDRESS], f"{ADDRESS} is an address"),
+        (["--weights", "{checkpoint}"], "best.safetensors"),
+        (["--lable", "3"], "did you mean --label?"),
+        (["--seed", "x"], "--seed"),
     ],
     "microscope": [
         (["stray"], "stray"),
@@ -145,11 +198,52 @@ TABLE = {
         (["--out", "{text}"], "is a file"),
         (["--out", "{taken}"], "--force"),
         (["--out", "{read_only}"], "cannot write"),
+        (["--picture", "{svg}"], "SVG is not read, convert it to JPEG"),
+        (["--picture", ADDRESS], f"{ADDRESS} is an address"),
+        (["--weights", "{checkpoint}"], "best.safetensors"),
+        (["--weights", "{others_weights}"], "examples.train"),
+        (["--serv"], "did you mean --serve?"),
+        (["--seed", "x"], "--seed"),
     ],
-    "ablations": [(["--data", "{gone}"], "gone"), (["--data", "{digits}"], "32x32"), (["--epochs", "1"], "--epochs")],
-    "benchmark": [(["--only", "vgg"], "vgg"), (["--rounds", "0"], "--rounds"), (["--out", "{text}"], "is a file")],
-    "figure1": [(["--data", "{gone}"], "gone"), (["--data", "{digits}"], "colour"), (["--rates", "0"], "--rates")],
-    "lessons.__main__": [(["15"], "15"), (["one"], "one")],
+    "ablations": [
+        (["--data", "{gone}"], "gone"),
+        (["--data", "{digits}"], "32x32"),
+        (["--epochs", "1"], "--epochs"),
+        (["--data", ADDRESS], "download it first"),
+        (["--seeds", "0"], "--seeds"),
+        (["--hold-out", "100"], "did you mean --held-out?"),
+    ],
+    "benchmark": [
+        (["--only", "vgg"], "vgg"),
+        (["--rounds", "0"], "--rounds"),
+        (["--out", "{text}"], "is a file"),
+        (["--round", "3"], "did you mean --rounds?"),
+        (["LeNet"], "LeNet"),
+    ],
+    "figure1": [
+        (["--data", "{gone}"], "gone"),
+        (["--data", "{digits}"], "colour"),
+        (["--rates", "0"], "--rates"),
+        (["--data", ADDRESS], "download it first"),
+        (["--name", "a/b"], "without folders"),
+        (["--rate", "0.1"], "did you mean --rates?"),
+    ],
+    "two_gpus": [
+        (["--where", "moon"], "processes"),
+        (["--where", "processes", "--data", "{gone}"], "gone"),
+        (["--where", "processes", "--data", ADDRESS], "download it first"),
+        (["--where", "processes", "--data", "{sizes}"], "bring all of them to one size"),
+        (["--steps", "0"], "--steps"),
+        (["--lr", "0"], "--lr"),
+        (["--step", "3"], "did you mean --steps?"),
+    ],
+    "lessons.__main__": [
+        (["15"], "15"),
+        (["one"], "one"),
+        (["0"], "at least 1"),
+        (["1", "--limit", "0"], "--limit"),
+        (["1", "--limits", "9"], "did you mean --limit?"),
+    ],
 }
 CASES = [(program, arguments, word) for program, rows in TABLE.items() for arguments, word in rows]
 
@@ -224,6 +318,19 @@ def place(files: Path) -> Iterator[dict[str, Path]]:
     ):
         paths[f"{name}_weights"] = files / f"{name}.safetensors"
         lenet(rng=0).save(paths[f"{name}_weights"], extra)
+    paths["others_weights"] = files / "others.safetensors"
+    to_file({"conv1.weight": np.zeros((2, 2), np.float32)}, paths["others_weights"], {"format": "pt"})
+    paths["checkpoint"] = files / "checkpoint.safetensors"
+    network = lenet(rng=0)
+    save_checkpoint(paths["checkpoint"], network, SGD(network, 0.1), History())
+    for name, content in (
+        ("heic.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500)),
+        ("svg.svg", b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'),
+        ("pdf.pdf", b"%PDF-1.7\n" + bytes(500)),
+        ("web_page.jpg", b"<!DOCTYPE html><html><body>Sign in</body></html>"),
+    ):
+        paths[name.partition(".")[0]] = files / name
+        (files / name).write_bytes(content)
     paths["cut_weights"] = files / "cut.safetensors"
     paths["cut_weights"].write_bytes(paths["whole_weights"].read_bytes()[:-1])
     paths["read_only"] = files / "read_only"

@@ -7,13 +7,15 @@ EXPLAIN, SUBJECT, RENDER = "examples/explain/terms.py", "examples/step_through/s
 BENCHMARK, NAMED = "examples/benchmark/program.py", "examples/shared/named_classifiers.py"
 ANSWERS, STEPS = "examples/microscope/answers.py", "examples/step_through/pages.py"
 EXPLAINED_WINDOWS = "examples/explain/windows.py"
+PAGE, PLACING = "examples/crops/page.py", "nn/data/placing.py"
 
 RECIPES, COMPARE, ABLATIONS = "models/recipes.py", "examples/compare/program.py", "examples/ablations.py"
 
 PINNED = ("models/test_recipes.py",)
 BY_RECIPE = ("examples/test_trained_by_recipe.py",)
 CLASSIFIED = ("examples/test_classify.py",)
-CROPPED = ("examples/crops/test_crops.py", "examples/crops/test_windows.py")
+CROPPED = ("examples/crops/test_crops.py", "examples/crops/test_page.py", "examples/crops/test_windows.py")
+PLACED = ("nn/data/test_placing.py",)
 EXPLAINED = ("examples/test_explain.py",)
 STEPPED = ("examples/test_step_through.py",)
 MEASURED = ("examples/test_benchmark.py",)
@@ -45,7 +47,21 @@ MISTAKES: list[Mistake] = [
     Mistake(CROPS, "row['accuracy']['mean']:>8.1f", "row['confidence']['mean']:>8.1f", CROPPED),
     Mistake(CROPS, "[window.share_of(case.box) for window in cut]", "[window.portion for window in cut]", CROPPED),
     Mistake(CROPS, "default_rng([options.seed, len(outcomes) + n])", "default_rng([0, len(outcomes) + n])", CROPPED),
-    Mistake(CROPS, "label = int(probabilities[0].argmax())", "label = int(probabilities[-1].argmax())", CROPPED),
+    Mistake(
+        CROPS, "int(self.probabilities[network][0].argmax())", "int(self.probabilities[network][-1].argmax())", CROPPED
+    ),
+    Mistake(
+        CROPS,
+        "right = sum(int(probabilities.argmax()) == wanted",
+        "right = sum(int(probabilities.argmin()) == wanted",
+        CROPPED,
+    ),
+    Mistake(PAGE, "{rows[1.0]:.1f}% and {rows[0.25]:.1f}%", "{rows[0.25]:.1f}% and {rows[1.0]:.1f}%", CROPPED),
+    Mistake(PAGE, 'result["by_portion"][kind]]', 'result["by_portion"]["centre"]]', CROPPED),
+    # A digit brought to its place
+    Mistake(PLACING, "SIDE, DIGIT = 28, 20", "SIDE, DIGIT = 28, 22", PLACED),
+    Mistake(PLACING, "y, x = centre_of_mass(digit)", "y, x = rows.mean() + 0.5, columns.mean() + 0.5", PLACED),
+    Mistake(PLACING, "if lightest - paper >= paper - darkest else", "if paper < 128 else", PLACED),
     # One number taken apart, step by step
     Mistake(EXPLAIN, "lambda layer, x, y: y * (1 - y)", "lambda layer, x, y: y", EXPLAINED),
     Mistake(EXPLAIN, "1.0 if y > 0 else y + layer.alpha", "1.0 if y > 0 else y + 1", EXPLAINED),

@@ -34,13 +34,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from examples.benchmark.worker import NETWORKS
 from examples.shared.command_line import Parser, carry_out, in_a_process, output_folder, whole_number
 from examples.shared.options import add_output, add_value
 from nn.backend.cuda import load_cupy
 from nn.backend.runtime.threads import num_threads
+from nn.data.bars import bar
 
 CASES = [
     *(("AlexNet", "training", batch) for batch in (1, 16, 32, 128, 256)),
@@ -141,14 +141,14 @@ def run(cases: Sequence[tuple], card_cases: Sequence[tuple], options: argparse.N
     results["sgemm"] = sgemm_rate(threads)
     if not options.only:
         results["cold start"] = {kind: cold_start(kind) for kind in ("empty", "warm")}
-    for case in tqdm(cases, desc="benchmark", unit="case", disable=not sys.stderr.isatty()):
+    for case in bar(cases, desc="benchmark", unit="case"):
         engines = ["ours", *(rival for rival in rivals if rival != "onnxruntime" or case[1] == "forward")]
         results["cases"][name_of(case)] = measure(case, engines, options.rounds, threads, results["sgemm"])
         write(results, options.out)
     if card_cases:
         results["card"] = {"name": card_name()} | {kind: card_rate(kind) for kind in CARD_KINDS}
         rival = ["torch"] * ("torch" in rivals and torch_has_card())
-    for case, kind in tqdm(card_cases, desc="GPU", unit="case", disable=not sys.stderr.isatty()):
+    for case, kind in bar(card_cases, desc="GPU", unit="case"):
         engines = [f"{engine}-{kind}" for engine in ("ours", *rival)]
         rate = results["card"][kind]
         results["cases"][name_of(case, kind)] = measure(case, engines, options.rounds, threads, rate)

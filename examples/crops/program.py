@@ -10,17 +10,20 @@ that none of them was trained on: cats, dogs, cars and vernier callipers. Of eac
     crops_*.png     some images, each crop with the network's answer: right in green, wrong in red
     results.json    all figures
     table.txt       the accuracies
+    report.html     one page with all of the above
 
     python -m examples.crops my_cat.jpg my_pictures/
 
 does the same with images of your own. Their class is known for a folder with one sub-folder per class, or from --label;
-for other images the network's answer to the whole image is taken to be right, and no curves are drawn.
+for other images the network's answer to the whole image is taken to be right, and no curves are drawn. What the
+network says of each image is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,13 +31,15 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from examples.classify import remark
+from examples.crops.page import write_page
 from examples.crops.windows import PLACES, PORTIONS, Window, windows
 from examples.shared.command_line import (
     Parser,
     carry_out,
     output_folder,
+    plain_warnings,
     remove_files_of_an_earlier_run,
     whole_number,
 )
@@ -43,6 +48,7 @@ from examples.shared.options import add_device, add_label, add_output, add_seed,
 from examples.shared.picture_files import PictureFiles, printable
 from models import Classifier
 from nn import plots
+from nn.data.bars import bar
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import CLASS_NAMES, objects_with_boxes
 
@@ -61,8 +67,8 @@ OURS = {
     "objects_alexnet_portions": "AlexNet, trained on portions",
 }
 PHOTOGRAPHS = "cifar10_alexnet"  # what is asked about images of the user's own
-RESULTS = ("curves.png", "results.json", "table.txt")
-STALE = ("crops_[0-9]*.png", "curves.png", "table.txt")  # of an earlier run; results.json is always written anew
+RESULTS = ("curves.png", "results.json", "table.txt", "report.html")
+STALE = ("crops_[0-9]*.png", "curves.png", "table.txt")  # of an earlier run; the others are always written anew
 SIZE = 256  # pixels of an image's side before it is cut
 TOGETHER = 8  # images whose crops go through a network together
 GROUPS = {"centre": ("centre",), "corners": PLACES[1:], "random": ("random",)}
@@ -88,10 +94,17 @@ class Outcome:
     probabilities: dict[str, np.ndarray]  # network -> (windows, classes)
     label: int | None
     held: list[float] | None  # for each window, the share of the object in it
+    name: str = ""  # of the image
+    figure: Path | None = None  # where its crops are drawn, if they are
+
+    def taken_for(self, network: str) -> int:
+        """What its crops should be taken for: its class; where that is unknown, what the whole of it is taken for."""
+        return int(self.probabilities[network][0].argmax()) if self.label is None else self.label
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 results could not be written; 2 bad input; 130 stopped by Ctrl-C."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser()
     options = parser.parse_args(arguments)
 
@@ -111,11 +124,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if files is None:
             cases = rendered(figures)
         else:
+            for sentence in dict.fromkeys(filter(None, map(remark, classifiers.values()))):
+                print(sentence, flush=True)
             cases = from_files(files, figures, options.pictures, classifiers, label)
-        outcomes = ask(cases, len(figures), classifiers, options)
+        with plain_warnings("crops"):
+            outcomes = ask(cases, len(figures), classifiers, options)
         if not outcomes:
             parser.error(files.complaint() or f"there are no images in {', '.join(options.pictures)}")
-        finish(outcomes, classifiers, options)
+        command = shlex.join(["python", "-m", "examples.crops", *arguments])
+        finish(outcomes, classifiers, options, command)
         if files is not None and files.left_out:
             print(f"crops: {files.complaint()}", file=sys.stderr)
 
@@ -156,8 +173,8 @@ def load_classifiers(options: argparse.Namespace) -> dict[str, Classifier]:
 def rendered(figures: Sequence[str]) -> Iterator[Case]:
     """Images of the rendered objects' test set, with their boxes, one for each figure that might be drawn."""
     dataset, boxes = objects_with_boxes(SIZE, len(figures), "test", progress=True)
-    for figure, picture, label, box in zip(figures, dataset.images, dataset.labels.tolist(), boxes):
-        yield Case("rendered", figure, picture, label, box)
+    every = zip(figures, dataset.images, dataset.labels.tolist(), boxes)
+    return (Case("rendered", figure, picture, label, box) for figure, picture, label, box in every)
 
 
 def from_files(
@@ -173,13 +190,15 @@ def from_files(
     figure_of = dict(zip(files.files, figures))
     for path, picture in files:
         picture = next(iter(classifiers.values())).as_learned(picture)
-        known = label
+        known, name = label, path.name
         for folder in folders:
-            if known is None and folder in path.parents:
+            if folder in path.parents:
+                name = path.relative_to(folder).as_posix()  # with its sub-folder: another may have a file of this name
                 inside = path.relative_to(folder).parts[:-1]
-                known = next((classes[part.casefold()] for part in inside if part.casefold() in classes), None)
+                if known is None:
+                    known = next((classes[part.casefold()] for part in inside if part.casefold() in classes), None)
         square = to_array(fit(to_image(picture), SIZE))
-        yield Case(printable(path.name), figure_of[path], square, known)
+        yield Case(printable(name), figure_of[path], square, known)
 
 
 def figure_names(files: PictureFiles | None, count: int) -> list[str]:
@@ -196,9 +215,10 @@ def ask(
     classifiers: Mapping[str, Classifier],
     options: argparse.Namespace,
 ) -> list[Outcome]:
-    """Cut every image, ask every network about the crops, and draw the first images."""
+    """Cut every image, ask every network about the crops, and draw the first images; print a line for each image of
+    the user's own."""
     outcomes = []
-    with tqdm(total=total, desc="crops", unit="img", disable=None) as bar:
+    with bar(total=total, desc="crops", unit="img") as shown:
         while some := list(islice(cases, TOGETHER)):
             if not outcomes:
                 remove_files_of_an_earlier_run(options.out, STALE)
@@ -209,12 +229,31 @@ def ask(
             answered = {name: asked(classifier, some, cuts) for name, classifier in classifiers.items()}
             for number, (case, cut) in enumerate(zip(some, cuts)):
                 held = None if case.box is None else [window.share_of(case.box) for window in cut]
-                outcome = Outcome(cut, {name: parts[number] for name, parts in answered.items()}, case.label, held)
-                if len(outcomes) < options.figures:
-                    draw(options.out / case.figure, case, outcome, classifiers)
+                probabilities = {name: parts[number] for name, parts in answered.items()}
+                figure = options.out / case.figure if len(outcomes) < options.figures else None
+                outcome = Outcome(cut, probabilities, case.label, held, case.name, figure)
+                if figure is not None:
+                    draw(figure, case, outcome, classifiers)
+                if options.pictures:
+                    shown.write(in_words(outcome, classifiers), file=sys.stdout)
                 outcomes.append(outcome)
-            bar.update(len(some))
+            shown.update(len(some))
     return outcomes
+
+
+def in_words(outcome: Outcome, classifiers: Mapping[str, Classifier]) -> str:
+    """What the networks say of one image: a line; where there are several networks, a line for each."""
+    lines = []
+    for name, classifier in classifiers.items():
+        whole, *crops = outcome.probabilities[name]
+        wanted = outcome.taken_for(name)
+        right = sum(int(probabilities.argmax()) == wanted for probabilities in crops)
+        by = f"{name}: " if len(classifiers) > 1 else ""
+        lines.append(
+            f"{outcome.name}: {by}{classifier.class_names[int(whole.argmax())]}, {100 * float(whole.max()):.1f} %; "
+            f"{right} of its {len(crops)} crops are taken for {classifier.class_names[wanted]}"
+        )
+    return "\n".join(lines)
 
 
 def asked(classifier: Classifier, cases: Sequence[Case], cuts: Sequence[list[Window]]) -> list[np.ndarray]:
@@ -229,12 +268,10 @@ def draw(path: Path, case: Case, outcome: Outcome, classifiers: Mapping[str, Cla
     """One image's crops, with what the last of the networks said."""
     name, classifier = list(classifiers.items())[-1]
     probabilities = outcome.probabilities[name]
-    label = case.label
-    if label is None:
-        label = int(probabilities[0].argmax())  # the whole image comes first
-        truth = f"taken for {classifier.class_names[label]}, as the whole image is"
-    else:
-        truth = classifier.class_names[label]
+    label = outcome.taken_for(name)
+    truth = classifier.class_names[label]
+    if case.label is None:
+        truth = f"taken for {truth}, as the whole image is"
     plots.crops(
         path,
         f"{case.name}: {truth}. {name}",
@@ -247,8 +284,10 @@ def draw(path: Path, case: Case, outcome: Outcome, classifiers: Mapping[str, Cla
 
 
 # ------------------------------------------------------------------------------------------------- figures
-def finish(outcomes: list[Outcome], classifiers: Mapping[str, Classifier], options: argparse.Namespace) -> None:
-    """Print the accuracies, write the curves and all numbers."""
+def finish(
+    outcomes: list[Outcome], classifiers: Mapping[str, Classifier], options: argparse.Namespace, command: str
+) -> None:
+    """Print the accuracies, write the curves, all numbers and the page."""
     known = [outcome for outcome in outcomes if outcome.label is not None]
     results = {name: summary(known, name) for name in classifiers} if known else {}
     facts = {"pictures": len(outcomes), "with_known_class": len(known), "seed": options.seed, "networks": results}
@@ -258,7 +297,11 @@ def finish(outcomes: list[Outcome], classifiers: Mapping[str, Classifier], optio
         (options.out / "table.txt").write_text(f"{table(results).strip()}\n", encoding="utf-8")
         num_classes = len(next(iter(classifiers.values())).class_names)
         plots.crop_curves(options.out / "curves.png", results, len(known), num_classes)
-    print(f"\nResults are in {options.out}.")
+    write_page(options.out, outcomes, results, classifiers, command, options.seed)
+    drawn = sum(outcome.figure is not None for outcome in outcomes)
+    more = f", --figures {len(outcomes)} draws all" if drawn < len(outcomes) and options.pictures else ""
+    print(f"\n{drawn} of {len(outcomes)} drawn{more}.")
+    print(f"Results are in {options.out}; open {options.out / 'report.html'} in a browser.")
 
 
 def summary(outcomes: Sequence[Outcome], name: str) -> dict:

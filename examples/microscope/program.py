@@ -23,7 +23,7 @@ from examples.classify import remark
 from examples.microscope.data import describe, in_base64
 from examples.microscope.page import page
 from examples.microscope.server import make_server
-from examples.shared.command_line import Parser, carry_out, output_folder, whole_number
+from examples.shared.command_line import Parser, carry_out, output_folder, plain_warnings, whole_number
 from examples.shared.named_classifiers import class_number, named_classifiers
 from examples.shared.options import add_label, add_model, add_output, add_picture, add_seed, add_value, add_weights
 from examples.shared.picture_files import bring_to
@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.port is not None and options.port > LAST_PORT:
             raise ValueError(f"--port: expected at most {LAST_PORT}, got {options.port}")
         classifiers = find_classifiers(options.weights, options.model, options.seed)
-        text = make_page(classifiers, options)
+        with plain_warnings("microscope"):
+            text = make_page(classifiers, options)
         if options.serve:
             return classifiers, text, start_server(text, classifiers, options.port)
         check_size(len(text))
@@ -158,7 +159,8 @@ def source(picture: np.ndarray) -> dict:
 def serve(server: ThreadingHTTPServer, browse: bool) -> None:
     """Until Ctrl-C."""
     address = "http://{}:{}/".format(*server.server_address)
-    print(f"The microscope is at {address}; Ctrl-C ends it.", flush=True)
+    # Alone on its line: what is clicked or copied reaches to its end.
+    print(f"The microscope is served until Ctrl-C ends it, at\n{address}", flush=True)
     try:
         if browse:  # beside the server, because some browsers return only when they are closed
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -79,8 +79,18 @@ class Parser(argparse.ArgumentParser):
         return re.split(r"[. ]", self.prog)[-1]
 
     def error(self, message: str) -> None:
-        end = "" if message.endswith("?") else "; --help explains the options"
-        self.exit(2, f"{self.name}: {' '.join(message.split())}{end}\n")
+        message = self._as_options(" ".join(as_typed(message).split()))
+        about_options = re.search(r"--\w|argument", message) and not message.endswith("?")
+        self.exit(2, f"{self.name}: {message}{'; --help explains the options' if about_options else ''}\n")
+
+    def _as_options(self, message: str) -> str:
+        """The library's sentences name the arguments of functions; here it is the option that can be typed, if any."""
+        for name, value in re.findall(r"\b(image_size)=(\w+)", message):
+            option = f"--{name.replace('_', '-')}"
+            known = option in self._option_string_actions
+            found = f"{name}={value}" if known else f", such as {name}={value}"
+            message = message.replace(found, f"{option} {value}" if known else "")
+        return message
 
 
 def whole_number(smallest: int) -> Callable[[str], int]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import UnidentifiedImageError
 
 from nn.data.pixels import formats, read_picture, to_array, to_image
+from nn.files.addresses import refuse_address
 
+FEWEST_PIXELS = 8  # of a side, below which a warning is due
 SHOWN = 5  # files left out that are named at the end
 
 
@@ -19,7 +20,7 @@ class PictureFiles:
     """The images at these paths, one after the other; what cannot be read ends up in `left_out`.
 
     A folder stands for every file in it and in its sub-folders, hidden ones excepted. Raises FileNotFoundError at once
-    for a path that does not exist.
+    for a path that does not exist, ValueError for an address on the internet.
     """
 
     def __init__(self, paths: Sequence[str | Path], channels: int) -> None:
@@ -33,11 +34,12 @@ class PictureFiles:
             elif path.exists():
                 self.files.append(path)
             else:
+                refuse_address(path)
                 raise FileNotFoundError(f"{path}: there is no such file or folder")
         self.files = list(dict.fromkeys(self.files))  # each once
 
     def __iter__(self) -> Iterator[tuple[Path, np.ndarray]]:
-        """(file, image as uint8 (H, W, channels)) for each that can be read."""
+        """(file, image as uint8 (H, W, channels)) for each that can be read; a warning for each that is tiny."""
         self.left_out = list(self._not_opened)
         among = formats()
         for path in self.files:
@@ -50,6 +52,13 @@ class PictureFiles:
             except Exception as error:  # broken files make Pillow's readers fail in every way there is
                 self.left_out.append((printable(path), _reason(error)))
             else:
+                height, width = picture.shape[:2]
+                if min(height, width) < FEWEST_PIXELS:
+                    warnings.warn(
+                        f"{printable(path)} has {width}x{height} pixels, too few to tell what it shows: the answer "
+                        f"means nothing, take an image of at least {FEWEST_PIXELS}x{FEWEST_PIXELS}",
+                        stacklevel=2,
+                    )
                 yield path, picture
 
     def complaint(self) -> str:
@@ -86,8 +95,6 @@ def bring_to(picture: np.ndarray, size: int) -> np.ndarray:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image in a format that is read"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -17,7 +17,7 @@ import numpy as np
 
 from examples.explain.explanation import in_brackets, in_lines
 from examples.explain.terms import backward_terms, checked, formulas, forward_terms
-from examples.shared.command_line import Parser, carry_out, output_folder
+from examples.shared.command_line import Parser, carry_out, output_folder, plain_warnings
 from examples.shared.options import add_label, add_model, add_output, add_picture, add_seed, add_value, add_weights
 from examples.step_through.pages import Page, Visit, pages, settings, volume, walk
 from examples.step_through.subject import Subject, find_subject
@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def make() -> tuple[list[str], list[Page], str]:
         check_together(options)
-        subject = find_subject(options.model, options.weights, options.picture, options.label, options.seed)
+        with plain_warnings("step_through"):
+            subject = find_subject(options.model, options.weights, options.picture, options.label, options.seed)
         if options.layer is not None:
             layer_called(subject.classifier.network, options.layer)
         if options.at is not None:

@@ -166,6 +166,8 @@ def report(run: Run, options: argparse.Namespace, history: History, stop: StopSi
 
 def make_run(options: argparse.Namespace, command: str) -> Run:
     """All parts of the run; whatever is wrong with them is found out here, before anything is written."""
+    if options.resume and options.force:
+        raise ValueError("--resume continues a run and --force starts it again, expected one of the two")
     train_set, test_set = load_sets(options)
     recipe = make_recipe(options)
     network = make_network(options, recipe, train_set)

@@ -6,13 +6,11 @@ import itertools
 import multiprocessing
 import queue
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 
 import numpy as np
-from tqdm import tqdm
 
 from examples.two_gpus.halves import MOMENTUM, WEIGHT_DECAY, Exchange, Half, Settings, SplitNorm
 from layers import LocalResponseNorm
@@ -21,6 +19,7 @@ from nn import SGD, Network, SoftmaxCrossEntropy
 from nn.backend.cuda import load_cupy
 from nn.backend.runtime.threads import num_threads, set_num_threads
 from nn.data import Dataset, batches, load
+from nn.data.bars import bar
 from nn.data.pixels import fit, to_array, to_image
 from nn.device import move
 
@@ -83,7 +82,7 @@ def train_half(settings: Settings, number: int, exchange: Exchange) -> tuple[lis
 
 
 def progress(steps: Iterator, settings: Settings, what: str) -> Iterator:
-    return tqdm(steps, desc=what, total=settings.steps, unit="step", disable=not sys.stderr.isatty())
+    return bar(steps, desc=what, total=settings.steps, unit="step")
 
 
 def train_halves(settings: Settings, where: str) -> tuple[list[float], dict[str, np.ndarray], int]:

@@ -19,6 +19,7 @@ from nn.data.npz import npz
 from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import objects
+from nn.files.addresses import refuse_address
 from nn.spelling import did_you_mean
 
 BORDER = 8  # by so many pixels grey images may be smaller than wanted: they get a border
@@ -88,6 +89,7 @@ def _reader(path: Path) -> Callable:
             raise _not_read(path)
         return cifar10 if is_cifar10_folder(path) else picture_sets
     if not path.is_file():
+        refuse_address(path)
         raise FileNotFoundError(
             f"{path} is neither a data set ({', '.join(DATA_SETS)}) nor an existing .npz file, .zip, archive or folder"
             f"{did_you_mean(str(path), DATA_SETS)}"

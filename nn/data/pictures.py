@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-from tqdm import tqdm
+from PIL import Image
 
+from nn.data.bars import bar
 from nn.data.dataset import Dataset
 from nn.data.pixels import formats, read_picture
 
 MOST_BYTES = 2**28  # of one file in a zip, unpacked
-MANY = 1000  # images, from which on a bar shows the progress
+MANY = 1000  # images, from which on the progress is shown
 SHOWN = 5  # left-out files that a warning names
 # What folders that divide a data set are called, apart from digits, capitals and the words that say nothing.
 TRAIN_WORDS = ("train", "training", "trn", "trainval")
@@ -94,7 +94,7 @@ def _load(path: Path, image_size: int | None, channels: int, divided: bool) -> t
             test_set = None
         else:
             train_name, test_name = _train_and_test(path, divisions)
-            _note_undivided_pictures(train_name, test_name, files, skipped)
+            _note_undivided_files(train_name, test_name, files, skipped)
             inside = _inside_division(train_name, files, folders)
             train_set = _read_set(path, source, *inside, image_size, channels, skipped)
             test_set = None
@@ -132,12 +132,12 @@ def _read_set(
             f"{path}: expected the same classes to train and to test with, "
             f"got {_list(set(found) - set(names))} to test with only"
         )
-    _note_loose_pictures(files, skipped)
+    _note_loose_files(files, skipped)
 
     entries = sorted(parts for parts in files if len(parts) > 1)
     images, labels = None, []
     among = formats()
-    for parts in tqdm(entries, desc=path.name, unit="img", disable=None if len(entries) >= MANY else True):
+    for parts in bar(entries, len(entries) >= MANY, desc=path.name, unit="img"):
         try:
             with source.open(files[parts]) as file:
                 picture = read_picture(file, image_size, channels, among)
@@ -164,38 +164,37 @@ def _room(path: Path, count: int, shape: tuple[int, ...]) -> np.ndarray:
         return np.empty((count, *shape), np.uint8)
     except MemoryError:
         raise ValueError(
-            f"{path}: {count:,} images of {shape[1]}x{shape[0]} do not fit into memory; try a smaller image_size"
+            f"{path}: {count:,} images of {shape[1]}x{shape[0]} do not fit into memory; "
+            "bring them to a smaller size, such as image_size=64"
         ) from None
 
 
 def _sizes_differ(path: Path, one: Parts, other: Parts, other_name: str, one_name: str = "others") -> ValueError:
     return ValueError(
         f"{path}: the images are of different sizes ({one_name}: {one[1]}x{one[0]}, {other_name}: "
-        f"{other[1]}x{other[0]}); name one for all of them, such as image_size=64"
+        f"{other[1]}x{other[0]}); bring all of them to one size, such as image_size=64"
     )
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image in a format that is read"
     if isinstance(error, OSError) and error.strerror:  # without the path, which is named already
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _note_loose_pictures(files: Files, skipped: Skipped) -> None:
-    """Images beside the class folders belong to no class; a README there is nobody's mistake."""
+def _note_loose_files(files: Files, skipped: Skipped) -> None:
+    """What lies beside the class folders belongs to no class."""
     for parts in sorted(files):
-        if len(parts) == 1 and _is_called_picture(parts):
+        if len(parts) == 1:
             skipped.append(("/".join(files[parts]), "it lies in no class's folder"))
 
 
-def _note_undivided_pictures(train_name: str, test_name: str | None, files: Files, skipped: Skipped) -> None:
-    """Images beside the folders to train and to test with; those to validate with are left alone knowingly."""
+def _note_undivided_files(train_name: str, test_name: str | None, files: Files, skipped: Skipped) -> None:
+    """Files beside the folders to train and to test with; those to validate with are left alone knowingly."""
     where = f"not in {train_name!r}" if test_name is None else f"neither in {train_name!r} nor in {test_name!r}"
     for parts in sorted(files):
         known = parts[0] in (train_name, test_name) or (len(parts) > 1 and _division(parts[0]) in VALIDATION_WORDS)
-        if not known and _is_called_picture(parts):
+        if not known:
             skipped.append(("/".join(files[parts]), f"it lies {where}"))
 
 

@@ -6,7 +6,9 @@ import contextlib
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from nn.data.unread import kind_not_read, why_unread
 
 # An image made to fill the memory has few bytes and many pixels. While it is decoded and converted, a pixel takes up
 # to 20 bytes (WebP with transparency), one of a JPEG up to 10: these limits keep that at 500 MB at most.
@@ -41,12 +43,15 @@ def read_picture(
     Rotated as its EXIF orientation says. What is transparent becomes white. 16-bit grey keeps its upper half, 12-bit
     grey its upper eight bits. Colours are taken as they are stored: colour profiles are not applied.
 
-    Raises whatever Pillow raises, and ValueError for images that are too large or have no fixed range of values.
+    Raises whatever Pillow raises, UnidentifiedImageError with a sentence of what the file is, and ValueError for images
+    that are too large or have no fixed range of values.
     """
-    with Image.open(file, formats=among or formats()) as image:
+    with _open(file, among or formats()) as image:
         most = MOST_JPEG_PIXELS if image.format in ("JPEG", "MPO") else MOST_PIXELS
         if image.width * image.height > most:
-            raise ValueError(f"{image.width} x {image.height} pixels, more than the {most:,} that are allowed")
+            raise ValueError(
+                f"{image.width} x {image.height} pixels are more than the {most:,} that are allowed, make it smaller"
+            )
         if image_size is not None:
             # Large JPEGs can be decoded at half, a quarter or an eighth of their size, which saves most of the time.
             # Twice the wanted size is left, so that the resizing below still decides how it looks.
@@ -57,6 +62,24 @@ def read_picture(
     if image_size is not None:
         picture = fit(picture, image_size)
     return to_array(picture)
+
+
+def _open(file: BinaryIO, among: tuple[str, ...]) -> Image.Image:
+    """What `Image.open` gives, with errors that say what to do."""
+    try:
+        return Image.open(file, formats=among)
+    except Image.DecompressionBombError:
+        raise ValueError(
+            f"it has more than the {MOST_PIXELS:,} pixels that are allowed ({MOST_JPEG_PIXELS:,} of a JPEG), "
+            "make it smaller"
+        ) from None
+    except UnidentifiedImageError:
+        raise UnidentifiedImageError(why_unread(file)) from None
+    except Exception:  # Pillow's reader of AVIF begins with some HEIC files, and fails in a way of its own
+        file.seek(0)
+        if kind_not_read(file.read(16)) == "HEIC":
+            raise UnidentifiedImageError(why_unread(file)) from None
+        raise
 
 
 def to_image(array: np.ndarray) -> Image.Image:

@@ -24,6 +24,9 @@ from nn.device import move
 
 WRITER = "lenet-to-alexnet"
 FORMAT_VERSION = 1
+WANTED = "what Network.save or python -m examples.train wrote"
+CHECKPOINT = "checkpoint"  # what a checkpoint has among its strings
+TRAINED = ("best.safetensors", "last.safetensors")  # the weights that a training run leaves beside it
 KINDS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}  # safetensors' names
 
 
@@ -214,14 +217,18 @@ def _open(path: str | Path) -> safe_open:
         return safe_open(path, framework="numpy")
     except SafetensorError as error:
         reason = _one_line(error).removeprefix("Error while deserializing header: ")
-        raise ValueError(f"{path} is not a whole safetensors file: {reason}") from None
+        raise ValueError(f"{path} is not a whole safetensors file: {reason}; expected {WANTED}") from None
 
 
 def _parse_metadata(strings: dict[str, str] | None, path: str | Path) -> dict[str, Any]:
     strings = strings or {}
+    if CHECKPOINT in strings:
+        raise ValueError(f"{path} is a checkpoint, from which training continues; expected weights: {_beside(path)}")
     # Another program's square matrix may be the transposed of ours and would fit: so only our own files are read.
     if strings.get("written_by") != WRITER:
-        raise ValueError(f"{path} was not saved by Network.save, so the order of its axes is unknown")
+        raise ValueError(
+            f"{path} was not saved by Network.save, so the order of its axes is unknown; expected {WANTED}"
+        )
     if strings.get("format_version") != str(FORMAT_VERSION):
         version = strings.get("format_version", "none")[:20]
         raise ValueError(f"{path} has format version {version!r}, expected {FORMAT_VERSION}; saved by a newer release?")
@@ -233,6 +240,12 @@ def _parse_metadata(strings: dict[str, str] | None, path: str | Path) -> dict[st
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise ValueError(f"{path} is damaged: it does not say in JSON which function makes its network") from None
     return {"format_version": FORMAT_VERSION, "model": model, "extra": extra}
+
+
+def _beside(path: str | Path) -> str:
+    """Which file to take instead of a checkpoint."""
+    found = [name for name in TRAINED if Path(path).with_name(name).is_file()]
+    return f"take {' or '.join(found)} beside it" if found else f"{TRAINED[0]} is written after the first epoch"
 
 
 def _refuse(word: str) -> None:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
 from nn.device import move
-from nn.files.weights import assign, write_beside
+from nn.files.weights import CHECKPOINT, assign, write_beside
 from nn.network import Network
 from nn.sgd import SGD
 from nn.training.history import History
@@ -52,7 +52,7 @@ def save_checkpoint(
         "plateau": vars(schedule) if isinstance(schedule, Plateau) else None,
     }
     text = json.dumps(state, default=lambda array: array.tolist())  # of which some generators' states have one
-    data = to_safetensors(arrays, {"checkpoint": f"{_digest(text, arrays)} {text}"})
+    data = to_safetensors(arrays, {CHECKPOINT: f"{_digest(text, arrays)} {text}"})
     write_beside(Path(path), data, keep=previous(path))
 
 
@@ -117,7 +117,7 @@ def _read(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
         raise FileNotFoundError(f"{path}: there is no checkpoint; start the run without --resume")
     try:
         with safe_open(path, framework="numpy") as file:
-            digest, _, text = (file.metadata() or {}).get("checkpoint", "").partition(" ")
+            digest, _, text = (file.metadata() or {}).get(CHECKPOINT, "").partition(" ")
             state = json.loads(text or "null")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, ValueError, RecursionError) as error:

@@ -1,18 +1,19 @@
-"""What a training run shows while it runs: a bar in a terminal, else a line after each epoch, and any diagnosis."""
+"""What a training run shows while it runs: a bar in a terminal, else a line after each epoch and now and then within
+it; and any diagnosis."""
 
 from __future__ import annotations
 
 import math
 import sys
 
-from tqdm import tqdm
-
+from nn.data.bars import Lines, bar
 from nn.training.diagnosis import diagnose
 from nn.training.history import Epoch, History
 
 
 class Progress:
-    """A bar if stderr is a terminal, else a line for each epoch; each finding of the diagnosis is printed once.
+    """A bar if stderr is a terminal, else a line for each epoch and, where that takes long, some within it; each
+    finding of the diagnosis is printed once.
 
     total: images of the whole run. done: those that an earlier call has seen. is_shown: False prints nothing.
     """
@@ -20,14 +21,7 @@ class Progress:
     def __init__(self, description: str, epochs: int, total: int, done: int, is_shown: bool) -> None:
         self.description, self.epochs, self.is_shown = description, epochs, is_shown
         self._printed: set[tuple[str, str]] = set()  # kind and layer of the findings
-        self._bar = tqdm(
-            total=total,
-            initial=done,
-            desc=description,
-            unit="img",
-            disable=not (is_shown and sys.stderr.isatty()),
-            dynamic_ncols=True,
-        )
+        self._bar = bar(is_shown=is_shown, total=total, initial=done, desc=description, unit="img")
 
     def __enter__(self) -> Progress:
         return self
@@ -45,7 +39,7 @@ class Progress:
         """Print the last epoch's line where there is no bar, and what keeps the network from learning."""
         if not self.is_shown:
             return
-        if self._bar.disable:
+        if isinstance(self._bar, Lines):
             print(self._line(history.epochs[-1]), file=sys.stderr, flush=True)
         for finding in diagnose(history):
             if (finding.kind, finding.layer) not in self._printed:

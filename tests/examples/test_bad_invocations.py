@@ -2,6 +2,7 @@
 
 import pytest
 
+from examples.__main__ import PROGRAMS
 from tests import invocations
 from tests.invocations import CASES, program_called
 
@@ -13,7 +14,8 @@ def place(tmp_path_factory):
 
 
 def test_there_are_enough():
-    assert len(CASES) >= 80
+    assert len(CASES) >= 180
+    assert {program.partition(".")[0] for program, _, _ in CASES} == set(PROGRAMS)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{program} {' '.join(arguments)}" for program, arguments, _ in CASES])

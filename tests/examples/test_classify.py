@@ -10,6 +10,7 @@ from PIL import Image
 from examples import classify
 from models import alexnet_small, lenet, load_classifier
 from nn import plots
+from nn.data import digits
 from nn.data.preparation import Preparation
 from nn.inspect.saliency_maps import occlusion, saliency
 
@@ -32,7 +33,7 @@ def folder(tmp_path):
     pictures = tmp_path / "my pictures"
     (pictures / "deep").mkdir(parents=True)
     Image.new("RGB", (60, 40), "red").save(pictures / "a$b.jpg")
-    Image.new("L", (1, 1), 200).save(pictures / "deep" / "tiny.png")
+    Image.new("L", (8, 9), 200).save(pictures / "deep" / "small.png")
     (pictures / "notes.txt").write_text("no picture")
     (pictures / "empty.png").write_bytes(b"")
     good = (pictures / "a$b.jpg").read_bytes()
@@ -66,7 +67,8 @@ def assert_drawn(path, width=300):
 def test_the_good_ones_are_used_and_the_bad_ones_listed(weights, folder, tmp_path, capsys):
     run(folder, "--weights", weights, "--out", tmp_path / "out")
     out, err = capsys.readouterr()
-    for name in ("a$b.jpg", "tiny.png"):
+    assert out.endswith(f"\nDrawn in {tmp_path / 'out' / 'answers.png'}.\n")
+    for name in ("a$b.jpg", "small.png"):
         assert name in out
         assert name not in err
     assert err.count("\n") == 1 and "3 of 5 files could not be read" in err
@@ -93,7 +95,7 @@ def test_json_says_the_same(weights, folder, tmp_path, capsys, monkeypatch):
     out, err = capsys.readouterr()
     result = json.loads(out)
     assert err == "" and not (tmp_path / "runs").exists()
-    assert [os.path.basename(picture["file"]) for picture in result["pictures"]] == ["a$b.jpg", "tiny.png"]
+    assert [os.path.basename(picture["file"]) for picture in result["pictures"]] == ["a$b.jpg", "small.png"]
     assert len(result["left_out"]) == 3
     classifier = load_classifier(weights)
     for picture in result["pictures"]:
@@ -121,11 +123,38 @@ def json_of(capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
-def test_many_pictures_take_several_pages(weights, tmp_path):
+def test_many_pictures_take_several_pages(weights, tmp_path, capsys):
     for number in range(classify.PAGE + 1):
         Image.new("RGB", (20, 30), (number * 9, 0, 0)).save(tmp_path / f"{number}.png")
     run(tmp_path, "--weights", weights, "--out", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["answers_1.png", "answers_2.png"]
+    drawn = " ".join(f"{tmp_path / 'out' / name}" for name in ("answers_1.png,", "answers_2.png."))
+    assert capsys.readouterr().out.endswith(f"\nDrawn in {drawn}\n")
+
+
+def test_drawings_of_an_earlier_run_go_and_files_of_the_user_stay(weights, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(classify, "draw", lambda page, classifier, paths: [path.touch() for path in paths])
+    monkeypatch.setattr(classify, "PAGE", 1)
+    run(folder, "--weights", weights, "--look")
+    drawn = tmp_path / "runs" / "classify"
+    (drawn / "answers_of_mine.png").write_text("mine")
+    names = ["answers_1.png", "answers_2.png", "answers_of_mine.png", "looks_1.png", "looks_2.png"]
+    assert sorted(path.name for path in drawn.iterdir()) == names
+    with pytest.raises(SystemExit):  # a run that can do nothing takes nothing away
+        run(folder / "half.jpg", "--weights", weights)
+    assert sorted(path.name for path in drawn.iterdir()) == names
+    run(folder / "a$b.jpg", "--weights", weights)
+    assert sorted(path.name for path in drawn.iterdir()) == ["answers.png", "answers_of_mine.png"]
+
+
+def test_a_tiny_picture_is_answered_with_a_warning(weights, tmp_path, capsys):
+    Image.new("RGB", (7, 40), "red").save(tmp_path / "tiny.png")
+    run(tmp_path / "tiny.png", "--weights", weights, "--out", tmp_path / "out")
+    out, err = capsys.readouterr()
+    assert out.count("%") == 5
+    assert err.startswith("classify: ") and "tiny.png has 7x40 pixels" in err and err.count("\n") == 1
+    assert "at least 8x8" in err
 
 
 def test_dark_ink_on_paper_is_turned_round_for_a_network_that_learned_light_ink(tmp_path, capsys):
@@ -139,6 +168,23 @@ def test_dark_ink_on_paper_is_turned_round_for_a_network_that_learned_light_ink(
     weights = ("--weights", tmp_path / "digits.safetensors")
     light, dark = (json_of(capsys, tmp_path / name, *weights)["pictures"][0] for name in ("light.png", "dark.png"))
     assert light["answers"] == dark["answers"]
+
+
+def test_a_digit_anywhere_on_a_page_is_read(tmp_path, capsys):
+    """Small in a corner of grey paper: what the network reads is cut out and centred."""
+    _, test_set = digits()
+    digit = np.rint(255 * test_set.images[0, ..., 0])
+    page = np.full((90, 120), 170.0)
+    page[60:88, 5:33] -= digit * 0.5
+    Image.fromarray(page.astype(np.uint8)).save(tmp_path / "page.png")
+    (picture,) = json_of(capsys, tmp_path / "page.png", "--weights", "digits_lenet")["pictures"]
+    assert picture["answers"][0]["class"] == str(test_set.labels[0]) and picture["answers"][0]["probability"] > 0.9
+    run(tmp_path / "page.png", "--weights", "digits_lenet", "--out", tmp_path / "out")
+    assert "It learned digits in light ink on black" in capsys.readouterr().out
+
+
+def test_drawings_and_json_exclude_each_other(weights, folder, capsys):
+    assert "expected one of the two" in refused(capsys, folder, "--weights", weights, "--json", "--look")
 
 
 def test_a_drawing_outside_runs_is_not_replaced_without_force(weights, folder, tmp_path, capsys):

@@ -102,9 +102,9 @@ def test_work_gets_what_was_made_and_says_the_status(capsys):
 
 def test_bad_input_is_status_2(capsys):
     with pytest.raises(SystemExit) as exit_:
-        carry_out(Parser(prog="python -m examples.some"), lambda: int("x"), lambda made: 0)
+        carry_out(Parser(prog="python -m examples.some"), lambda: int("--x"), lambda made: 0)
     assert exit_.value.code == 2
-    assert capsys.readouterr().err.startswith("some: invalid literal for int() with base 10: 'x'; --help")
+    assert capsys.readouterr().err.startswith("some: invalid literal for int() with base 10: '--x'; --help")
 
 
 def test_what_may_fail_otherwise_is_status_1_and_the_error_itself(capsys):
@@ -159,3 +159,27 @@ def test_ctrl_c_in_the_benchmark(tmp_path):
     _, said = program.communicate(timeout=60)
     assert program.returncode == 130
     assert said.strip().startswith("benchmark: stopped by Ctrl-C") and said.strip().count("\n") == 0, said
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("x: bring them to one size, such as image_size=64", "x: bring them to one size, such as --image-size 64; "),
+        ("expected what python -m examples.train wrote", "expected what python -m examples.train wrote\n"),
+        ("the following arguments are required: --data", "required: --data; --help explains the options\n"),
+        ("x.pdf: PDF is not read", "x.pdf: PDF is not read\n"),
+    ],
+)
+def test_sentences_of_the_library_name_the_options(capsys, message, said):
+    """And they point to --help where it helps: where the sentence is about an option."""
+    parser = Parser(prog="python -m examples.train")
+    parser.add_argument("--image-size")
+    with pytest.raises(SystemExit):
+        parser.error(message)
+    assert said in capsys.readouterr().err
+
+
+def test_an_option_that_a_program_has_not_is_not_named(capsys):
+    with pytest.raises(SystemExit):
+        Parser(prog="compare").error("bring them to one size, such as image_size=64")
+    assert capsys.readouterr().err == "compare: bring them to one size\n"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from tqdm import tqdm
 
+from nn.data.bars import bar
 from nn.data.dataset import Dataset
 from nn.data.rendered.scene import CLASS_NAMES, check_size, render
 
@@ -18,7 +18,7 @@ def objects(
 
     uint8, (N, image_size, image_size, 3). The classes take turns in a random order, so that every beginning of a set
     is mixed and balanced; a larger set begins with the images of a smaller one. Training and test scenes are all
-    different. The same arguments give the same images. With `progress` a terminal shows how far it is.
+    different. The same arguments give the same images. With `progress` it shows how far it is.
     """
     train_set, _ = objects_with_boxes(image_size, train, "train", seed, progress)
     test_set, _ = objects_with_boxes(image_size, test, "test", seed, progress)
@@ -40,7 +40,7 @@ def objects_with_boxes(
     images = np.empty((count, image_size, image_size, 3), dtype=np.uint8)
     boxes = np.empty((count, 4), dtype=np.float32)
     labels = _labels(count, part, seed)
-    for index in tqdm(range(count), desc=f"objects, {part}", unit="img", disable=None if progress else True):
+    for index in bar(range(count), progress, desc=f"objects, {part}", unit="img"):
         picture, boxes[index] = render(CLASS_NAMES[labels[index]], image_size, (seed, PARTS[part], index))
         images[index] = np.asarray(picture)
     return Dataset(images, labels, CLASS_NAMES), boxes

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def refused(capsys, *arguments):
 def test_rendered_pictures(weights, tmp_path, capsys):
     out = tmp_path / "out"
     assert crops.main(["--weights", str(weights), "--count", "8", "--figures", "2", "--out", str(out)]) == 0
-    expected = ["crops_1.png", "crops_2.png", "curves.png", "results.json", "table.txt"]
+    expected = ["crops_1.png", "crops_2.png", "curves.png", "report.html", "results.json", "table.txt"]
     assert sorted(path.name for path in out.iterdir()) == expected
     table = (out / "table.txt").read_text(encoding="utf-8")
     for name in ("crops_1.png", "curves.png"):
@@ -105,14 +106,53 @@ def test_a_labelled_folder(crops_are_not_drawn, weights, folder, tmp_path, capsy
     assert_drawn(out / "curves.png")
     names = ["crops_1_loose.png", "crops_2_three.png", "crops_4_one.png", "crops_5_two.png"]  # 3 is the broken one
     assert sorted(path.name for path in out.glob("crops_*")) == names
-    err = capsys.readouterr().err
+    printed, err = capsys.readouterr()
     assert "1 of 5 files could not be read" in err and "broken.png" in err
+    lines = printed.splitlines()
+    for name, label in (("loose.png", ""), ("Dog/three.jpg", "dog"), ("cat/one.png", "cat"), ("cat/two.png", "cat")):
+        (line,) = (line for line in lines if line.startswith(f"{name}: "))
+        assert re.search(rf" %; \d+ of its 40 crops are taken for {label}", line)
+    assert "It learned from rendered images and does not know photographs." in lines
+    assert "4 of 4 drawn." in lines
+    assert lines[-1] == f"Results are in {out}; open {out / 'report.html'} in a browser."
+
+
+def test_it_says_how_many_are_drawn_and_how_to_draw_all(
+    curves_are_not_drawn, crops_are_not_drawn, weights, folder, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    assert crops.main([str(folder), "--weights", str(weights), "--out", str(out), "--figures", "3"]) == 0
+    assert "\n3 of 4 drawn, --figures 4 draws all.\n" in capsys.readouterr().out
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("<h2>Image ") == 3 and "4, 3 of them of a known class, 3 drawn" in page
+
+
+def test_a_line_of_each_network_says_what_it_sees(monkeypatch):
+    """The whole, and then four crops: three of the first network's and none of the second's are right."""
+    preparation = Preparation((8, 8), 3, (8, 8))
+    classifiers = {name: Classifier(MeanColour(), preparation, ("red", "green", "blue")) for name in ("one", "two")}
+    sure, unsure = np.array([[0.9, 0.1, 0.0]] * 4 + [[0, 1, 0]]), np.array([[0.2, 0.5, 0.3]] + [[0.1, 0.1, 0.8]] * 4)
+    outcome = crops.Outcome([], {"one": sure, "two": unsure}, 0, None, "a.png")
+    assert crops.in_words(outcome, classifiers).splitlines() == [
+        "a.png: one: red, 90.0 %; 3 of its 4 crops are taken for red",
+        "a.png: two: green, 50.0 %; 0 of its 4 crops are taken for red",
+    ]
+    outcome.label = None  # then what the whole is taken for is right
+    assert crops.in_words(outcome, {"two": classifiers["two"]}) == (
+        "a.png: green, 50.0 %; 0 of its 4 crops are taken for green"
+    )
+
+
+def test_a_network_of_digits_says_so_of_photographs(curves_are_not_drawn, folder, tmp_path, capsys):
+    arguments = [str(folder / "loose.png"), "--weights", "digits_lenet", "--figures", "0"]
+    assert crops.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert "It learned digits" in capsys.readouterr().out
 
 
 def test_a_picture_of_unknown_class_gets_a_figure_and_no_curves(crops_are_not_drawn, weights, folder, tmp_path):
     out = tmp_path / "out"
     assert crops.main([str(folder / "loose.png"), "--weights", str(weights), "--out", str(out)]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["crops_1_loose.png", "results.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["crops_1_loose.png", "report.html", "results.json"]
     assert results(out)["networks"] == {}
 
 
@@ -163,7 +203,7 @@ def test_the_share_of_the_object_that_each_crop_holds(monkeypatch, tmp_path):
     """The object is the upper left quarter of the picture: a crop of a quarter there holds it whole."""
     monkeypatch.setattr(crops, "asked", lambda classifier, cases, cuts: [np.ones((len(cut), 4)) / 4 for cut in cuts])
     case = crops.Case("", "", np.zeros((8, 8, 3), np.uint8), 0, np.array([0, 0, 0.5, 0.5]))
-    options = argparse.Namespace(seed=0, random=1, figures=0, out=tmp_path)
+    options = argparse.Namespace(seed=0, random=1, figures=0, out=tmp_path, pictures=[])
     (outcome,) = crops.ask(iter([case]), 1, {"net": None}, options)
     held = {(window.place, window.portion): share for window, share in zip(outcome.windows, outcome.held)}
     assert held["top left", 0.25] == 1 and held["centre", 0.25] == 0.25 and held["bottom right", 0.25] == 0
@@ -294,7 +334,7 @@ def test_figures_of_an_earlier_run_go_and_files_of_the_user_stay(
     mine = tmp_path / "runs" / "crops" / "crops_of_wheat.png"
     mine.write_text("mine")
     assert crops.main([str(folder / "loose.png"), "--weights", str(weights)]) == 0
-    names = ["crops_1_loose.png", "crops_of_wheat.png", "results.json"]
+    names = ["crops_1_loose.png", "crops_of_wheat.png", "report.html", "results.json"]
     assert sorted(path.name for path in (tmp_path / "runs" / "crops").iterdir()) == names
     with pytest.raises(SystemExit):  # and a run that can do nothing takes nothing away
         crops.main([str(folder / "cat" / "broken.png"), "--weights", str(weights)])

@@ -104,7 +104,9 @@ def test_serving_until_ctrl_c(tmp_path):
     finally:
         signal.signal(signal.SIGINT, before)
     try:
-        address = re.search(r"http://127\.0\.0\.1:\d+/", program.stdout.readline())[0]
+        assert program.stdout.readline() == "The microscope is served until Ctrl-C ends it, at\n"
+        address = program.stdout.readline().removesuffix("\n")  # alone on its line, as it is clicked or copied
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
         reply = requests.get(address, timeout=30)
         assert reply.status_code == 200 and "connect-src 'self'" in reply.text
         program.send_signal(signal.SIGINT)

@@ -178,12 +178,13 @@ def test_kaggles_tables_are_named_in_the_refusal(tmp_path, name, start):
         load(tmp_path)
 
 
-def test_a_table_beside_pictures_is_nothing(tmp_path):
+def test_a_table_beside_pictures_is_left_out_and_named(tmp_path):
     for label in ("cat", "dog"):
         (tmp_path / label).mkdir()
         Image.new("RGB", (8, 8)).save(tmp_path / label / "1.png")
     (tmp_path / "train.csv").write_text("id,label\n")
-    assert load(tmp_path)[0].class_names == ("cat", "dog")
+    with pytest.warns(UserWarning, match="1 of 3 files were left out: train.csv: it lies in no class's folder"):
+        assert load(tmp_path)[0].class_names == ("cat", "dog")
 
 
 def test_a_zip_of_the_files_is_named_in_the_refusal(tmp_path):

@@ -127,11 +127,11 @@ def photograph():
 
 BAD = {
     "cat/bomb.png": (bomb_png(), "10000 x 10000 pixels"),
-    "cat/empty.png": (b"", "not an image"),
+    "cat/empty.png": (b"", "empty"),
     "cat/notes.txt": (b"remember the milk", "not an image"),
     "dog/cut.jpg": (photograph()[:3000], "truncated"),
     "dog/random.gif": (np.random.default_rng(0).bytes(5000), "not an image"),
-    "eel/program.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n", "not an image"),
+    "eel/program.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n", "PostScript"),
     "eel/cut.png": (png((1, 2, 3))[:50], ""),
 }
 
@@ -150,7 +150,7 @@ def test_bad_files_are_listed_with_a_reason_and_the_good_ones_used(place):
 
 
 def test_hidden_files_and_what_systems_leave_behind_are_nothing(place):
-    junk = ["cat/.DS_Store", ".git/config", "__MACOSX/cat/._0.png", "dog/Thumbs.db", "eel/.cache/x.png", "README.md"]
+    junk = ["cat/.DS_Store", ".git/config", "__MACOSX/cat/._0.png", "dog/Thumbs.db", "eel/.cache/x.png"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dataset, skipped = pictures(place(ANIMALS | dict.fromkeys(junk, b"junk")))
@@ -164,6 +164,15 @@ def test_a_picture_in_no_classs_folder_is_mentioned(place):
                                            (ANIMALS | {"stray.png": png((0, 0, 0))}).items()}))  # fmt: skip
     check_animals(dataset)
     assert [name for name, _ in skipped] == ["top/stray.png"]
+
+
+def test_files_beside_the_class_folders_are_counted_and_named_whatever_they_are(place):
+    beside = {"README.txt": b"about them", "stray.png": png((0, 0, 0)), "cat/broken.png": b"", "labels.csv": b"a,b"}
+    expected = "4 of 10 files were left out: README.txt: it lies in no class's folder; labels.csv: it lies in no"
+    with pytest.warns(UserWarning, match=expected):
+        dataset, skipped = pictures(place(ANIMALS | beside))
+    check_animals(dataset)
+    assert sorted(name for name, _ in skipped) == sorted(beside)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +224,9 @@ def test_pictures_that_do_not_fit_into_memory(place, monkeypatch):
             raise MemoryError
 
     monkeypatch.setattr(module, "np", Numpy())
-    with pytest.raises(ValueError, match="6 images of 8x9 do not fit into memory; try a smaller image_size"):
+    with pytest.raises(
+        ValueError, match="6 images of 8x9 do not fit into memory; bring them to a smaller size, such as image_size=64"
+    ):
         pictures(place({name: png((0, 0, 0), (8, 9)) for name in ANIMALS}))
 
 
@@ -291,12 +302,12 @@ def test_divisions_have_many_spellings(place, train, test):
 @pytest.mark.parametrize("extra", ["samples", "Extra", "unlabelled", "my own"])
 def test_what_lies_beside_the_divisions_is_left_out_and_named(place, extra):
     path = place(divided(train=6, test=3) | divided(**{extra: 4}) | {"notes/a.txt": b"no picture"})
-    with pytest.warns(UserWarning, match=f"4 of 14 files were left out: .*{extra}/cat/0.png: .* 'train' nor in 'test'"):
+    with pytest.warns(UserWarning, match=f"5 of 14 files were left out: .*{extra}/cat/0.png: .* 'train' nor in 'test'"):
         train_set, test_set, skipped = picture_sets(path)
     check_animals(train_set)
     check_animals(test_set)
     assert (len(train_set), len(test_set)) == (6, 3)
-    assert {name.split("/")[0] for name, _ in skipped} == {extra} and len(skipped) == 4
+    assert {name.split("/")[0] for name, _ in skipped} == {extra, "notes"} and len(skipped) == 5
 
 
 def test_samples_beside_pictures_to_train_with_are_no_class(place):

@@ -12,8 +12,10 @@ from safetensors.numpy import load_file, save_file
 
 from layers import BatchNorm2d, Conv2d, EuclideanRBF, Flatten, Linear, ReLU
 from models import lenet
-from nn import Network
+from nn import SGD, Network
 from nn.files.weights import assign, load, read_metadata, save
+from nn.training.checkpoint import save_checkpoint
+from nn.training.history import History
 from tests.checks import one_sentence, randomise
 from tests.foreign_files import refuses as refused
 
@@ -272,6 +274,16 @@ def test_weights_of_another_program(path):
     refuses(path, "not saved by Network.save")
     save_file(load_file(path), path)
     refuses(path, "not saved by Network.save")
+
+
+def test_a_checkpoint_says_which_file_to_take(path):
+    network = small(1)
+    save_checkpoint(path, network, SGD(network, 0.1), History())
+    refuses(path, "is a checkpoint", "best.safetensors is written after the first epoch")
+    save(network, path.with_name("best.safetensors"))
+    refuses(path, "is a checkpoint", "take best.safetensors beside it")
+    save(network, path.with_name("last.safetensors"))
+    refuses(path, "is a checkpoint", "take best.safetensors or last.safetensors beside it")
 
 
 @pytest.mark.parametrize("version", ["2", "", "1.0", "x" * 10_000])
