@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from nn.data import digits
-from tests.browser import Browser
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +32,8 @@ def colours(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def window():
+    from tests.browser import Browser  # here, since only these tests need selenium
+
     browser = Browser()
     yield browser
     browser.close()

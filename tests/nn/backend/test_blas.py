@@ -137,6 +137,7 @@ def steps_until(point: int) -> int:
 
     seen = []
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 reports instructions only if a frame asks by now
     sys.settrace(trace)
     try:
         seen.append(inside())

@@ -55,6 +55,7 @@ class Interrupt:
 
     def __enter__(self):
         self.before = sys.gettrace()
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 reports instructions only if a frame asks by now
         sys.settrace(self.trace)
         return self
 
