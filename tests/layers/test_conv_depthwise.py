@@ -108,7 +108,8 @@ def results_of(forward, backward, x, weight, bias, dy, stride, padding):
 def test_any_number_of_channels_and_images(kernel, stride, dtype):
     """Equal to what is written in `layers.conv`, since all numbers are whole."""
     rng = np.random.default_rng(0)
-    sizes = [(1, 1, 0), (1, 2, 1), (2, 1, 2), (7, 2, 2), (8, 1, 1), (15, 1, 0), (16, 2, 1), (24, 1, 2), (70, 1, 1)]
+    sizes = [(1, 1, 0), (1, 2, 1), (2, 1, 2), (7, 2, 2), (8, 1, 1), (16, 2, 1)]
+    sizes += [(24, 1, 2), (70, 1, 1)] if kernel == (3, 3) else [(15, 1, 0)]
     for count, (channels, each, padding) in enumerate(sizes):
         N, H, W = 1 + count % 5, 7 + count % 3, 7 + count % 4
         OH, OW = ((L + 2 * padding - K) // S + 1 for L, K, S in zip((H, W), kernel, stride, strict=True))
