@@ -3,7 +3,7 @@
 #
 # In lesson 1 we chose all weights. Now a network finds them: we measure how wrong it is (the loss), ask
 # of each weight which way the loss falls (its slope), and go a small step that way, again and again. The
-# slopes can be measured, slowly; or the chain rule gives them in one go: that is "backpropagation".
+# slopes can be measured, slowly; or the chain rule gives them in one go: that is **backpropagation**.
 
 # %%
 import time
@@ -70,10 +70,12 @@ params, path = deepcopy(start), []
 for _ in range(12):
     path.append((params["W2"][0, 0], loss(params), measured_slopes(params)["W2"][0, 0]))
     params["W2"][0, 0] -= 10 * path[-1][2]
+assert path[-1][1] > 0.2
 print(f"one weight alone: from {path[0][0]:.2f} to {path[-1][0]:.2f}, loss {path[0][1]:.3f} to {path[-1][1]:.3f}")
 
 # %% [markdown]
 # One weight cannot do much. All 13 can, but a step runs the network 26 times: twice a parameter.
+#
 # ## The chain rule, on one neuron
 # If p moves q 3 times as much, and q moves r 2 times as much, then p moves r 6 times as much: **along a chain slopes
 # multiply**. Take a single neuron with x = 2, w = 3, b = -5 and target 0, and write down every number on the way:
@@ -90,8 +92,8 @@ print(f"one weight alone: from {path[0][0]:.2f} to {path[-1][0]:.2f}, loss {path
 # - y = 1 / (1 + e^-z): dy/dz = e^-z / (1 + e^-z)^2 = y (1 - y), because 1 - y = e^-z / (1 + e^-z)
 # - z = a + b: dz/da = 1 and dz/db = 1; a = x w: da/dw = x and da/dx = w
 #
-# Now from the loss backwards: the gradient at the end of an arrow, times its local derivative, is the gradient at its
-# start. Each is needed once, whatever number of weights lies before it. That is the whole trick.
+# Now from the loss backwards: the gradient at an arrow's end, times its local derivative, is the gradient at its start.
+# Each is made once, however many weights lie before it. That is all that backpropagation does.
 
 
 # %%
@@ -118,7 +120,7 @@ print("\none neuron, backwards: local derivative, and gradient of the loss")
 for name, after, rule, local, function in arrows:
     grad[name] = grad[after] * local
     measured = (function(at[name] + h) - function(at[name] - h)) / (2 * h)
-    print(f"  d{after}/d{name} = {rule:14} = {local:.4f}, measured {measured:.4f}", end="")
+    print(f"  {f'd{after}/d{name}':8} = {rule:14} = {local:.4f}, measured {measured:.4f}", end="")
     print(f"   dloss/d{name} = {grad[after]:.4f} * {local:.4f} = {grad[name]:.4f}")
     assert abs(measured - local) < 1e-9
 for name, value in inputs.items():  # and the whole chain at once
@@ -129,24 +131,23 @@ print(f"  one step of w and b downhill: loss {at['loss']:.3f} -> {stepped:.3f}\n
 assert stepped < at["loss"] / 2
 places = {"x": (0, 1), "w": (0, 0), "a": (1.5, 1), "b": (1.5, 0), "z": (3, 1), "y": (4.5, 1), "loss": (6.4, 1)}
 with figure("02_one_neuron", 12, 3.4) as drawing:  # open runs/lessons/02_one_neuron.png
-    axes = drawing.subplots()
-    for name, after, rule, local, _ in arrows:
+    axes, circle = drawing.subplots(), {"boxstyle": "circle", "facecolor": "white"}
+    for name, after, _, local, _ in arrows:
         (across, up), end = places[name], places[after]
         axes.annotate("", end, (across, up), arrowprops={"arrowstyle": "->", "shrinkA": 24, "shrinkB": 24})
-        axes.text((across + end[0]) / 2, (up + end[1]) / 2 + 0.05, f"{rule}\n= {local:.3g}", ha="center")
+        middle = (across + end[0]) / 2 - 0.25 * (up < end[1]), (up + end[1]) / 2 + 0.05
+        axes.text(*middle, f"d{after}/d{name}\n= {local:.3g}", ha="center")
     for name, place in places.items():
-        box = {"boxstyle": "circle", "facecolor": "white", "edgecolor": INK}
-        axes.text(*place, f"{name}\n{at[name]:.3g}", ha="center", va="center", bbox=box)
+        axes.text(*place, f"{name}\n{at[name]:.3g}", ha="center", va="center", bbox=circle)
         axes.text(place[0], place[1] - 0.42, f"{grad[name]:.3g}", ha="center", color=COLOURS[1], weight="bold")
-    axes.set(xlim=(-0.4, 6.9), ylim=(-0.55, 1.5), xticks=[], yticks=[], title="Values, and local derivatives")
-    axes.set_xlabel("orange, below each circle: the gradient of the loss, from right to left")
+    axes.set(xlim=(-0.4, 6.9), ylim=(-0.55, 1.5), xticks=[], yticks=[])
+    axes.set_title("Forward: the values. Backward: the gradient of the loss (orange), times the arrow's derivative")
 
 # %% [markdown]
 # ## The same with matrices
-# The network is the same for many neurons and examples at once. Write dA for the gradient with respect to an array A
-# (dloss/dA: the slope of the loss by each number of A, in the shape of A), and A^T (in NumPy A.T) for A with rows and
-# columns exchanged, so that [[1, 2], [3, 4]]^T is [[1, 3], [2, 4]]. * multiplies number by number, and "hidden W2" is
-# a matrix product:
+# The network is the same for many neurons and examples at once. Write dA for dloss/dA, the gradient with respect to an
+# array A, in the shape of A, and A^T (in NumPy A.T) for A with rows and columns exchanged: [[1, 2], [3, 4]]^T is
+# [[1, 3], [2, 4]]. * multiplies number by number, and "hidden W2" is a matrix product:
 #
 #     forward                             backward
 #     loss = mean of (y - target)^2       dy      = 2 (y - target) / N       N examples
@@ -187,8 +188,7 @@ print(f"after {len(losses)} steps: {forward(params, x)[1][:, 0].round(2)}, loss 
 print(f"a step takes {slow:.0f} microseconds with measured slopes, {fast:.0f} with the chain rule")
 assert np.allclose(slow_losses, losses, rtol=1e-3) and (forward(params, x)[1].round() == target).all()
 with figure("02_learning", 12, 4.2) as drawing:  # open runs/lessons/02_learning.png
-    left, middle, right = drawing.subplots(1, 3)
-    weights = np.linspace(-4, 4, 200)
+    (left, middle, right), weights = drawing.subplots(1, 3), np.linspace(-4, 4, 200)
     left.plot(weights, [loss(start | {"W2": np.array([[w], *start["W2"][1:]])}) for w in weights], color=INK)
     left.plot([w for w, _, _ in path], [height for _, height, _ in path], "o", color=COLOURS[1])
     left.axline(path[0][:2], slope=path[0][2], color=COLOURS[1], linewidth=1)

@@ -127,6 +127,9 @@ with figure("07_shift", 11, 7.6) as drawing:  # open runs/lessons/07_shift.png
 # gradient if every output asks for one. (Where all pixels of a window are equal, the first wins.)
 
 # %%
+ties = MaxPool2d(2)
+ties.forward(np.zeros((1, 2, 2, 1)), training=True)
+assert ties.backward(np.ones((1, 1, 1, 1))).ravel().tolist() == [1, 0, 0, 0]
 with figure("07_pooling", 11, 5.4) as drawing:  # open runs/lessons/07_pooling.png
     rows = drawing.subplots(2, 4)
     maps = np.maximum(edges.forward(images[1:2]), 0)
