@@ -6,6 +6,9 @@
 # learns yet, we choose every number ourselves; how a network finds its own numbers is lesson 2. Run this
 # file from the repository's root with `python -m examples.lessons.lesson_01_neuron`, or cell by cell in
 # an editor that knows `# %%` (VS Code, Spyder, PyCharm).
+#
+# What you need: Python, NumPy arrays as far as `a[0]`, `a.shape` and `a + b`, and the slope of a curve
+# from school. Nothing of networks; matrices are explained where they are first used.
 
 # %%
 import numpy as np
@@ -38,13 +41,21 @@ for x in np.array([[1.0, 0.0], [1.0, 1.0], [0.2, 0.0], [0.5, 0.8]]):
 # Where z = 0 the neuron changes its mind. That place is a straight line: the weights are an arrow at
 # right angles to it that points to the side of the answer 1; the bias shifts the line. The threshold
 # knows no "perhaps", and a small change of a weight mostly changes nothing at all. A smooth step has
-# neither fault, and lesson 2 will need that: the **log-sigmoid** (sigmoid for short; the library's is in
-# `layers/activations.py`). It is 0.5 at z = 0, near 0 far below, near 1 far above. (`points @ w`: all sums at once.)
+# neither fault, and lesson 2 will need that: the **logistic sigmoid**, sigmoid for short,
+#
+#     sigmoid(z) = 1 / (1 + e^-z)              e = 2.718...; in NumPy e^-z is np.exp(-z)
+#
+# It is 0.5 at z = 0, near 0 far below, near 1 far above. (The library's is in `layers/activations.py`. Elsewhere in
+# this library it is called log-sigmoid, which is short for "logistic sigmoid". PyTorch's `LogSigmoid` is another
+# function, the logarithm of this one; PyTorch's name for ours is `Sigmoid`.) `points @ w` below: all sums at once.
 
 
 # %%
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
+
+
+assert sigmoid(0) == 0.5 and sigmoid(-8) < 0.001 and sigmoid(8) > 0.999
 
 
 def draw_areas(axes, answer, title, labels, low=0.0, high=1.0):
@@ -69,10 +80,26 @@ with figure("01_neuron", 12, 4.2) as drawing:  # when it has run, open runs/less
 
 # %% [markdown]
 # ## A layer
-# A **layer** is several neurons with the same inputs. Write each neuron's weights as one column of a matrix W (inputs,
-# outputs), and N examples as the rows of a matrix x (N, inputs): the sums of all neurons for all examples are one
-# matrix product, z = x W + b, in NumPy `x @ W + b` (`layers/linear.py`). Here are all four examples that two yes/no
-# inputs can make, and a layer of two neurons: "or" and "and".
+# A **layer** is several neurons with the same inputs. Write N examples as the rows of a matrix x (N, inputs), and each
+# neuron's weights as one column of a matrix W (inputs, outputs). The sum of neuron o for example n needs row n of x
+# and column o of W: multiply them number by number, and add up. All these sums together are again a matrix, with a
+# row for each example and a column for each neuron, the **matrix product** x W. Two examples and two neurons:
+#
+#     x = | 1  2 |     W = | 5  6 |     x W = | 1*5 + 2*7   1*6 + 2*8 | = | 19  22 |
+#         | 3  4 |         | 7  8 |           | 3*5 + 4*7   3*6 + 4*8 |   | 43  50 |
+#
+# In NumPy it is `x @ W`, while `x * W` multiplies number by number: [[5, 12], [21, 32]]. Adding b, one bias for each
+# neuron, to a matrix adds it to every row (NumPy calls that *broadcasting*). So a layer is `x @ W + b`
+# (`layers/linear.py`), and the order matters: W x is another matrix.
+
+# %%
+x, W = np.array([[1, 2], [3, 4]]), np.array([[5, 6], [7, 8]])
+assert (x @ W == [[19, 22], [43, 50]]).all() and (x * W == [[5, 12], [21, 32]]).all()
+assert (x @ W + np.array([100, 200]) == [[119, 222], [143, 250]]).all() and (W @ x != x @ W).any()
+print(f"a matrix product: {x.tolist()} @ {W.tolist()} = {(x @ W).tolist()}, the other way round {(W @ x).tolist()}")
+
+# %% [markdown]
+# Now all four examples that two yes/no inputs can make, and a layer of two neurons: "or" and "and".
 
 # %%
 corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -87,10 +114,11 @@ for x, h in zip(corners, hidden):
 # "One or the other, but not both" is called **xor**. Let us try 200,000 neurons with random numbers.
 
 # %%
-xor = np.array([0.0, 1.0, 1.0, 0.0])  # xor[:, None], below, is the same as a column
+xor = np.array([0.0, 1.0, 1.0, 0.0])
 rng = np.random.default_rng(0)  # 0 is the *seed*: every run draws the same random numbers
 many_W, many_b = rng.normal(size=(2, 200_000)), rng.normal(size=200_000)
-right = (threshold(corners @ many_W + many_b) == xor[:, None]).sum(axis=0)  # for each neuron, of the four corners
+answers = threshold(corners @ many_W + many_b)  # (4, 200_000): a row for each corner, a column for each neuron
+right = (answers == xor[:, None]).sum(axis=0)  # xor[:, None] is xor as a column, held against each column of answers
 print(f"xor: the best of {many_b.size:,} random neurons gets {right.max()} of 4 right")
 assert right.max() == 3
 
@@ -105,6 +133,7 @@ assert right.max() == 3
 
 # %%
 W2, b2 = np.array([[1.0], [-1.0]]), np.array([-0.5])
+assert np.array_equal(hidden[1], hidden[2]) and (hidden[:, 0] == xor).sum() == 3  # "or" alone: three corners
 print("xor by two layers:", threshold(hidden @ W2 + b2)[:, 0])
 assert np.array_equal(threshold(hidden @ W2 + b2)[:, 0], xor)
 
@@ -120,6 +149,7 @@ def smooth_network(x):
 
 
 print("with sigmoids:    ", smooth_network(corners)[:, 0].round(3))
+assert np.allclose(smooth_network(corners)[:, 0], xor, rtol=0, atol=0.01)
 assert np.allclose((corners @ W1 + b1) @ W2 + b2, corners @ (W1 @ W2) + (b1 @ W2 + b2))
 
 names, seen = ["(0,0)", "(0,1)", "(1,0)", "(1,1)"], ["(0,0)", "(0,1), (1,0)", "", "(1,1)"]

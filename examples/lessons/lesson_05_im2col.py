@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Lesson 5: convolution as one matrix product
 #
-# The loops of lesson 4 are right and slow. Now all patches become the rows of one matrix (called im2col, "image to
-# columns"), and the convolution becomes one matrix product, which computers are very good at. How much is gained?
+# The loops of lesson 4 are right and slow. Now all patches become the rows of one matrix, and the convolution becomes
+# one matrix product, which computers are very good at. How much is gained? (It is called im2col, "image to columns",
+# because others write the patches as columns.)
 
 # %%
 import timeit
@@ -39,6 +40,24 @@ def im2col(x, KH, KW, memory=None):
     return patches.reshape(N * OH * OW, KH * KW * C)
 
 
+# %% [markdown]
+# ## The order of a row
+# A row of P holds a patch in the order (KH, KW, C): all channels of the top left pixel, then those of its right
+# neighbour, and so on, row by row. A column of W needs the very same order, or each pixel meets another pixel's
+# weight, and the shapes would not tell. Our weights (KH, KW, C_in, C_out) have it already: `reshape` moves no number.
+# In PyTorch images are (N, C, H, W), a row is (C, KH, KW), all of the first channel first, and weights are
+# (C_out, C_in, KH, KW). Below, an image of 3x3 pixels and 2 channels; 120 is row 1, column 2, channel 0.
+
+# %%
+hwc = np.fromfunction(lambda n, h, w, c: 100 * h + 10 * w + c, (1, 3, 3, 2), dtype=int)
+print("2x2 patches of 2 channels, as rows:", *im2col(hwc, 2, 2), sep="\n    ")
+assert im2col(hwc, 2, 2)[0].tolist() == [0, 1, 10, 11, 100, 101, 110, 111]  # rows 0, 1; columns 0, 1; channels 0, 1
+theirs = np.random.default_rng(0).normal(size=(5, 2, 2, 2))  # PyTorch's order, (C_out, C_in, KH, KW)
+one_by_one = [(hwc[0, :2, :2].transpose(2, 0, 1) * kernel).sum() for kernel in theirs]  # the first patch
+ours = theirs.transpose(2, 3, 1, 0).reshape(8, 5)  # axes in our order, then the rows
+assert np.allclose(im2col(hwc, 2, 2)[0] @ ours, one_by_one)
+assert not np.allclose(im2col(hwc, 2, 2)[0] @ theirs.reshape(5, 8).T, one_by_one)  # fits, and is wrong
+
 small = digits()[0].images[18].reshape(7, 4, 7, 4).mean(axis=(1, 3))  # a digit, shrunk to 7x7
 left = np.array([[-1.0, 0.0, 1.0]] * 3)
 W = np.stack([left, left.T], axis=-1).reshape(9, 2)  # left edges, top edges
@@ -66,7 +85,9 @@ with figure("05_im2col", 12, 4.6) as drawing:  # open runs/lessons/05_im2col.png
 # %% [markdown]
 # ## How much faster?
 # Four ways to the same numbers: six maps of 28x28, sixteen 5x5 kernels. One is numba, a compiler, which makes machine
-# code of the same Python loops. All use one thread, to be fair; the best of several runs counts.
+# code of the same Python loops. The last is the library's: where there are few channels, as here, it computes without
+# any patches, with loops that are arranged for the processor (`nn/backend/cpu/conv_direct.py`; not with
+# NN_BACKEND=plain). All use one thread, to be fair; the best of several runs counts.
 
 
 # %%
@@ -102,10 +123,11 @@ for name, way in ways.items():
 # A pixel lies in up to KH KW patches, so P is up to 25 times as large as the image: for the second layer of AlexNet
 # (lesson 12) and 128 images, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
 # multiplied at once; a larger one is written to main memory and read back. So P is made for a *chunk* of the
-# images, multiplied, and the next one is written over it: `nn/backend/patches.py`. (Where there are few channels,
-# `Conv2d` does better still, without any patches: `nn/backend/cpu/conv_direct.py`; not with NN_BACKEND=plain.)
+# images, multiplied, and the next one is written over it: `nn/backend/patches.py`. How large is best, and how much is
+# gained, depends on the processor.
 
 # %%
+assert round(128 * 27 * 27 * (5 * 5 * 96) * 4 / 1e6) == 896  # images, places, patch of 96 channels, bytes
 sizes, memory = {}, np.empty(128 * 576 * 150, np.float32)  # 576 = 24 * 24 places
 for count in (1, 2, 4, 8, 16, 32, 64, 128) * 10:  # in turns, so that other programs disturb all of them alike
     chunks, kernels = np.split(x, 128 // count), weight.reshape(-1, 16)

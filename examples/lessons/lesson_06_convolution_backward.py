@@ -99,13 +99,32 @@ print(f"By patches: largest error {report.max_error:.1e}")
 assert report.max_error < 1e-6
 
 # %% [markdown]
-# ## dx is a convolution too, with the kernel rotated
-# Forward, output position oh reads the pixel oh + i through w[i]. So the pixel h was read through w[i] by the position
-# h - i: a plus has become a minus. Laid over dy, the kernel runs backwards in both directions: it is rotated by
-# 180 degrees. (The figure shows it upright: moved over a lone 1, a kernel meets it with its last weight first, and so
-# draws itself rotated; the rotated one is upright.) Near the edge some windows do not exist; their dy counts as 0.
+# ## Two ways to the same dx: scatter and gather
+# The loops ask of each output: to which pixels do you owe something? Its dy, times each weight, is added there, `+=`.
+# That is called **scatter**: no kernel is rotated. One can also ask of each pixel: from which outputs do you get
+# something? and add all of it up at once: **gather**. Here is a row of five pixels, w = (1, 2, 3), dy = (0, 1, 0):
+#
+#     scatter: the output 1 read the pixels 1, 2, 3 through 1, 2, 3; dx = (0, 1, 2, 3, 0), the kernel laid down
+#     gather:  dx[h] = dy[h] w[0] + dy[h - 1] w[1] + dy[h - 2] w[2], in which the only 1 is dy[1]:
+#              dx[1] is w[0] = 1, dx[2] is w[1] = 2, dx[3] is w[2] = 3; the same
+#
+# Why h - i? Forward, output position oh reads the pixel oh + i through w[i]. So the pixel h was read through w[i] by
+# the position h - i: a plus has become a minus. Laid over dy, the kernel of gather runs backwards, here as (3, 2, 1);
+# in two dimensions it is rotated by 180 degrees. Near the edge some windows do not exist; their dy counts as 0. So
+# **for stride 1, dx is a convolution too**: of dy with a border of KH - 1 zeros, with the kernel rotated. (Moved over
+# a lone 1, a kernel meets it with its last weight first, and so draws itself rotated; the rotated one is upright.)
 
 # %%
+kernel, dy = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.0])
+scattered, gathered = np.zeros(5), np.zeros(5)
+for oh, i in np.ndindex(3, 3):
+    scattered[oh + i] += dy[oh] * kernel[i]
+for h in range(5):
+    gathered[h] = sum(dy[h - i] * kernel[i] for i in range(3) if 0 <= h - i < 3)
+slid = np.correlate(np.pad(dy, 2), kernel[::-1], "valid")  # a convolution as in lesson 4, of the border with (3, 2, 1)
+print(f"scatter {scattered}, gather {gathered}, rotated kernel {slid}")
+assert scattered.tolist() == gathered.tolist() == slid.tolist() == [0, 1, 2, 3, 0]
+
 dy = rng.standard_normal((2, 3, 4, 3))
 loops = LoopConv(w, b)
 loops.forward(x)
@@ -113,6 +132,33 @@ rotated = w[::-1, ::-1].transpose(0, 1, 3, 2)  # by 180 degrees; the OC maps are
 bordered = np.pad(dy, ((0, 0), (2, 2), (2, 2), (0, 0)))  # a border of KH - 1 zeros
 assert np.allclose(loops.backward(dy), LoopConv(rotated, np.zeros(2)).forward(bordered), atol=1e-12)
 print("dx = dy with a border of zeros, convolved with the rotated kernel: equal")
+
+# %% [markdown]
+# ## With a stride
+# If the windows start at every S-th pixel only, position oh reads the pixel S oh + i, and nothing was computed between.
+# Scatter is as easy as before. For gather, think of the stride-1 outputs of which only every S-th was kept: the others
+# never reached the loss, and their dy is 0. So **put S - 1 zeros between the numbers of dy**, then the border, then go
+# on as with stride 1. Pixels at the far edge that no window reached get more zeros there. (As a layer of its own that
+# is called *transposed convolution*, sometimes "deconvolution".) For dw likewise: the dy with zeros between are slid
+# along x. Here with the 11x11 kernels and stride 4 of AlexNet's first layer, on a small image; two rows are left over.
+
+# %%
+S, K, strided = 4, 11, Conv2d(2, 3, 11, stride=4, rng=0).astype(np.float64)
+image = rng.standard_normal((1, 25, 23, 2))
+dy = rng.standard_normal(strided.forward(image, training=True).shape)
+N, OH, OW, OC = dy.shape
+spread = np.zeros((N, image.shape[1] - K + 1, image.shape[2] - K + 1, OC))  # as many places as with stride 1
+spread[:, ::S, ::S] = dy  # the others stay 0: S - 1 between two, and those that are left over
+rotated = strided.params["weight"][::-1, ::-1].transpose(0, 1, 3, 2)
+by_gather = LoopConv(rotated, np.zeros(2)).forward(np.pad(spread, ((0, 0), (K - 1, K - 1), (K - 1, K - 1), (0, 0))))
+assert np.allclose(by_gather, strided.backward(dy), rtol=0, atol=1e-12)
+windows = np.lib.stride_tricks.sliding_window_view(image, spread.shape[1:3], axis=(1, 2))  # (N, K, K, C, places)
+by_sliding = np.einsum("nijchw,nhwo->ijco", windows, spread)
+assert np.allclose(by_sliding, strided.grads["weight"], rtol=0, atol=1e-12)
+assert check_gradients(strided, image).max_error < 1e-6  # and the library's are right
+dense = np.pad(dy, ((0, 0), (K - 1, K - 1), (K - 1, K - 1), (0, 0)))  # without the zeros even the size is wrong
+assert dense.shape[1] - K + 1 < image.shape[1] and not by_gather[:, -2:].any()
+print(f"stride {S}: dy of {OH}x{OW}, spread to {spread.shape[1]}x{spread.shape[2]}, gives dx of 25x23: equal")
 
 # The same with a digit and a kernel in the form of an F, by the library (layers/conv.py), to look at.
 conv = Conv2d(1, 1, 5)

@@ -3,8 +3,8 @@
 #
 # A convolution (lesson 4) answers at every position: "here is an edge, and here, and here". To read a
 # digit it matters that there is an edge, and roughly where, but not exactly where, for
-# nobody writes a digit twice in the same place. So both networks follow a convolution by a layer that
-# keeps one number of each small window. LeNet averages (subsampling), AlexNet takes the largest
+# nobody writes a digit twice in the same place. So in both networks some convolutions are followed by a
+# layer that keeps one number of each small window. LeNet averages (subsampling), AlexNet takes the largest
 # (max-pooling). We build both, with their backward passes, and measure what they do to a shifted digit.
 
 # %%
@@ -91,34 +91,51 @@ print(f"Trainable subsampling has 2 parameters per map:\n{check_gradients(subsam
 # ## A shifted digit
 # Does the pooled map care less? We take the edges of 500 digits (a convolution, of whose answers we keep
 # the positive ones), shift the digits by one pixel to the right, and ask by how much each map changes: the
-# length of the difference, divided by the length of the map (as vectors). 0 is "not at all". By 3/2 we
-# mean windows of 3 and stride 2.
+# norm of the difference, divided by the norm of the map (the norm of a vector is its length: the root of the
+# sum of its squares). 0 is "not at all". By 3/2 we mean windows of 3 and stride 2.
 
 # %%
 edges = Conv2d(1, 2, 3, padding=1)
-edges.params["weight"][..., 0, 0] = [[-1, 0, 1]] * 3  # upright edges: ink, with none to the left
-edges.params["weight"][..., 0, 1] = edges.params["weight"][..., 0, 0].T  # level edges: ink, with none above
+edges.params["weight"][..., 0, 0] = [[-1, 0, 1]] * 3  # vertical edges: ink, with none to the left
+edges.params["weight"][..., 0, 1] = edges.params["weight"][..., 0, 0].T  # horizontal edges: ink, with none above
 images = digits()[0].images[:500]
 before, after = (np.maximum(edges.forward(x), 0) for x in (images, np.roll(images, 1, axis=2)))
 kinds = {"not pooled": None, "average 2/2": AvgPool2d(2), "max 2/2": MaxPool2d(2), "max 3/2": MaxPool2d(3, 2)}
+changes = {}
 print("A shift by one pixel changes the maps of edges by")
 for kind, pool in kinds.items():
     a, b = (maps if pool is None else pool.forward(maps) for maps in (before, after))
-    print(f"    {kind:<12} {np.linalg.norm(b - a) / np.linalg.norm(a):4.0%}   ({a[0].size} numbers per image)")
+    changes[kind] = np.linalg.norm(b - a) / np.linalg.norm(a)
+    print(f"    {kind:<12} {changes[kind]:4.0%}   ({a[0].size} numbers per image)")
+assert min(changes, key=changes.get) == "max 3/2" and max(changes, key=changes.get) == "not pooled"
+assert 0.4 < changes["max 3/2"] < 0.5
+
+with figure("07_shift", 11, 7.6) as drawing:  # open runs/lessons/07_shift.png
+    drawing.supxlabel("difference: blue where the map has fallen, red where it has grown")
+    for (kind, pool), column in zip(kinds.items(), drawing.subplots(3, 4).T):
+        a, b = (maps[1:2, :, :, :1] for maps in (before, after))  # one digit, its vertical edges
+        a, b = ((maps if pool is None else pool.forward(maps))[0, :, :, 0] for maps in (a, b))
+        for axes, numbers, title in zip(column, (a, b, b - a), (kind, "digit shifted by 1", "difference")):
+            signed = {"cmap": "RdBu_r", "vmin": -3, "vmax": 3} if title == "difference" else {"cmap": "Purples"}
+            axes.imshow(numbers, **signed)
+            axes.set(title=title, xticks=[], yticks=[])
 
 # %% [markdown]
 # Pooled maps change less, those of overlapping windows least. Yet even these still change by almost half:
 # pooling does not make a network blind to shifts, it only softens them, twice in LeNet and three times in
-# AlexNet. The figure shows one digit's edges, what each pooling keeps of them, and which pixels get a
+# AlexNet. The next figure shows one digit's edges, what each pooling keeps of them, and which pixels get a
 # gradient if every output asks for one. (Where all pixels of a window are equal, the first wins.)
 
 # %%
+ties = MaxPool2d(2)
+ties.forward(np.zeros((1, 2, 2, 1)), training=True)
+assert ties.backward(np.ones((1, 1, 1, 1))).ravel().tolist() == [1, 0, 0, 0]
 with figure("07_pooling", 11, 5.4) as drawing:  # open runs/lessons/07_pooling.png
     rows = drawing.subplots(2, 4)
     maps = np.maximum(edges.forward(images[1:2]), 0)
     rows[0, 0].imshow(maps[0, :, :, 0], cmap="Purples")
     rows[1, 0].imshow(images[1, :, :, 0], cmap="Greys")
-    rows[0, 0].set_title("upright edges"), rows[1, 0].set_title("the digit")
+    rows[0, 0].set_title("vertical edges"), rows[1, 0].set_title("the digit")
     for column, (kind, pool) in zip(rows.T[1:], list(kinds.items())[1:]):
         y = pool.forward(maps, training=True)
         dx = pool.backward(np.ones_like(y))

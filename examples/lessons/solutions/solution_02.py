@@ -48,8 +48,9 @@ def train(params, rate=5.0, steps=1500, forget=False):
 # ## 1. The learning rate
 # A slope is a promise about the near neighbourhood only. With a small rate each step keeps it, but 1,500
 # of them do not get far. With a large one the step leaps over the valley: at 500 the very first one lands
-# where all sigmoids are flat (answers 1, 1, 1, 1), no slope is left, and it never comes back. 50 happens
-# to go well here; its loss rises at first. Finding the rate is the first thing to try with every network.
+# where all sigmoids are flat (answers 1, 1, 1, 1), hardly any slope is left, and in all 1,500 steps it does
+# not come back. With 50 the loss rises at first, and then it goes well or badly by luck. Finding the rate is
+# the first thing to try with every network.
 
 # %%
 ends = {}
@@ -61,6 +62,8 @@ assert ends[0.05] > 0.2
 assert ends[5] < 0.001
 assert ends[500] > 0.4
 assert loss(train(start, rate=50, steps=1)) > loss(start)
+leapt = train(start, rate=500, steps=1)
+assert (forward(leapt)[1] > 0.99).all() and max(np.abs(slope).max() for slope in backward(leapt).values()) < 1e-3
 
 # %% [markdown]
 # ## 2. The bug

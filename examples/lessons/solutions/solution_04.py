@@ -58,6 +58,11 @@ class OneKernel(OneKernelWrong):
 
 
 x = np.random.default_rng(1).normal(size=(2, 6, 6))
+layers, dy = (OneKernelWrong(), OneKernel()), np.random.default_rng(2).normal(size=(2, 4, 4))
+for layer in layers:
+    layer.forward(x, training=True)
+equal = np.isclose(*(layer.backward(dy) for layer in layers)).all(axis=0)
+assert sorted(map(tuple, np.argwhere(equal))) == [(0, 0), (0, 5), (5, 0), (5, 5)]  # the corners alone
 wrong, mended = check_gradients(OneKernelWrong(), x), check_gradients(OneKernel(), x)
 print(f"\n{wrong}\n\nmended:\n{mended}")
 assert wrong.arguments["x"].error > 1e-2 and wrong.arguments["weight"].error < 1e-6
@@ -74,8 +79,8 @@ kernel = np.where(row + column == 4, 4.0, -1.0)
 pictures = {
     "bottom left to top right": row + column == 4,
     "top left to bottom right": row == column,
-    "upright": column == 2,
-    "level": row == 2,
+    "vertical": column == 2,
+    "horizontal": row == 2,
     "all ink": row >= 0,
     "all paper": row < 0,
 }

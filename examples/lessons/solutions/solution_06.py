@@ -27,8 +27,8 @@ assert np.array_equal(dx, np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]))
 # ## 2. The bug
 # `TurnedConv` swaps the axes of the channels but forgets the rotation, `w[::-1, ::-1]`. dw and db come
 # from the loops and are right; dx alone is wrong. This bug is nasty: with kernels that look the same
-# upside down nothing is wrong, a network of one convolution never uses dx, and deeper ones still learn,
-# only worse.
+# upside down nothing is wrong, a network whose first and only convolution it is never uses dx, and in others
+# all layers behind it, and its own weights, still get the right gradients: only those before it do not.
 
 
 # %%

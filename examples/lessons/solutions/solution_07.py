@@ -76,9 +76,9 @@ assert report.max_error < 1e-6
 # before, and no shift of the old maps gives the new ones exactly.
 
 # %%
-edges = Conv2d(1, 1, 3, padding=1)
+edges = Conv2d(1, 1, 3, padding=1).astype(np.float64)  # in which these sums are exact, in whatever order
 edges.params["weight"][..., 0, 0] = [[-1, 0, 1]] * 3
-images = np.pad(digits()[0].images[:500], ((0, 0), (2, 2), (2, 2), (0, 0)))  # room to shift
+images = np.pad(digits()[0].images[:500].astype(np.float64), ((0, 0), (2, 2), (2, 2), (0, 0)))  # room to shift
 
 
 def pooled(shift):
@@ -87,8 +87,8 @@ def pooled(shift):
 
 assert np.array_equal(pooled(2), np.roll(pooled(0), 1, axis=2))
 print("\nA shift by 2 pixels: the pooled maps are exactly the old ones, shifted by 1.")
+before, after = pooled(0), pooled(1)
+changes = [np.linalg.norm(after - np.roll(before, shift, axis=2)) / np.linalg.norm(before) for shift in range(16)]
 for shift in (0, 1):
-    old = np.roll(pooled(0), shift, axis=2)
-    change = np.linalg.norm(pooled(1) - old) / np.linalg.norm(old)
-    print(f"A shift by 1 pixel, compared with the old pooled maps shifted by {shift}: they differ by {change:.0%}")
-    assert change > 0.3
+    print(f"A shift by 1 pixel, against the old pooled maps shifted by {shift}: they differ by {changes[shift]:.0%}")
+assert min(changes) > 0.3  # whatever the shift: the maps are 16 wide
