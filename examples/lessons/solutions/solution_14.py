@@ -107,6 +107,7 @@ with figure("14_fooled", 7, 3.8) as drawing:
         axes.set(title=title, xticks=[], yticks=[])
 
 # %% [markdown]
-# Can you see it? Hardly (open runs/lessons/14_fooled.png). But 12,288 small pushes all go one way, while those with
-# random signs cancel. Such an input is called *adversarial*, and one step by the signs of the slopes the *fast gradient
-# sign method* (Goodfellow, Shlens and Szegedy, 2015).
+# Can you see it? Yes, as a grain (open runs/lessons/14_fooled.png); but nobody would call it a dog. 12,288 small pushes
+# all go one way, while those with random signs, which look the same, cancel. Such an input is called *adversarial*, and
+# one step by the signs of the slopes the *fast gradient sign method* (Goodfellow, Shlens and Szegedy, 2015). Networks
+# of larger images have more pixels to push, and can be fooled with less.
