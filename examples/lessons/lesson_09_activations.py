@@ -146,8 +146,8 @@ assert means["sigmoid"] > 1.2 * means["ReLU"] and means["ReLU"] > 1.2 * means["t
 # The sigmoid is slowest. But tanh beats ReLU, where the paper's took six times as long! Digits are easy: tanh arrives
 # before many of its units are saturated. What holds for one task need not hold for another: on the paper's photographs
 # ReLU took 2,150 steps and tanh 15,183, 7.1 times as many (measured once for `examples/RESULTS.md`). To see for
-# yourself (`examples/figure1.py`; it takes hours): `python -m examples.lessons.lesson_09_activations --full --data
-# cifar10`
+# yourself (`examples/figure1.py`; it takes hours):
+# `python -m examples.lessons.lesson_09_activations --full --data cifar10`
 
 
 # %%
