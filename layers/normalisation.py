@@ -1,4 +1,4 @@
-"""Local response normalisation: neighbours compete, and the strongest is damped least."""
+"""Local response normalisation, a gain control: each number is divided by what is around it, itself included."""
 
 import numpy as np
 

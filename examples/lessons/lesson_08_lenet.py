@@ -14,6 +14,7 @@ import models
 from examples.lessons.figures import figure_path
 from nn import SGD, Layer, SoftmaxCrossEntropy, plots, softmax
 from nn.data import Dataset, batches, digits
+from nn.inspect import activations
 from nn.plots.confusion import confusion_matrix
 from nn.training import evaluate, train
 from nn.training.schedules import one_cycle
@@ -32,10 +33,13 @@ train_set, test_set = prepared(raw_train), prepared(raw_test)
 # %% [markdown]
 # ## A walk through the layers
 # `models/lenet.py` lists them: two convolutions of 5 x 5 (the first with padding 2, so that 28 pixels stay 28), each
-# followed by a squashing function (the log-sigmoid of lesson 1, between 0 and 1) and an average over 2 x 2 pixels; then
-# three linear layers. A `Network` (`nn/network.py`) hands the output of each layer to the next, and gradients the other
-# way. As the maps become smaller there are more of them: less and less "where", more and more "what". (rng=0 is the
-# *seed* of the random weights at the start: the same seed gives the same weights each time.)
+# followed by a squashing function (the logistic sigmoid of lesson 1, between 0 and 1) and an average over 2 x 2
+# pixels; then three linear layers. This is LeNet as most later descriptions have it. LeNet-5 of 1998 (LeCun, Bottou,
+# Bengio and Haffner; `models/lenet5.py`) had a stretched tanh, 1.7159 tanh(2 x / 3), averages with a weight and a
+# bias, a table of which map of conv2 sees which, and, for outputs, distances from ten drawn digits. A `Network`
+# (`nn/network.py`) hands the output of each layer to the next, and gradients the other way. As the maps become smaller
+# there are more of them: less and less "where", more and more "what". (rng=0 is the *seed* of the random weights at
+# the start: the same seed gives the same weights each time.)
 
 # %%
 network = models.lenet(rng=0)
@@ -60,9 +64,10 @@ plots.architecture(figure_path("08_architecture"), network)
 
 # %% [markdown]
 # ## The loop that trains it
-# The ten outputs z, the **logits**, become probabilities p by **softmax**, p = exp(z) / sum of exp(z), and the loss
-# is **cross-entropy**, -log of the right class's p, on average over the batch (`nn/loss.py`). A network that has no
-# idea gives each class 1/10 and has the loss -log(1/10) = ln 10 = 2.30 (ours begins worse: wrong and sure). Its slope:
+# The ten outputs z, the **logits**, become probabilities p by **softmax**, p = exp(z) / sum of exp(z), and the loss is
+# **cross-entropy**, -log of the right class's p, on average over the batch (`nn/loss.py`; log is the natural
+# logarithm, ln). A network that has no idea gives each class 1/10 and has the loss -log(1/10) = log 10 = 2.30 (ours
+# begins worse: it is wrong and surer of it than that). The slope of the loss:
 #
 #     dz = (p - 1 for the right class, p - 0 for the others) / N         N images; below, np.eye(10)[labels] is 1 or 0
 # For -log p = log(sum of exp(z)) - z of the right class. The first term's slope for any z is exp(z) / sum, which is p;
@@ -75,6 +80,9 @@ plots.architecture(figure_path("08_architecture"), network)
 
 # %%
 by_hand, loss = models.lenet(rng=0), SoftmaxCrossEntropy()
+first = loss.forward(by_hand.forward(train_set.images[:1000]), train_set.labels[:1000])
+print(f"loss before the first step: {first:.2f}")
+assert first > 1.05 * np.log(10)
 sgd = SGD(by_hand, lr=0.1, momentum=0.9)
 for images, labels in batches(train_set, 64, np.random.default_rng([0, 1])):  # seed 0, epoch 1: the order of `train`
     logits = by_hand.forward(images, training=True)
@@ -105,12 +113,17 @@ plots.learning_curves(figure_path("08_curves"), {"LeNet": vars(history)}, num_cl
 
 # %% [markdown]
 # ## What it learned, and what it gets wrong
-# In the first layer's maps of our digit five follow the ink and one the paper around it; nobody told them to. (Stripes
-# at the edges: the padding's 0 is not paper, which is -0.42 by now.) The mistakes are worth a look one by one: several
-# are digits that you, too, would read twice. The confusion matrix counts which digit was taken for which.
+# Of the first layer's six maps of our digit some follow the ink and some the paper around it; nobody told them to.
+# (Some have stripes at the edges: the padding's 0 is not paper, which is
+# -0.42 by now.) The mistakes are worth a look one by one: several are digits that you, too, would read twice. The
+# confusion matrix counts which was taken for which.
 
 # %%
 plots.feature_maps(figure_path("08_maps"), network, train_set.images[0], "sigmoid1")
+assert np.isclose(train_set.images.min(), -0.42, atol=0.005)
+maps = activations(network, train_set.images[:1])["sigmoid1"][0]  # (28, 28, 6)
+follow = sum(np.corrcoef(maps[..., channel].ravel(), train_set.images[0].ravel())[0, 1] > 0 for channel in range(6))
+print(f"Of the six maps {follow} are brighter where the ink is, {6 - follow} where the paper is")
 probabilities = network.predict(test_set.images)
 answers = probabilities.argmax(axis=1)
 plots.mistakes(figure_path("08_mistakes"), raw_test.images, test_set.labels, {"LeNet": probabilities}, "0123456789")
@@ -121,6 +134,7 @@ mistaken = np.where(np.eye(10, dtype=bool), 0, confusion)
 often = ", ".join(f"{true} for {taken}" for true, taken in np.argwhere(mistaken == mistaken.max()))
 print(f"{wrong.sum()} of 2,000 misread; the commonest mistakes, {mistaken.max()} times each: {often}")
 sure = probabilities.max(axis=1)
+assert wrong.mean() < 0.04 and sure[wrong].mean() < sure[~wrong].mean()
 print(f"It gives its answer a probability of {sure[~wrong].mean():.0%} when right, {sure[wrong].mean():.0%} when wrong")
 
 

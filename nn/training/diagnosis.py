@@ -191,8 +191,8 @@ def _units(statistics: dict) -> list[Finding]:
     for name, share in statistics["silent"].items():
         if share >= SILENT:
             sentence = (
-                f"{name}: {share:.0%} of its units are dead, 0 for all of {pictures} images, and learn no more; "
-                "a lower learning rate, inputs of size 1 or He's initial weights keep them alive"
+                f"{name}: {share:.0%} of its units are dead, 0 for all of {pictures} images, and got no gradient "
+                "from them; a lower learning rate, inputs of size 1 or He's initial weights keep them alive"
             )
             findings.append(Finding("dead", name, sentence))
     for name, share in statistics["saturated"].items():

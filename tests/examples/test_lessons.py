@@ -28,7 +28,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "FOLDER", tmp_path / "examples" / "lessons")
 
 
-def test_every_lesson_has_answers_and_is_at_most_220_lines_of_120_columns():
+def test_every_lesson_has_answers_and_at_most_220_lines_of_at_most_120_columns():
     modules = runner.find_modules()
     lessons = [module for module in modules if module.startswith("lesson")]
     assert [runner.number(module) for module in lessons] == list(range(1, 15))

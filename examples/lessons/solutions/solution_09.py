@@ -26,7 +26,7 @@ train_set, loss = Dataset(images, train_set.labels, train_set.class_names), Soft
 print(
     "LeNet with tanh: length of the gradient w.r.t. conv1's and fc5's outputs, and mean slope of the tanh in f3 and f4"
 )
-slopes = {}
+slopes, grows = {}, {}
 for scale in (1, 4):
     layers = models.lenet(rng=0).layers  # 4 times Xavier
     for layer in layers.values():
@@ -38,8 +38,9 @@ for scale in (1, 4):
     outputs = activations(network, images[:100])
     lengths = [np.linalg.norm(found[name]) for name in ("conv1", "fc5")]
     slopes[scale] = [np.mean(1 - outputs[name] ** 2) for name in ("sigmoid3", "sigmoid4")]
+    grows[scale] = lengths[0] / lengths[1]
     print(f"    {scale} x Xavier: {lengths[0]:.4f}, {lengths[1]:.4f}; {slopes[scale][0]:.2f}, {slopes[scale][1]:.2f}")
-assert max(slopes[4]) < min(slopes[1])
+assert max(slopes[4]) < 0.5 < min(slopes[1]) and grows[4] > 1 > grows[1]
 
 # %% [markdown]
 # ## 2. The bug
@@ -69,9 +70,11 @@ assert report.max_error < 1e-6
 # %% [markdown]
 # ## 3. Dead units
 # A step that is too long throws a unit's weights and bias so far that its sum is negative for all
-# images. From then on its slope is 0 and nothing brings it back. With rate 0.3 all of f2 dies (count its units as
-# those of f3), the two living units of f3 say the same for every image, and so does the network, for ever. It looks
-# like a plateau and has another cause; the remedy is a smaller rate.
+# images. From then on it gets no gradient, and its own weights stay. It may still wake: behind a layer that goes on
+# learning its inputs change (the appendix counts how often). Only a unit of the first layer has the same inputs for
+# ever. We count f2 by maps, f3 by units. With rate 0.3 nearly all of f2 dies; f3 and all behind it then see almost the
+# same for every image, and so the network says almost the same, and no gradient passes f2 to mend it. It looks like a
+# plateau and has another cause; the remedy is a smaller rate.
 
 # %%
 dead, errors = {}, {}
@@ -86,7 +89,9 @@ for rate in (0.03, 0.3):
         network.backward(loss.backward(), input_gradient=False)
         sgd.step()
     outputs = activations(network, images[:2000])
+    maps = int((outputs["f2"].max(axis=(0, 1, 2)) == 0).sum())
     dead[rate] = int((outputs["f3"].max(axis=0) == 0).sum())
     errors[rate] = np.mean(outputs["fc4"].argmax(axis=1) != train_set.labels[:2000])
-    print(f"rate {rate}: {dead[rate]} of 64 units of f3 are dead; training error {errors[rate]:.0%}")
+    print(f"rate {rate}: dead are {maps} of 16 maps of f2 and {dead[rate]} of 64 units of f3;", end=" ")
+    print(f"training error {errors[rate]:.0%}")
 assert dead[0.03] < dead[0.3] and errors[0.3] > 0.8

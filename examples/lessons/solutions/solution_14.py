@@ -4,6 +4,7 @@
 # %%
 import numpy as np
 
+from examples.lessons.figures import figure
 from models import load_classifier
 from nn import Layer, check_gradients
 from nn.data.rendered import objects, render
@@ -34,7 +35,7 @@ for kernel in range(conv1.out_channels):
 assert accuracy() == before
 print(f"all kernels: {before:.1f} % of 200 drawings right; without one:", *(f"{value:.1f}" for value in left))
 print(f"worst without kernel {np.argmin(left)}; {np.sum(np.array(left) >= before - 1)} kernels cost one point at most")
-assert min(left) < before - 1
+assert min(left) < before - 1 and np.mean(np.array(left) >= before - 1) > 0.5
 
 # %% [markdown]
 # Most kernels can go one at a time and hardly anybody notices; a few matter more. The knowledge is spread over the
@@ -98,7 +99,15 @@ random = np.random.default_rng(0).choice([-1, 1], (100, *x.shape[1:])).astype(np
 still = np.mean(network.forward(x + e * random).argmax(axis=1) == CAT)
 print(f"\nwith e = {e:.2f}, {levels:.1f} of 255 levels, the cat is a dog ({answer[DOG]:.0%})")
 print(f"the same e with random signs, 100 times: still a cat in {still:.0%}")
-assert answer.argmax() == DOG and still > 0.5
+assert answer.argmax() == DOG and still > 0.9 and levels < 12 and x.size == 12_288
+fooled = np.clip(small + 255 * e * classifier.preparation.deviation * direction, 0, 255).astype(np.uint8)
+with figure("14_fooled", 7, 3.8) as drawing:
+    for axes, picture, title in zip(drawing.subplots(1, 2), (small[0], fooled[0]), ("a cat", 'a "dog"')):
+        axes.imshow(picture)
+        axes.set(title=title, xticks=[], yticks=[])
 
 # %% [markdown]
-# Can you see it? Hardly. But 12,288 small pushes all go one way, while those with random signs cancel.
+# Can you see it? Yes, as a grain (open runs/lessons/14_fooled.png); but nobody would call it a dog. 12,288 small pushes
+# all go one way, while those with random signs, which look the same, cancel. Such an input is called *adversarial*, and
+# one step by the signs of the slopes the *fast gradient sign method* (Goodfellow, Shlens and Szegedy, 2015). Networks
+# of larger images have more pixels to push, and can be fooled with less.
