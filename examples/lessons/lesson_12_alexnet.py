@@ -18,6 +18,7 @@ from nn import Network, SoftmaxCrossEntropy, plots
 # ## Counting
 # Three formulas are enough, for kernels of K x K, C input and D output channels (lesson 4's C_in, C_out). With G = 2
 # *groups* each half of the outputs sees half of the inputs (why, is said below); else G = 1:
+#
 #     side of the output   OH = (H + 2 padding - K) // stride + 1    for convolution and pooling alike
 #     parameters           (K * K * C / G + 1) * D                   the 1 is the bias
 #     multiplications      OH * OH * (K * K * C / G) * D             each output number sums K * K * C / G products

@@ -19,13 +19,14 @@ network = models.lenet(rng=0)
 # %%
 count = 10 * 10 * 16 * 5 * 5 * 6
 assert count == network.layers["conv2"].multiply_adds((14, 14, 6)) == 240_000
+assert network.multiply_adds() == 416_520 < 2 * count
 print(f"conv2 multiplies {count:,} times, {count / network.multiply_adds():.0%} of all")
 
 # %% [markdown]
 # ## 2. The bug
 # The loss is a mean over the batch, so its gradient has been divided by the number of images already:
 # `dz = (p - one_hot) / N` in `nn/loss.py`. `MeanLinear` divides once more, so that the last layer learns
-# 64 times too slowly. The others make up for it, and the test error is as good as without the bug. No
+# 64 times too slowly. The others make up for it, and it reads test digits about as well as without the bug. No
 # learning curve shows it; the checker does at once. With one image N = 1, and dividing by it changes
 # nothing: **check with several images**.
 
@@ -63,9 +64,13 @@ one = check_gradients(suspect, images[:1], labels[:1], loss, max_elements=20)
 print(f"With one digit the largest error is {one.max_error:.1e}: hidden.")
 assert one.max_error < 1e-6
 rate = one_cycle(0.5)
-history = train(suspect, train_set, test_set, epochs=4, optimizer=SGD(suspect, 0), schedule=rate, progress=False)
-print(f"It learns all the same: {history.epochs[-1]['test_accuracy']:.1%} right after 4 epochs.")
-assert history.epochs[-1]["test_accuracy"] > 0.95
+with_bug, without = (
+    train(net, train_set, test_set, epochs=4, optimizer=SGD(net, 0), schedule=rate, progress=False).epochs[-1]
+    for net in (suspect, models.lenet(rng=0))
+)
+print(f"It learns all the same: {with_bug['test_accuracy']:.1%} of the test digits are right after 4 epochs,", end=" ")
+print(f"and {without['test_accuracy']:.1%} without the bug.")
+assert with_bug["test_accuracy"] > without["test_accuracy"] - 0.02
 MeanLinear.mended = True
 report = check_gradients(suspect, images, labels, loss, max_elements=20)
 print(f"Mended: largest error {report.max_error:.1e}")

@@ -32,6 +32,7 @@ for name, layer in network.layers.items():
 ungrouped = Network(layers, network.image_shape)
 assert ungrouped.num_parameters == parameters + more_weights
 assert ungrouped.multiply_adds() == multiplications + more_work
+assert more_weights < 0.03 * parameters and more_work > (multiplications + more_work) / 3
 
 # %% [markdown]
 # The two GPUs saved little memory and more than a third of the work.
