@@ -140,7 +140,7 @@ with figure("02_one_neuron", 12, 3.4) as drawing:  # open runs/lessons/02_one_ne
     for name, place in places.items():
         axes.text(*place, f"{name}\n{at[name]:.3g}", ha="center", va="center", bbox=circle)
         axes.text(place[0], place[1] - 0.42, f"{grad[name]:.3g}", ha="center", color=COLOURS[1], weight="bold")
-    axes.set(xlim=(-0.4, 6.9), ylim=(-0.55, 1.5), xticks=[], yticks=[])
+    axes.set(xlim=(-0.4, 6.9), ylim=(-0.55, 1.5)), axes.axis("off")
     axes.set_title("Forward: the values. Backward: the gradient of the loss (orange), times the arrow's derivative")
 
 # %% [markdown]
