@@ -123,9 +123,9 @@ class ReLU(Activation):
 
 
 class Sigmoid(Activation):
-    """Log-sigmoid (logistic function): y = 1 / (1 + exp(-x)), between 0 and 1;  dx = dy * y * (1 - y).
+    """Log-sigmoid, the logistic sigmoid (not its logarithm, PyTorch's LogSigmoid): y = 1 / (1 + exp(-x)), 0 < y < 1.
 
-    Its slope is at most 1/4, so that gradients shrink from layer to layer: why a log-sigmoid LeNet starts slowly.
+    dx = dy * y * (1 - y). Its slope is at most 1/4, so that gradients shrink from layer to layer: LeNet starts slowly.
     """
 
     bounds = (0.0, 1.0)

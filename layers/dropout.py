@@ -10,8 +10,8 @@ class Dropout(Layer):
     """y = x * mask / (1 - p) in training, y = x otherwise;  dx = dy * mask / (1 - p).
 
     `mask` is drawn anew at every forward(training=True): True with probability 1 - p. The division ("inverted" dropout)
-    keeps each unit's expectation as it is, so that nothing needs scaling afterwards; the paper instead multiplies by
-    1 - p at test time, which is the same in expectation.
+    keeps each unit's expectation as it is, so that nothing needs scaling afterwards. The paper multiplies by 1 - p at
+    test time instead: the same functions can be learned, but with the same rate and weights training goes differently.
 
     x, y: any shape, float32 or float64. No parameters. Outside training the result is x itself, as a view.
 
