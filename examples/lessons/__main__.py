@@ -1,7 +1,7 @@
 """Run the lessons and the answers to their exercises, one after the other, and say how each went.
 
     python -m examples.lessons            all of them
-    python -m examples.lessons 4 12       lessons 4 and 12 with their answers
+    python -m examples.lessons 4 16       lessons 4 and 16 with their answers
 
 This is to see that all of them work. To learn, take one lesson at a time: open its file in examples/lessons in an
 editor that knows `# %%` cells (VS Code, Spyder, PyCharm) and run it cell by cell, or run it as a whole and read along:
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def make() -> list[str]:
         modules = find_modules()
-        missing = sorted(set(wanted) - {number(module) for module in modules})
+        there = {number(module) for module in modules} - {None}
+        missing = sorted(set(wanted) - there)
         if missing:
-            last = max(map(number, modules))
-            raise ValueError(f"there is no lesson {missing[0]}, expected numbers from 1 to {last}")
+            raise ValueError(f"there is no lesson {missing[0]}, expected numbers from {min(there)} to {max(there)}")
         return [module for module in modules if not wanted or number(module) in wanted]
 
     return carry_out(parser, make, lambda modules: run_all(modules, options.limit), unwritten="{reason}")
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.lessons", description=__doc__)
     parser.add_argument(
-        "lesson", nargs="*", type=whole_number(1), metavar="N", help="numbers of lessons (default: all)"
+        "lesson", nargs="*", type=whole_number(0), metavar="N", help="numbers of lessons (default: all)"
     )
     limit = "for each lesson (default: %(default)s)"
     parser.add_argument("--limit", type=positive_number(1e6), default=LIMIT, metavar="SECONDS", help=limit)
@@ -73,12 +72,16 @@ def find_modules() -> list[str]:
     """The modules in the order in which they are taken: each lesson, then its answers; an appendix last."""
     paths = [path.relative_to(FOLDER) for pattern in PATTERNS for path in FOLDER.glob(pattern)]
     modules = [".".join(path.with_suffix("").parts) for path in paths]
-    return sorted(modules, key=lambda module: (number(module) or sys.maxsize, "solution" in module, module))
+
+    def place(module: str) -> tuple[bool, int, bool, str]:
+        return number(module) is None, number(module) or 0, "solution" in module, module
+
+    return sorted(modules, key=place)
 
 
-def number(module: str) -> int:
-    """4 for lesson_04_convolution and solutions.solution_04; 0 for what has no number."""
-    return next((int(word) for word in module.split("_") if word.isdigit()), 0)
+def number(module: str) -> int | None:
+    """4 for lesson_04_convolution and solutions.solution_04; None for what has no number."""
+    return next((int(word) for word in module.split("_") if word.isdigit()), None)
 
 
 def run(module: str, limit: float) -> bool:

@@ -3,7 +3,7 @@
 #
 # You have built a network, the gradients are checked (lesson 3), and still the loss stays where it is, or
 # turns into nan. There are five common illnesses. Here we give a network each of them on purpose, on digits,
-# look at what can be measured, and cure it. It builds on lessons 2 and 9.
+# look at what can be measured, and cure it. It builds on lessons 2 and 12.
 
 # %%
 import math
@@ -69,7 +69,7 @@ def sigmoids(hidden_layers):
 
 
 def lenet(scale):
-    """LeNet; its sigmoids need 4 times Xavier's weights (lesson 9)."""
+    """LeNet; its sigmoids need 4 times Xavier's weights (lesson 12)."""
     network = models.lenet(rng=0)
     for name, weight in network.params.items():
         if name.endswith("weight"):

@@ -121,7 +121,7 @@ for name, way in ways.items():
 # %% [markdown]
 # ## What it costs, and chunks
 # A pixel lies in up to KH KW patches, so P is up to 25 times as large as the image: for the second layer of AlexNet
-# (lesson 12) and 128 images, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
+# (lesson 16) and 128 images, 896 MB. And a P that fits into the processor's cache, a small memory close by, can be
 # multiplied at once; a larger one is written to main memory and read back. So P is made for a *chunk* of the
 # images, multiplied, and the next one is written over it: `nn/backend/patches.py`. How large is best, and how much is
 # gained, depends on the processor.
@@ -167,6 +167,6 @@ class MatrixConv(Layer):  # images (N, H, W, C_in), 3x3 kernels
 
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_05.py`)
-# 1. Half of AlexNet's second layer (lesson 12) is 27x27x48, padding 2, kernels 5x5. How large is P for 128 images?
+# 1. Half of AlexNet's second layer (lesson 16) is 27x27x48, padding 2, kernels 5x5. How large is P for 128 images?
 # 2. BUG: `MatrixConv` is wrong. Check it with C_out = 1 and with C_out = 2. What do the two tables say?
 # 3. `np.lib.stride_tricks.sliding_window_view` shows all patches without copying. Convolve with it; is it faster?

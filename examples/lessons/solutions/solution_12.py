@@ -4,106 +4,94 @@
 # %%
 import numpy as np
 
-from layers import Conv2d, Dropout, Flatten, Linear, ReLU
-from models import alexnet
-from nn import Network, check_gradients
+import models
+from layers import Conv2d, Flatten, Linear, ReLU, Sigmoid, Tanh
+from nn import SGD, Network, SoftmaxCrossEntropy, check_gradients
+from nn.data import Dataset, batches, digits
+from nn.inspect import activations, gradients
+
+train_set, _ = digits()
+images = (train_set.images - train_set.images.mean()) / train_set.images.std()
+train_set, loss = Dataset(images, train_set.labels, train_set.class_names), SoftmaxCrossEntropy()
 
 # %% [markdown]
-# ## 1. AlexNet without groups
-#
-# Only conv2, conv4 and conv5 have groups. Without them each of their outputs sees all C input channels instead of
-# C / 2, so that their weights (not their biases) and their multiplications double.
+# ## 1. Tanh and its initial weights
+# Around 0 tanh has slope 1, so that Xavier's weights keep a gradient's length (what the two averagings
+# take away, about half each, is left out of his sums). Four times as large weights make sums four times as
+# large, and those saturate: the slopes fall to almost 0. But what gets through is multiplied by weights
+# four times as large, too, so that on the way back the gradients are not shorter: they even grow. Long
+# gradients are no sign of health. The slopes tell: with 4 times Xavier's most units hardly react.
 
 # %%
-GROUPED = {"conv2": (5, 96, 256, 27), "conv4": (3, 384, 384, 13), "conv5": (3, 384, 256, 13)}  # K, C, D, side
-more_weights = sum(K * K * C // 2 * D for K, C, D, side in GROUPED.values())
-more_work = sum(side * side * K * K * C // 2 * D for K, C, D, side in GROUPED.values())
-network = alexnet(rng=0)
-parameters, multiplications = network.num_parameters, network.multiply_adds()
-print(f"parameters      {parameters + more_weights:13,}, {more_weights / parameters:.1%} more")
-print(f"multiplications {multiplications + more_work:13,}, {more_work / multiplications:.1%} more")
-
-layers = []
-for name, layer in network.layers.items():
-    if name in GROUPED:
-        K, C, D, _ = GROUPED[name]
-        layer = Conv2d(C, D, K, layer.stride, layer.padding)
-    layers.append((name, layer))
-ungrouped = Network(layers, network.image_shape)
-assert ungrouped.num_parameters == parameters + more_weights
-assert ungrouped.multiply_adds() == multiplications + more_work
-assert more_weights < 0.03 * parameters and more_work > (multiplications + more_work) / 3
+print(
+    "LeNet with tanh: length of the gradient w.r.t. conv1's and fc5's outputs, and mean slope of the tanh in f3 and f4"
+)
+slopes, grows = {}, {}
+for scale in (1, 4):
+    layers = models.lenet(rng=0).layers  # 4 times Xavier
+    for layer in layers.values():
+        if "weight" in layer.params:
+            layer.params["weight"] *= scale / 4
+    network = Network([(name, Tanh() if isinstance(layers[name], Sigmoid) else layers[name]) for name in layers])
+    loss.forward(network.forward(images[:100]), train_set.labels[:100])
+    found = gradients(network, images[:100], loss.backward())
+    outputs = activations(network, images[:100])
+    lengths = [np.linalg.norm(found[name]) for name in ("conv1", "fc5")]
+    slopes[scale] = [np.mean(1 - outputs[name] ** 2) for name in ("sigmoid3", "sigmoid4")]
+    grows[scale] = lengths[0] / lengths[1]
+    print(f"    {scale} x Xavier: {lengths[0]:.4f}, {lengths[1]:.4f}; {slopes[scale][0]:.2f}, {slopes[scale][1]:.2f}")
+assert max(slopes[4]) < 0.5 < min(slopes[1]) and grows[4] > 1 > grows[1]
 
 # %% [markdown]
-# The two GPUs saved little memory and more than a third of the work.
-#
 # ## 2. The bug
+# `LeakyReLU` has a new function but ReLU's derivative: below 0 its backward pass still says 0. The network
+# learns as with ReLU, and whoever hoped to be rid of dead units is not. Where y < 0 the slope is 1/10.
 
 
 # %%
-class Wrong(Linear):
-    def backward(self, dy, input_gradient=True, out=None):
-        x, weight, middle = self._take_saved(), self.params["weight"], self.out_features // 2
-        for half in (slice(0, middle), slice(middle, None)):
-            self.grads["weight"][:, half] = x.T @ dy[:, half]
-            self.grads["bias"][half] = dy[:, half].sum(axis=0)
-            dx = dy[:, half] @ weight[:, half].T
-        return dx
+class LeakyReLU(ReLU):
+    def function(self, x, y):
+        np.maximum(x, x / 10, out=y)
 
 
-class Mended(Linear):
-    def backward(self, dy, input_gradient=True, out=None):
-        x, weight, middle = self._take_saved(), self.params["weight"], self.out_features // 2
-        dx = np.zeros_like(x)
-        for half in (slice(0, middle), slice(middle, None)):
-            self.grads["weight"][:, half] = x.T @ dy[:, half]
-            self.grads["bias"][half] = dy[:, half].sum(axis=0)
-            dx += dy[:, half] @ weight[:, half].T
-        return dx
+class MendedLeakyReLU(LeakyReLU):
+    def derivative(self, dy, y, dx):
+        np.multiply(dy, np.where(y > 0, 1, 0.1), out=dx)
 
 
-x = np.random.default_rng(1).standard_normal((3, 6))
-print("\nas given:")
-print(wrong := check_gradients(Wrong(6, 4, rng=0), x))
-print("mended:")
-print(mended := check_gradients(Mended(6, 4, rng=0), x))
-assert wrong.worst == "x" and wrong.max_error > 0.1
-assert wrong.arguments["weight"].error < 1e-6 and wrong.arguments["bias"].error < 1e-6
-assert mended.max_error < 1e-6
+x = np.random.default_rng(9).standard_normal((4, 6))
+report = check_gradients(LeakyReLU(), x)
+print(f"\nThe bug:\n{report}")
+assert report.max_error > 0.01 and report.arguments["x"].analytic == 0
+report = check_gradients(MendedLeakyReLU(), x)
+print(f"Mended: largest error {report.max_error:.1e}")
+assert report.max_error < 1e-6
 
 # %% [markdown]
-# `dx = ` keeps the second half's gradient only, where `dx += ` adds it to the first's. Both halves read all of x, so x
-# changes the loss by two ways, and their slopes add up. A weight belongs to one half alone: nothing is to be added.
-#
-# ## 3. The same masks
-#
-# Dropout drops single units and looks at no neighbour, so it can be cut in two like ReLU. What must agree is chance:
-# a layer of p = 0 that multiplies by its half of the network's mask. The smallest network with an exchange shows it; in
-# the lesson's columns the same two lines go behind relu6 and relu7.
+# ## 3. Dead units
+# A step that is too long throws a unit's weights and bias so far that its sum is negative for all
+# images. From then on it gets no gradient, and its own weights stay. It may still wake: behind a layer that goes on
+# learning its inputs change (the appendix counts how often). Only a unit of the first layer has the same inputs for
+# ever. We count f2 by maps, f3 by units. With rate 0.3 nearly all of f2 dies; f3 and all behind it then see almost the
+# same for every image, and so the network says almost the same, and no gradient passes f2 to mend it. It looks like a
+# plateau and has another cause; the remedy is a smaller rate.
 
 # %%
-rng = np.random.default_rng(0)
-layers = [("fc6", Linear(30, 20, rng=rng)), ("relu6", ReLU()), ("dropout6", Dropout(0.5, rng=1))]
-layers += [("fc7", Linear(20, 20, rng=rng)), ("relu7", ReLU()), ("dropout7", Dropout(0.5, rng=2))]
-network = Network([("flatten", Flatten()), *layers, ("fc8", Linear(20, 10, rng=rng))]).astype(np.float64)
-x = rng.standard_normal((4, 30))
-whole = network.forward(x, training=True)  # draws the masks
-
-
-def column(y, name, card, relu=True):
-    """What one GPU makes of all of y: its half of the outputs, dropped by its half of the mask."""
-    weight, bias = (np.split(param, 2, axis=-1)[card] for param in network.layers[name].params.values())
-    y = y @ weight + bias
-    if relu:
-        dropout = network.layers[name.replace("fc", "dropout")]
-        y = np.maximum(y, 0) * np.split(dropout.mask, 2, axis=-1)[card] / (1 - dropout.p)
-    return y
-
-
-y = x
-for name in ("fc6", "fc7", "fc8"):
-    y = np.concatenate([column(y, name, card, relu=name != "fc8") for card in (0, 1)], axis=-1)
-difference = np.abs(whole - y).max() / np.abs(whole).max()
-silent = 1 - np.mean(network.layers["dropout6"].mask)
-print(f"\nwith dropout ({silent:.0%} of fc6's units dropped): largest difference {difference:.0e}")
-assert difference < 1e-12
+dead, errors = {}, {}
+for rate in (0.03, 0.3):
+    rng = np.random.default_rng(0)
+    layers = [("conv1", Conv2d(1, 8, 5, 2, rng=rng)), ("f1", ReLU()), ("conv2", Conv2d(8, 16, 5, 2, rng=rng))]
+    layers += [("f2", ReLU()), ("flatten", Flatten()), ("fc3", Linear(256, 64, rng=rng)), ("f3", ReLU())]
+    network = Network([*layers, ("fc4", Linear(64, 10, rng=rng))])
+    sgd = SGD(network, rate)
+    for batch, labels in batches(train_set, 64, rng):
+        loss.forward(network.forward(batch, training=True), labels)
+        network.backward(loss.backward(), input_gradient=False)
+        sgd.step()
+    outputs = activations(network, images[:2000])
+    maps = int((outputs["f2"].max(axis=(0, 1, 2)) == 0).sum())
+    dead[rate] = int((outputs["f3"].max(axis=0) == 0).sum())
+    errors[rate] = np.mean(outputs["fc4"].argmax(axis=1) != train_set.labels[:2000])
+    print(f"rate {rate}: dead are {maps} of 16 maps of f2 and {dead[rate]} of 64 units of f3;", end=" ")
+    print(f"training error {errors[rate]:.0%}")
+assert dead[0.03] < dead[0.3] and errors[0.3] > 0.8

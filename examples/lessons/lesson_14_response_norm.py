@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 10: local response normalisation, a gain control for channels
+# # Lesson 14: local response normalisation, a gain control for channels
 #
 # In nerves an excited cell quiets its neighbours: *lateral inhibition*. AlexNet's authors took that as their model for
 # a layer after its first two convolutions: at each pixel a channel is divided by a number that grows with the channels
@@ -39,7 +39,7 @@ def around(a, n=5):
 x = np.full((1, 1, 1, 13), 2.0)
 x[..., 6] = 8  # twelve channels alike, and a strong one in the middle
 colours = ["#b5b5b5"] * 4 + [COLOURS[0]] * 2 + [COLOURS[1]] + [COLOURS[0]] * 2 + ["#b5b5b5"] * 4
-with figure("10_gain", 11, 3.4) as drawing:
+with figure("14_gain", 11, 3.4) as drawing:
     panels = drawing.subplots(1, 3)
     for axes, title, alpha in zip(panels, ("before", "after, alpha = 0.0001", "after, alpha = 1"), (None, 1e-4, 1)):
         y = x if alpha is None else x / (2 + alpha * around(x**2)) ** 0.75
@@ -51,7 +51,7 @@ with figure("10_gain", 11, 3.4) as drawing:
         axes.set(title=title, xlabel="channel", ylabel="x" if alpha is None else "y", xticks=range(0, 13, 2))
 
 # %% [markdown]
-# (Open runs/lessons/10_gain.png: three scales!) By what is each divided, with alpha = 1? The strong channel and the
+# (Open runs/lessons/14_gain.png: three scales!) By what is each divided, with alpha = 1? The strong channel and the
 # one beside it by the same number, since each has the other for a neighbour and all else is alike; so one is four
 # times the other as before. The channels out of its reach are divided by much less, and so strong : far falls. One
 # contrast is kept, the other flattened; the strongest is damped as hard as its neighbours. (The outermost have fewer
@@ -134,7 +134,7 @@ network = classifier.network
 x = classifier.preparation(pictures := objects(32, train=60, test=0)[0].images)
 maps, answers = activations(network, x), network.predict(x).argmax(axis=1)
 ratio = maps["relu1"] / np.maximum(maps["norm1"], 1e-6)
-with figure("10_maps", 11, 5.2) as drawing:
+with figure("14_maps", 11, 5.2) as drawing:
     print(f"norm1 divides by {ratio[ratio > 1].min():.3f} to {ratio.max():.3f}")
     for row, alpha in zip(drawing.subplots(3, 7), (0, 1e-4, 1)):
         network.layers["norm1"].alpha = network.layers["norm2"].alpha = alpha
@@ -161,7 +161,7 @@ class QuickNorm(HandNorm):  # for exercise 2
 
 
 # %% [markdown]
-# ## Exercises (answers: `solutions/solution_10.py`)
+# ## Exercises (answers: `solutions/solution_14.py`)
 # 1. A file of Caffe's says n = 5, alpha = 0.0001, k = 1. Which alpha must `LocalResponseNorm` get? Does some alpha
 #    make k = 1 as good as k = 2?
 # 2. `QuickNorm` saves the sum over dy. With alpha = 0.0001 its error is small. Is it right? Mend it.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 11: solutions
+# # Lesson 15: solutions
 
 # %%
 import numpy as np

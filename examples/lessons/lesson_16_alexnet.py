@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 12: AlexNet, counted, and cut in two
+# # Lesson 16: AlexNet, counted, and cut in two
 #
 # AlexNet (2012) is built of layers that we know. New are its size and one trick: too large for one GPU of
 # its time, it was trained on two. We count it, then build its halves and prove that they are the one network.
@@ -43,8 +43,8 @@ print(f"together              {total[0]:15,} {total[1]:15,}")
 
 network = alexnet(rng=0)  # print(network.summary()) shows the library's own table
 assert total[0] == network.num_parameters == 60_965_224 and total[1] == network.multiply_adds() == 724_406_816
-plots.architecture(figure_path("12_alexnet"), network)
-with figure("12_where", 11, 3.8) as drawing:  # open runs/lessons/12_where.png
+plots.architecture(figure_path("16_alexnet"), network)
+with figure("16_where", 11, 3.8) as drawing:  # open runs/lessons/16_where.png
     shares = 100 * np.array(list(counts.values())) / total
     for axes, what, share in zip(drawing.subplots(1, 2), ("parameters", "multiplications"), shares.T):
         axes.bar_label(axes.bar(list(counts), share, color=["#0072B2"] * 5 + ["#D55E00"] * 3), fmt="%.1f", fontsize=9)
@@ -144,7 +144,7 @@ class TwoCardLinear(Linear):  # `_take_saved()` is the x that forward has kept
 
 
 # %% [markdown]
-# ## Exercises (answers: `solutions/solution_12.py`)
+# ## Exercises (answers: `solutions/solution_16.py`)
 # 1. How many parameters and multiplications has AlexNet without groups?
 # 2. BUG: `TwoCardLinear` works out its gradients half by half, as two GPUs would. `nn.check_gradients` says that one
 #    of them is wrong. Which, and why are the other two right?

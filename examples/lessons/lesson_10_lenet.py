@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 8: LeNet, from a digit to an answer
+# # Lesson 10: LeNet, from a digit to an answer
 #
 # Almost all pieces are there: convolutions (lessons 4 to 6), subsampling (7), linear layers and squashing (1); only
 # the loss is new. LeNet puts them in a row. We walk one digit through it, count its parameters by hand, write the
@@ -60,7 +60,7 @@ for name, count in counts.items():
     assert network.layers[name].num_parameters == count
 assert sum(counts.values()) == network.num_parameters == 61_706
 print("parameters:", ", ".join(f"{name} {count:,}" for name, count in counts.items()), "= 61,706")
-plots.architecture(figure_path("08_architecture"), network)
+plots.architecture(figure_path("10_architecture"), network)
 
 # %% [markdown]
 # ## The loop that trains it
@@ -95,7 +95,7 @@ assert np.allclose(loss.backward(), (softmax(logits) - np.eye(10)[labels]) / len
 # That is all of it: five lines. The library's `train` (`nn/training/loop.py`) is the same loop with book-keeping around
 # it, and gives the same weights to the last bit. Then a second LeNet learns for 12 epochs, no longer at a constant
 # rate of 0.1: its rate rises to 0.5 and falls to 0 (`one_cycle`). We test after each epoch on digits that it never
-# learns from. (Open runs/lessons/08_curves.png; training accuracy is counted during the epoch, so it lags at first.)
+# learns from. (Open runs/lessons/10_curves.png; training accuracy is counted during the epoch, so it lags at first.)
 
 # %%
 same = models.lenet(rng=0)
@@ -109,7 +109,7 @@ history = train(network, train_set, test_set, epochs=12, optimizer=SGD(network, 
 for epoch in history.epochs[::2] + history.epochs[-1:]:
     error = 1 - epoch["test_accuracy"]
     print(f"epoch {epoch['epoch']:>2}: loss {epoch['train_loss']:.3f}, {error:6.1%} of the test digits misread")
-plots.learning_curves(figure_path("08_curves"), {"LeNet": vars(history)}, num_classes=10)
+plots.learning_curves(figure_path("10_curves"), {"LeNet": vars(history)}, num_classes=10)
 
 # %% [markdown]
 # ## What it learned, and what it gets wrong
@@ -119,16 +119,16 @@ plots.learning_curves(figure_path("08_curves"), {"LeNet": vars(history)}, num_cl
 # confusion matrix counts which was taken for which.
 
 # %%
-plots.feature_maps(figure_path("08_maps"), network, train_set.images[0], "sigmoid1")
+plots.feature_maps(figure_path("10_maps"), network, train_set.images[0], "sigmoid1")
 assert np.isclose(train_set.images.min(), -0.42, atol=0.005)
 maps = activations(network, train_set.images[:1])["sigmoid1"][0]  # (28, 28, 6)
 follow = sum(np.corrcoef(maps[..., channel].ravel(), train_set.images[0].ravel())[0, 1] > 0 for channel in range(6))
 print(f"Of the six maps {follow} are brighter where the ink is, {6 - follow} where the paper is")
 probabilities = network.predict(test_set.images)
 answers = probabilities.argmax(axis=1)
-plots.mistakes(figure_path("08_mistakes"), raw_test.images, test_set.labels, {"LeNet": probabilities}, "0123456789")
+plots.mistakes(figure_path("10_mistakes"), raw_test.images, test_set.labels, {"LeNet": probabilities}, "0123456789")
 confusion = confusion_matrix(test_set.labels, answers, 10)
-plots.confusion_matrices(figure_path("08_confusion"), {"LeNet": confusion}, "0123456789")
+plots.confusion_matrices(figure_path("10_confusion"), {"LeNet": confusion}, "0123456789")
 wrong = answers != test_set.labels
 mistaken = np.where(np.eye(10, dtype=bool), 0, confusion)
 often = ", ".join(f"{true} for {taken}" for true, taken in np.argwhere(mistaken == mistaken.max()))
@@ -155,7 +155,7 @@ class MeanLinear(Layer):  # for exercise 2
 
 
 # %% [markdown]
-# ## Exercises (answers: `solutions/solution_08.py`)
+# ## Exercises (answers: `solutions/solution_10.py`)
 # 1. How many multiplications does conv2 need for one digit? Compare with `network.summary()`.
 # 2. With `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
 #    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4 digits, and with a

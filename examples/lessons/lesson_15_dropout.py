@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 11: dropout, or how to learn without learning by heart
+# # Lesson 15: dropout, or how to learn without learning by heart
 #
 # A network with many weights and few images can learn the images themselves instead of what they have in common.
 # That is called **overfitting**: it knows the training images perfectly and new ones much worse. AlexNet had 61
@@ -135,7 +135,7 @@ print(f"dropout spares {gains.mean() / (100 - ends[0].mean()):.0%} of the mistak
 print("the paper's way, from the same start with the same rate:")
 print("                 ", *(f"{value:6.2f}" for value in ends[2]), f"   mean {ends[2].mean():.2f}")
 assert losses.mean() > 2 * losses.std(ddof=1) / np.sqrt(5)
-with figure("11_dropout", 11, 4.2) as drawing:  # open runs/lessons/11_dropout.png
+with figure("15_dropout", 11, 4.2) as drawing:  # open runs/lessons/15_dropout.png
     panels = drawing.subplots(1, 2)
     for runs, name, colour in ((without, "without dropout", "#D55E00"), (dropped, "with dropout, p = 0.5", "#0072B2")):
         for column, axes in enumerate(panels, start=1):
@@ -177,7 +177,7 @@ class WrongDropout(Layer):
 
 
 # %% [markdown]
-# ## Exercises (answers: `solutions/solution_11.py`)
+# ## Exercises (answers: `solutions/solution_15.py`)
 # 1. Give the two hidden layers 32 units instead of 512 (all else equal). Does dropout still help?
 # 2. BUG: `WrongDropout` drops units, and yet training with it goes wrong. Find out why with `nn.check_gradients`.
 # 3. Asking the network with all units is a short cut for asking many thinned networks and averaging their answers.

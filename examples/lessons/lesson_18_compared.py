@@ -1,9 +1,9 @@
 # %% [markdown]
-# # Lesson 13: LeNet against AlexNet
+# # Lesson 18: LeNet against AlexNet
 #
 # Both networks on the same digits. A fair contest is harder than it sounds: fair in what? In images seen, or in work
 # done? We run both, five times each, from other initial weights and with other orders of the digits (five *seeds*).
-# Then we walk from LeNet towards AlexNet, one idea at a time (lessons 7, 9, 10 and 11), and see what each changes, and
+# Then we walk from LeNet towards AlexNet, one idea at a time (lessons 7, 12, 14 and 15), and see what each changes, and
 # how far a short run can be trusted. No sentence here says beforehand who wins: it is made from the numbers.
 
 # %%
@@ -68,7 +68,7 @@ for name, (make, epochs, rate, decay) in CONTEST.items():
     print(f"{name:19} {network.num_parameters:10,} {epochs:7} {work * epochs:8.1f} billion {seconds:8.1f}  ", end="")
     print(*(f"{value:.2f}" for value in right), f"  mean {right.mean():.2f}, spread {right.std(ddof=1):.2f}")
 assert len(history.steps) == 192 and 5.9 < network.multiply_adds() / lenet().multiply_adds() < 6.1
-with figure("13_contest", 8, 4) as drawing:  # open runs/lessons/13_contest.png
+with figure("18_contest", 8, 4) as drawing:  # open runs/lessons/18_contest.png
     axes = drawing.subplots()
     for (name, curve), colour in zip(curves.items(), ("#56B4E9", "#0072B2", "#D55E00")):
         axes.plot(*np.transpose(curve), "o-", color=colour, label=name, markersize=4)
@@ -76,7 +76,7 @@ with figure("13_contest", 8, 4) as drawing:  # open runs/lessons/13_contest.png
     axes.set_title("LeNet and AlexNet, epoch by epoch, first seed")
     axes.legend(loc="lower right")
 two = {"LeNet": probabilities["LeNet, same work"][0], "AlexNet": probabilities["AlexNet"][0]}
-plots.mistakes(figure_path("13_mistakes"), plain_test.images, test_set.labels, two, test_set.class_names)
+plots.mistakes(figure_path("18_mistakes"), plain_test.images, test_set.labels, two, test_set.class_names)
 
 # %% [markdown]
 # Who has won? Digits that both misread decide nothing. If two **trained** networks were equally good, each digit that
@@ -163,7 +163,7 @@ for row, name in enumerate(IDEAS):
     print()
 relu, dropout = table[1] - table[0], table[4] - table[3]
 assert certain(relu) and relu.mean() < 0 and certain(dropout) and dropout.mean() > 0
-with figure("13_ideas", 8, 3) as drawing:
+with figure("18_ideas", 8, 3) as drawing:
     axes = drawing.subplots()
     axes.barh(IDEAS, table.mean(axis=1), color=["#9ab8cc"] + ["#0072B2"] * 4)
     axes.plot(table, np.arange(5), "o", color="#E69F00", markeredgecolor="white", markersize=7)
@@ -172,7 +172,7 @@ with figure("13_ideas", 8, 3) as drawing:
 
 # %% [markdown]
 # Read the verdicts with care: "not certain" does not say that an idea is worth nothing, but that five runs of 6 epochs
-# cannot tell. ReLU helps. Dropout harms, as in lesson 11's first exercise: 120 units are too few, 6 epochs too short.
+# cannot tell. ReLU helps. Dropout harms, as in lesson 15's first exercise: 120 units are too few, 6 epochs too short.
 # On photographs, with three seeds and more training (examples/RESULTS.md, "What each idea of the paper is worth"),
 # overlap helps by 1.1 points, normalisation does not, and tanh instead of ReLU costs 30. What remains, depth and
 # width, is the contest above.
@@ -190,7 +190,7 @@ class Average(Layer):
 
 
 # %% [markdown]
-# ## Exercises (answers: `solutions/solution_13.py`)
+# ## Exercises (answers: `solutions/solution_18.py`)
 # 1. Average the probabilities of "LeNet, same epochs" and AlexNet for each test digit, for each seed. Does the pair
 #    make fewer mistakes than the better of the two?
 # 2. BUG: `Average`, just above, takes the mean of the outputs of two networks that lie side by side, so that a pair

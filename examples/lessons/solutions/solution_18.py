@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 13: solutions
+# # Lesson 18: solutions
 
 # %%
 import numpy as np

@@ -1,11 +1,11 @@
 # %% [markdown]
-# # Lesson 9: logistic sigmoid, tanh, ReLU
+# # Lesson 12: logistic sigmoid, tanh, ReLU
 #
 # Between the layers stands an activation; without it, linear layers in a row would be one linear layer (lesson 1). Our
 # LeNet has lesson 1's **logistic sigmoid**, 1 / (1 + exp(-x)), as most later descriptions have it. (PyTorch's
 # `LogSigmoid` is another function, the logarithm of this one: what is meant here is its `Sigmoid`.) LeNet-5 of 1998
 # had a stretched tanh, 1.7159 tanh(2 x / 3), in the library `ScaledTanh`; and tanh(x) = 2 sigmoid(2 x) - 1 is the
-# sigmoid's curve once more, stretched to go from -1 to 1. AlexNet (Krizhevsky, Sutskever and Hinton, 2012; lesson 12)
+# sigmoid's curve once more, stretched to go from -1 to 1. AlexNet (Krizhevsky, Sutskever and Hinton, 2012; lesson 16)
 # has the rectified linear unit, ReLU: max(0, x). Its paper puts it first among its ideas (section 3.1). Why does such
 # a small thing matter? Because the backward pass multiplies by its slope.
 
@@ -33,13 +33,13 @@ STYLES = {"sigmoid": (Sigmoid, COLOURS[0], "-"), "tanh": (Tanh, COLOURS[1], "--"
 # ## Curves and slopes
 # Sigmoid and tanh *saturate*: far from 0 they are flat, and next to nothing is left of a gradient that arrives there.
 # Even at its best the sigmoid lets through a quarter only. ReLU lets through all or nothing. (Given a dy of ones,
-# `backward` returns the slope itself. Open runs/lessons/09_curves.png.)
+# `backward` returns the slope itself. Open runs/lessons/12_curves.png.)
 
 # %%
 x, steepest = np.linspace(-6, 6, 241), {}
 assert np.allclose(Tanh().forward(x), 2 * Sigmoid().forward(2 * x) - 1)
 assert np.allclose(ScaledTanh().forward(x), 1.7159 * np.tanh(2 * x / 3))
-with figure("09_curves", 11, 3.6) as drawing:
+with figure("12_curves", 11, 3.6) as drawing:
     left, right = drawing.subplots(1, 2)
     for name, (kind, colour, line) in STYLES.items():
         layer = kind()
@@ -70,7 +70,7 @@ assert np.allclose([steepest[name] for name in STYLES], [1 / 4, 1, 1])
 names = ["conv1", "conv2", "fc3", "fc4", "fc5"]
 arrives, last_loss = {}, {}  # the gradient's length at conv1 as a share of that at fc5; the loss at the end
 STARTS = {"Xavier": (Sigmoid, 1 / 4, 0.1), "4 x Xavier": (Sigmoid, 1, 0.1), "Xavier, ReLU": (ReLU, 1 / 4, 0.03)}
-with figure("09_plateau", 11, 4) as drawing:
+with figure("12_plateau", 11, 4) as drawing:
     print(f"Length of the gradient with respect to the outputs of {', '.join(names)}, and the loss after two epochs:")
     left, right = drawing.subplots(1, 2)
     for (start, (kind, scale, rate)), colour, marker in zip(STARTS.items(), COLOURS, "os^"):
@@ -126,7 +126,7 @@ def steps_to(errors, target=0.25):
 
 
 means = {}
-with figure("09_digits", 8, 4) as drawing:
+with figure("12_digits", 8, 4) as drawing:
     print("Steps to 25% training error on digits, for five seeds:")
     axes = drawing.subplots()
     for name, (kind, colour, line) in STYLES.items():
@@ -147,7 +147,7 @@ assert means["sigmoid"] > 1.2 * means["ReLU"] and means["ReLU"] > 1.2 * means["t
 # before many of its units are saturated. What holds for one task need not hold for another: on the paper's photographs
 # ReLU took 2,150 steps and tanh 15,183, 7.1 times as many (measured once for `examples/RESULTS.md`). To see for
 # yourself (`examples/figure1.py`; it takes hours):
-# `python -m examples.lessons.lesson_09_activations --full --data cifar10`
+# `python -m examples.lessons.lesson_12_activations --full --data cifar10`
 
 
 # %%
@@ -157,10 +157,10 @@ class LeakyReLU(ReLU):  # for exercise 2: y = x where x > 0, else x / 10; `forwa
 
 
 if "--full" in sys.argv:
-    figure1.main([*(set_ for set_ in sys.argv[1:] if set_ != "--full"), "--out", "runs/lessons", "--name", "09_full"])
+    figure1.main([*(set_ for set_ in sys.argv[1:] if set_ != "--full"), "--out", "runs/lessons", "--name", "12_full"])
 
 # %% [markdown]
-# ## Exercises (answers: `solutions/solution_09.py`)
+# ## Exercises (answers: `solutions/solution_12.py`)
 # 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the gradients' lengths and the mean
 #    slope of its units, 1 - y^2 (`nn.inspect.activations` gives each y). Which weights would you start with?
 # 2. `LeakyReLU` shall keep a tenth of x below 0. Is it right? Mend it (`derivative` in `layers/activations.py`).

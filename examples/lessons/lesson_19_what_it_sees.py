@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 14: what it sees
+# # Lesson 19: what it sees
 #
 # A trained network is a heap of numbers that happens to know a cat. How? We look at its kernels, at what each layer
 # makes of an image, at what happens when parts of the image are covered or changed, and at how little of the
@@ -32,7 +32,7 @@ print("the network says:", ", ".join(f"{name} {p:.1%}" for name, p in zip(names,
 # dark on the other, some are one colour against another.
 
 # %%
-plots.layer_kernels(figure_path("14_kernels"), photographs.network, "conv1")  # open runs/lessons/14_kernels.png
+plots.layer_kernels(figure_path("19_kernels"), photographs.network, "conv1")  # open runs/lessons/19_kernels.png
 kernels = photographs.network.layers["conv1"].params["weight"]  # (5, 5, 3, 24)
 grey = kernels.mean(axis=2, keepdims=True)  # the part in which red, green and blue agree
 shares = 3 * (grey**2).sum(axis=(0, 1, 2)) / (kernels**2).sum(axis=(0, 1, 2))
@@ -51,7 +51,7 @@ for name, layer in network.layers.items():
 for name in ("relu1", "relu2", "relu3", "relu5"):
     maps = outputs[name][0]
     print(f"{name}: {maps.shape[0]:2} x {maps.shape[1]:2} x {maps.shape[2]}, {np.mean(maps == 0):.0%} of it zero")
-    plots.feature_maps(figure_path(f"14_maps_{name}"), network, x, name)
+    plots.feature_maps(figure_path(f"19_maps_{name}"), network, x, name)
 row, column, loudest = np.unravel_index(maps.argmax(), maps.shape)
 share = np.mean(maps.max(axis=(0, 1)) > maps.max() / 3)
 print(f"relu5's largest number is in row {row + 1} of 7, column {column + 1}, of map {loudest};", end=" ")
@@ -94,7 +94,7 @@ inputs = drawings.preparation(np.stack(pictures))
 answers = network.predict(inputs)
 looked = [[f(network, a, p.argmax()) for f in (occlusion, saliency)] for a, p in zip(inputs, answers)]
 assert looked[1][0].max() < 0.03 < min(looked[0][0].max(), looked[2][0].max())
-plots.looks(figure_path("14_looks"), ["cat", "dog", "car"], pictures, answers, looked, names)
+plots.looks(figure_path("19_looks"), ["cat", "dog", "car"], pictures, answers, looked, names)
 
 # %% [markdown]
 # 14_looks.png: at the cat's eyes, the dog's head, the middle of the car. Each has its own scale, and the dog's is so
@@ -116,7 +116,7 @@ for number, (picture, label) in enumerate(zip(dataset.images, dataset.labels)):
         for window, p in zip(cuts, classifier.probabilities(parts)):
             right[name][window.portion].append(p.argmax() == label)
 ends = {}
-with figure("14_portions", 7.5, 4) as drawing:
+with figure("19_portions", 7.5, 4) as drawing:
     axes = drawing.subplots()
     for (name, found), colour in zip(right.items(), ("#0072B2", "#D55E00")):
         shares = ends[name] = [100 * np.mean(found[portion]) for portion in PORTIONS]
@@ -130,7 +130,7 @@ whole, portions = ends.values()
 assert whole[1] > 90 > 80 > whole[2] and portions[3] > 75
 cuts = windows(np.random.default_rng(0))
 answers = drawings.probabilities(np.stack([window.cut(cat, (64, 64)) for window in cuts]))
-plots.crops(figure_path("14_crops"), "A cat, and parts of it", cat, cuts, answers, CAT, names)
+plots.crops(figure_path("19_crops"), "A cat, and parts of it", cat, cuts, answers, CAT, names)
 
 # %% [markdown]
 # Trained on whole images, the network does without a quarter of the image, not without half of it; trained on
@@ -155,7 +155,7 @@ class Cut(Layer):
 
 
 # %% [markdown]
-# ## Exercises (answers: `solutions/solution_14.py`)
+# ## Exercises (answers: `solutions/solution_19.py`)
 # 1. Switch off conv1's kernels one at a time (weights and bias 0) and ask about new drawings. Does it need them all?
 # 2. BUG: `Cut` cuts a window out of images, to be trained through. On images of 8 x 8, the gradient
 #    checker accepts `Cut(2, 2, 3)`. Try other windows: what is wrong, and why was it not seen?
