@@ -136,7 +136,7 @@ def convolve(x, weight, bias, stride, padding, groups, y):
     bordered = with_border(x, kernel, stride, padding, y.shape)
     for (i, j), pixels in each_place(kernel, stride, y.shape, bordered):
         for inputs, outputs in channel_groups(weight.shape, groups):
-            y[..., outputs] += pixels[..., inputs] @ weight[i, j, :, outputs]
+            y[..., outputs] += np.tensordot(pixels[..., inputs], weight[i, j, :, outputs], axes=1)
 
 
 @accelerated
@@ -152,7 +152,7 @@ def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx
         for inputs, outputs in channel_groups(weight.shape, groups):
             dweight[i, j, :, outputs] = np.tensordot(pixels[..., inputs], dy[..., outputs], axes=over_images)
             if dx is not None:
-                dpixels[..., inputs] += dy[..., outputs] @ weight[i, j, :, outputs].T
+                dpixels[..., inputs] += np.tensordot(dy[..., outputs], weight[i, j, :, outputs].T, axes=1)
     if dbias is not None:
         dbias[...] = dy.sum(axis=(0, 1, 2))
     if dx is not None:
