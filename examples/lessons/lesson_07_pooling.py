@@ -1,11 +1,12 @@
 # %% [markdown]
 # # Lesson 7: pooling, smaller maps that care less where things are
 #
-# A convolution (lesson 4) answers at every position: "here is an edge, and here, and here". To read a
-# digit it matters that there is an edge, and roughly where, but not exactly where, for
-# nobody writes a digit twice in the same place. So in both networks some convolutions are followed by a
-# layer that keeps one number of each small window. LeNet averages (subsampling), AlexNet takes the largest
-# (max-pooling). We build both, with their backward passes, and measure what they do to a shifted digit.
+# A convolution (lesson 4) answers at every position: "here is an edge, and here, and here". To read
+# a digit it matters that there is an edge, and roughly where, but not exactly where, for nobody
+# writes a digit twice in the same place. So in both networks some convolutions are followed by a
+# layer that keeps one number of each small window. LeNet averages (subsampling), AlexNet takes the
+# largest (max-pooling). We build both, with their backward passes, and measure what they do to a
+# shifted digit.
 
 # %%
 import numpy as np
@@ -19,17 +20,17 @@ rng = np.random.default_rng(7)
 
 # %% [markdown]
 # ## The largest of each window
-# A window of K x K pixels moves by S pixels, the stride, each time. With K = S = 2 the windows lie side by
-# side like tiles; with AlexNet's K = 3, S = 2 each overlaps its neighbours by a row or column. Every map
-# is pooled by itself: no channel sees another.
+# A window of K x K pixels moves by S pixels, the stride, each time. With K = S = 2 the windows lie
+# side by side like tiles; with AlexNet's K = 3, S = 2 each overlaps its neighbours by a row or
+# column. Every map is pooled by itself: no channel sees another.
 #
-# How many windows fit? The first starts at 0, the last must start at H - K at the latest, so there are
-# floor((H - K) / S) + 1. If something is left over at the far edge it is ignored; or one counts with ceil
-# instead of floor, and the last window may run off the edge (`ceil_mode`).
+# How many windows fit? The first starts at 0, the last must start at H - K at the latest, so there
+# are floor((H - K) / S) + 1. If something is left over at the far edge it is ignored; or one counts
+# with ceil instead of floor, and the last window may run off the edge (`ceil_mode`).
 #
-# Backward: y is one of the window's pixels, the winner. If the winner grows by a little, y grows by as
-# much; if another pixel does, y stays. So **the winner takes the whole gradient** and the others get none.
-# Where windows overlap, one pixel may win several, and its gradients add up.
+# Backward: y is one of the window's pixels, the winner. If the winner grows by a little, y grows by
+# as much; if another pixel does, y stays. So **the winner takes the whole gradient** and the others
+# get none. Where windows overlap, one pixel may win several, and its gradients add up.
 
 
 # %%
@@ -56,28 +57,37 @@ class LoopMaxPool(Layer):
         return dx
 
 
-small = np.array([[1, 3, 2, 0, 4], [0, 2, 9, 1, 1], [5, 1, 0, 2, 3], [2, 0, 6, 7, 0], [1, 2, 0, 3, 8]], np.float64)
+small = np.array(
+    [[1, 3, 2, 0, 4], [0, 2, 9, 1, 1], [5, 1, 0, 2, 3], [2, 0, 6, 7, 0], [1, 2, 0, 3, 8]],
+    np.float64,
+)
 for K, S in ((2, 2), (3, 2)):
     pool = LoopMaxPool(K, S)
     y = pool.forward(small[None, :, :, None])
     dx = pool.backward(np.ones_like(y))[0, :, :, 0]
-    print(f"Windows {K}x{K}, stride {S}: the largest are {y.ravel().astype(int)}, and the winners' gradients")
+    print(
+        f"Windows {K}x{K}, stride {S}: the largest are {y.ravel().astype(int)}, and the winners' gradients"
+    )
     print("\n".join(f"    {row}   {won}" for row, won in zip(small.astype(int), dx.astype(int))))
     assert check_gradients(LoopMaxPool(K, S), rng.standard_normal((2, 7, 8, 3))).max_error < 1e-6
 
 print("Sizes, floor and ceil:")
-for H, K, S, where in ((28, 2, 2, "LeNet's maps"), (55, 3, 2, "AlexNet's first"), (32, 3, 2, "small photographs")):
+for H, K, S, where in (
+    (28, 2, 2, "LeNet's maps"),
+    (55, 3, 2, "AlexNet's first"),
+    (32, 3, 2, "small photographs"),
+):
     sizes = [MaxPool2d(K, S, ceil_mode=ceil).output_shape((H, H, 1))[0] for ceil in (False, True)]
     assert sizes == [(H - K) // S + 1, -((K - H) // S) + 1]  # -(-a // b) is a / b rounded up
     print(f"    {where}: {H} pixels, windows of {K}, stride {S}: {sizes[0]} or {sizes[1]}")
 
 # %% [markdown]
 # ## The mean of each window, and LeNet-5's subsampling
-# In an average every pixel counts 1/4 (for 2 x 2), so each gets dy / 4. LeNet-5 of 1998 goes one step
-# further: the sum s of the window is multiplied by a weight and shifted by a bias, y = w[c] * s + b[c],
-# one pair for each map c, and both are learned. From the sum one reads off, as in lesson 6: db = the sum
-# of dy; dw = the sum of dy * s; each pixel of the window gets w * dy. With w = 1/4 and b = 0 it is the
-# average.
+# In an average every pixel counts 1/4 (for 2 x 2), so each gets dy / 4. LeNet-5 of 1998 goes one
+# step further: the sum s of the window is multiplied by a weight and shifted by a bias, y = w[c] *
+# s + b[c], one pair for each map c, and both are learned. From the sum one reads off, as in lesson
+# 6: db = the sum of dy; dw = the sum of dy * s; each pixel of the window gets w * dy. With w = 1/4
+# and b = 0 it is the average.
 
 # %%
 x = rng.standard_normal((2, 6, 6, 3))
@@ -89,18 +99,26 @@ print(f"Trainable subsampling has 2 parameters per map:\n{check_gradients(subsam
 
 # %% [markdown]
 # ## A shifted digit
-# Does the pooled map care less? We take the edges of 500 digits (a convolution, of whose answers we keep
-# the positive ones), shift the digits by one pixel to the right, and ask by how much each map changes: the
-# norm of the difference, divided by the norm of the map (the norm of a vector is its length: the root of the
-# sum of its squares). 0 is "not at all". By 3/2 we mean windows of 3 and stride 2.
+# Does the pooled map care less? We take the edges of 500 digits (a convolution, of whose answers we
+# keep the positive ones), shift the digits by one pixel to the right, and ask by how much each map
+# changes: the norm of the difference, divided by the norm of the map (the norm of a vector is its
+# length: the root of the sum of its squares). 0 is "not at all". By 3/2 we mean windows of 3 and
+# stride 2.
 
 # %%
 edges = Conv2d(1, 2, 3, padding=1)
 edges.params["weight"][..., 0, 0] = [[-1, 0, 1]] * 3  # vertical edges: ink, with none to the left
-edges.params["weight"][..., 0, 1] = edges.params["weight"][..., 0, 0].T  # horizontal edges: ink, with none above
+edges.params["weight"][..., 0, 1] = edges.params["weight"][
+    ..., 0, 0
+].T  # horizontal edges: ink, with none above
 images = digits()[0].images[:500]
 before, after = (np.maximum(edges.forward(x), 0) for x in (images, np.roll(images, 1, axis=2)))
-kinds = {"not pooled": None, "average 2/2": AvgPool2d(2), "max 2/2": MaxPool2d(2), "max 3/2": MaxPool2d(3, 2)}
+kinds = {
+    "not pooled": None,
+    "average 2/2": AvgPool2d(2),
+    "max 2/2": MaxPool2d(2),
+    "max 3/2": MaxPool2d(3, 2),
+}
 changes = {}
 print("A shift by one pixel changes the maps of edges by")
 for kind, pool in kinds.items():
@@ -115,16 +133,23 @@ with figure("07_shift", 11, 7.6) as drawing:  # open runs/lessons/07_shift.png
     for (kind, pool), column in zip(kinds.items(), drawing.subplots(3, 4).T):
         a, b = (maps[1:2, :, :, :1] for maps in (before, after))  # one digit, its vertical edges
         a, b = ((maps if pool is None else pool.forward(maps))[0, :, :, 0] for maps in (a, b))
-        for axes, numbers, title in zip(column, (a, b, b - a), (kind, "digit shifted by 1", "difference")):
-            signed = {"cmap": "RdBu_r", "vmin": -3, "vmax": 3} if title == "difference" else {"cmap": "Purples"}
+        for axes, numbers, title in zip(
+            column, (a, b, b - a), (kind, "digit shifted by 1", "difference")
+        ):
+            signed = (
+                {"cmap": "RdBu_r", "vmin": -3, "vmax": 3}
+                if title == "difference"
+                else {"cmap": "Purples"}
+            )
             axes.imshow(numbers, **signed)
             axes.set(title=title, xticks=[], yticks=[])
 
 # %% [markdown]
-# Pooled maps change less, those of overlapping windows least. Yet even these still change by almost half:
-# pooling does not make a network blind to shifts, it only softens them, twice in LeNet and three times in
-# AlexNet. The next figure shows one digit's edges, what each pooling keeps of them, and which pixels get a
-# gradient if every output asks for one. (Where all pixels of a window are equal, the first wins.)
+# Pooled maps change less, those of overlapping windows least. Yet even these still change by almost
+# half: pooling does not make a network blind to shifts, it only softens them, twice in LeNet and
+# three times in AlexNet. The next figure shows one digit's edges, what each pooling keeps of them,
+# and which pixels get a gradient if every output asks for one. (Where all pixels of a window are
+# equal, the first wins.)
 
 # %%
 ties = MaxPool2d(2)
@@ -160,8 +185,11 @@ class QuickMaxPool(LoopMaxPool):  # for exercise 2
 # Now read `layers/pooling.py` and `layers/subsampling.py`.
 #
 # ## Exercises (answers: `solutions/solution_07.py`)
-# 1. AlexNet's maps are 55 pixels wide after its first convolution. Compute by hand their widths after each
-#    of its three poolings of 3/2 (the convolutions between them keep the size). Check with `MaxPool2d`.
-# 2. `QuickMaxPool` passes the checker with K=2, S=2 and fails with K=3, S=2. Why? Mend it without a loop (`np.add.at`).
-# 3. Shift the digits by two pixels instead of one (pad them by 2 first). Compare the maps pooled by max 2/2 with those
-#    of the unshifted digits, and with these moved by one. Guess, then measure. Why does it fail for one pixel?
+# 1. AlexNet's maps are 55 pixels wide after its first convolution. Compute by hand their widths
+#    after each of its three poolings of 3/2 (the convolutions between them keep the size). Check
+#    with `MaxPool2d`.
+# 2. `QuickMaxPool` passes the checker with K=2, S=2 and fails with K=3, S=2. Why? Mend it without a
+#    loop (`np.add.at`).
+# 3. Shift the digits by two pixels instead of one (pad them by 2 first). Compare the maps pooled by
+#    max 2/2 with those of the unshifted digits, and with these moved by one. Guess, then measure.
+#    Why does it fail for one pixel?

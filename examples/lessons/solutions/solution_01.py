@@ -17,8 +17,8 @@ three = np.array(list(product([0.0, 1.0], repeat=3)))  # and of a cube
 # %% [markdown]
 # ## 1. Not both; at least two of three
 # nand is "and" with every sign reversed: each input speaks against it, and the bias is high enough
-# that one alone does not matter. "At least two of three" gives each input one vote and asks for more
-# than 1.5 of them.
+# that one alone does not matter. "At least two of three" gives each input one vote and asks for
+# more than 1.5 of them.
 
 # %%
 nand = threshold(two @ np.array([-1.0, -1.0]) + 1.5)
@@ -30,11 +30,12 @@ print("majority (000 ... 111):   ", majority)
 
 # %% [markdown]
 # ## 2. The bug
-# `x @ W1.T` multiplies by the transposed matrix: neuron o gets row o of W1 instead of column o. With as
-# many neurons as inputs, both have the same shape, so NumPy does not complain. And the weights of "or"
-# and "and" are all 1: that matrix *is* its own transpose. Whoever tests with symmetric numbers cannot
-# see it. Other numbers can: here hidden neuron 0 copies x[0], the bias of neuron 1 keeps it at 0, and
-# the last neuron says what neuron 0 says, so that the network should answer x[0].
+# `x @ W1.T` multiplies by the transposed matrix: neuron o gets row o of W1 instead of column o.
+# With as many neurons as inputs, both have the same shape, so NumPy does not complain. And the
+# weights of "or" and "and" are all 1: that matrix *is* its own transpose. Whoever tests with
+# symmetric numbers cannot see it. Other numbers can: here hidden neuron 0 copies x[0], the bias of
+# neuron 1 keeps it at 0, and the last neuron says what neuron 0 says, so that the network should
+# answer x[0].
 
 
 # %%
@@ -56,29 +57,43 @@ def neuron_by_neuron(x, W1, b1, W2, b2):
     return np.array(answers)
 
 
-weights = np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([-0.5, -9.0]), np.array([[1.0], [1.0]]), np.array([-0.5])
-wanted, wrong, right = (f(two, *weights).ravel() for f in (neuron_by_neuron, two_layers_wrong, two_layers))
+weights = (
+    np.array([[1.0, 1.0], [0.0, 0.0]]),
+    np.array([-0.5, -9.0]),
+    np.array([[1.0], [1.0]]),
+    np.array([-0.5]),
+)
+wanted, wrong, right = (
+    f(two, *weights).ravel() for f in (neuron_by_neuron, two_layers_wrong, two_layers)
+)
 print("\nneuron by neuron:", wanted, "\nwith the bug:    ", wrong, "\nmended:          ", right)
 assert (wanted == two[:, 0]).all()
 assert (wrong != wanted).any()
 assert (right == wanted).all()
 
 or_and = np.ones((2, 2)), np.array([-0.5, -1.5]), np.array([[1.0], [-1.0]]), np.array([-0.5])
-assert (two_layers_wrong(two, *or_and).ravel() == [0, 1, 1, 0]).all()  # xor, as if nothing were wrong
+assert (
+    two_layers_wrong(two, *or_and).ravel() == [0, 1, 1, 0]
+).all()  # xor, as if nothing were wrong
 
 rng = np.random.default_rng(0)
 differ = 0
 for _ in range(1000):
-    weights = rng.normal(size=(2, 2)), rng.normal(size=2), rng.normal(size=(2, 1)), rng.normal(size=1)
+    weights = (
+        rng.normal(size=(2, 2)),
+        rng.normal(size=2),
+        rng.normal(size=(2, 1)),
+        rng.normal(size=1),
+    )
     assert (two_layers(two, *weights).ravel() == neuron_by_neuron(two, *weights)).all()
     differ += (two_layers_wrong(two, *weights) != two_layers(two, *weights)).any()
 print(f"of 1,000 networks with random weights the bug changes an answer of {differ}")
 
 # %% [markdown]
 # ## 3. An odd number of three
-# Hidden neuron k fires for "at least k ones", k = 1, 2, 3: equal weights, biases -0.5, -1.5, -2.5. The
-# last one adds them with the signs +, -, +: no ones 0, one 1, two 1 - 1 = 0, three 1 - 1 + 1 = 1. The
-# same pattern goes on for any number of inputs; xor in the lesson was the case of two.
+# Hidden neuron k fires for "at least k ones", k = 1, 2, 3: equal weights, biases -0.5, -1.5, -2.5.
+# The last one adds them with the signs +, -, +: no ones 0, one 1, two 1 - 1 = 0, three 1 - 1 + 1 =
+# 1. The same pattern goes on for any number of inputs; xor in the lesson was the case of two.
 
 # %%
 W1, b1 = np.ones((3, 3)), np.array([-0.5, -1.5, -2.5])

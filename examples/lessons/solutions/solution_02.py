@@ -11,7 +11,12 @@ import numpy as np
 x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 target = np.array([[0.0], [1.0], [1.0], [0.0]])
 rng = np.random.default_rng(3)
-start = {"W1": rng.normal(size=(2, 3)), "b1": np.zeros(3), "W2": rng.normal(size=(3, 1)), "b2": np.zeros(1)}
+start = {
+    "W1": rng.normal(size=(2, 3)),
+    "b1": np.zeros(3),
+    "W2": rng.normal(size=(3, 1)),
+    "b2": np.zeros(1),
+}
 
 
 def sigmoid(z):
@@ -46,31 +51,36 @@ def train(params, rate=5.0, steps=1500, forget=False):
 
 # %% [markdown]
 # ## 1. The learning rate
-# A slope is a promise about the near neighbourhood only. With a small rate each step keeps it, but 1,500
-# of them do not get far. With a large one the step leaps over the valley: at 500 the very first one lands
-# where all sigmoids are flat (answers 1, 1, 1, 1), hardly any slope is left, and in all 1,500 steps it does
-# not come back. With 50 the loss rises at first, and then it goes well or badly by luck. Finding the rate is
-# the first thing to try with every network.
+# A slope is a promise about the near neighbourhood only. With a small rate each step keeps it, but
+# 1,500 of them do not get far. With a large one the step leaps over the valley: at 500 the very
+# first one lands where all sigmoids are flat (answers 1, 1, 1, 1), hardly any slope is left, and in
+# all 1,500 steps it does not come back. With 50 the loss rises at first, and then it goes well or
+# badly by luck. Finding the rate is the first thing to try with every network.
 
 # %%
 ends = {}
 for rate in (0.05, 0.5, 5, 50, 500):
     params = train(start, rate)
     ends[rate] = loss(params)
-    print(f"rate {rate:6}: loss {loss(start):.3f} -> {ends[rate]:.5f}, answers {forward(params)[1][:, 0].round(2)}")
+    print(
+        f"rate {rate:6}: loss {loss(start):.3f} -> {ends[rate]:.5f}, answers {forward(params)[1][:, 0].round(2)}"
+    )
 assert ends[0.05] > 0.2
 assert ends[5] < 0.001
 assert ends[500] > 0.4
 assert loss(train(start, rate=50, steps=1)) > loss(start)
 leapt = train(start, rate=500, steps=1)
-assert (forward(leapt)[1] > 0.99).all() and max(np.abs(slope).max() for slope in backward(leapt).values()) < 1e-3
+assert (forward(leapt)[1] > 0.99).all() and max(
+    np.abs(slope).max() for slope in backward(leapt).values()
+) < 1e-3
 
 # %% [markdown]
 # ## 2. The bug
-# dW2 and db2 are right, dW1 and db1 are wrong: so the mistake lies between the two layers. dz1 lacks the
-# factor hidden (1 - hidden), the slope of the hidden sigmoid. Without it the hidden weights, which matter
-# most to xor, go astray; but W2 and b2 still go downhill, as far as they get by themselves: to the answer
-# 0.5 for everything, which costs 0.5^2 = 0.25. A falling loss proves nothing.
+# dW2 and db2 are right, dW1 and db1 are wrong: so the mistake lies between the two layers. dz1
+# lacks the factor hidden (1 - hidden), the slope of the hidden sigmoid. Without it the hidden
+# weights, which matter most to xor, go astray; but W2 and b2 still go downhill, as far as they get
+# by themselves: to the answer 0.5 for everything, which costs 0.5^2 = 0.25. A falling loss proves
+# nothing.
 
 
 # %%
@@ -101,12 +111,15 @@ assert abs(loss(stuck) - 0.25) < 0.01
 
 # %% [markdown]
 # ## 3. All weights equal
-# Neurons that start alike see the same inputs, get the same slopes and so stay alike for ever: three
-# hidden neurons are as good as one. And with a single hidden neuron the network is one neuron followed by
-# a smooth step: it cannot say xor (lesson 1). Random weights are there to make neurons different.
+# Neurons that start alike see the same inputs, get the same slopes and so stay alike for ever:
+# three hidden neurons are as good as one. And with a single hidden neuron the network is one neuron
+# followed by a smooth step: it cannot say xor (lesson 1). Random weights are there to make neurons
+# different.
 
 # %%
 params = train({name: np.full_like(array, 0.5) for name, array in start.items()})
-print(f"\nall equal at the start: loss {loss(params):.4f}, hidden weights at the end\n{params['W1'].round(3)}")
+print(
+    f"\nall equal at the start: loss {loss(params):.4f}, hidden weights at the end\n{params['W1'].round(3)}"
+)
 assert np.ptp(params["W1"], axis=1).max() < 1e-9
 assert loss(params) > 0.1

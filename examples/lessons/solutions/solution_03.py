@@ -30,9 +30,9 @@ assert report.max_error < 1e-6
 
 # %% [markdown]
 # ## 2. The bug
-# The checker passes `scale` and rejects x: so `backward` returns a wrong dx. It treats the mean as a
-# constant. But each x has two ways to the outputs: straight to its own, and through the mean to all outputs
-# of its example. The second way takes away the average of what arrives:
+# The checker passes `scale` and rejects x: so `backward` returns a wrong dx. It treats the mean as
+# a constant. But each x has two ways to the outputs: straight to its own, and through the mean to
+# all outputs of its example. The second way takes away the average of what arrives:
 #
 #     dcentred = dy * scale            dx = dcentred - mean of dcentred over the features
 
@@ -65,10 +65,10 @@ assert mended.max_error < 1e-6
 
 # %% [markdown]
 # ## 3. How small a mistake does it see?
-# The error that it prints is about the factor minus 1, so everything down to a millionth is seen, and even
-# less if one looks at the number: a right gradient has less than 1e-9. Measured in float32, right gradients
-# have larger errors by themselves, and no smaller mistake could be told from that noise: below, the best
-# that float32 can do for a sigmoid, whatever h.
+# The error that it prints is about the factor minus 1, so everything down to a millionth is seen,
+# and even less if one looks at the number: a right gradient has less than 1e-9. Measured in
+# float32, right gradients have larger errors by themselves, and no smaller mistake could be told
+# from that noise: below, the best that float32 can do for a sigmoid, whatever h.
 
 
 # %%
@@ -84,7 +84,9 @@ class Multiplied(Linear):
 print()
 for Multiplied.factor in (1, 1.01, 1 + 1e-4, 1 + 1e-5, 1 + 1e-7, 1 + 1e-9):
     error = check_gradients(Multiplied(4, 4, rng=0), x).arguments["weight"].error
-    print(f"times {Multiplied.factor:<12.10g} error {error:.0e}  {'passed' if error < 1e-6 else 'seen'}")
+    print(
+        f"times {Multiplied.factor:<12.10g} error {error:.0e}  {'passed' if error < 1e-6 else 'seen'}"
+    )
     assert abs(error - (Multiplied.factor - 1)) < 0.02 * (Multiplied.factor - 1) + 1e-9
 
 z = np.linspace(-3, 3, 1000)

@@ -24,9 +24,9 @@ def im2col(x, KH, KW):
 
 # %% [markdown]
 # ## 1. The size of P
-# With padding 2 a 5x5 kernel has as many places as there are pixels: OH = 27 + 4 - 5 + 1 = 27. So P has
-# 128 * 27 * 27 rows of 5 * 5 * 48 numbers of 4 bytes, 25 times the images themselves. (The other half has
-# as much again: the 896 MB of the lesson.)
+# With padding 2 a 5x5 kernel has as many places as there are pixels: OH = 27 + 4 - 5 + 1 = 27. So P
+# has 128 * 27 * 27 rows of 5 * 5 * 48 numbers of 4 bytes, 25 times the images themselves. (The
+# other half has as much again: the 896 MB of the lesson.)
 
 # %%
 rows, columns = 128 * 27 * 27, 5 * 5 * 48
@@ -36,11 +36,12 @@ assert megabytes == 25 * pictures and round(2 * megabytes) == 896
 
 # %% [markdown]
 # ## 2. The bug
-# With one output channel all is well; with two, x and weight are both wrong. What they have in common is dY.
-# dy is (N, OH, OW, C_out), the channels of one place side by side, so dY, with a row for each place, is
-# just `dy.reshape(-1, C_out)`. `dy.reshape(C_out, -1).T` has the same shape, but `reshape` never moves a
-# number: it cuts the same sequence of numbers elsewhere, and mixes places with channels. With a single
-# channel there is nothing to mix. (That shapes fit is no proof, and C = 1, N = 1 or square make poor tests.)
+# With one output channel all is well; with two, x and weight are both wrong. What they have in
+# common is dY. dy is (N, OH, OW, C_out), the channels of one place side by side, so dY, with a row
+# for each place, is just `dy.reshape(-1, C_out)`. `dy.reshape(C_out, -1).T` has the same shape, but
+# `reshape` never moves a number: it cuts the same sequence of numbers elsewhere, and mixes places
+# with channels. With a single channel there is nothing to mix. (That shapes fit is no proof, and C
+# = 1, N = 1 or square make poor tests.)
 
 
 # %%
@@ -51,7 +52,9 @@ class MatrixConvWrong(Layer):
 
     def forward(self, x, training=False, out=None):
         self._saved = x.shape, im2col(x, 3, 3)
-        return (self._saved[1] @ self.params["weight"]).reshape(len(x), x.shape[1] - 2, x.shape[2] - 2, -1)
+        return (self._saved[1] @ self.params["weight"]).reshape(
+            len(x), x.shape[1] - 2, x.shape[2] - 2, -1
+        )
 
     def rows(self, dy):
         return dy.reshape(dy.shape[3], -1).T
@@ -77,15 +80,18 @@ for C_out in (1, 2):
     print(f"\nC_out = {C_out}\n{check_gradients(MatrixConvWrong(3, C_out), x)}")
 print(f"\nmended\n{check_gradients(MatrixConv(3, 2), x)}")
 assert check_gradients(MatrixConvWrong(3, 1), x).max_error < 1e-6
-assert all(check.error > 1e-2 for check in check_gradients(MatrixConvWrong(3, 2), x).arguments.values())
+assert all(
+    check.error > 1e-2 for check in check_gradients(MatrixConvWrong(3, 2), x).arguments.values()
+)
 assert check_gradients(MatrixConv(3, 2), x).max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Patches without copying
-# The view needs no memory: it is a way of counting through the image that visits each pixel many times.
-# But a matrix product wants its rows one after the other, so `tensordot` makes the copy after all, as the
-# memory shows that it takes, and does what our slices do. `einsum` makes none, and adds up without the matrix
-# product. Which of them is fastest the table says, for this computer: all with one thread, as in the lesson.
+# The view needs no memory: it is a way of counting through the image that visits each pixel many
+# times. But a matrix product wants its rows one after the other, so `tensordot` makes the copy
+# after all, as the memory shows that it takes, and does what our slices do. `einsum` makes none,
+# and adds up without the matrix product. Which of them is fastest the table says, for this
+# computer: all with one thread, as in the lesson.
 
 # %%
 x = np.random.default_rng(0).normal(size=(8, 28, 28, 6)).astype(np.float32)
@@ -99,7 +105,9 @@ ways = {
 }
 threadpool_limits(1)  # in matrix products
 memory = {}
-print(f"\nas a copy the view would have {view.nbytes / 1e6:.1f} MB; the images have {x.nbytes / 1e6:.2f} MB")
+print(
+    f"\nas a copy the view would have {view.nbytes / 1e6:.1f} MB; the images have {x.nbytes / 1e6:.2f} MB"
+)
 for name, way in ways.items():
     assert np.allclose(way(), ways["im2col and product"](), rtol=0, atol=1e-4)
     tracemalloc.start()

@@ -9,10 +9,10 @@ from nn import Layer, check_gradients
 
 # %% [markdown]
 # ## 1. How many windows hold each pixel?
-# With dy and w all ones, each product gives the pixel 1 * 1. So dx counts the windows over each pixel: one
-# at a corner, nine in the middle. Along a row of 5 pixels, three windows of 3 lie over them 1, 2, 3, 2, 1
-# times; in two dimensions the counts multiply. dx is thus the outer product of (1, 2, 3, 2, 1) with
-# itself.
+# With dy and w all ones, each product gives the pixel 1 * 1. So dx counts the windows over each
+# pixel: one at a corner, nine in the middle. Along a row of 5 pixels, three windows of 3 lie over
+# them 1, 2, 3, 2, 1 times; in two dimensions the counts multiply. dx is thus the outer product of
+# (1, 2, 3, 2, 1) with itself.
 
 # %%
 conv = Conv2d(1, 1, 3)
@@ -25,10 +25,11 @@ assert np.array_equal(dx, np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]))
 
 # %% [markdown]
 # ## 2. The bug
-# `TurnedConv` swaps the axes of the channels but forgets the rotation, `w[::-1, ::-1]`. dw and db come
-# from the loops and are right; dx alone is wrong. This bug is nasty: with kernels that look the same
-# upside down nothing is wrong, a network whose first and only convolution it is never uses dx, and in others
-# all layers behind it, and its own weights, still get the right gradients: only those before it do not.
+# `TurnedConv` swaps the axes of the channels but forgets the rotation, `w[::-1, ::-1]`. dw and db
+# come from the loops and are right; dx alone is wrong. This bug is nasty: with kernels that look
+# the same upside down nothing is wrong, a network whose first and only convolution it is never uses
+# dx, and in others all layers behind it, and its own weights, still get the right gradients: only
+# those before it do not.
 
 
 # %%
@@ -72,7 +73,11 @@ class TurnedConv(PatchConv):
 
 
 rng = np.random.default_rng(6)
-x, w, b = rng.standard_normal((2, 7, 8, 2)), rng.standard_normal((3, 3, 2, 3)), rng.standard_normal(3)
+x, w, b = (
+    rng.standard_normal((2, 7, 8, 2)),
+    rng.standard_normal((3, 3, 2, 3)),
+    rng.standard_normal(3),
+)
 report = check_gradients(TurnedConv(w, b), x)
 print("\nThe bug:")
 print(report)
@@ -91,9 +96,9 @@ print("With kernels that a rotation does not change, the bug does not show.")
 
 # %% [markdown]
 # ## 3. A stride
-# Position oh starts at pixel S * oh. Cutting out and adding back both take every S-th pixel: `i : i + S *
-# OH : S`, in im2col and in col2im alike. (The slice may run off the far edge, where nothing is; `[:, :OH,
-# :OW]` takes no more than OH x OW.)
+# Position oh starts at pixel S * oh. Cutting out and adding back both take every S-th pixel: `i : i
+# + S * OH : S`, in im2col and in col2im alike. (The slice may run off the far edge, where nothing
+# is; `[:, :OH, :OW]` takes no more than OH x OW.)
 
 # %%
 for S in (1, 2, 3):

@@ -13,8 +13,8 @@ network = models.lenet(rng=0)
 
 # %% [markdown]
 # ## 1. Multiplications of conv2
-# It makes 10 x 10 positions of 16 maps, and each number of them is a sum of 5 x 5 x 6 products: 240,000,
-# more than half of the network's 416,520.
+# It makes 10 x 10 positions of 16 maps, and each number of them is a sum of 5 x 5 x 6 products:
+# 240,000, more than half of the network's 416,520.
 
 # %%
 count = 10 * 10 * 16 * 5 * 5 * 6
@@ -24,11 +24,11 @@ print(f"conv2 multiplies {count:,} times, {count / network.multiply_adds():.0%} 
 
 # %% [markdown]
 # ## 2. The bug
-# The loss is a mean over the batch, so its gradient has been divided by the number of images already:
-# `dz = (p - one_hot) / N` in `nn/loss.py`. `MeanLinear` divides once more, so that the last layer learns
-# 64 times too slowly. The others make up for it, and it reads test digits about as well as without the bug. No
-# learning curve shows it; the checker does at once. With one image N = 1, and dividing by it changes
-# nothing: **check with several images**.
+# The loss is a mean over the batch, so its gradient has been divided by the number of images
+# already: `dz = (p - one_hot) / N` in `nn/loss.py`. `MeanLinear` divides once more, so that the
+# last layer learns 64 times too slowly. The others make up for it, and it reads test digits about
+# as well as without the bug. No learning curve shows it; the checker does at once. With one image N
+# = 1, and dividing by it changes nothing: **check with several images**.
 
 
 # %%
@@ -65,10 +65,15 @@ print(f"With one digit the largest error is {one.max_error:.1e}: hidden.")
 assert one.max_error < 1e-6
 rate = one_cycle(0.5)
 with_bug, without = (
-    train(net, train_set, test_set, epochs=4, optimizer=SGD(net, 0), schedule=rate, progress=False).epochs[-1]
+    train(
+        net, train_set, test_set, epochs=4, optimizer=SGD(net, 0), schedule=rate, progress=False
+    ).epochs[-1]
     for net in (suspect, models.lenet(rng=0))
 )
-print(f"It learns all the same: {with_bug['test_accuracy']:.1%} of the test digits are right after 4 epochs,", end=" ")
+print(
+    f"It learns all the same: {with_bug['test_accuracy']:.1%} of the test digits are right after 4 epochs,",
+    end=" ",
+)
 print(f"and {without['test_accuracy']:.1%} without the bug.")
 assert with_bug["test_accuracy"] > without["test_accuracy"] - 0.02
 MeanLinear.mended = True
@@ -78,8 +83,8 @@ assert report.max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Refusing to answer
-# Post offices and banks work like this: what the network is not sure of goes to a person. (Trained for 6
-# epochs here, so that it takes seconds.)
+# Post offices and banks work like this: what the network is not sure of goes to a person. (Trained
+# for 6 epochs here, so that it takes seconds.)
 
 # %%
 train(network, train_set, epochs=6, optimizer=SGD(network, 0), schedule=rate, progress=False)
@@ -87,5 +92,7 @@ probabilities = network.predict(test_set.images)
 wrong = probabilities.argmax(axis=1) != test_set.labels
 sure = probabilities.max(axis=1) >= 0.9
 print(f"\nWithout refusing: {wrong.sum()} of {len(wrong):,} misread, {wrong.mean():.1%}")
-print(f"Refused: {(~sure).sum()}; of the {sure.sum():,} others {wrong[sure].sum()} misread, {wrong[sure].mean():.1%}")
+print(
+    f"Refused: {(~sure).sum()}; of the {sure.sum():,} others {wrong[sure].sum()} misread, {wrong[sure].mean():.1%}"
+)
 assert wrong[sure].mean() < wrong.mean() / 2

@@ -22,7 +22,16 @@ def learned(p, seed, hidden):
         layers += [(f"dropout{number}", Dropout(p, rng=[seed, number]))]
     net = Network([*layers, ("fc3", Linear(hidden, 10, rng=rng))])
     few, rate = train_set.subset(slice(seed * 300, (seed + 1) * 300)), one_cycle(0.03)
-    train(net, few, epochs=30, optimizer=SGD(net, 0.03), schedule=rate, batch_size=50, progress=False, seed=seed)
+    train(
+        net,
+        few,
+        epochs=30,
+        optimizer=SGD(net, 0.03),
+        schedule=rate,
+        batch_size=50,
+        progress=False,
+        seed=seed,
+    )
     return net
 
 
@@ -36,12 +45,17 @@ def accuracy(net):
 # %%
 runs = np.array([[accuracy(learned(p, seed, 32)) for seed in range(5)] for p in (0.0, 0.5)])
 for name, values in zip(("without dropout", "with dropout"), runs):
-    print(f"32 units, {name:15}", *(f"{value:6.2f}" for value in values), f"   mean {values.mean():.2f} %")
+    print(
+        f"32 units, {name:15}",
+        *(f"{value:6.2f}" for value in values),
+        f"   mean {values.mean():.2f} %",
+    )
 assert runs[1].mean() < runs[0].mean()
 
 # %% [markdown]
-# Now dropout harms: with 16 units left in each layer, the thinned networks are too small to learn the digits. Dropout
-# helps where a network could learn too much, and this one can hardly learn enough.
+# Now dropout harms: with 16 units left in each layer, the thinned networks are too small to learn
+# the digits. Dropout helps where a network could learn too much, and this one can hardly learn
+# enough.
 #
 # ## 2. The bug
 
@@ -82,9 +96,10 @@ print(mended := check_gradients(Mended(0.5, rng=1), x))
 assert wrong.max_error > 0.5 and mended.max_error < 1e-6
 
 # %% [markdown]
-# The backward pass draws a new mask. Where forward said nothing, backward may send a gradient, and the other way round;
-# the checker shows an element where one says 0 and the other does not. (It can check a layer that draws random numbers,
-# because it sets the layer's `rng` back before every forward pass.) The mask must be kept from forward to backward.
+# The backward pass draws a new mask. Where forward said nothing, backward may send a gradient, and
+# the other way round; the checker shows an element where one says 0 and the other does not. (It can
+# check a layer that draws random numbers, because it sets the layer's `rng` back before every
+# forward pass.) The mask must be kept from forward to backward.
 #
 # ## 3. A hundred thinned networks
 
@@ -96,11 +111,15 @@ together = np.mean(thinned, axis=0)
 average = 100 * np.mean(together.argmax(axis=1) == test_set.labels)
 short_cut = accuracy(net)
 same = 100 * np.mean(together.argmax(axis=1) == net.forward(test_set.images).argmax(axis=1))
-print(f"\none thinned network: {np.mean(alone):.2f} % right on average, the best of 100 {np.max(alone):.2f} %")
-print(f"100 of them, averaged: {average:.2f} %;  all units at once, the short cut: {short_cut:.2f} %")
+print(
+    f"\none thinned network: {np.mean(alone):.2f} % right on average, the best of 100 {np.max(alone):.2f} %"
+)
+print(
+    f"100 of them, averaged: {average:.2f} %;  all units at once, the short cut: {short_cut:.2f} %"
+)
 print(f"the average and the short cut agree on {same:.1f} % of the digits")
 assert np.mean(alone) < short_cut and abs(average - short_cut) < 1
 
 # %% [markdown]
-# Fewer mistakes? Not worth the name: the two are within a point of each other, and the short cut is a hundredth of the
-# work.
+# Fewer mistakes? Not worth the name: the two are within a point of each other, and the short cut is
+# a hundredth of the work.

@@ -11,11 +11,16 @@ from nn import Network, check_gradients
 # %% [markdown]
 # ## 1. AlexNet without groups
 #
-# Only conv2, conv4 and conv5 have groups. Without them each of their outputs sees all C input channels instead of
-# C / 2, so that their weights (not their biases) and their multiplications double.
+# Only conv2, conv4 and conv5 have groups. Without them each of their outputs sees all C input
+# channels instead of C / 2, so that their weights (not their biases) and their multiplications
+# double.
 
 # %%
-GROUPED = {"conv2": (5, 96, 256, 27), "conv4": (3, 384, 384, 13), "conv5": (3, 384, 256, 13)}  # K, C, D, side
+GROUPED = {
+    "conv2": (5, 96, 256, 27),
+    "conv4": (3, 384, 384, 13),
+    "conv5": (3, 384, 256, 13),
+}  # K, C, D, side
 more_weights = sum(K * K * C // 2 * D for K, C, D, side in GROUPED.values())
 more_work = sum(side * side * K * K * C // 2 * D for K, C, D, side in GROUPED.values())
 network = alexnet(rng=0)
@@ -72,27 +77,33 @@ assert wrong.arguments["weight"].error < 1e-6 and wrong.arguments["bias"].error 
 assert mended.max_error < 1e-6
 
 # %% [markdown]
-# `dx = ` keeps the second half's gradient only, where `dx += ` adds it to the first's. Both halves read all of x, so x
-# changes the loss by two ways, and their slopes add up. A weight belongs to one half alone: nothing is to be added.
+# `dx = ` keeps the second half's gradient only, where `dx += ` adds it to the first's. Both halves
+# read all of x, so x changes the loss by two ways, and their slopes add up. A weight belongs to one
+# half alone: nothing is to be added.
 #
 # ## 3. The same masks
 #
-# Dropout drops single units and looks at no neighbour, so it can be cut in two like ReLU. What must agree is chance:
-# a layer of p = 0 that multiplies by its half of the network's mask. The smallest network with an exchange shows it; in
-# the lesson's columns the same two lines go behind relu6 and relu7.
+# Dropout drops single units and looks at no neighbour, so it can be cut in two like ReLU. What must
+# agree is chance: a layer of p = 0 that multiplies by its half of the network's mask. The smallest
+# network with an exchange shows it; in the lesson's columns the same two lines go behind relu6 and
+# relu7.
 
 # %%
 rng = np.random.default_rng(0)
 layers = [("fc6", Linear(30, 20, rng=rng)), ("relu6", ReLU()), ("dropout6", Dropout(0.5, rng=1))]
 layers += [("fc7", Linear(20, 20, rng=rng)), ("relu7", ReLU()), ("dropout7", Dropout(0.5, rng=2))]
-network = Network([("flatten", Flatten()), *layers, ("fc8", Linear(20, 10, rng=rng))]).astype(np.float64)
+network = Network([("flatten", Flatten()), *layers, ("fc8", Linear(20, 10, rng=rng))]).astype(
+    np.float64
+)
 x = rng.standard_normal((4, 30))
 whole = network.forward(x, training=True)  # draws the masks
 
 
 def column(y, name, card, relu=True):
     """What one GPU makes of all of y: its half of the outputs, dropped by its half of the mask."""
-    weight, bias = (np.split(param, 2, axis=-1)[card] for param in network.layers[name].params.values())
+    weight, bias = (
+        np.split(param, 2, axis=-1)[card] for param in network.layers[name].params.values()
+    )
     y = y @ weight + bias
     if relu:
         dropout = network.layers[name.replace("fc", "dropout")]

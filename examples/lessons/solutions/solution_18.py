@@ -14,13 +14,22 @@ from nn.training.schedules import one_cycle
 train_set, test_set = digits()
 mean, deviation = train_set.images.mean(), train_set.images.std()
 train_set, test_set = (
-    Dataset((d.images - mean) / deviation, d.labels, d.class_names) for d in (train_set.subset(slice(2000)), test_set)
+    Dataset((d.images - mean) / deviation, d.labels, d.class_names)
+    for d in (train_set.subset(slice(2000)), test_set)
 )
 
 
 def fit(network, pictures, passes, rate, weight_decay=0.0, seed=0):
     optimizer = SGD(network, rate, weight_decay=weight_decay)
-    train(network, pictures, epochs=passes, optimizer=optimizer, schedule=one_cycle(rate), seed=seed, progress=False)
+    train(
+        network,
+        pictures,
+        epochs=passes,
+        optimizer=optimizer,
+        schedule=one_cycle(rate),
+        seed=seed,
+        progress=False,
+    )
 
 
 # %% [markdown]
@@ -30,12 +39,17 @@ def fit(network, pictures, passes, rate, weight_decay=0.0, seed=0):
 saved = []  # by seed: how many mistakes fewer than the better of the two
 print("misread of 2,000, by five seeds:")
 for seed in range(5):
-    networks = {"LeNet": lenet(rng=seed), "AlexNet": alexnet_small(10, (28, 28, 1), width=1 / 8, rng=seed)}
+    networks = {
+        "LeNet": lenet(rng=seed),
+        "AlexNet": alexnet_small(10, (28, 28, 1), width=1 / 8, rng=seed),
+    }
     fit(networks["LeNet"], train_set, 6, 0.5, seed=seed)
     fit(networks["AlexNet"], train_set, 6, 0.03, 5e-4, seed=seed)
     probabilities = {name: network.predict(test_set.images) for name, network in networks.items()}
     probabilities["the pair"] = (probabilities["LeNet"] + probabilities["AlexNet"]) / 2
-    errors = {name: int(np.sum(p.argmax(axis=1) != test_set.labels)) for name, p in probabilities.items()}
+    errors = {
+        name: int(np.sum(p.argmax(axis=1) != test_set.labels)) for name, p in probabilities.items()
+    }
     saved.append(min(errors["LeNet"], errors["AlexNet"]) - errors["the pair"])
     print("   ", ", ".join(f"{name} {count}" for name, count in errors.items()))
 spread = np.std(saved, ddof=1)
@@ -43,10 +57,11 @@ print(f"the pair spares {np.mean(saved):.0f} of the better one's mistakes (sprea
 assert np.mean(saved) > 2.8 * spread / np.sqrt(5)
 
 # %% [markdown]
-# On average over the seeds the pair is better than either: most digits that one misreads, the other knows, and is often
-# surer of it. (The authors of AlexNet averaged up to seven networks for their best result.) That needs two that are
-# about equally good and err with different digits. Beside a LeNet that was trained with the same *work*, and misreads
-# far fewer, AlexNet has less to add: try it.
+# On average over the seeds the pair is better than either: most digits that one misreads, the other
+# knows, and is often surer of it. (The authors of AlexNet averaged up to seven networks for their
+# best result.) That needs two that are about equally good and err with different digits. Beside a
+# LeNet that was trained with the same *work*, and misreads far fewer, AlexNet has less to add: try
+# it.
 #
 # ## 2. The bug
 
@@ -73,8 +88,9 @@ print(mended := check_gradients(Mended(), x))
 assert abs(wrong.max_error - 0.5) < 1e-6 and mended.max_error < 1e-6
 
 # %% [markdown]
-# Each input counts half in y, so each slope is half of dy. Every gradient below the wrong layer would be twice too
-# large: training would run as if with twice the learning rate, which one may never notice. That is why we check.
+# Each input counts half in y, so each slope is half of dy. Every gradient below the wrong layer
+# would be twice too large: training would run as if with twice the learning rate, which one may
+# never notice. That is why we check.
 #
 # ## 3. How much is chance?
 
@@ -106,15 +122,20 @@ for seed in range(5):
     fit(network, train_set, 6, 0.03, seed=seed)
     counts.append(round(2000 * (1 - evaluate(network, test_set.images, test_set.labels)[1])))
 between_seeds, between_digits = np.std(counts, ddof=1), np.sqrt(np.mean(counts))
-print(f"\n+ ReLU, misread by five seeds: {counts}, mean {np.mean(counts):.0f} +- {between_seeds:.0f} between seeds")
+print(
+    f"\n+ ReLU, misread by five seeds: {counts}, mean {np.mean(counts):.0f} +- {between_seeds:.0f} between seeds"
+)
 print(f"other 2,000 digits of the same kind would change each count by about {between_digits:.0f}")
 for runs in (2, 5):
     chance = between_seeds * np.sqrt(2 / runs)
-    print(f"seeds alone make means of {runs} differ by about {chance:.0f} digits, {chance / 20:.2f} points")
+    print(
+        f"seeds alone make means of {runs} differ by about {chance:.0f} digits, {chance / 20:.2f} points"
+    )
 assert between_digits < 20 and between_seeds < 40
 
 # %% [markdown]
-# A mean of n runs is uncertain by spread / sqrt(n), and a difference of two such means by sqrt(2) times that. A
-# difference in the lesson's table should be at least twice as large to be believed, and its "+-" is this number, from
-# the pairs that have a seed in common. More seeds make it smaller. They do nothing about the chance that lies in
-# the choice of these 2,000 test digits: it is shared by all runs, and only more test digits would help.
+# A mean of n runs is uncertain by spread / sqrt(n), and a difference of two such means by sqrt(2)
+# times that. A difference in the lesson's table should be at least twice as large to be believed,
+# and its "+-" is this number, from the pairs that have a seed in common. More seeds make it
+# smaller. They do nothing about the chance that lies in the choice of these 2,000 test digits: it
+# is shared by all runs, and only more test digits would help.

@@ -33,13 +33,18 @@ for kernel in range(conv1.out_channels):
     left.append(accuracy())
     conv1.params["weight"][..., kernel], conv1.params["bias"][kernel] = kept
 assert accuracy() == before
-print(f"all kernels: {before:.1f} % of 200 drawings right; without one:", *(f"{value:.1f}" for value in left))
-print(f"worst without kernel {np.argmin(left)}; {np.sum(np.array(left) >= before - 1)} kernels cost one point at most")
+print(
+    f"all kernels: {before:.1f} % of 200 drawings right; without one:",
+    *(f"{value:.1f}" for value in left),
+)
+print(
+    f"worst without kernel {np.argmin(left)}; {np.sum(np.array(left) >= before - 1)} kernels cost one point at most"
+)
 assert min(left) < before - 1 and np.mean(np.array(left) >= before - 1) > 0.5
 
 # %% [markdown]
-# Most kernels can go one at a time and hardly anybody notices; a few matter more. The knowledge is spread over the
-# kernels, though not evenly.
+# Most kernels can go one at a time and hardly anybody notices; a few matter more. The knowledge is
+# spread over the kernels, though not evenly.
 #
 # ## 2. The bug
 
@@ -76,9 +81,9 @@ print(mended := check_gradients(Mended(1, 4, 3), x))
 assert blind < 1e-6 and wrong.max_error > 0.5 and mended.max_error < 1e-6
 
 # %% [markdown]
-# The backward pass puts the window back with rows and columns exchanged. Where top and left are equal, the two are the
-# same place: a test must not be more symmetrical than the thing it tests. So never check a layer of images with square
-# images, square kernels and equal strides alone.
+# The backward pass puts the window back with rows and columns exchanged. Where top and left are
+# equal, the two are the same place: a test must not be more symmetrical than the thing it tests. So
+# never check a layer of images with square images, square kernels and equal strides alone.
 #
 # ## 3. Fooling it
 
@@ -100,14 +105,19 @@ still = np.mean(network.forward(x + e * random).argmax(axis=1) == CAT)
 print(f"\nwith e = {e:.2f}, {levels:.1f} of 255 levels, the cat is a dog ({answer[DOG]:.0%})")
 print(f"the same e with random signs, 100 times: still a cat in {still:.0%}")
 assert answer.argmax() == DOG and still > 0.9 and levels < 12 and x.size == 12_288
-fooled = np.clip(small + 255 * e * classifier.preparation.deviation * direction, 0, 255).astype(np.uint8)
+fooled = np.clip(small + 255 * e * classifier.preparation.deviation * direction, 0, 255).astype(
+    np.uint8
+)
 with figure("19_fooled", 7, 3.8) as drawing:
-    for axes, picture, title in zip(drawing.subplots(1, 2), (small[0], fooled[0]), ("a cat", 'a "dog"')):
+    for axes, picture, title in zip(
+        drawing.subplots(1, 2), (small[0], fooled[0]), ("a cat", 'a "dog"')
+    ):
         axes.imshow(picture)
         axes.set(title=title, xticks=[], yticks=[])
 
 # %% [markdown]
-# Can you see it? Yes, as a grain (open runs/lessons/19_fooled.png); but nobody would call it a dog. 12,288 small pushes
-# all go one way, while those with random signs, which look the same, cancel. Such an input is called *adversarial*, and
-# one step by the signs of the slopes the *fast gradient sign method* (Goodfellow, Shlens and Szegedy, 2015). Networks
-# of larger images have more pixels to push, and can be fooled with less.
+# Can you see it? Yes, as a grain (open runs/lessons/19_fooled.png); but nobody would call it a dog.
+# 12,288 small pushes all go one way, while those with random signs, which look the same, cancel.
+# Such an input is called *adversarial*, and one step by the signs of the slopes the *fast gradient
+# sign method* (Goodfellow, Shlens and Szegedy, 2015). Networks of larger images have more pixels to
+# push, and can be fooled with less.
