@@ -1,0 +1,1 @@
+"""The drawings of the lessons, a module for each lesson that has some."""
