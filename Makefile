@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops        show LeNet and AlexNet ever smaller crops of cats, dogs, cars and callipers; results in runs/crops/'
-	@echo 'make lessons      run the fourteen lessons, from one neuron to AlexNet; figures in runs/lessons/'
+	@echo 'make lessons      run the twenty lessons, from one neuron to AlexNet; figures in runs/lessons/'
 	@echo 'make microscope   write a page that shows what LeNet computes from a digit you draw; it is in runs/microscope/'
 	@echo 'make test         run the tests, except the slow ones (three or four minutes)'
 	@echo 'make test-slow    run the slow tests (four minutes more)'

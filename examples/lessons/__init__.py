@@ -1,1 +1,2 @@
-"""Fourteen lessons, from one neuron to AlexNet: `python -m examples.lessons --help` says how to take them."""
+"""Twenty lessons, from one neuron to AlexNet: `python -m examples.lessons --help` says how to take
+them."""
