@@ -24,6 +24,7 @@ def im2col(x, KH, KW):
 
 # %% [markdown]
 # ## 1. The size of P
+#
 # With padding 2 a 5x5 kernel has as many places as there are pixels: OH = 27 + 4 - 5 + 1 = 27. So P
 # has 128 * 27 * 27 rows of 5 * 5 * 48 numbers of 4 bytes, 25 times the images themselves. (The
 # other half has as much again: the 896 MB of the lesson.)
@@ -36,6 +37,7 @@ assert megabytes == 25 * pictures and round(2 * megabytes) == 896
 
 # %% [markdown]
 # ## 2. The bug
+#
 # With one output channel all is well; with two, x and weight are both wrong. What they have in
 # common is dY. dy is (N, OH, OW, C_out), the channels of one place side by side, so dY, with a row
 # for each place, is just `dy.reshape(-1, C_out)`. `dy.reshape(C_out, -1).T` has the same shape, but
@@ -87,6 +89,7 @@ assert check_gradients(MatrixConv(3, 2), x).max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Patches without copying
+#
 # The view needs no memory: it is a way of counting through the image that visits each pixel many
 # times. But a matrix product wants its rows one after the other, so `tensordot` makes the copy
 # after all, as the memory shows that it takes, and does what our slices do. `einsum` makes none,

@@ -10,6 +10,7 @@ from nn.data import digits
 
 # %% [markdown]
 # ## 1. AlexNet's widths
+#
 # floor((55 - 3) / 2) + 1 = 27, floor((27 - 3) / 2) + 1 = 13, floor((13 - 3) / 2) + 1 = 6. Each time
 # the last window ends exactly at the edge (52, 24 and 10 are even), so that ceil gives the same.
 
@@ -25,6 +26,7 @@ assert widths == [55, 27, 13, 6]
 
 # %% [markdown]
 # ## 2. The bug
+#
 # `dx[places] += dy` looks like a loop of additions but is not one: NumPy reads dx at all places,
 # adds, and writes all back. A place that occurs twice is written twice, and only the last sum
 # stays. With windows side by side no pixel can win twice; with overlapping ones it can, and loses
@@ -72,6 +74,7 @@ assert report.max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Two pixels
+#
 # Two pixels are one whole step of the windows. So each window of the shifted map holds what its
 # left neighbour held before: the pooled maps are the old ones, shifted by one. A network that reads
 # a 3 anywhere in the pooled map would not notice. One pixel is half a step, windows hold other
