@@ -10,13 +10,14 @@ from examples.lessons.figures import figure
 from nn.plots.style import COLOURS, GREY, INK
 
 BLUE, ORANGE = COLOURS[:2]
-SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])  # negative, 0, positive
+# Negative, 0, positive.
+SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])
 PAPER = LinearSegmentedColormap.from_list("paper", ["white", "#555555"])  # light enough for digits
 FRAME = COLOURS[2]  # where the window lies
 
 
 def show(axes, numbers, title="", colours=SIGNED, limit=None, text=None):
-    """An array as an image; with text, a format such as "g", each number is written in its square."""
+    """An array as an image; with text, a format such as "g", its numbers are written in it."""
     limit = limit or max(np.nanmax(np.abs(numbers)), 1e-9)
     low = -limit if colours is SIGNED else 0
     axes.imshow(numbers, cmap=colours, vmin=low, vmax=limit)
@@ -32,7 +33,8 @@ def show(axes, numbers, title="", colours=SIGNED, limit=None, text=None):
 def outline(axes, top, left, height, width, colour=FRAME):
     """A frame around some squares of an array that is shown."""
     corner = (left - 0.5, top - 0.5)
-    axes.add_patch(Rectangle(corner, width, height, fill=False, color=colour, linewidth=2.8, zorder=3))
+    style = {"fill": False, "color": colour, "linewidth": 2.8, "zorder": 3}
+    axes.add_patch(Rectangle(corner, width, height, **style))
 
 
 def film_strip(image, kernel, result):
@@ -67,7 +69,7 @@ def one_position(digit, kernel, place):
 
 
 def row_of_maps(name, panels):
-    """Images in grey and, where a title has the word edges or corner, maps in colour, side by side."""
+    """Images in grey and maps (a title with "edges" or "corner") in colour, side by side."""
     with figure(name, 12, 2.9) as drawing:
         for axes, (title, numbers) in zip(drawing.subplots(1, len(panels)), panels.items()):
             is_map = "edges" in title or "corner" in title
@@ -75,7 +77,7 @@ def row_of_maps(name, panels):
 
 
 def positions(cases):
-    """Where the windows lie on a row: for each (H, K, S, P) its pixels, padding, and windows below."""
+    """For each (H, K, S, P) a row of pixels with its padding, and below it the windows."""
     with figure("04_positions", 12, 1.5 * len(cases)) as drawing:
         for axes, (H, K, S, P) in zip(drawing.subplots(len(cases), 1), cases):
             starts = range(0, H + 2 * P - K + 1, S)
@@ -94,7 +96,7 @@ def positions(cases):
 
 
 def receptive_fields(counts):
-    """By how many ways each pixel reaches one number of a map, and around them the receptive field."""
+    """In how many ways each pixel reaches one number of a map, its receptive field framed."""
     with figure("04_receptive_field", 12, 3.4) as drawing:
         for axes, (title, ways) in zip(drawing.subplots(1, len(counts)), counts.items()):
             rows, columns = np.nonzero(ways > 0.5)
