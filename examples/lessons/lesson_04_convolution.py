@@ -61,8 +61,8 @@ assert np.array_equal(x @ matrix, y)
 #
 # This kernel has -1 on the left and 1 on the right. Where left and right are equal it answers 0;
 # where the image gets darker to the right it is positive, where it gets lighter negative. It finds
-# vertical **edges**. The four outer loops of `convolve` are all there is to it. The figure shows
-# its six positions as a film strip: the image with the window, the products, and the map so far.
+# vertical **edges**. The four loops of `convolve` are all there is to it. The figure shows its six
+# positions as a film strip: the image with the window, the products, and the map so far.
 
 
 # %%
@@ -122,12 +122,12 @@ drawings.row_of_maps("04_moved", panels)
 # A map is smaller than its image, because the kernel must fit: 28 pixels and a kernel of 3 leave 26
 # places. Two numbers change that. **Padding** P puts P zeros around the image first; with P = 1 a
 # kernel of 3 has as many places as there are pixels. **Stride** S moves the kernel by S pixels at a
-# time; with S = 2 a map is half as high and half as wide.
+# time; with S = 2 a map is about half as high and half as wide.
 #
-# How high is the map, for an image of H rows and a kernel of KH? With its padding the image has H +
-# 2P rows. The windows begin at row 0, S, 2S, and so on, and the last one that fits begins at row H
-# + 2P - KH or before. The steps of S that fit into this are its quotient by S, rounded down
-# (*floor*); and one more window is the one at 0, which took no step:
+# How high is the map, for an image of H rows and a kernel of KH? With its padding the image has
+# $H+2P$ rows. The windows begin at row 0, S, 2S, and so on, and the last one that fits begins at
+# row $H+2P-KH$ or before. That leaves room for as many steps of S as the quotient says, rounded
+# down (*floor*). Each step gives one more window, beside the one at row 0 that took none:
 #
 # $$OH = \text{floor}\left(\frac{H + 2P - KH}{S}\right) + 1$$
 #
@@ -234,8 +234,8 @@ drawings.row_of_maps("04_feature_maps", panels | {"top left corner": corner})
 # The pixels that can change a number are its **receptive field**. A number of the corner map reads
 # 5 x 5 numbers, each made of 3 x 3 pixels; they overlap, and together see 7 x 7. In general: let r
 # be the receptive field (its side), and let the windows of two neighbours lie d pixels apart. Then
-# a further layer with a kernel of K and a stride of S sees K such neighbours, the last of them K -
-# 1 steps of d away:
+# a further layer with a kernel of K and a stride of S sees K such neighbours, the last of them
+# $(K-1)d$ pixels further on than the first:
 #
 # $$r_{new} = r + (K - 1)\, d, \qquad d_{new} = S\, d$$
 #

@@ -111,7 +111,9 @@ assert not np.allclose(im2col(x, 2, 2)[0] @ other_order.reshape(8, 5), right)
 #
 # To go from one to the other, name the axes in their new order: `transpose(0, 3, 1, 2)` takes N, H,
 # W, C to N, C, H, W, and `transpose(0, 2, 3, 1)` leads back. `reshape` does *not* do it: it never
-# reorders numbers, it cuts the same row of numbers into other pieces.
+# reorders numbers, it cuts the same row of numbers into other pieces. Neither order is the right
+# one. Channels last suits us: the channels of a patch lie side by side, where im2col copies them in
+# long runs, and the rows of Y already are the pixels of the output.
 
 # %%
 last = x  # 100 h + 10 w + c; shape (1, 3, 3, 2)
@@ -165,10 +167,11 @@ print("channels first and last: the same maps,", maps.shape)
 #     channels first   0  10 100 110   1  11 101 111
 #
 # The linear layer has a weight for each of these inputs. So weights that another library learned
-# cannot be used as they are: its second weight belongs to pixel 10 of map 0, ours to pixel 0 of map
-# 1. PyTorch stores them as (outputs, inputs). Take the inputs apart into (C, H, W), transpose, and
-#    put them together again, as in the last lines below. Left as they are, the weights fit, and the
-#    network answers something else. (`models/foreign.py` does this with whole files.)
+# cannot be used as they are: its second weight belongs to number 10, and ours to number 1, which is
+# pixel 0 of the other map. PyTorch stores them as (outputs, inputs). Take the inputs apart into (C,
+# H, W), transpose, and put them together again, as in the last lines below. Left as they are, the
+# weights fit, and the network answers something else. (`models/foreign.py` does this with whole
+# files.)
 
 # %%
 flat_last, flat_first = x[:, :2, :2].reshape(-1), first[:, :, :2, :2].reshape(-1)
@@ -245,13 +248,14 @@ for name, way in ways.items():
 # have been perfected for decades under the name **GEMM** (general matrix multiplication; NumPy
 # calls OpenBLAS, MKL or Apple's Accelerate). That is why im2col writes every pixel up to 25 times
 # and is still worth it: it turns a new problem into one that is solved. Chellapilla, Puri and
-# Simard (2006) did it first for convolutions.
+# Simard described it for convolutional networks in 2006, and Caffe made it common.
 #
-# Is one product then the fastest way? No. `Conv2d` goes on from here (`nn/backend/cpu/
-# convolution.py`). With up to 8 channels, as here, it makes no patches: it reads them where they
-# lie in the image, and keeps sums in the processor's registers. With many channels and kernels of 3
-# x 3 or 5 x 5 it may use Winograd's formulas, which need fewer multiplications. For all else it
-# does what we did, on several threads and in chunks. (With `NN_BACKEND=plain` it does none of it.)
+# Is one product then the fastest way? No. `Conv2d` goes on from here (in
+# `nn/backend/cpu/convolution.py`). With up to 8 channels, as here, it makes no patches: it reads
+# them where they lie in the image, and keeps sums in the processor's registers. With many channels
+# and kernels of 3 x 3 or 5 x 5 it may use Winograd's formulas, which need fewer multiplications.
+# For all else it does what we did, on several threads and in chunks. (With `NN_BACKEND=plain` it
+# does none of it.)
 
 # %% [markdown]
 # ## What it costs, and chunks

@@ -181,10 +181,10 @@ assert report.max_error < 1e-6
 #
 # $$dx[h] = \sum_i dy[h - i]\, w[i]$$
 #
-# Here it is dx[h] = dy[h] w[0] + dy[h - 1] w[1] + dy[h - 2] w[2], where a dy that does not exist is
-# 0. The only 1 is dy[1], so dx[1] = w[0] = 1, dx[2] = w[1] = 2, dx[3] = w[2] = 3, as before. Read
-#    the sum from left to right along dy: the weights run backwards, 3, 2, 1. Gather is a
-#    convolution as in lesson 4, of dy with a border of zeros, by the **rotated** kernel:
+# Here it is dx[h] = dy[h] w[0] + dy[h - 1] w[1] + dy[h - 2] w[2], where a dy that does not exist
+# counts as zero. The only 1 is dy[1], so dx[1] = w[0] = 1, dx[2] = w[1] = 2, dx[3] = w[2] = 3, as
+# before. Read the sum from left to right along dy: the weights run backwards, 3, 2, 1. Gather is a
+# convolution as in lesson 4, of dy with a border of zeros, by the **rotated** kernel:
 #
 #     0  0  0  1  0  0  0         dy with a border of two zeros
 #     3  2  1                     0*3 + 0*2 + 0*1 = 0
@@ -308,8 +308,8 @@ class TurnedConv(LoopConv):  # for exercise 2
 #   by the kernel rotated by 180 degrees: $dx[h] = \sum_i dy[h - i]\, w[i]$.
 # - With stride S put S - 1 zeros between the numbers of dy first. dw is dy, so spread, slid along
 #   x.
-# - Watch out: `=` instead of `+=` is wrong only where windows overlap, and a forgotten rotation is
-#   invisible with a symmetric kernel. Check with uneven sizes.
+# - Watch out: `=` instead of `+=` into dx is wrong only where windows overlap, and a forgotten
+#   rotation is invisible with a symmetric kernel. Check with uneven sizes.
 
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_06.py`)

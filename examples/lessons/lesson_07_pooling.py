@@ -32,17 +32,17 @@ from nn.data import digits
 #
 # **Backward.** y[0, 0] = 3 is one of the four pixels of its window, the **winner**. If the winner
 # grows by a little, y grows by as much; if another pixel does, y stays what it is. So the winner
-# takes the whole gradient, and the others get none. With dy = (10, 20; 30, 40):
+# takes the whole gradient, and the others get none. With the dy 10, 20 and, below them, 30, 40:
 #
-#     0 10   0  0
-#     0  0  20  0
-#     30 0   0  0
-#     0  0   0 40
+#      0  10   0   0
+#      0   0  20   0
+#     30   0   0   0
+#      0   0   0  40
 #
 # Where windows overlap, as with AlexNet's K = 3, S = 2, a pixel may win several of them, and its
 # gradients add up. And if two pixels are equally large, a **tie**? Then there is no slope, only a
 # kink, as with ReLU at 0 (lesson 3): any share of the gradient may be called right. We give all of
-# it to the first in reading order, and PyTorch's does the same. It happens more often than one
+# it to the first in reading order, and PyTorch does the same. It happens more often than one
 # thinks: behind a ReLU many a window holds nothing but zeros.
 
 
@@ -235,7 +235,8 @@ drawings.shift(columns[:-1])
 # AlexNet. (Some of the change is no fault. The image has moved by half a step of the pooled map,
 # which even a perfect map would have to show.) A window as large as the map is blind to shifts, and
 # then nothing is left of "where": a 6 and a 9 have much the same strokes. Between the two lies what
-# a network needs. (It also learns about shifts from its examples: lesson 17.)
+# a network needs. (It also learns about shifts from its examples: lesson 17.) Both layers, for any
+# window, stride and padding, are in `layers/pooling.py` and `layers/subsampling.py`.
 
 
 # %%
@@ -261,8 +262,6 @@ class QuickMaxPool(LoopMaxPool):  # for exercise 2
 #   shifts by multiples of S.
 
 # %% [markdown]
-# Now read `layers/pooling.py` and `layers/subsampling.py`.
-#
 # ## Exercises (answers: `solutions/solution_07.py`)
 #
 # 1. AlexNet's maps are 55 pixels wide after its first convolution. Compute by hand their widths
