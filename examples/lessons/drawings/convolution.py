@@ -41,6 +41,8 @@ def film_strip(image, kernel, result):
     """Every position of the kernel, one after the other: window, products, and the map so far."""
     K = len(kernel)
     with figure("04_film_strip", 13, 6.4) as drawing:
+        words = ", ".join(f"{weight:g}" for weight in kernel[0])
+        drawing.suptitle(f"a kernel of {K} x {K}, each row {words}, at its {result.size} positions")
         columns = drawing.subplots(3, result.size, height_ratios=(4, 3, 2)).T
         so_far = np.full(result.shape, np.nan)
         for number, (oh, ow) in enumerate(np.ndindex(result.shape)):
@@ -50,7 +52,7 @@ def film_strip(image, kernel, result):
             products = image[oh : oh + K, ow : ow + K] * kernel
             show(axes[1], products, f"products, sum {products.sum():g}", limit=3, text="g")
             so_far[oh, ow] = result[oh, ow]
-            show(axes[2], so_far, "map so far", limit=np.abs(result).max(), text="g")
+            show(axes[2], so_far, "map so far", limit=1.5 * np.abs(result).max(), text="g")
             outline(axes[2], oh, ow, 1, 1)
 
 
