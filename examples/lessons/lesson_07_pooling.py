@@ -70,6 +70,10 @@ class LoopMaxPool(Layer):
         return dx
 
 
+# %% [markdown]
+# The numbers above; measured slopes, for tiles and for overlapping windows; and a tie.
+
+# %%
 tiles = np.array([[1.0, 3, 2, 0], [0, 2, 9, 1], [5, 1, 0, 2], [2, 0, 6, 7]])
 pool, rng = LoopMaxPool(2, 2), np.random.default_rng(7)
 assert pool.forward(tiles[None, :, :, None]).ravel().tolist() == [3, 9, 5, 7]
