@@ -2,118 +2,203 @@
 # # Lesson 5: convolution as one matrix product
 #
 # The loops of lesson 4 are right and slow. Now all patches become the rows of one matrix, and the
-# convolution becomes one matrix product, which computers are very good at. How much is gained? (It
-# is called im2col, "image to columns", because others write the patches as columns.)
+# convolution becomes one matrix product, which computers are very good at. The trick is called
+# **im2col**, "image to columns". On the way we must know in which order the numbers of an image lie
+# in memory; there are two customs, and confusing them is a mistake that raises no error.
 
 # %%
 import timeit
 
 import numpy as np
-from matplotlib.patches import Rectangle
 from numba import njit
 from threadpoolctl import threadpool_limits
 
-from examples.lessons.figures import figure
-from layers import Conv2d
+from examples.lessons.drawings import im2col as drawings
+from layers import Conv2d, Flatten, Linear
 from nn import Layer
 from nn.backend.runtime.threads import set_num_threads
-from nn.data import digits
-from nn.plots.style import COLOURS
 
 # %% [markdown]
-# ## Patches as rows
-# One output is a patch times a kernel, added up: the product of two vectors, if both are written in
-# a row. So write every patch as a row of a matrix P (not the padding of lesson 4) of shape (N OH
-# OW, KH KW C_in), every kernel as a column of a matrix W (KH KW C_in, C_out), and P W holds every
-# patch times every kernel. To build P we need no loop over places: pixel (i, j) of all patches at
-# once is the image, shifted by (i, j).
+# ## A small image, cut into patches
+#
+# Take an image of 4 x 4 pixels and a kernel of 3 x 3. It fits in four places. Its first patch is on
+# the left; write its three rows one after the other, and it is a row of nine numbers:
+#
+#     0  2  3
+#     0  3  1    becomes    0  2  3  0  3  1  1  2  0
+#     1  2  0
+#
+# An output is patch times kernel, added up (lesson 4). If the kernel, too, is written as nine
+# numbers in a column, that is a row times a column: one number of a matrix product (lesson 1). So
+# write all four patches as the rows of a matrix P (4, 9), and each kernel as a column of a matrix
+# W. Then P W is every patch times every kernel: all outputs of all maps, in one product. In the
+# figure two of the four patches are outlined, wherever they occur. Column 0 of Y, row by row, is
+# the first map.
+
+# %%
+image = np.array([[0, 2, 3, 1], [0, 3, 1, 0], [1, 2, 0, 0], [2, 2, 0, 1]])
+places = [(0, 0), (0, 1), (1, 0), (1, 1)]
+P = np.array([image[oh : oh + 3, ow : ow + 3].reshape(9) for oh, ow in places])
+vertical = np.array([[-1, 0, 1]] * 3)
+W = np.stack([vertical.reshape(9), vertical.T.reshape(9)], axis=1)  # a kernel in each column
+Y = P @ W
+print("P:", P, "Y:", Y, sep="\n")
+assert P[0].tolist() == [0, 2, 3, 0, 3, 1, 1, 2, 0]
+for row, (oh, ow) in enumerate(places):
+    assert Y[row, 0] == (image[oh : oh + 3, ow : ow + 3] * vertical).sum()
+drawings.one_product(image, P, W, Y, 2, 2)
+
+# %% [markdown]
+# ## im2col
+#
+# For N images of C channels, P has a row for each image and place and a column for each number of a
+# patch: shape (N OH OW, KH KW C). W is (KH KW C_in, C_out), and a bias for each map is added to
+# every row. It is a linear layer whose examples are patches:
+#
+# $$Y = P\, W + b$$
+#
+# To build P we need no loop over the places. Pixel (i, j) of *all* patches at once is the image,
+# shifted by (i, j): nine slices for a kernel of 3 x 3, however large the image is. (`out` lends the
+# function memory for its result; that is for the end of the lesson.)
 
 
 # %%
-def im2col(x, KH, KW, memory=None):
+def im2col(x, KH, KW, out=None):
     N, H, W, C = x.shape
     OH, OW = H - KH + 1, W - KW + 1
-    memory = (
-        np.empty(N * OH * OW * KH * KW * C, x.dtype) if memory is None else memory
-    )  # new, or lent by the caller
-    patches = memory[: N * OH * OW * KH * KW * C].reshape(N, OH, OW, KH, KW, C)
+    rows = np.empty((N * OH * OW, KH * KW * C), x.dtype) if out is None else out
+    patches = rows.reshape(N, OH, OW, KH, KW, C)  # the same memory with other axes
     for i in range(KH):
         for j in range(KW):
             patches[:, :, :, i, j] = x[:, i : i + OH, j : j + OW]
-    return patches.reshape(N * OH * OW, KH * KW * C)
+    return rows
 
+
+assert np.array_equal(im2col(image[None, :, :, None], 3, 3), P)
 
 # %% [markdown]
 # ## The order of a row
-# A row of P holds a patch in the order (KH, KW, C): all channels of the top left pixel, then those
-# of its right neighbour, and so on, row by row. A column of W needs the very same order, or each
-# pixel meets another pixel's weight, and the shapes would not tell. Our weights (KH, KW, C_in,
-# C_out) have it already: `reshape` moves no number. In PyTorch images are (N, C, H, W), a row is
-# (C, KH, KW), all of the first channel first, and weights are (C_out, C_in, KH, KW). Below, an
-# image of 3x3 pixels and 2 channels; 120 is row 1, column 2, channel 0.
+#
+# With several channels a row of P is in the order (KH, KW, C): all channels of the top left pixel,
+# then all of its right neighbour, and so on. Why not in another? Any will do, but **a column of W
+# needs the very same order**, or pixels meet the weights of other pixels. The shapes fit either
+# way, and nothing warns you. Our weights (KH, KW, C_in, C_out) have this order already: `reshape`
+# to (KH KW C_in, C_out) moves no number.
+#
+# Below, an image of 3 x 3 pixels and 2 channels whose numbers say where they are: 120 is row 1,
+# column 2, channel 0.
 
 # %%
-hwc = np.fromfunction(lambda n, h, w, c: 100 * h + 10 * w + c, (1, 3, 3, 2), dtype=int)
-print("2x2 patches of 2 channels, as rows:", *im2col(hwc, 2, 2), sep="\n    ")
-assert im2col(hwc, 2, 2)[0].tolist() == [
-    0,
-    1,
-    10,
-    11,
-    100,
-    101,
-    110,
-    111,
-]  # rows 0, 1; columns 0, 1; channels 0, 1
-theirs = np.random.default_rng(0).normal(
-    size=(5, 2, 2, 2)
-)  # PyTorch's order, (C_out, C_in, KH, KW)
-one_by_one = [
-    (hwc[0, :2, :2].transpose(2, 0, 1) * kernel).sum() for kernel in theirs
-]  # the first patch
-ours = theirs.transpose(2, 3, 1, 0).reshape(8, 5)  # axes in our order, then the rows
-assert np.allclose(im2col(hwc, 2, 2)[0] @ ours, one_by_one)
-assert not np.allclose(
-    im2col(hwc, 2, 2)[0] @ theirs.reshape(5, 8).T, one_by_one
-)  # fits, and is wrong
-
-small = digits()[0].images[18].reshape(7, 4, 7, 4).mean(axis=(1, 3))  # a digit, shrunk to 7x7
-left = np.array([[-1.0, 0.0, 1.0]] * 3)
-W = np.stack([left, left.T], axis=-1).reshape(9, 2)  # left edges, top edges
-P = im2col(small[None, :, :, None], 3, 3)
-Y = P @ W
-panels = {
-    "image": (small, "gray_r", 0.8, (3, 3)),
-    f"P: patches\n{P.shape}": (P, "gray_r", 0.8, (9, 1)),
-    f"times W: kernels\n{W.shape}": (W, "RdBu_r", 2, None),
-    f"= Y\n{Y.shape}": (Y, "RdBu_r", 2, (2, 1)),
-    "Y[:, 0] as a map": (Y[:, 0].reshape(5, 5), "RdBu_r", 2, (1, 1)),
-    "Y[:, 1] as a map": (Y[:, 1].reshape(5, 5), "RdBu_r", 2, (1, 1)),
-}
-with figure("05_im2col", 12, 4.6) as drawing:  # open runs/lessons/05_im2col.png
-    drawing.supxlabel(
-        "in W blue is -1, white 0, red 1; in Y and its maps blue is negative, red positive"
-    )
-    all_axes = drawing.subplots(1, 6, width_ratios=(7, 5, 3, 2.4, 4, 4))
-    for axes, (title, (array, colours, limit, box)) in zip(all_axes, panels.items()):
-        axes.imshow(array, cmap=colours, vmin=0 if colours == "gray_r" else -limit, vmax=limit)
-        axes.set(title=title, xticks=[], yticks=[])
-        axes.spines[:].set_visible(True)
-        for row, colour in (
-            zip((1, 12, 19), COLOURS[1:4]) if box else ()
-        ):  # three patches, wherever they occur
-            corner = (
-                (-0.5, row - 0.5) if array is P or array is Y else (row % 5 - 0.5, row // 5 - 0.5)
-            )
-            axes.add_patch(Rectangle(corner, *box, fill=False, color=colour, linewidth=2.5))
+x = np.fromfunction(lambda n, h, w, c: 100 * h + 10 * w + c, (1, 3, 3, 2), dtype=int)
+print("2x2 patches of 2 channels, as rows:", *im2col(x, 2, 2), sep="\n    ")
+assert im2col(x, 2, 2)[0].tolist() == [0, 1, 10, 11, 100, 101, 110, 111]
+weight = np.random.default_rng(0).normal(size=(2, 2, 2, 5))  # (KH, KW, C_in, C_out)
+right = [(x[0, :2, :2] * weight[..., o]).sum() for o in range(5)]
+other_order = weight.transpose(2, 0, 1, 3)  # (C_in, KH, KW, C_out): fits as well, and is wrong
+assert np.allclose(im2col(x, 2, 2)[0] @ weight.reshape(8, 5), right)
+assert not np.allclose(im2col(x, 2, 2)[0] @ other_order.reshape(8, 5), right)
 
 # %% [markdown]
-# ## How much faster?
-# Four ways to the same numbers: six maps of 28x28, sixteen 5x5 kernels. One is numba, a compiler,
-# which makes machine code of the same Python loops. The last is the library's: where there are few
-# channels, as here, it computes without any patches, with loops that are arranged for the processor
-# (`nn/backend/cpu/conv_direct.py`; not with NN_BACKEND=plain). All use one thread, to be fair; the
-# best of several runs counts.
+# ## Channels last, channels first
+#
+# Memory is one long row, and an image of several channels has to be written into it in some order.
+# We keep the channels of a pixel together: shape (N, H, W, C), called **channels last** or
+# **NHWC**. PyTorch and Caffe keep each channel as a whole image: (N, C, H, W), **channels first**
+# or **NCHW**. The figure shows the memory of a 2 x 2 image of red, green and blue both ways: G01 is
+# the green of row 0, column 1. The number of row h, column w, channel c is at the place
+#
+# $$(h\, W + w)\, C + c \quad \text{channels last}, \qquad (c\, H + h)\, W + w \quad \text{first}$$
+#
+# To go from one to the other, name the axes in their new order: `transpose(0, 3, 1, 2)` takes N, H,
+# W, C to N, C, H, W, and `transpose(0, 2, 3, 1)` leads back. `reshape` does *not* do it: it never
+# reorders numbers, it cuts the same row of numbers into other pieces. Neither order is the right
+# one. Channels last suits us: the channels of a patch lie side by side, where im2col copies them in
+# long runs, and the rows of Y already are the pixels of the output.
+
+# %%
+last = x  # 100 h + 10 w + c; shape (1, 3, 3, 2)
+first = np.ascontiguousarray(last.transpose(0, 3, 1, 2))  # now in memory, too
+print("channels last, in memory: ", last.ravel())
+print("channels first, in memory:", first.ravel())
+h, w, c = 2, 0, 1
+assert last.ravel()[(h * 3 + w) * 2 + c] == first.ravel()[(c * 3 + h) * 3 + w] == 201
+assert np.array_equal(first.transpose(0, 2, 3, 1), last)
+assert first.shape == last.reshape(1, 2, 3, 3).shape
+assert not np.array_equal(first, last.reshape(1, 2, 3, 3))  # the same shape, another image
+drawings.layouts(2, 2)
+
+# %% [markdown]
+# What becomes of im2col? With channels first, a patch is naturally in the order (C, KH, KW), and
+# PyTorch's weights, (C_out, C_in, KH, KW), are too. One writes the patches of an image as
+# *columns*, and the kernels as rows: then W P, one product for each image, is (C_out, OH OW), which
+# again has its channels first. Hence the name, image to *columns*. Numbers and sums are the same,
+# only their places differ: with our weights transposed into that order, both give one result.
+
+
+# %%
+def im2col_channels_first(x, KH, KW):
+    N, C, H, W = x.shape
+    OH, OW = H - KH + 1, W - KW + 1
+    patches = np.empty((N, C, KH, KW, OH, OW), x.dtype)
+    for i in range(KH):
+        for j in range(KW):
+            patches[:, :, i, j] = x[:, :, i : i + OH, j : j + OW]
+    return patches.reshape(N, C * KH * KW, OH * OW)
+
+
+rng = np.random.default_rng(1)
+images = rng.normal(size=(4, 3, 6, 7))  # (N, C, H, W), and weights as PyTorch has them
+kernels = rng.normal(size=(5, 3, 2, 2))  # (C_out, C_in, KH, KW)
+maps = (kernels.reshape(5, -1) @ im2col_channels_first(images, 2, 2)).reshape(4, 5, 5, 6)
+
+ours = kernels.transpose(2, 3, 1, 0)  # (KH, KW, C_in, C_out)
+rows = im2col(images.transpose(0, 2, 3, 1), 2, 2) @ ours.reshape(-1, 5)
+assert np.allclose(rows.reshape(4, 5, 6, 5).transpose(0, 3, 1, 2), maps)
+print("channels first and last: the same maps,", maps.shape)
+
+# %% [markdown]
+# ## Flatten, and the weights behind it
+#
+# Behind the last convolution a network is **flattened**: each image's maps become one row of
+# numbers, the inputs of a linear layer. `Flatten` takes them in the order of memory, which differs.
+# Two maps of 2 x 2 pixels:
+#
+#     channels last    0   1  10  11 100 101 110 111
+#     channels first   0  10 100 110   1  11 101 111
+#
+# The linear layer has a weight for each of these inputs. So weights that another library learned
+# cannot be used as they are: its second weight belongs to number 10, and ours to number 1, which is
+# pixel 0 of the other map. PyTorch stores them as (outputs, inputs). Take the inputs apart into (C,
+# H, W), transpose, and put them together again, as in the last lines below. Left as they are, the
+# weights fit, and the network answers something else. (`models/foreign.py` does this with whole
+# files.)
+
+# %%
+flat_last, flat_first = x[:, :2, :2].reshape(-1), first[:, :, :2, :2].reshape(-1)
+assert flat_last.tolist() == [0, 1, 10, 11, 100, 101, 110, 111]
+assert flat_first.tolist() == [0, 10, 100, 110, 1, 11, 101, 111]
+
+fc = rng.normal(size=(10, 5 * 5 * 6))  # as PyTorch has it: (outputs, C H W)
+theirs = maps.reshape(4, -1) @ fc.T
+
+conv, linear = Conv2d(3, 5, 2).astype(np.float64), Linear(150, 10).astype(np.float64)
+conv.params["weight"][...] = ours
+linear.params["weight"][...] = fc.reshape(10, 5, 5, 6).transpose(2, 3, 1, 0).reshape(150, 10)
+flat = Flatten()(conv(images.transpose(0, 2, 3, 1)))
+assert np.allclose(linear(flat), theirs)
+wrong = np.abs(flat @ fc.T - theirs).max()  # their weights, left as they were
+print("weights put into our order: the same answers")
+size = theirs.std()
+print(f"left as they were: wrong by up to {wrong:.0f}; the answers themselves are {size:.0f} or so")
+assert wrong > size
+
+# %% [markdown]
+# ## How much faster, and why
+#
+# Here are several ways to the same numbers: six maps of 28 x 28, sixteen kernels of 5 x 5. All use
+# one thread; the best of several runs counts. The second way is the first one's loops, translated
+# into machine code by numba, a compiler. In the fourth P is there already, which shows what making
+# it costs.
 
 
 # %%
@@ -126,114 +211,118 @@ def loops(x, weight, y):
     return y
 
 
-set_num_threads(1), threadpool_limits(1)  # in layers.Conv2d, in matrix products
-x = np.random.default_rng(0).normal(size=(128, 28, 28, 6)).astype(np.float32)
+set_num_threads(1)  # in the library's layers
+threadpool_limits(1)  # in NumPy's matrix products
 layer = Conv2d(6, 16, 5, rng=0)
-weight, zeros, times = layer.params["weight"], np.zeros((1, 24, 24, 16), np.float32), {}
+weight, W = layer.params["weight"], layer.params["weight"].reshape(-1, 16)
+batch = rng.normal(size=(128, 28, 28, 6)).astype(np.float32)
+one, shape = batch[:1], (1, 24, 24, 16)
+compiled, P = njit(loops), im2col(one, 5, 5)
 ways = {
-    "Python loops": loops,
-    "the loops, compiled": njit(loops),
-    "im2col, NumPy": lambda x, weight, y: (im2col(x, 5, 5) @ weight.reshape(-1, 16)).reshape(
-        y.shape
-    ),
-    "layers.Conv2d": lambda x, weight, y: layer.forward(x),
+    "Python loops": lambda: loops(one, weight, np.zeros(shape, np.float32)),
+    "the loops, compiled": lambda: compiled(one, weight, np.zeros(shape, np.float32)),
+    "im2col and product": lambda: (im2col(one, 5, 5) @ W).reshape(shape),
+    "the product alone": lambda: (P @ W).reshape(shape),
+    "layers.Conv2d": lambda: layer.forward(one),
 }
-right = layer.forward(x[:1])
-print(
-    f"one image, {right.size * 150:,} multiplications and additions:"
-)  # 150 = 5 * 5 * 6 for each output
+right, products, times = layer.forward(one), P.size * 16, {}
+assert (*P.shape, W.shape[1]) == (576, 150, 16)
+print(f"one image, {products:,} multiplications and additions:")
 for name, way in ways.items():
-    assert np.allclose(
-        way(x[:1], weight, zeros.copy()), right, rtol=0, atol=1e-4
-    )  # the compiler compiles here
-    runs = 1 if way is loops else 20
-    times[name] = (
-        min(timeit.repeat(lambda way=way: way(x[:1], weight, zeros.copy()), number=1, repeat=runs))
-        * 1e3
-    )
-    print(
-        f"  {name:20}{times[name]:8.2f} ms, {right.size * 150 / times[name] / 1e3:7,.0f} million a second"
-    )
+    assert np.allclose(way(), right, rtol=0, atol=1e-4)  # the compiler compiles here
+    runs = timeit.repeat(way, number=1, repeat=1 if name == "Python loops" else 20)
+    times[name] = min(runs) * 1e3
+    speed = products / times[name] / 1e3
+    print(f"  {name:20}{times[name]:8.2f} ms, {speed:9,.1f} million a second")
+
+# %% [markdown]
+# The number of multiplications is the same in all of them (the library may do with fewer, see
+# below). What differs is everything else. Python spends its time on finding out, for each number
+# anew, what `+` and `*` mean. Compiled loops do not, but these take one number after the other. A
+# matrix product gains over them in two ways. One instruction of a processor multiplies 4, 8 or 16
+# numbers that lie side by side. And memory is slow: a number that was fetched should be used often.
+# In P W each weight is used 576 times, for as many places, and each number of P 16 times; a good
+# program works on blocks so small that they stay close to the processor meanwhile. Such programs
+# have been perfected for decades under the name **GEMM** (general matrix multiplication; NumPy
+# calls OpenBLAS, MKL or Apple's Accelerate). That is why im2col writes every pixel up to 25 times
+# and is still worth it: it turns a new problem into one that is solved. Chellapilla, Puri and
+# Simard described it for convolutional networks in 2006, and Caffe made it common.
+#
+# Is one product then the fastest way? No. `Conv2d` goes on from here (in
+# `nn/backend/cpu/convolution.py`). With up to 8 channels, as here, it makes no patches: it reads
+# them where they lie in the image, and keeps sums in the processor's registers. With many channels
+# and kernels of 3 x 3 or 5 x 5 it may use Winograd's formulas, which need fewer multiplications.
+# For all else it does what we did, on several threads and in chunks. (With `NN_BACKEND=plain` it
+# does none of it.)
 
 # %% [markdown]
 # ## What it costs, and chunks
-# A pixel lies in up to KH KW patches, so P is up to 25 times as large as the image: for the second
-# layer of AlexNet (lesson 16) and 128 images, 896 MB. And a P that fits into the processor's cache,
-# a small memory close by, can be multiplied at once; a larger one is written to main memory and
-# read back. So P is made for a *chunk* of the images, multiplied, and the next one is written over
-# it: `nn/backend/patches.py`. How large is best, and how much is gained, depends on the processor.
+#
+# P is large: a pixel lies in up to KH KW patches. For the second layer of AlexNet (lesson 16) and
+# 128 images P would have 896 MB. And what does not fit into the **cache**, a small fast memory
+# beside the processor, must be written to main memory and read back. So P is made for a *chunk* of
+# the images, multiplied, and overwritten by the next chunk's: `nn/backend/patches.py`. The figure
+# shows all ways of the table, and 128 images in chunks of several sizes. Which size is best, and
+# how much it gains, depends on the processor.
 
 # %%
-assert (
-    round(128 * 27 * 27 * (5 * 5 * 96) * 4 / 1e6) == 896
-)  # images, places, patch of 96 channels, bytes
-sizes, memory = {}, np.empty(128 * 576 * 150, np.float32)  # 576 = 24 * 24 places
-for count in (
-    1,
-    2,
-    4,
-    8,
-    16,
-    32,
-    64,
-    128,
-) * 10:  # in turns, so that other programs disturb all of them alike
-    chunks, kernels = np.split(x, 128 // count), weight.reshape(-1, 16)
-    run = (
-        timeit.timeit(
-            lambda c=chunks, k=kernels: [im2col(part, 5, 5, memory) @ k for part in c], number=1
-        )
-        * 1e3
-    )
-    megabytes = count * 576 * 150 * 4 / 1e6
-    sizes[megabytes] = min(run, sizes.get(megabytes, np.inf))
-print(
-    f"128 images: {sizes[megabytes]:.0f} ms all at once, {min(sizes.values()):.0f} ms in the best chunks"
-)
-with figure("05_speed", 11, 3.6) as drawing:
-    left, right = drawing.subplots(1, 2)
-    left.semilogx(list(times.values()), list(times), "o", markersize=9)
-    left.set(title="One image", xlabel="milliseconds", xlim=(0.01, 1e4), ylim=(3.5, -0.5))
-    for row, ms in enumerate(times.values()):
-        left.annotate(f"{ms:,.2f} ms", (ms, row), (0, 7), textcoords="offset points", ha="center")
-    right.semilogx(sizes.keys(), sizes.values(), "o-")
-    right.set(
-        title="128 images in chunks",
-        xlabel="MB of patches at a time",
-        ylabel="milliseconds",
-        ylim=(0, None),
-    )
+assert round(128 * 27 * 27 * (5 * 5 * 96) * 4 / 1e6) == 896  # images, places, patch, bytes
+memory, chunks = np.empty((128 * 576, 150), np.float32), {}
+
+
+def in_chunks(count):
+    for part in np.split(batch, 128 // count):
+        im2col(part, 5, 5, memory[: count * 576]) @ W
+
+
+for count in (1, 2, 4, 8, 16, 32, 64, 128) * 5:  # in turns: other programs disturb all alike
+    megabytes = memory[: count * 576].nbytes / 1e6
+    run = timeit.timeit(lambda count=count: in_chunks(count), number=1)
+    chunks[megabytes] = min(run * 1e3, chunks.get(megabytes, np.inf))
+best = min(chunks.values())
+print(f"128 images: {chunks[megabytes]:.0f} ms all at once, {best:.0f} ms in chunks")
+drawings.speed(times, chunks)
 
 
 # %%
-class MatrixConv(Layer):  # images (N, H, W, C_in), 3x3 kernels
+class MatrixConv(Layer):  # for exercise 2: images (N, H, W, C_in), 3x3 kernels
     def __init__(self, C_in, C_out):
         super().__init__()
         self._add_param("weight", np.random.default_rng(0).normal(size=(9 * C_in, C_out)))
 
     def forward(self, x, training=False, out=None):
-        self._saved = x.shape, im2col(x, 3, 3)
-        return (self._saved[1] @ self.params["weight"]).reshape(
-            len(x), x.shape[1] - 2, x.shape[2] - 2, -1
-        )
+        P, (N, H, W, _) = im2col(x, 3, 3), x.shape
+        self._saved = x.shape, P
+        return (P @ self.params["weight"]).reshape(N, H - 2, W - 2, -1)
 
     def backward(self, dy, input_gradient=True, out=None):
         (N, H, W, C_in), P = self._saved
         dY = dy.reshape(dy.shape[3], -1).T
         self.grads["weight"][...] = P.T @ dY  # as in a Linear layer whose input is P
-        dP, dx = (
-            (dY @ self.params["weight"].T).reshape(N, H - 2, W - 2, 3, 3, C_in),
-            np.zeros((N, H, W, C_in)),
-        )
-        for i, j in np.ndindex(
-            3, 3
-        ):  # im2col backwards: add to the pixels that each patch came from
+        dP = (dY @ self.params["weight"].T).reshape(N, H - 2, W - 2, 3, 3, C_in)
+        dx = np.zeros((N, H, W, C_in))
+        for i, j in np.ndindex(3, 3):
+            # im2col backwards: add to the pixels that each patch came from.
             dx[:, i : i + H - 2, j : j + W - 2] += dP[:, :, :, i, j]
         return dx
 
 
 # %% [markdown]
+# ## In short
+#
+# - Write every patch as a row of P (N OH OW, KH KW C) and every kernel as a column of W (KH KW
+#   C_in, C_out). Then the convolution is one matrix product, $Y = P\, W + b$.
+# - It is fast because matrix products are: many numbers an instruction, each fetched number used
+#   often. It costs memory, so P is made in chunks.
+# - Channels last (N, H, W, C) and channels first (N, C, H, W) are two orders of memory. `transpose`
+#   leads from one to the other, `reshape` never.
+# - PyTorch's kernels (C_out, C_in, KH, KW) become ours by `transpose(2, 3, 1, 0)`. The linear layer
+#   behind a flatten needs its inputs permuted, too.
+# - Watch out: a wrong order has the right shape. Test with sizes that are all different.
+
+# %% [markdown]
 # ## Exercises (answers: `solutions/solution_05.py`)
+#
 # 1. Half of AlexNet's second layer (lesson 16) is 27x27x48, padding 2, kernels 5x5. How large is P
 #    for 128 images?
 # 2. BUG: `MatrixConv` is wrong. Check it with C_out = 1 and with C_out = 2. What do the two tables

@@ -1,52 +1,119 @@
 # %% [markdown]
 # # Lesson 6: convolution, backward
 #
-# Lessons 4 and 5 computed a convolution: y from the image x, the kernels w and the biases b. To
-# learn, a network needs the way back. Given dy, which says how the loss changes with each number of
-# y, we want db, dw and dx, which say the same for b, w and x. It takes no new mathematics: the
-# chain rule of lesson 2, and careful book-keeping. We do it with plain loops, then with patches,
-# and check both by measured slopes.
+# Lessons 4 and 5 computed a convolution: y from the image x, the kernel w and the bias b. To learn,
+# a network needs the way back. Given dy, the gradient of the loss with respect to each number of y,
+# we want dw, db and dx, the gradients with respect to w, b and x. It takes no new mathematics: the
+# chain rule of lesson 2, and careful book-keeping. First with four pixels in a row, then with
+# images, by plain loops, by patches, and by another convolution; each checked by measured slopes.
 
 # %%
 import numpy as np
-from matplotlib.patches import Rectangle
 
-from examples.lessons.figures import figure
+from examples.lessons.drawings import convolution_backward as drawings
 from layers import Conv2d
 from nn import Layer, check_gradients
 from nn.data import digits
 
 # %% [markdown]
-# ## Every product sends back two gradients
-# The forward sum, for images x (N, H, W, C) and kernels w (KH, KW, C, OC), lesson 4's weight (C_in,
-# C_out):
+# ## One row, in numbers
 #
-#     y[n, oh, ow, o] = b[o] + sum over i, j, c of  x[n, oh + i, ow + j, c] * w[i, j, c, o]
+# Four pixels x = (2, 0, 1, 3), a kernel w = (5, 7), a bias b = 1. Forward:
 #
-# Ask of each number: where does it occur in this sum, and what happens to y if it grows a little?
+#     y[0] = 2*5 + 0*7 + 1 = 11
+#     y[1] = 0*5 + 1*7 + 1 =  8
+#     y[2] = 1*5 + 3*7 + 1 = 27
 #
-# - b[o] is added at every position of map o. If it grows by 1, each of them grows by 1. So db[o] is
-#   the sum of dy[n, oh, ow, o] over all images n and positions oh, ow.
-# - w[i, j, c, o] is used at every position, each time with another pixel. If it grows by 1, y grows
-#   there by that pixel. So dw[i, j, c, o] is the sum, over all images and positions, of pixel * dy.
-# - x[n, h, w, c] lies under many windows (or patches), each time under another weight. If it grows
-#   by 1, y grows there by that weight. So dx[n, h, w, c] is the sum, over all products that it
-#   takes part in, of weight * dy.
+# Now let the layers behind say dy = (1, 10, 100): if y[1] grows by a little, the loss grows by 10
+# times as much. (We chose these numbers so that one sees in a sum where each part came from.) Ask
+# of each number: **where does it occur, and what happens to y there if it grows a little?**
 #
-# Hence a recipe that cannot go wrong: walk through the loops of the forward pass again, and for
-# each product pixel * weight, give weight * dy to the pixel and pixel * dy to the weight.
+# The bias is added to all three outputs. If it grows by 1, each of them grows by 1:
+#
+#     db    = 1 + 10 + 100 = 111
+#
+# A weight is used for every output, each time with another pixel. w[0] met the pixels 2, 0, 1, and
+# w[1] met 0, 1, 3. If the weight grows by 1, the output grows by the pixel:
+#
+#     dw[0] = 2*1 + 0*10 + 1*100 = 102
+#     dw[1] = 0*1 + 1*10 + 3*100 = 310
+#
+# A pixel lies under several windows, each time under another weight. If it grows by 1, the output
+# grows by that weight. The pixels at the ends lie under one window only:
+#
+#     dx[0] = 5*1               =   5
+#     dx[1] = 7*1   +  5*10     =  57
+#     dx[2] = 7*10  +  5*100    = 570
+#     dx[3] = 7*100             = 700
+#
+# Each *product* pixel * weight of the forward pass has sent back two gradients: weight * dy to the
+# pixel, and pixel * dy to the weight. Hence a recipe that cannot go wrong: walk through the loops
+# of the forward pass again, and let each product send back its two. The figure shows the products
+# as lines, forward down and backward up the same lines. (The measured slopes below take a whole
+# step of 1, which is exact here: y is linear in each single number.)
+
+# %%
+x, w, b, dy = np.array([2, 0, 1, 3]), np.array([5, 7]), 1, np.array([1, 10, 100])
+y, dx, dw = np.full(3, b), np.zeros(4, int), np.zeros(2, int)
+for o, i in np.ndindex(3, 2):
+    y[o] += x[o + i] * w[i]
+for o, i in np.ndindex(3, 2):  # the same products again
+    dx[o + i] += w[i] * dy[o]
+    dw[i] += x[o + i] * dy[o]
+print(f"y {y}, db {dy.sum()}, dw {dw}, dx {dx}")
+assert y.tolist() == [11, 8, 27] and dy.sum() == 111
+assert dw.tolist() == [102, 310] and dx.tolist() == [5, 57, 570, 700]
+
+
+def loss(x, w, b):  # one whose gradient with respect to y is dy
+    return sum(dy[o] * (x[o] * w[0] + x[o + 1] * w[1] + b) for o in range(3))
+
+
+assert [loss(x + one, w, b) - loss(x, w, b) for one in np.eye(4)] == dx.tolist()
+assert [loss(x, w + one, b) - loss(x, w, b) for one in np.eye(2)] == dw.tolist()
+assert loss(x, w, b + 1) - loss(x, w, b) == 111
+drawings.one_row(x, w, y, dx, dy)
+
+# %% [markdown]
+# In lesson 4 a convolution was a linear layer in disguise, y = x M + b, with the kernel in each
+# column of M. So the rule of lesson 2 for a linear layer, dx = dy M^T, must give the same dx; it
+# does. And the rule for its weights gives dM, the gradient for each *place* of M; as one weight
+# stands in several places, its gradient is their sum (where several ways lead to the loss, slopes
+# add up).
+
+# %%
+M = np.array([[5, 0, 0], [7, 5, 0], [0, 7, 5], [0, 0, 7]])
+dM = np.outer(x, dy)  # x^T dy, for a single example
+assert np.array_equal(x @ M + b, y) and np.array_equal(dy @ M.T, dx)
+assert [np.trace(dM), np.trace(dM, offset=-1)] == dw.tolist()  # the places of 5, those of 7
+print("as a linear layer: dy M^T =", dy @ M.T)
+
+# %% [markdown]
+# ## Images
+#
+# For images x (N, H, W, C) and kernels w (KH, KW, C, OC) nothing changes but the number of indices:
+#
+# $$y[n, oh, ow, o] = b[o] + \sum_{i, j, c} x[n,\; oh + i,\; ow + j,\; c] \; w[i, j, c, o]$$
+#
+# - b[o] is added at every position of map o, in every image. So db[o] is the sum of dy[n, oh, ow,
+#   o] over n, oh and ow.
+# - w[i, j, c, o] is used at every position. So dw[i, j, c, o] is the sum, over all images and
+#   positions, of pixel * dy.
+# - x[n, h, w, c] lies under many windows and feeds every map. So dx[n, h, w, c] is the sum, over
+#   all products that it takes part in, of weight * dy.
+#
+# `LoopConv` is the recipe, and `check_gradients` (lesson 3) says what it thinks of it. (A layer for
+# a network would also accept `input_gradient` and `out`; the checker does without.)
 
 
 # %%
-class LoopConv(
-    Layer
-):  # for the checker alone: a network would also pass input_gradient and out (lesson 3)
+class LoopConv(Layer):
     def __init__(self, w, b):
         super().__init__()
-        self.params = {"w": w, "b": b}  # instead of _add_param: they are there already
+        self.params = {"w": w, "b": b}
 
     def products(self):
-        """Every product of the sum: image, position, element of the kernel, input channel, output map."""
+        """The indices of every product: image, position, place in the kernel, channel, map."""
         N, H, W, _ = self.x.shape
         KH, KW, C, OC = self.params["w"].shape
         return np.ndindex(N, H - KH + 1, W - KW + 1, KH, KW, C, OC)
@@ -70,22 +137,23 @@ class LoopConv(
 
 
 rng = np.random.default_rng(6)
-x, w, b = (
-    rng.standard_normal((2, 5, 6, 2)),
-    rng.standard_normal((3, 3, 2, 3)),
-    rng.standard_normal(3),
-)
+x, w = rng.standard_normal((2, 5, 6, 2)), rng.standard_normal((3, 3, 2, 3))
+b = rng.standard_normal(3)
 report = check_gradients(LoopConv(w, b), x)
 print(f"By plain loops:\n{report}")
 assert report.max_error < 1e-6
 
 # %% [markdown]
 # ## With patches: two matrix products
-# In lesson 5 every patch became a row of a matrix P, the kernels the columns of W, and y = P W + b.
-# That is a linear layer, whose gradients we know: dW = P^T dy and dP = dy W^T. One thing is left: P
-# holds a pixel once for each window over it, and the pixel's gradient is the sum over all its
-# copies. `col2im` puts each patch back where it was cut out, and *adds* where patches overlap: its
-# `+=` is the whole point.
+#
+# In lesson 5 every patch became a row of a matrix P, the kernels the columns of W, and Y = P W + b.
+# That is a linear layer with P for its input, and its gradients we know:
+#
+# $$dW = P^T\, dY, \qquad dP = dY\, W^T, \qquad db = \text{the sum of the rows of } dY$$
+#
+# One thing is left. P holds a pixel once for each window over it, and the pixel's gradient is the
+# sum over all its copies. The function that does it is called **col2im**: it puts each patch back
+# where it was cut out, and *adds* where patches overlap. Its `+=` is the whole point.
 
 
 # %%
@@ -95,9 +163,9 @@ class PatchConv(LoopConv):
         P, dx = np.empty((N, OH, OW, KH, KW, C)), np.zeros_like(self.x)
         for i, j in np.ndindex(KH, KW):  # im2col: pixel (i, j) of all patches at once
             P[:, :, :, i, j] = self.x[:, i : i + OH, j : j + OW]
-        P, dy = P.reshape(N * OH * OW, KH * KW * C), dy.reshape(-1, OC)
-        self.grads = {"w": (P.T @ dy).reshape(KH, KW, C, OC), "b": dy.sum(axis=0)}
-        dP = (dy @ self.params["w"].reshape(-1, OC).T).reshape(N, OH, OW, KH, KW, C)
+        P, dY = P.reshape(N * OH * OW, KH * KW * C), dy.reshape(-1, OC)
+        self.grads = {"w": (P.T @ dY).reshape(KH, KW, C, OC), "b": dY.sum(axis=0)}
+        dP = (dY @ self.params["w"].reshape(-1, OC).T).reshape(N, OH, OW, KH, KW, C)
         for i, j in np.ndindex(KH, KW):  # col2im
             dx[:, i : i + OH, j : j + OW] += dP[:, :, :, i, j]
         return dx
@@ -108,111 +176,126 @@ print(f"By patches: largest error {report.max_error:.1e}")
 assert report.max_error < 1e-6
 
 # %% [markdown]
-# ## Two ways to the same dx: scatter and gather
-# The loops ask of each output: to which pixels do you owe something? Its dy, times each weight, is
-# added there, `+=`. That is called **scatter**: no kernel is rotated. One can also ask of each
-# pixel: from which outputs do you get something? and add all of it up at once: **gather**. Here is
-# a row of five pixels, w = (1, 2, 3), dy = (0, 1, 0):
+# ## Two ways to one sum: scatter and gather
 #
-#     scatter: the output 1 read the pixels 1, 2, 3 through 1, 2, 3; dx = (0, 1, 2, 3, 0), the kernel laid down
-#     gather:  dx[h] = dy[h] w[0] + dy[h - 1] w[1] + dy[h - 2] w[2], in which the only 1 is dy[1]:
-#              dx[1] is w[0] = 1, dx[2] is w[1] = 2, dx[3] is w[2] = 3; the same
+# All of this asked of each *output*: to which pixels do you owe something? Its dy, times each
+# weight, is added there, `+=`. That is called **scatter**, and no kernel is rotated. One can also
+# ask of each *pixel*: from which outputs do you get something? and add all of it up at once:
+# **gather**. Take five pixels, w = (1, 2, 3), and dy = (0, 1, 0).
 #
-# Why h - i? Forward, output position oh reads the pixel oh + i through w[i]. So the pixel h was
-# read through w[i] by the position h - i: a plus has become a minus. Laid over dy, the kernel of
-# gather runs backwards, here as (3, 2, 1); in two dimensions it is rotated by 180 degrees. Near the
-# edge some windows do not exist; their dy counts as 0. So **for stride 1, dx is a convolution
-# too**: of dy with a border of KH - 1 zeros, with the kernel rotated. (Moved over a lone 1, a
-# kernel meets it with its last weight first, and so draws itself rotated; the rotated one is
-# upright.)
+# Scatter: output 1 read the pixels 1, 2 and 3, through the weights 1, 2 and 3. It lays the kernel
+# down there, and dx = (0, 1, 2, 3, 0).
+#
+# Gather: output o read the pixel o + i through w[i]. So the pixel h was read through w[i] by the
+# output h - i: a plus has become a minus.
+#
+# $$dx[h] = \sum_i dy[h - i]\, w[i]$$
+#
+# Here it is dx[h] = dy[h] w[0] + dy[h - 1] w[1] + dy[h - 2] w[2], where a dy that does not exist
+# counts as zero. The only 1 is dy[1], so dx[1] = w[0] = 1, dx[2] = w[1] = 2, dx[3] = w[2] = 3, as
+# before. Read the sum from left to right along dy: the weights run backwards, 3, 2, 1. Gather is a
+# convolution as in lesson 4, of dy with a border of zeros, by the **rotated** kernel:
+#
+#     0  0  0  1  0  0  0         dy with a border of two zeros
+#     3  2  1                     0*3 + 0*2 + 0*1 = 0
+#        3  2  1                  0*3 + 0*2 + 1*1 = 1
+#           3  2  1               0*3 + 1*2 + 0*1 = 2
+#              3  2  1            1*3 + 0*2 + 0*1 = 3
+#                 3  2  1         0*3 + 0*2 + 0*1 = 0
+#
+# So whoever writes `+=` need not rotate, and whoever convolves must. In two dimensions the kernel
+# is rotated by 180 degrees, and the border is KH - 1 and KW - 1 wide. Input and output channels
+# change places, because the maps are now what is summed over. **For stride 1, dx is a convolution,
+# too.**
 
 # %%
 kernel, dy = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.0])
 scattered, gathered = np.zeros(5), np.zeros(5)
-for oh, i in np.ndindex(3, 3):
-    scattered[oh + i] += dy[oh] * kernel[i]
+for o, i in np.ndindex(3, 3):
+    scattered[o + i] += dy[o] * kernel[i]
 for h in range(5):
     gathered[h] = sum(dy[h - i] * kernel[i] for i in range(3) if 0 <= h - i < 3)
-slid = np.correlate(
-    np.pad(dy, 2), kernel[::-1], "valid"
-)  # a convolution as in lesson 4, of the border with (3, 2, 1)
+slid = np.correlate(np.pad(dy, 2), kernel[::-1], "valid")
 print(f"scatter {scattered}, gather {gathered}, rotated kernel {slid}")
 assert scattered.tolist() == gathered.tolist() == slid.tolist() == [0, 1, 2, 3, 0]
 
-dy = rng.standard_normal((2, 3, 4, 3))
-loops = LoopConv(w, b)
-loops.forward(x)
-rotated = w[::-1, ::-1].transpose(
-    0, 1, 3, 2
-)  # by 180 degrees; the OC maps are now what is summed over
-bordered = np.pad(dy, ((0, 0), (2, 2), (2, 2), (0, 0)))  # a border of KH - 1 zeros
-assert np.allclose(loops.backward(dy), LoopConv(rotated, np.zeros(2)).forward(bordered), atol=1e-12)
-print("dx = dy with a border of zeros, convolved with the rotated kernel: equal")
-
 # %% [markdown]
 # ## With a stride
-# If the windows start at every S-th pixel only, position oh reads the pixel S oh + i, and nothing
-# was computed between. Scatter is as easy as before. For gather, think of the stride-1 outputs of
-# which only every S-th was kept: the others never reached the loss, and their dy is 0. So **put S -
-# 1 zeros between the numbers of dy**, then the border, then go on as with stride 1. Pixels at the
-# far edge that no window reached get more zeros there. (As a layer of its own that is called
-# *transposed convolution*, sometimes "deconvolution".) For dw likewise: the dy with zeros between
-# are slid along x. Here with the 11x11 kernels and stride 4 of AlexNet's first layer, on a small
-# image; two rows are left over.
+#
+# With stride S the output o reads the pixels S o + i. Scatter is as easy as before. For gather,
+# think of the outputs with stride 1, of which only every S-th was kept: the others never reached
+# the loss, and their dy is 0. So **put S - 1 zeros between the numbers of dy**, then go on as with
+# stride 1. Five pixels again, w = (1, 2, 3), stride 2: two outputs, at 0 and 2. With dy = (1, 10):
+#
+#     scatter: (1, 2, 3, 0, 0) + (0, 0, 10, 20, 30) = (1, 2, 13, 20, 30)
+#     gather:  dy with a zero between and a border: (0, 0, 1, 0, 10, 0, 0), by (3, 2, 1)
+#
+# If the stride does not fit, pixels are left over at the far edge; they get further zeros, and
+# their dx is 0. (As a layer of its own, this is called **transposed convolution**; the name is from
+# the M^T above. "Deconvolution" is a misnomer for it.)
+#
+# `gather_dx` does it for images. It agrees with `PatchConv` for stride 1, and with the library for
+# the 11 x 11 kernels and the stride of 4 of AlexNet's first layer, on a small image of which two
+# rows are left over.
+
 
 # %%
-S, K, strided = 4, 11, Conv2d(2, 3, 11, stride=4, rng=0).astype(np.float64)
-image = rng.standard_normal((1, 25, 23, 2))
-dy = rng.standard_normal(strided.forward(image, training=True).shape)
-N, OH, OW, OC = dy.shape
-spread = np.zeros(
-    (N, image.shape[1] - K + 1, image.shape[2] - K + 1, OC)
-)  # as many places as with stride 1
-spread[:, ::S, ::S] = dy  # the others stay 0: S - 1 between two, and those that are left over
-rotated = strided.params["weight"][::-1, ::-1].transpose(0, 1, 3, 2)
-by_gather = LoopConv(rotated, np.zeros(2)).forward(
-    np.pad(spread, ((0, 0), (K - 1, K - 1), (K - 1, K - 1), (0, 0)))
-)
-assert np.allclose(by_gather, strided.backward(dy), rtol=0, atol=1e-12)
-windows = np.lib.stride_tricks.sliding_window_view(
-    image, spread.shape[1:3], axis=(1, 2)
-)  # (N, K, K, C, places)
-by_sliding = np.einsum("nijchw,nhwo->ijco", windows, spread)
-assert np.allclose(by_sliding, strided.grads["weight"], rtol=0, atol=1e-12)
-assert check_gradients(strided, image).max_error < 1e-6  # and the library's are right
-dense = np.pad(
-    dy, ((0, 0), (K - 1, K - 1), (K - 1, K - 1), (0, 0))
-)  # without the zeros even the size is wrong
-assert dense.shape[1] - K + 1 < image.shape[1] and not by_gather[:, -2:].any()
-print(
-    f"stride {S}: dy of {OH}x{OW}, spread to {spread.shape[1]}x{spread.shape[2]}, gives dx of 25x23: equal"
-)
+def gather_dx(dy, w, S, x_shape):
+    (KH, KW, C, OC), (N, H, W, _) = w.shape, x_shape
+    spread = np.zeros((N, H - KH + 1, W - KW + 1, OC))  # as many places as with stride 1
+    spread[:, ::S, ::S] = dy
+    border = np.pad(spread, ((0, 0), (KH - 1, KH - 1), (KW - 1, KW - 1), (0, 0)))
+    rotated = w[::-1, ::-1].transpose(0, 1, 3, 2)  # by 180 degrees, and channels change places
+    return LoopConv(rotated, np.zeros(C)).forward(border)
 
-# The same with a digit and a kernel in the form of an F, by the library (layers/conv.py), to look at.
-conv = Conv2d(1, 1, 5)
-conv.params["weight"][..., 0, 0] = np.array(
-    [list("01110"), list("01000"), list("01100"), *[list("01000")] * 2], float
-)
-digit = digits()[0].images[1:2]
-with figure("06_backward", 11, 5.6) as drawing:  # open runs/lessons/06_backward.png
-    for row, places in zip(drawing.subplots(2, 4), ([(9, 12)], [(9, 12), (11, 12), (18, 9)])):
-        dy = np.zeros_like(conv.forward(digit, training=True))
-        for oh, ow in places:
-            dy[0, oh, ow] = 1
-        images = [dy, conv.backward(dy), digit, conv.grads["weight"]]
-        titles = (
-            "dy: 0, and 1 here",
-            "dx: the kernel, laid there",
-            "x: the pixels read there",
-            "dw: their sum",
-        )
-        for axes, title, image in zip(row, titles, images):
-            axes.imshow(image.squeeze(), cmap="Purples", vmin=0)
-            axes.set(title=title, xticks=[], yticks=[])
-        for oh, ow in places:
-            row[2].add_patch(
-                Rectangle((ow - 0.5, oh - 0.5), 5, 5, fill=False, color="#D55E00", linewidth=2)
-            )
+
+assert np.correlate([0, 0, 1, 0, 10, 0, 0], [3, 2, 1], "valid").tolist() == [1, 2, 13, 20, 30]
+patches = PatchConv(w, b)
+dy = rng.standard_normal(patches.forward(x).shape)
+assert np.allclose(gather_dx(dy, w, 1, x.shape), patches.backward(dy), rtol=0, atol=1e-12)
+
+strided, image = Conv2d(2, 3, 11, stride=4, rng=0).astype(np.float64), rng.random((1, 25, 23, 2))
+dy = rng.standard_normal(strided.forward(image, training=True).shape)
+dx, gathered = strided.backward(dy), gather_dx(dy, strided.params["weight"], 4, image.shape)
+assert np.allclose(gathered, dx, rtol=0, atol=1e-12) and not gathered[:, -2:].any()
+assert check_gradients(strided, image).max_error < 1e-6  # and the library's are right
+print(f"stride 4: dy of {dy.shape[1]}x{dy.shape[2]} gives dx of {dx.shape[1]}x{dx.shape[2]}: equal")
+
+# %% [markdown]
+# And dw? It asks: which pixels did this weight meet, and with which dy? The pixels that w[i] met
+# lie S apart, as do the outputs once zeros are between them. So **dw is a convolution, too**: dy,
+# with the zeros between, is slid along x like a kernel, and stops at KH x KW places, one for each
+# weight. In the first example, with stride 1, dy = (1, 10, 100) along x = (2, 0, 1, 3) gives 102
+# and 310.
+
+# %%
+assert np.correlate([2, 0, 1, 3], [1, 10, 100], "valid").tolist() == [102, 310]
+spread = np.zeros((1, 15, 13, 3))  # 25 - 11 + 1, 23 - 11 + 1
+spread[:, ::4, ::4] = dy
+dw = np.zeros((11, 11, 2, 3))
+for i, j, c, o in np.ndindex(dw.shape):
+    dw[i, j, c, o] = (image[:, i : i + 15, j : j + 13, c] * spread[..., o]).sum()
+assert np.allclose(dw, strided.grads["weight"], rtol=0, atol=1e-12)
+
+# %% [markdown]
+# ## To look at
+#
+# A kernel in the form of an F, a digit, and a dy that is 1 in one place (upper row of the figure)
+# or in three (lower row), and 0 elsewhere. dx is the kernel, upright, laid down at each of these
+# places, and added where they overlap. dw is the part of the digit that was read there, and with
+# three places the sum of three parts.
+
+# %%
+conv, digit, rows = Conv2d(1, 1, 5), digits()[0].images[1:2], []
+letter = ["01110", "01000", "01100", "01000", "01000"]
+conv.params["weight"][..., 0, 0] = [[float(number) for number in line] for line in letter]
+for places in [(9, 12)], [(9, 12), (11, 12), (18, 9)]:
+    dy = np.zeros_like(conv.forward(digit, training=True))
+    for oh, ow in places:
+        dy[0, oh, ow] = 1
+    rows.append((places, dy, conv.backward(dy), digit, conv.grads["weight"].copy()))
+assert np.allclose(rows[0][4][..., 0, 0], digit[0, 9:14, 12:17, 0], atol=1e-6)
+drawings.backward(rows)
 
 
 # %%
@@ -225,10 +308,25 @@ class TurnedConv(LoopConv):  # for exercise 2
 
 
 # %% [markdown]
+# ## In short
+#
+# - Each product pixel * weight sends weight * dy to the pixel and pixel * dy to the weight; all
+#   that arrive are added up.
+# - db is the sum of dy over all images and positions.
+# - With patches: $dW = P^T\, dY$, $dP = dY\, W^T$, and col2im adds each row of dP to its pixels.
+# - Scatter (`+=` into dx) needs no rotation. Gather is a convolution of dy, with a border of zeros,
+#   by the kernel rotated by 180 degrees: $dx[h] = \sum_i dy[h - i]\, w[i]$.
+# - With stride S put S - 1 zeros between the numbers of dy first. dw is dy, so spread, slid along
+#   x.
+# - Watch out: `=` instead of `+=` into dx is wrong only where windows overlap, and a forgotten
+#   rotation is invisible with a symmetric kernel. Check with uneven sizes.
+
+# %% [markdown]
 # ## Exercises (answers: `solutions/solution_06.py`)
+#
 # 1. Let x be 5x5, w 3x3 of ones, and dy all ones. Work out dx by thinking (how many windows hold
 #    each pixel?), then compare with `LoopConv` or `Conv2d`.
-# 2. `TurnedConv` has a bug. Which of the three gradients is wrong? Find it with `check_gradients`
-#    and mend it.
+# 2. BUG: `TurnedConv` is wrong. Which of the three gradients? Find it with `check_gradients` and
+#    mend it.
 # 3. Give `PatchConv` a stride S (its forward pass is LoopConv's; change that too): windows start at
 #    every S-th pixel. Check it, and compare with `Conv2d`.

@@ -9,6 +9,7 @@ from nn import Layer, check_gradients
 
 # %% [markdown]
 # ## 1. AlexNet's first layer
+#
 # H = 227 fits exactly: (227 - 11) / 4 = 54, and 55 places. 224 does not: 53.25, so that the last
 # row and column of pixels are never seen, and there are 54 places. With two rows of padding on each
 # side, 224 gives 54.25 and 55 places again. The paper says 224 and 55; both 227 and padding are
@@ -22,6 +23,7 @@ for H, P in ((227, 0), (224, 0), (224, 2)):
 
 # %% [markdown]
 # ## 2. The bug
+#
 # The weight's gradient is right, that of x is wrong. A pixel lies in up to nine patches and acts on
 # the loss through each of them, so nine slopes add up (the chain rule: several ways). `dx[pixels] =
 # ...` keeps only the last one written; it must be `+=`. Only the four corner pixels come out right:
@@ -76,6 +78,7 @@ assert mended.max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Lines from bottom left to top right
+#
 # Weight 4 on that diagonal, -1 on the 20 other places: they add up to 0, so that flat paper and
 # flat ink give 0. The line gives 5 * 4 = 20. A line that only crosses the diagonal touches it once:
 # 4 - 4 = 0.

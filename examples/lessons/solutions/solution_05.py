@@ -24,6 +24,7 @@ def im2col(x, KH, KW):
 
 # %% [markdown]
 # ## 1. The size of P
+#
 # With padding 2 a 5x5 kernel has as many places as there are pixels: OH = 27 + 4 - 5 + 1 = 27. So P
 # has 128 * 27 * 27 rows of 5 * 5 * 48 numbers of 4 bytes, 25 times the images themselves. (The
 # other half has as much again: the 896 MB of the lesson.)
@@ -36,12 +37,13 @@ assert megabytes == 25 * pictures and round(2 * megabytes) == 896
 
 # %% [markdown]
 # ## 2. The bug
+#
 # With one output channel all is well; with two, x and weight are both wrong. What they have in
-# common is dY. dy is (N, OH, OW, C_out), the channels of one place side by side, so dY, with a row
-# for each place, is just `dy.reshape(-1, C_out)`. `dy.reshape(C_out, -1).T` has the same shape, but
-# `reshape` never moves a number: it cuts the same sequence of numbers elsewhere, and mixes places
-# with channels. With a single channel there is nothing to mix. (That shapes fit is no proof, and C
-# = 1, N = 1 or square make poor tests.)
+# common is dY. dy is (N, OH, OW, C_out), channels last, those of one place side by side: so dY,
+# with a row for each place, is just `dy.reshape(-1, C_out)`. `dy.reshape(C_out, -1).T` has the same
+# shape, but `reshape` never moves a number: it cuts the same sequence of numbers elsewhere, and
+# mixes places with channels. With a single channel there is nothing to mix. (That shapes fit is no
+# proof, and C = 1, N = 1 or square make poor tests.)
 
 
 # %%
@@ -51,10 +53,9 @@ class MatrixConvWrong(Layer):
         self._add_param("weight", np.random.default_rng(0).normal(size=(9 * C_in, C_out)))
 
     def forward(self, x, training=False, out=None):
-        self._saved = x.shape, im2col(x, 3, 3)
-        return (self._saved[1] @ self.params["weight"]).reshape(
-            len(x), x.shape[1] - 2, x.shape[2] - 2, -1
-        )
+        P, (N, H, W, _) = im2col(x, 3, 3), x.shape
+        self._saved = x.shape, P
+        return (P @ self.params["weight"]).reshape(N, H - 2, W - 2, -1)
 
     def rows(self, dy):
         return dy.reshape(dy.shape[3], -1).T
@@ -80,13 +81,13 @@ for C_out in (1, 2):
     print(f"\nC_out = {C_out}\n{check_gradients(MatrixConvWrong(3, C_out), x)}")
 print(f"\nmended\n{check_gradients(MatrixConv(3, 2), x)}")
 assert check_gradients(MatrixConvWrong(3, 1), x).max_error < 1e-6
-assert all(
-    check.error > 1e-2 for check in check_gradients(MatrixConvWrong(3, 2), x).arguments.values()
-)
+wrong = check_gradients(MatrixConvWrong(3, 2), x).arguments
+assert all(check.error > 1e-2 for check in wrong.values())
 assert check_gradients(MatrixConv(3, 2), x).max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Patches without copying
+#
 # The view needs no memory: it is a way of counting through the image that visits each pixel many
 # times. But a matrix product wants its rows one after the other, so `tensordot` makes the copy
 # after all, as the memory shows that it takes, and does what our slices do. `einsum` makes none,
@@ -105,9 +106,8 @@ ways = {
 }
 threadpool_limits(1)  # in matrix products
 memory = {}
-print(
-    f"\nas a copy the view would have {view.nbytes / 1e6:.1f} MB; the images have {x.nbytes / 1e6:.2f} MB"
-)
+copy, images = view.nbytes / 1e6, x.nbytes / 1e6
+print(f"\nas a copy the view would have {copy:.1f} MB; the images have {images:.2f} MB")
 for name, way in ways.items():
     assert np.allclose(way(), ways["im2col and product"](), rtol=0, atol=1e-4)
     tracemalloc.start()
@@ -116,4 +116,4 @@ for name, way in ways.items():
     tracemalloc.stop()
     milliseconds = min(timeit.repeat(way, number=1, repeat=20)) * 1e3
     print(f"{name:20} {milliseconds:7.2f} ms, and {memory[name]:.1f} MB of memory on the way")
-assert memory["view and tensordot"] > view.nbytes / 1e6 > 2 * memory["view and einsum"]
+assert memory["view and tensordot"] > copy > 2 * memory["view and einsum"]

@@ -9,6 +9,7 @@ from nn import Layer, check_gradients
 
 # %% [markdown]
 # ## 1. How many windows hold each pixel?
+#
 # With dy and w all ones, each product gives the pixel 1 * 1. So dx counts the windows over each
 # pixel: one at a corner, nine in the middle. Along a row of 5 pixels, three windows of 3 lie over
 # them 1, 2, 3, 2, 1 times; in two dimensions the counts multiply. dx is thus the outer product of
@@ -25,6 +26,7 @@ assert np.array_equal(dx, np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]))
 
 # %% [markdown]
 # ## 2. The bug
+#
 # `TurnedConv` swaps the axes of the channels but forgets the rotation, `w[::-1, ::-1]`. dw and db
 # come from the loops and are right; dx alone is wrong. This bug is nasty: with kernels that look
 # the same upside down nothing is wrong, a network whose first and only convolution it is never uses
@@ -96,6 +98,7 @@ print("With kernels that a rotation does not change, the bug does not show.")
 
 # %% [markdown]
 # ## 3. A stride
+#
 # Position oh starts at pixel S * oh. Cutting out and adding back both take every S-th pixel: `i : i
 # + S * OH : S`, in im2col and in col2im alike. (The slice may run off the far edge, where nothing
 # is; `[:, :OH, :OW]` takes no more than OH x OW.)

@@ -10,6 +10,7 @@ from nn.data import digits
 
 # %% [markdown]
 # ## 1. AlexNet's widths
+#
 # floor((55 - 3) / 2) + 1 = 27, floor((27 - 3) / 2) + 1 = 13, floor((13 - 3) / 2) + 1 = 6. Each time
 # the last window ends exactly at the edge (52, 24 and 10 are even), so that ceil gives the same.
 
@@ -17,14 +18,14 @@ from nn.data import digits
 widths = [55]
 for _ in range(3):
     widths.append(MaxPool2d(3, 2).output_shape((widths[-1], widths[-1], 1))[0])
-    assert (
-        widths[-1] == MaxPool2d(3, 2, ceil_mode=True).output_shape((widths[-2], widths[-2], 1))[0]
-    )
+    ceil = MaxPool2d(3, 2, ceil_mode=True).output_shape((widths[-2], widths[-2], 1))[0]
+    assert ceil == widths[-1]
 print(f"AlexNet's widths: {widths}")
 assert widths == [55, 27, 13, 6]
 
 # %% [markdown]
 # ## 2. The bug
+#
 # `dx[places] += dy` looks like a loop of additions but is not one: NumPy reads dx at all places,
 # adds, and writes all back. A place that occurs twice is written twice, and only the last sum
 # stays. With windows side by side no pixel can win twice; with overlapping ones it can, and loses
@@ -72,19 +73,18 @@ assert report.max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Two pixels
+#
 # Two pixels are one whole step of the windows. So each window of the shifted map holds what its
 # left neighbour held before: the pooled maps are the old ones, shifted by one. A network that reads
 # a 3 anywhere in the pooled map would not notice. One pixel is half a step, windows hold other
 # pixels than before, and no shift of the old maps gives the new ones exactly.
 
 # %%
-edges = Conv2d(1, 1, 3, padding=1).astype(
-    np.float64
-)  # in which these sums are exact, in whatever order
+# In float64 these sums are exact, in whatever order.
+edges = Conv2d(1, 1, 3, padding=1).astype(np.float64)
 edges.params["weight"][..., 0, 0] = [[-1, 0, 1]] * 3
-images = np.pad(
-    digits()[0].images[:500].astype(np.float64), ((0, 0), (2, 2), (2, 2), (0, 0))
-)  # room to shift
+images = digits()[0].images[:500].astype(np.float64)
+images = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))  # room to shift
 
 
 def pooled(shift):
@@ -94,12 +94,9 @@ def pooled(shift):
 assert np.array_equal(pooled(2), np.roll(pooled(0), 1, axis=2))
 print("\nA shift by 2 pixels: the pooled maps are exactly the old ones, shifted by 1.")
 before, after = pooled(0), pooled(1)
-changes = [
-    np.linalg.norm(after - np.roll(before, shift, axis=2)) / np.linalg.norm(before)
-    for shift in range(16)
-]
+differences = [after - np.roll(before, shift, axis=2) for shift in range(16)]
+changes = [np.linalg.norm(difference) / np.linalg.norm(before) for difference in differences]
+print("A shift by 1 pixel: the pooled maps differ from the old ones")
 for shift in (0, 1):
-    print(
-        f"A shift by 1 pixel, against the old pooled maps shifted by {shift}: they differ by {changes[shift]:.0%}"
-    )
+    print(f"    shifted by {shift} by {changes[shift]:.0%}")
 assert min(changes) > 0.3  # whatever the shift: the maps are 16 wide
