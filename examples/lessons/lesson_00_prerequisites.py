@@ -98,8 +98,7 @@ assert c[:, None].shape == (2, 1) and (a + c[:, None])[1].tolist() == [204, 205,
 draw.axes_and_broadcasting(a, row, c)
 
 # %% [markdown]
-# The figure shows both: on the left the sums, each standing where its axis went, and beside it what
-# is repeated (pale) to fit.
+# The figure shows the sums on the left, and beside them what broadcasting repeats (pale) to fit.
 #
 # ## The matrix product
 #
