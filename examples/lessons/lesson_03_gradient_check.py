@@ -3,9 +3,9 @@
 #
 # A wrong backward pass raises no error. The loss may even fall (lesson 2, exercise 2), and the
 # network is merely worse than it could be. But there is a test that finds nearly every such
-# mistake: measure the slopes and compare. It is called a **gradient check**, and it takes twenty
-# lines. We write it, break a layer in three ways, and see what the check says, and what it cannot
-# say.
+# mistake: measure the slopes and compare. It is called a **gradient check**, and it takes some
+# twenty lines. We write it, break a layer in three ways, and see what the check says, and what it
+# cannot say.
 
 # %%
 import numpy as np
@@ -130,6 +130,7 @@ for broken.bug, where in bugs.items():
     print(f"\n{broken.bug}:")
     errors = check(broken, x)
     assert [name for name, error in errors.items() if error > 1e-2] == [where]
+assert np.isclose(errors["weight"], 1 - 1 / 5)  # of the last one: a fifth of what it should be
 
 # %% [markdown]
 # The table says not only *that* something is wrong but *where*: each bug shows in one row, and the
@@ -196,7 +197,7 @@ print(f"\n{report}")
 assert report.max_error < 1e-6
 
 # %% [markdown]
-# The lesson could end here; `## In short` is at the bottom. What follows explains why the library's
+# You may stop here, and go on to "In short" at the end. What follows explains why the library's
 # check is as it is.
 #
 # ## Optional: how finely can a slope be measured?
