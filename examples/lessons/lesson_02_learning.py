@@ -6,9 +6,10 @@
 # little more of it makes that number larger or smaller. Change each weight a little, the better
 # way, and begin again.
 #
-# The hard sentence is the second one, and **backpropagation** is the answer to it. We do it on one
-# neuron, by hand, with every number written down. Then we see what happens where a value is used
-# twice. Matrices come last, and bring nothing new but book-keeping.
+# The hard sentence is the second one, and **backpropagation** (Rumelhart, Hinton and Williams 1986)
+# is the answer to it. We do it on one neuron, by hand, with every number written down. Then we see
+# what happens where a value is used twice. Matrices come last, and bring nothing new but
+# book-keeping.
 
 # %%
 import numpy as np
@@ -141,8 +142,9 @@ assert np.isclose(square_slope, 2 * (y - target)) and np.isclose(slope(sigmoid, 
 # another neuron, dx would be all that *its* backward pass needs to go on. So layers can be put
 # together.
 #
-# The figure shows both passes. Take the green number at the head of an arrow, times the number on
-# the arrow, and you have the green number at its tail.
+# The figure shows the neuron as a **computational graph**: a circle for each value, an arrow to
+# each value that is made from it. Take the green number at the head of an arrow, times the number
+# on the arrow, and you have the green number at its tail.
 
 # %%
 dloss = 1.0
@@ -208,24 +210,28 @@ draw.two_ways((x, p, q, loss), (dx, dp, dq, 1.0))
 # gradient on unchanged to all its terms. A product gives each factor the gradient times the other
 # factor. A value that is used several times adds up what comes back.
 #
-# ## A layer: the same with shapes
+# ## A layer, in numbers
 #
-# A layer of lesson 1 is made of nothing but sums and products. For example n and neuron o
+# A layer of lesson 1, $z = x W + b$, is made of nothing but sums and products. Take two examples
+# and two neurons, with the numbers of lesson 0:
 #
-# $$z[n, o] = \sum_i x[n, i] \cdot W[i, o] + b[o]$$
+#     z[0, 0] = 1 * 5 + 2 * 7 + b[0]        z[0, 1] = 1 * 6 + 2 * 8 + b[1]
+#     z[1, 0] = 3 * 5 + 4 * 7 + b[0]        z[1, 1] = 3 * 6 + 4 * 8 + b[1]
 #
-# Let the backward pass have come as far as z. So **dz** is known: an array of the shape of z, (N,
-# O), with the gradient of each number of z in its place. We want dW, db and dx, in the shapes of W,
-# b and x. Ask of each number: *where is it used, and what stands beside it?*
+# Let the backward pass have come as far as z, so that **dz** is known: an array of the shape of z
+# with the gradient of each number of z in its place. Say it is 1 for z[0, 0], 10 for z[1, 1], and 0
+# for the other two. We want dW, db and dx, in the shapes of W, b and x. Ask of each number where it
+# is used, and what stands beside it:
 #
-# - `b[o]` is used in every example n, as a term of a sum: `db[o]` is the sum over n of `dz[n, o]`.
-# - `W[i, o]` is used in every example n, beside `x[n, i]`: `dW[i, o]` is the sum over n of
-#   `x[n, i] * dz[n, o]`.
-# - `x[n, i]` is used in every neuron o, beside `W[i, o]`: `dx[n, i]` is the sum over o of
-#   `W[i, o] * dz[n, o]`.
+# - The weight 5 stands beside 1 in z[0, 0], so its gradient is 1 * 1 = 1. The weight 7 stands
+#   beside 2 there: 2 * 1 = 2. In z[1, 0] they are used again, and as dz is 0 there, 0 is added.
+# - The weights 6 and 8 stand beside 3 and 4 in z[1, 1]: 3 * 10 = 30 and 4 * 10 = 40.
+# - The inputs 1 and 2 stand beside 5 and 7 in z[0, 0]: 5 and 7. The inputs 3 and 4 stand beside 6
+#   and 8 in z[1, 1]: 60 and 80.
+# - b[0] is a term of z[0, 0] and z[1, 0]: 1 + 0 = 1. Likewise b[1]: 0 + 10 = 10.
 #
 # As a program: walk through the products of the forward pass once more, and let each give both its
-# factors their due.
+# factors their due, factor by factor and always with `+=`.
 
 
 # %%
@@ -240,14 +246,28 @@ def layer_backward_by_loops(x, W, dz):
     return dx, dW, db
 
 
+x, W = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [7.0, 8.0]])
+dz = np.array([[1.0, 0.0], [0.0, 10.0]])
+dx, dW, db = layer_backward_by_loops(x, W, dz)
+print("dW", dW.tolist(), "  dx", dx.tolist(), "  db", db.tolist())
+assert (dW == [[1, 30], [2, 40]]).all() and (dx == [[5, 7], [60, 80]]).all() and db[1] == 10
+
 # %% [markdown]
-# Now look at the sums again. A sum over a common index, that is a matrix product: row times column.
-# In dW the common index is n, which runs *down* in both x and dz; as it must run along the rows on
-# the left, x has to be transposed. In dx it is o, and W has to be transposed:
+# Each product of the forward pass costs two in the backward pass, one for either factor. That is
+# the whole price of all the slopes: about as much as two forward passes, whether the network has 13
+# weights or 60 million.
+#
+# ## A layer, in matrices
+#
+# The two inner lines of the loops are sums over a common index, and that is what a matrix product
+# is. In dW it is n: $dW[i, o] = \sum_n x[n, i] \cdot dz[n, o]$. It runs *down* in both x and dz; as
+# it must run along the rows on the left, x is transposed. In dx it is o:
+# $dx[n, i] = \sum_o dz[n, o] \cdot W[i, o]$, and W is transposed:
 #
 # $$dW = x^T \, dz \qquad\qquad db = \sum_n dz[n] \qquad\qquad dx = dz \, W^T$$
 #
-# The shapes say the same, and you can find the formulas again by them:
+# The shapes say the same, and by them you can find the formulas again. With N examples, I inputs, O
+# neurons:
 #
 # | | shape | made of |
 # |---|---|---|
@@ -258,21 +278,21 @@ def layer_backward_by_loops(x, W, dz):
 # As long as N, I and O differ, no other product of the two fits.
 
 # %%
+draw.layer(x, W, dz)
 rng = np.random.default_rng(0)
 x, W, dz = rng.normal(size=(4, 3)), rng.normal(size=(3, 2)), rng.normal(size=(4, 2))
-by_matrices = dz @ W.T, x.T @ dz, dz.sum(axis=0)
-for name, ours, theirs in zip(("dx", "dW", "db"), layer_backward_by_loops(x, W, dz), by_matrices):
-    print(f"{name} {ours.shape}: loops and matrices agree")
-    assert ours.shape == theirs.shape and np.allclose(ours, theirs)
+dx, dW, db = layer_backward_by_loops(x, W, dz)
+assert np.allclose(dW, x.T @ dz) and np.allclose(db, dz.sum(axis=0)) and np.allclose(dx, dz @ W.T)
+print(f"x {x.shape}, W {W.shape}, dz {dz.shape}: loops and matrices agree")
 
 # %% [markdown]
 # ## A network that learns xor
 #
 # Two layers: three hidden neurons and one output, all with a sigmoid. These are 13 weights and
 # biases, together the **parameters**, and they start at random. The loss is the mean of the squared
-# errors of the N = 4 examples, so that each has a share of 1/4 in it. The backward pass is the list
-# above, read twice from the bottom up. `*` is elementwise, because a sigmoid acts on each number by
-# itself.
+# errors of the N = 4 examples, so that each has a share of 1/4 in it. The backward pass is put
+# together from parts that we know: the square, a sigmoid, a layer, a sigmoid, a layer. At a sigmoid
+# `*` is elementwise, because it acts on each number by itself.
 
 # %%
 x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -364,7 +384,8 @@ draw.learned(curves, lambda points: forward(networks[0], points)[1][:, 0], x, ta
 #   gradients multiply by local derivatives; where a value is used several times, they add.
 # - Layer $z = x W + b$, backward: $dW = x^T dz$, $db = \sum_n dz[n]$, $dx = dz \, W^T$. Sigmoid
 #   $y$: $dz = dy \cdot y (1 - y)$.
-# - One backward pass gives all slopes; measuring takes two runs for each parameter.
+# - One backward pass, as dear as two forward passes, gives all slopes; measuring takes two runs for
+#   each.
 # - Watch out for a missing factor, `=` for `+=`, a missing transpose: the loss may fall all the
 #   same.
 

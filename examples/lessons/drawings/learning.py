@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from examples.lessons.drawings.neuron import areas, connect, mark, node
+from examples.lessons.drawings.prerequisites import table
 from examples.lessons.figures import figure
 from nn.plots.style import COLOURS, INK
 
@@ -75,6 +76,27 @@ def two_ways(numbers: Sequence[float], slopes: Sequence[float]) -> None:
         ways = f"= {gradients['p'] * 3:.0f} + {gradients['q'] * 1:.0f}"
         axes.text(0, 0.1, ways, ha="center", color=GREEN, weight="bold")
         axes.set(xlim=(-0.8, 5.2), ylim=(-0.8, 2.6), title="Two ways from x to the loss: add")
+
+
+def layer(x: np.ndarray, W: np.ndarray, dz: np.ndarray) -> None:
+    """The three products of a layer, each with its right factor above: forward, dW and dx."""
+    with figure("02_layer", 12, 4.2) as drawing:
+        for axes, title, left, right, names, colours in zip(
+            drawing.subplots(1, 3),
+            ("Forward: z = x W (and + b)", "Backward: dW = x.T dz", "Backward: dx = dz W.T"),
+            (x, x.T, dz),
+            (W, dz, W.T),
+            (("x", "W", "z"), ("x.T", "dz", "dW"), ("dz", "W.T", "dx")),
+            ((INK, INK, INK), (INK, GREEN, GREEN), (GREEN, INK, GREEN)),
+        ):
+            places = (0.0, 0.0), (3.0, 3.0), (3.0, 0.0)
+            for place, array, name, colour in zip(
+                places, (left, right, left @ right), names, colours
+            ):
+                table(axes, array.astype(int), *place, colour)
+                axes.text(place[0], place[1] + 0.15, name, color=colour, weight="bold")
+            axes.set(title=title, xlim=(-0.3, 5.3), ylim=(-2.2, 3.7), aspect="equal")
+            axes.axis("off")
 
 
 def learned(

@@ -16,9 +16,9 @@ def axes_and_broadcasting(a: np.ndarray, row: np.ndarray, column: np.ndarray) ->
     """A table with its sums along either axis; a row and a column added to it, repeated to fit."""
     with figure("00_axes", 12, 2.6) as drawing:
         axes = drawing.subplots()
-        _table(axes, a, 0, 0)
-        _table(axes, a.sum(axis=0)[None], 0, -3, BLUE)
-        _table(axes, a.sum(axis=1)[:, None], 4, 0, ORANGE)
+        table(axes, a, 0, 0)
+        table(axes, a.sum(axis=0)[None], 0, -3, BLUE)
+        table(axes, a.sum(axis=1)[:, None], 4, 0, ORANGE)
         axes.annotate("", (1.5, -2.95), (1.5, -2.1), arrowprops={"arrowstyle": "->", "color": BLUE})
         axes.annotate("", (3.95, -1), (3.1, -1), arrowprops={"arrowstyle": "->", "color": ORANGE})
         axes.text(3.2, -3.5, "sum(axis=0)", color=BLUE, va="center")
@@ -29,9 +29,9 @@ def axes_and_broadcasting(a: np.ndarray, row: np.ndarray, column: np.ndarray) ->
             (9, row, "row", "rows"),
             (22, as_column, "column", "columns"),
         ):
-            _table(axes, a, left, 0)
-            _table(axes, np.broadcast_to(other, a.shape), left + 4, 0, BLUE, pale)
-            _table(axes, a + other, left + 8, 0)
+            table(axes, a, left, 0)
+            table(axes, np.broadcast_to(other, a.shape), left + 4, 0, BLUE, pale)
+            table(axes, a + other, left + 8, 0)
             axes.text(left + 3.5, -1, "+", ha="center", va="center", fontsize=16)
             axes.text(left + 7.5, -1, "=", ha="center", va="center", fontsize=16)
             axes.text(
@@ -47,9 +47,9 @@ def matrix_product(x: np.ndarray, W: np.ndarray) -> None:
         axes = drawing.subplots()
         axes.fill((0, 2, 2, 0), (-n, -n, -n - 1, -n - 1), color=BLUE, alpha=0.2, linewidth=0)
         axes.fill((3 + o, 4 + o, 4 + o, 3 + o), (3, 3, 1, 1), color=ORANGE, alpha=0.25, linewidth=0)
-        _table(axes, x, 0, 0)
-        _table(axes, W, 3, 3)
-        _table(axes, x @ W, 3, 0)
+        table(axes, x, 0, 0)
+        table(axes, W, 3, 3)
+        table(axes, x @ W, 3, 0)
         axes.add_patch(_box(3 + o, -n, INK, 2.5))
         axes.annotate(
             "", (2.95, -n - 0.5), (2.05, -n - 0.5), arrowprops={"arrowstyle": "->", "color": BLUE}
@@ -109,7 +109,7 @@ def _box(x: float, y: float, colour: str, width: float) -> Rectangle:
     return Rectangle((x, y - 1), 1, 1, fill=False, edgecolor=colour, linewidth=width, zorder=3)
 
 
-def _table(
+def table(
     axes: Axes, numbers: np.ndarray, left: float, top: float, colour: str = INK, pale: str = ""
 ) -> None:
     """Numbers in boxes; pale: "rows" or "columns", of which all but the first are repeated."""
