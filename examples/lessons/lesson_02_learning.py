@@ -275,7 +275,8 @@ assert (dW == [[1, 30], [2, 40]]).all() and (dx == [[5, 7], [60, 80]]).all() and
 # | db | (O,) | dz (N, O), summed over axis 0 |
 # | dx | (N, I) | dz (N, O) @ W.T (O, I) |
 #
-# As long as N, I and O differ, no other product of the two fits.
+# As long as N, I and O differ, no other product of the two fits. The figure shows the three
+# products for the numbers above.
 
 # %%
 draw.layer(x, W, dz)

@@ -126,8 +126,9 @@ class Broken(Linear):
 
 broken = Broken(weight=weight, bias=bias)
 bugs = {"transpose forgotten": "x", "bias not added up": "bias", "mean, not sum": "weight"}
-for broken.bug, where in bugs.items():
-    print(f"\n{broken.bug}:")
+for bug, where in bugs.items():
+    broken.bug = bug
+    print(f"\n{bug}:")
     errors = check(broken, x)
     assert [name for name, error in errors.items() if error > 1e-2] == [where]
 assert np.isclose(errors["weight"], 1 - 1 / 5)  # of the last one: a fifth of what it should be

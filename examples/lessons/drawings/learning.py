@@ -83,7 +83,11 @@ def layer(x: np.ndarray, W: np.ndarray, dz: np.ndarray) -> None:
     with figure("02_layer", 12, 4.2) as drawing:
         for axes, title, left, right, names, colours in zip(
             drawing.subplots(1, 3),
-            ("Forward: z = x W (and + b)", "Backward: dW = x.T dz", "Backward: dx = dz W.T"),
+            (
+                "Forward: z = x W (b not yet added)",
+                "Backward: dW = x.T dz",
+                "Backward: dx = dz W.T",
+            ),
             (x, x.T, dz),
             (W, dz, W.T),
             (("x", "W", "z"), ("x.T", "dz", "dW"), ("dz", "W.T", "dx")),

@@ -131,8 +131,9 @@ class Multiplied(Linear):
 
 multiplied = Multiplied(weight=weight, bias=bias)
 print()
-for multiplied.factor in (1, 1.01, 1 + 1e-4, 1 + 1e-5, 1 + 1e-7, 1 + 1e-9):
-    error, factor = check(multiplied, x)["weight"], multiplied.factor
+for factor in (1, 1.01, 1 + 1e-4, 1 + 1e-5, 1 + 1e-7, 1 + 1e-9):
+    multiplied.factor = factor
+    error = check(multiplied, x)["weight"]
     verdict = "passed" if error < 1e-6 else "seen"
     print(f"times {factor:<12.10g} error {error:.0e}  {verdict}")
     assert abs(error - (factor - 1)) < 0.02 * (factor - 1) + 1e-8
