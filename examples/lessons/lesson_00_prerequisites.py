@@ -29,12 +29,13 @@
 #   then saved as images in the folder `runs/lessons/`; in cells and notebooks they stand below the
 #   cell.
 #
-# A line such as `assert a == b` stops the program if what it says is not so. The lessons use it as
-# a proof: whatever they claim in the text, the code beside it asserts. Each ends with a summary and
-# three exercises. Take pencil and paper first, then a new cell at the end of the lesson or a file
-# of your own, into which you copy what you need. One exercise of each lesson is marked BUG: a piece
-# of code with a mistake of a kind that people really make, which you find and mend. The answers,
-# with reasons, are in `examples/lessons/solutions/`.
+# (Install the library first, as the README says.) A line such as `assert a == b` stops the program
+# if what it says is not so. The lessons use it as a proof: what they claim in the text, the code
+# beside it prints or asserts. Each ends with a summary and three exercises. Take pencil and paper
+# first, then a new cell at the end of the lesson or a file of your own, into which you copy what
+# you need. One exercise of each lesson is marked BUG: a piece of code with a mistake of a kind that
+# people really make, which you find and mend. The answers, with reasons, are in
+# `examples/lessons/solutions/`.
 
 # %%
 import numpy as np

@@ -11,6 +11,7 @@
 import numpy as np
 
 from examples.lessons.drawings import neuron as draw
+from nn.data import digits
 
 # %% [markdown]
 # ## A neuron
@@ -86,6 +87,39 @@ assert sigmoid(0) == 0.5 and sigmoid(-8) < 0.001 and sigmoid(8) > 0.999
 draw.steps(w, b, threshold, sigmoid)
 
 # %% [markdown]
+# ## A neuron that looks at an image
+#
+# Two inputs make good pictures, but a neuron may have as many as you like. A digit of the included
+# collection is an image of 28x28 pixels, 0 where there is paper and 1 where there is ink: written
+# in one row, 784 inputs. Let us choose 784 weights so that z is positive for a 1 and negative for a
+# 0.
+#
+# A pixel that is inked in most ones and in few zeros should speak for "1". So as its weight take
+# the average one less the average zero. The bias is chosen so that z = 0 half way between the two
+# averages. What the neuron answers for digits that were not used for the averages:
+
+# %%
+train_set, test_set = digits()
+
+
+def images_of(data, digit):
+    return data.images[data.labels == digit].reshape(-1, 784)  # a row for each image
+
+
+zero, one = images_of(train_set, 0).mean(axis=0), images_of(train_set, 1).mean(axis=0)
+weights = one - zero  # (784,)
+bias = -((zero + one) / 2) @ weights
+z0, z1 = (images_of(test_set, digit) @ weights + bias for digit in (0, 1))
+print(f"zeros: {np.mean(z0 < 0):.1%} of {len(z0)} right; ones: {np.mean(z1 > 0):.1%} of {len(z1)}")
+assert np.mean(z0 < 0) > 0.95 and np.mean(z1 > 0) > 0.95
+draw.digit_neuron(zero, one, weights, z0, z1)
+
+# %% [markdown]
+# The weights can be looked at as an image too: orange where ink speaks for a one, blue where it
+# speaks for a zero. But this neuron knows one shape and one place; with a digit written a little
+# further to the left, other pixels meet other weights. The course will come back to that (lesson
+# 4).
+#
 # ## A layer
 #
 # A **layer** is several neurons with the same inputs. Write N examples as the rows of a matrix x of

@@ -61,8 +61,8 @@ assert (a, z) == (6, 1) and round(y, 3) == 0.731 and round(loss, 3) == 0.534
 # $$w \leftarrow w - \text{rate} \cdot \text{slope}$$
 #
 # The **learning rate** is a number that we choose. All slopes together, one for each weight and
-# bias, are the **gradient** of the loss, and walking against it, step by step, is **gradient
-# descent**. Here with w alone:
+# bias, are the gradient of the loss, and walking against it, step by step, is **gradient descent**.
+# Here with w alone:
 
 
 # %%
@@ -120,7 +120,7 @@ assert np.isclose(square_slope, 2 * (y - target)) and np.isclose(slope(sigmoid, 
 # %% [markdown]
 # ## One neuron, backwards
 #
-# Now we start at the loss and go back, link by link. Write **dz** for the gradient of the loss with
+# Now we start at the loss and go back, link by link. Write `dz` for the gradient of the loss with
 # respect to z: if z grows by a little, the loss grows by dz times as much. (At school dz is a small
 # piece of z. Here, and in nearly all code, it is the name of one number,
 # $\frac{\partial\,\text{loss}}{\partial z}$.) Each gradient is the one behind it, times the local
@@ -218,7 +218,7 @@ draw.two_ways((x, p, q, loss), (dx, dp, dq, 1.0))
 #     z[0, 0] = 1 * 5 + 2 * 7 + b[0]        z[0, 1] = 1 * 6 + 2 * 8 + b[1]
 #     z[1, 0] = 3 * 5 + 4 * 7 + b[0]        z[1, 1] = 3 * 6 + 4 * 8 + b[1]
 #
-# Let the backward pass have come as far as z, so that **dz** is known: an array of the shape of z
+# Let the backward pass have come as far as z, so that `dz` is known: an array of the shape of z
 # with the gradient of each number of z in its place. Say it is 1 for z[0, 0], 10 for z[1, 1], and 0
 # for the other two. We want dW, db and dx, in the shapes of W, b and x. Ask of each number where it
 # is used, and what stands beside it:

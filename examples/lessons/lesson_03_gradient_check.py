@@ -256,7 +256,7 @@ assert best["float64, h and h/2"] < best["float64"] / 10 < best["float32"] / 100
 # measure something in between, and the check raises a false alarm. The library's check measures
 # with h and with h/2 anyway, and looks at $f(x + h) - 2 f(x) + f(x - h)$, how far the curve bends:
 # on a smooth curve half the h makes that a quarter, at a kink not. Such elements it leaves out, and
-# counts.
+# counts. The figure shows how exactly a slope can be measured, and what is measured near a kink.
 
 
 # %%

@@ -53,6 +53,30 @@ def steps(w: np.ndarray, b: float, threshold: Callable, sigmoid: Callable) -> No
         areas(right, lambda x: sigmoid(x @ w + b), "Sigmoid: how willingly", names)
 
 
+def digit_neuron(
+    zero: np.ndarray, one: np.ndarray, weights: np.ndarray, z0: np.ndarray, z1: np.ndarray
+) -> None:
+    """Two average digits, their difference as the weights of a neuron, and its sums for others."""
+    with figure("01_digits", 13, 3.2) as drawing:
+        panels = drawing.subplots(1, 4, width_ratios=(1, 1, 1, 1.7))
+        for axes, pixels, title in zip(
+            panels, (zero, one), ("The average zero", "The average one")
+        ):
+            axes.imshow(pixels.reshape(28, 28), cmap="gray_r", vmin=0, vmax=1)
+            axes.set(title=title, xticks=[], yticks=[])
+            axes.spines[:].set_visible(True)
+        most = np.abs(weights).max()
+        panels[2].imshow(weights.reshape(28, 28), cmap=SIGNED, vmin=-most, vmax=most)
+        panels[2].set(title="Weights: one - zero", xticks=[], yticks=[])
+        panels[2].spines[:].set_visible(True)
+        bins = np.linspace(min(z0.min(), z1.min()), max(z0.max(), z1.max()), 40)
+        panels[3].hist(z0, bins, color=BLUE, alpha=0.75, label="zeros")
+        panels[3].hist(z1, bins, color=ORANGE, alpha=0.75, label="ones")
+        panels[3].axvline(0, color=INK, linewidth=1)
+        panels[3].set(title="Its sums for other digits", xlabel="z", ylabel="digits")
+        panels[3].legend(loc="upper left")
+
+
 def xor(
     corners: np.ndarray,
     wanted: np.ndarray,
