@@ -83,8 +83,8 @@ assert round(slope(loss_of, 3.0), 3) == 0.575 and loss_of(path[-1]) < 0.1
 draw.downhill(loss_of, slope(loss_of, 3.0), path)
 
 # %% [markdown]
-# It works. But each slope takes two runs of the network. AlexNet has 60 million weights: a single
-# step would take 120 million runs. We need all slopes at once.
+# It works. But each slope takes two runs of the network. AlexNet has 60 million weights (lesson 16
+# counts them): a single step would take 120 million runs. We need all slopes at once.
 #
 # ## Along a chain, slopes multiply
 #
