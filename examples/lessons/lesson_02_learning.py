@@ -279,12 +279,14 @@ assert (dW == [[1, 30], [2, 40]]).all() and (dx == [[5, 7], [60, 80]]).all() and
 # products for the numbers above.
 
 # %%
-draw.layer(x, W, dz)
 rng = np.random.default_rng(0)
-x, W, dz = rng.normal(size=(4, 3)), rng.normal(size=(3, 2)), rng.normal(size=(4, 2))
-dx, dW, db = layer_backward_by_loops(x, W, dz)
-assert np.allclose(dW, x.T @ dz) and np.allclose(db, dz.sum(axis=0)) and np.allclose(dx, dz @ W.T)
-print(f"x {x.shape}, W {W.shape}, dz {dz.shape}: loops and matrices agree")
+other = rng.normal(size=(4, 3)), rng.normal(size=(3, 2)), rng.normal(size=(4, 2))
+for any_x, any_W, any_dz in ((x, W, dz), other):
+    dx, dW, db = layer_backward_by_loops(any_x, any_W, any_dz)
+    assert np.allclose(dW, any_x.T @ any_dz) and np.allclose(dx, any_dz @ any_W.T)
+    assert np.allclose(db, any_dz.sum(axis=0))
+    print(f"x {any_x.shape}, W {any_W.shape}, dz {any_dz.shape}: loops and matrices agree")
+draw.layer(x, W, dz)
 
 # %% [markdown]
 # ## A network that learns xor
