@@ -77,9 +77,7 @@ rng = np.random.default_rng(13)
 guesses = rng.integers(0, 10, (1000, 2000))  # a row for each guesser, a column for each test digit
 scores = 100 * (guesses[:, :100] == test_labels[:100]).mean(axis=1)
 fresh = 100 * (guesses[scores.argmax(), 100:] == test_labels[100:]).mean()
-print(
-    f"a thousand guessers, 100 digits: {scores.mean():.1f} % on average, the best {scores.max():.0f} %"
-)
+print(f"a thousand guessers, 100 digits: mean {scores.mean():.1f} %, the best {scores.max():.0f} %")
 print(f"the best of them on 1,900 other digits: {fresh:.1f} %")
 assert scores.max() >= 17 and 7 < fresh < 13
 
