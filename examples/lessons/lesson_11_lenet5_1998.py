@@ -30,42 +30,31 @@ test_images, test_labels = lenet5_input(raw_test.images), raw_test.labels
 # %% [markdown]
 # ## The seven layers
 # C stands for convolution, S for subsampling, F for fully connected; the number is the layer's
-# place. A **connection** is one product of a forward pass, or one bias added: what must be
-# computed. A **parameter** is a number that is learned. Since a kernel is used at every position,
-# few parameters make many connections: 156 make 122,304 in C1. A unit that sums n numbers has n + 1
-# connections. By hand:
+# place. A **connection** is a wire: from one input to one unit, or from the unit's bias. A
+# **parameter** is a number that is learned. Since a kernel is used at every position, few
+# parameters make many connections: 156 make 122,304 in C1. By hand, parameters and connections:
 
 # %%
 C3_INPUTS = sum(len(maps) for maps in C3_CONNECTIONS)  # 60 pairs of a map of S2 and a map of C3
-parameters = {
-    "C1": 6 * (25 + 1),  # six 5x5 kernels, one map to see, a bias each
-    "S2": 6 * (1 + 1),  # a coefficient and a bias for each map
-    "C3": C3_INPUTS * 25 + 16,  # a 5x5 kernel for each pair
-    "S4": 16 * (1 + 1),
-    "C5": 120 * (16 * 25 + 1),  # its 5x5 windows see all of the 5x5 maps of S4
-    "F6": 84 * (120 + 1),
-    "output": 0,
-}
-connections = {
-    "C1": 28 * 28 * parameters["C1"],
-    "S2": 14 * 14 * 6 * (4 + 1),  # four pixels and a bias
-    "C3": 10 * 10 * parameters["C3"],
-    "S4": 5 * 5 * 16 * (4 + 1),
-    "C5": parameters["C5"],
-    "F6": parameters["F6"],
-    "output": 10 * 84,  # fixed: they are not learned, but there are products
+C3 = C3_INPUTS * 25 + 16  # a 5x5 kernel for each pair, a bias for each map
+counts = {
+    "C1": (6 * (25 + 1), 28 * 28 * 6 * (25 + 1)),  # six 5x5 kernels, a bias each
+    "S2": (6 * (1 + 1), 14 * 14 * 6 * (4 + 1)),  # a coefficient and a bias a map; four pixels
+    "C3": (C3, 10 * 10 * C3),
+    "S4": (16 * (1 + 1), 5 * 5 * 16 * (4 + 1)),
+    "C5": (120 * (16 * 25 + 1), 120 * (16 * 25 + 1)),  # its 5x5 windows see all of S4's maps
+    "F6": (84 * (120 + 1), 84 * (120 + 1)),
+    "output": (0, 10 * 84),  # fixed: nothing is learned, but there are wires
 }
 shape = (32, 32, 1)
 for name, layer in network.layers.items():
     shape = layer.output_shape(shape)
-    if name in parameters:
-        assert layer.num_parameters == parameters[name]
+    if name in counts:
+        assert layer.num_parameters == counts[name][0]
         size = "x".join(map(str, shape))
-        print(
-            f"{name:7}{size:>9}{parameters[name]:8,} parameters{connections[name]:9,} connections"
-        )
-totals = sum(parameters.values()), sum(connections.values())
-print(f"{'all':16}{totals[0]:8,} parameters{totals[1]:9,} connections")
+        print("{:7}{:>9} {:8,} parameters {:9,} connections".format(name, size, *counts[name]))
+totals = tuple(np.sum(list(counts.values()), axis=0))
+print("all              {:8,} parameters {:9,} connections".format(*totals))
 assert totals == (60_000, 340_908) and totals[0] == network.num_parameters
 
 # %% [markdown]
@@ -73,8 +62,8 @@ assert totals == (60_000, 340_908) and totals[0] == network.num_parameters
 # connections in C1 and C3: the convolutions compute, the fully connected layers remember.
 
 # %%
-assert 0.79 < parameters["C5"] / totals[0] < 0.81
-assert 0.79 < (connections["C1"] + connections["C3"]) / totals[1] < 0.81
+assert 0.79 < counts["C5"][0] / totals[0] < 0.81
+assert 0.79 < (counts["C1"][1] + counts["C3"][1]) / totals[1] < 0.81
 
 # %% [markdown]
 # ## The input: 32x32, though digits are smaller
@@ -100,10 +89,9 @@ assert 0.79 < (connections["C1"] + connections["C3"]) / totals[1] < 0.81
 r, j = 1, 1
 for K, S in ((5, 1), (2, 2), (5, 1)):
     r, j = r + (K - 1) * j, j * S
-middles = [(r - 1) / 2 + j * unit for unit in range(10)]
-print(f"C3: fields of {r}x{r}, middles from pixel {middles[0]} to {middles[-1]}", end=", ")
-print(f"{j * 10} pixels, with {middles[0] - j / 2 + 0.5:.0f} to spare on each side of 32")
-assert (r, j) == (14, 2) and middles[0] - j / 2 + 0.5 == 31.5 - (middles[-1] + j / 2) == 6
+first = (r - 1) / 2  # the middle of the first field; pixel 0 reaches from -0.5 to 0.5
+print(f"C3: fields of {r}x{r}, {j} apart; {first - j / 2 + 0.5:.0f} pixels to spare on each side")
+assert (r, j, first - j / 2 + 0.5) == (14, 2, 6) and 6 + 20 + 6 == 32
 print(f"our digits: mean {test_images.mean():.2f}, variance {test_images.var():.2f}")
 assert abs(test_images.mean()) < 0.1 and test_images.var() < 0.2
 
@@ -179,9 +167,8 @@ assert (sees == (weight != 0).any(axis=(0, 1))).all() and sees.sum() == C3_INPUT
 assert len(set(C3_CONNECTIONS)) == 16 and (sees.sum(axis=1) == 10).all()
 full = 6 * 16 * 25 + 16
 print(f"each map of S2 is seen by {sees[0].sum()} of C3's; {C3_INPUTS} kernels instead of {6 * 16}")
-print(f"parameters {parameters['C3']:,} instead of {full:,}", end=", ")
-print(f"connections {connections['C3']:,} instead of {100 * full:,}")
-assert 100 * full - connections["C3"] == 90_000
+print(f"parameters {C3:,} instead of {full:,}, connections {100 * C3:,} instead of {100 * full:,}")
+assert 100 * (full - C3) == 90_000
 draw.table(sees)
 
 # %% [markdown]
@@ -260,16 +247,8 @@ assert q.max() < 1e-8  # with plain softmax the wrong one at 30 would be pushed 
 # (appendix C); we take SGD with momentum. Four epochs with our 8,000 digits:
 
 # %%
-train(
-    network,
-    train_set,
-    epochs=4,
-    batch_size=32,
-    optimizer=SGD(network, 0),
-    schedule=one_cycle(0.005),
-    loss=LeNet5Loss(),
-    progress=False,
-)
+how = {"epochs": 4, "batch_size": 32, "schedule": one_cycle(0.005), "loss": LeNet5Loss()}
+train(network, train_set, optimizer=SGD(network, 0), progress=False, **how)
 distances = -network.forward(test_images)
 answers = distances.argmin(axis=1)
 wrong = answers != test_labels
@@ -331,7 +310,7 @@ assert all(d > 2 * first for name, d in middle.items() if name != "digits, read 
 
 # %%
 modern = models.lenet()
-changes = {"all of S2 for C3": full - 1516, "no coefficients": -12 - 32, "ten linear units": 850}
+changes = {"all of S2 for C3": full - C3, "no coefficients": -12 - 32, "ten linear units": 850}
 assert totals[0] + sum(changes.values()) == modern.num_parameters == 61_706
 print(
     "60,000", *(f"{n:+,} ({name})" for name, n in changes.items()), f"= {modern.num_parameters:,}"
