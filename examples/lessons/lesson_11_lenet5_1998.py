@@ -102,7 +102,7 @@ assert abs(test_images.mean()) < 0.1 and test_images.var() < 0.2
 # ## The squashing function
 # All layers up to F6 end in a stretched tanh:
 #
-# $$ f(a) = 1.7159 \, \tanh\left( \tfrac{2}{3} a \right) $$
+# $$ f(a) = 1.7159 \, \tanh\left( \frac{2}{3} a \right) $$
 #
 # Two strange numbers, and one aim: f(1) = 1 and f(-1) = -1 (paper, appendix A). Later, targets will
 # be +1 and -1. A plain tanh has its limits there: it reaches 1 only at infinity, so that training
@@ -238,8 +238,9 @@ assert q.max() < 1e-8  # with plain softmax the wrong one at 30 would be pushed 
 
 # %% [markdown]
 # First row: the right one is pulled nearer, its near rival pushed away, the far one left alone.
-# Last row: all are far, and only the right one is pulled. The e^-j "prevents the penalties of
-# classes that are already very large from being pushed further up" (section II.C).
+# Second: the rival is nearer than the right one, and both forces grow. Last: all are far, and only
+# the right one is pulled. The e^-j "prevents the penalties of classes that are already very large
+# from being pushed further up" (section II.C).
 #
 # ## Training
 # Initial weights are uniform between -2.4 / F and 2.4 / F, with F the number of a unit's inputs.
@@ -257,7 +258,7 @@ assert wrong.mean() < 0.06
 
 # %% [markdown]
 # (With 60,000 digits and 20 epochs the paper reports 0.95% test errors, and 0.8% with distorted
-# copies of the digits: section III. For ours, trained as long, see `examples/RESULTS.md`.)
+# copies of the digits: section III. Ours, trained longer: `examples/RESULTS.md`.)
 #
 # What does F6 draw? In the figure, below each digit, its 84 numbers as 7x12 pixels. They are no
 # copy of the handwriting: whoever wrote the 2, F6 draws the same 2. The last two digits are among
