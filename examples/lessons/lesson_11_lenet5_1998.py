@@ -261,8 +261,8 @@ assert wrong.mean() < 0.06
 # copies of the digits: section III. Ours, trained longer: `examples/RESULTS.md`.)
 #
 # What does F6 draw? In the figure, below each digit, its 84 numbers as 7x12 pixels. They are no
-# copy of the handwriting: whoever wrote the 2, F6 draws the same 2. The last two digits are among
-# those that it misreads.
+# copy of the handwriting: whoever wrote the 2, F6 draws much the same 2. The last two digits are
+# among those that it misreads.
 
 # %%
 F6 = activations(network, test_images)["tanh6"].reshape(-1, 12, 7)

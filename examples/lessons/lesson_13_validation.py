@@ -109,10 +109,10 @@ for n in (100, 500):
     print(f"chosen by {n} digits, too good by", end=" ")
     print(", ".join(f"{gap:.1f} (of {k})" for k, gap in zip(counts, gaps)), "points")
 print(
-    f"the best of 40 by 100 digits beats the mean by {np.mean(kept):.1f} points on the other digits"
+    f"on the other digits the best of 40 beats the mean by {np.mean(kept):.1f} points (100 digits)"
 )
 assert np.mean(kept) < optimism[100][-1] / 4
-assert optimism[100][-1] > 1.5 and optimism[100][-1] > optimism[500][-1] > 0.5
+assert optimism[100][-1] > max(1.5, optimism[500][-1]) and optimism[500][-1] > 0.5
 assert abs(optimism[100][0]) < 1  # nothing was chosen: no optimism, on average
 draw.optimism(counts, optimism)
 
@@ -154,13 +154,16 @@ def mislabelled(seed):
     return x[part], np.where(rng.random(500) < 0.2, lot, labels[part])
 
 
-curves = []
-for seed in SEEDS:
-    known, rows = mislabelled(seed), []
-    sets = known, (x[validation], labels[validation]), (test_x, test_labels)
-    learn(*known, seed, look=lambda p, s=sets, r=rows: r.append([right(p, *d).mean() for d in s]))
-    curves.append(rows)
-curves = 100 * np.array(curves)  # (5 seeds, 30 epochs, 3 sets)
+def accuracies(params, seed):
+    """In %, on the training set of this seed, on the validation set and on the test set."""
+    sets = mislabelled(seed), (x[validation], labels[validation]), (test_x, test_labels)
+    return [100 * right(params, *images_and_labels).mean() for images_and_labels in sets]
+
+
+curves = [[] for _ in SEEDS]
+for seed, rows in zip(SEEDS, curves):
+    learn(*mislabelled(seed), seed, look=lambda p, s=seed, r=rows: r.append(accuracies(p, s)))
+curves = np.array(curves)  # (5 seeds, 30 epochs, 3 sets)
 for epoch in (1, 2, 5, 10, 30):
     train_set, held_out, _ = curves[:, epoch - 1].mean(axis=0)
     print(f"epoch {epoch:2}: training {train_set:5.1f} %, validation {held_out:5.1f} %, mean of 5")
@@ -184,12 +187,9 @@ draw.curves(curves)
 # %%
 chosen = curves[:, :, 1].argmax(axis=1)  # for each seed, the epoch of the best validation accuracy
 stopped = curves[SEEDS, chosen, 2]
-print("best epoch by validation: ", *(f"{epoch + 1:6}" for epoch in chosen))
-for name, values in (
-    ("test accuracy there, %:", stopped),
-    ("after 30 epochs, %:", curves[:, -1, 2]),
-):
-    print(f"{name:26}", *(f"{value:6.1f}" for value in values), f"  mean {values.mean():.1f}")
+print("best epoch by validation    ", *(f"{epoch + 1:6}" for epoch in chosen))
+for name, values in (("with early stopping", stopped), ("after 30 epochs", curves[:, -1, 2])):
+    print(f"test, %, {name:20}", *(f"{v:6.1f}" for v in values), f"  mean {values.mean():.1f}")
 gain = stopped - curves[:, -1, 2]
 assert gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(5) and max(chosen) < 20
 
@@ -203,19 +203,14 @@ assert gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(5) and max(chosen) < 20
 # %%
 decays, table = (0, 0.003, 0.01, 0.03, 0.06, 0.1, 0.2), []
 for decay in decays:
-    runs = []
-    for seed in SEEDS:
-        net = learn(*mislabelled(seed), seed, decay=decay)
-        parts = mislabelled(seed), (x[validation], labels[validation]), (test_x, test_labels)
-        runs.append([100 * right(net, *part).mean() for part in parts])
+    runs = [accuracies(learn(*mislabelled(s), s, decay=decay), s) for s in SEEDS]
     table.append(np.mean(runs, axis=0))
 table = np.array(table)  # (7 values, 3 sets), means of five seeds
 for decay, (train_set, held_out, _) in zip(decays, table):
     print(f"weight decay {decay:<5}: training {train_set:5.1f} %, validation {held_out:5.1f} %")
 best = table[:, 1].argmax()
-share = 100 * np.mean(
-    [(mislabelled(s)[1] == labels[500 * s : 500 * (s + 1)]).mean() for s in SEEDS]
-)
+true = [(mislabelled(seed)[1] == labels[500 * seed :][:500]).mean() for seed in SEEDS]
+share = 100 * np.mean(true)
 print(f"of the training labels {share:.1f} % are right")
 assert abs(table[best, 0] - share) < 8
 print(f"chosen by validation: {decays[best]}, test accuracy {table[best, 2]:.1f} %", end=", ")
@@ -225,9 +220,9 @@ draw.decay(decays, table)
 
 # %% [markdown]
 # From left to right in the figure the network goes from overfitting to underfitting; the best is
-# between, and there the training accuracy is near the share of labels that were right. Only the
-# last line looks at the test set, at the end, once. (It draws the test curve, too: for you to see
-# that it runs beside the other. In work of your own you would not have it.)
+# between, and there the training accuracy is not far from the share of labels that were right. Only
+# the last line looks at the test set, at the end, once. (It draws the test curve, too: for you to
+# see that it runs beside the other. In work of your own you would not have it.)
 #
 # ## How sure is an accuracy?
 # A test digit is read right with some probability p. Among n of them, the share that is right
@@ -243,16 +238,12 @@ draw.decay(decays, table)
 p = hits[0].mean()
 measured = 100 * hits[0].reshape(20, 100).mean(axis=1).std(ddof=1)
 predicted = 100 * np.sqrt(p * (1 - p) / 100)
-print(
-    f"20 blocks of 100 digits: accuracies vary by {measured:.1f} points, predicted {predicted:.1f}"
-)
+print(f"20 blocks of 100 digits vary by {measured:.1f} points, predicted {predicted:.1f}")
 assert 0.6 < measured / predicted < 1.5
 for n in (100, 2000, 10_000):
     print(f"    97 % of {n:6,} digits: +- {200 * np.sqrt(0.97 * 0.03 / n):.1f} points")
 spread = 100 * hits.mean(axis=1).std(ddof=1)
-print(
-    f"and on the same 2,000 digits, the 40 networks vary by {spread:.1f} points, by the seed alone"
-)
+print(f"by the seed alone, on the same 2,000 digits, the 40 networks vary by {spread:.1f} points")
 assert 0.2 < spread < 1
 
 # %% [markdown]
