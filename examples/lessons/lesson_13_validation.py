@@ -173,11 +173,11 @@ draw.curves(curves)
 
 # %% [markdown]
 # The figure shows what everybody who trains networks looks at first. At the beginning both curves
-# rise: what is learned is common to all digits. That is **underfitting** still: more training
-# helps. Then the training accuracy goes on rising, and the validation accuracy turns and falls:
-# what is learned now is these 500 digits with their wrong labels, and that is **overfitting**. The
-# distance between the curves is the **generalisation gap**. Training accuracy alone would say that
-# all is well.
+# rise: what is learned is common to all digits. (That of the validation set is higher at first,
+# since its labels are all right.) That is **underfitting** still: more training helps. Then the
+# training accuracy goes on rising, and the validation accuracy turns and falls: what is learned now
+# is these 500 digits with their wrong labels, and that is **overfitting**. The distance between the
+# curves is the **generalisation gap**. Training accuracy alone would say that all is well.
 #
 # ## Early stopping
 # The simplest cure: measure the validation accuracy after each epoch, keep a copy of the weights
