@@ -2,22 +2,22 @@
 # # Lesson 15: dropout, or how to learn without learning by heart
 #
 # A network with many weights and few images can learn the images themselves instead of what they
-# have in common. That is called **overfitting**: it knows the training images perfectly and new
-# ones much worse. AlexNet had 61 million weights for 1.2 million images, and its authors wrote that
-# without dropout it overfitted substantially. Here we overfit on purpose, build dropout by hand,
-# and measure what it is worth.
+# have in common: **overfitting** (lesson 13). AlexNet had 60 million parameters for 1.2 million
+# images, and its authors wrote that without dropout it overfitted substantially (Krizhevsky et al.
+# 2012, section 4.2). Here we overfit on purpose, build dropout by hand, see why it must be switched
+# off afterwards, and measure what it is worth.
 
 # %%
 import numpy as np
 
-from examples.lessons.figures import figure
+from examples.lessons.drawings import dropout as draw
 from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Layer, Network, check_gradients
 from nn.data import digits
 from nn.training import evaluate, train
 from nn.training.schedules import one_cycle
 
-PASSES, DIGITS = 30, 300
+EPOCHS, DIGITS, SEEDS = 30, 300, range(5)
 train_set, test_set = digits()
 
 
@@ -32,89 +32,85 @@ def network(p, seed, hidden=512, kind=Dropout):
 
 
 def learn(p, seed, kind=Dropout):
-    """Train on 300 digits, others for each seed. Now and then: how many of them, and of 2,000 new ones, are right?"""
+    """Train on 300 digits, others for each seed; note the accuracy on them and on new ones."""
     few = train_set.subset(slice(seed * DIGITS, (seed + 1) * DIGITS))
     net, rows = network(p, seed, kind=kind), []
 
     def look(history):
-        if len(history.epochs) in (1, 2, *range(3, PASSES + 1, 3)):
-            (loss, known, _), (_, new, _) = (
-                evaluate(net, part.images, part.labels) for part in (few, test_set)
-            )
-            rows.append([len(history.epochs), 100 * known, 100 * new, loss])
+        if len(history.epochs) in (1, 2, *range(3, EPOCHS + 1, 3)):
+            known, new = (evaluate(net, part.images, part.labels)[:2] for part in (few, test_set))
+            rows.append([len(history.epochs), 100 * known[1], 100 * new[1], known[0]])
 
-    rate = one_cycle(0.03)  # rises, then falls to 0
-    train(net, few, epochs=PASSES, optimizer=SGD(net, 0.03), schedule=rate, batch_size=50, progress=False, seed=seed,
-          after_epoch=look)  # fmt: skip
-    return np.array(rows)
+    how = {"batch_size": 50, "schedule": one_cycle(0.03), "progress": False, "seed": seed}
+    train(net, few, epochs=EPOCHS, optimizer=SGD(net, 0.03), after_epoch=look, **how)
+    return net, np.array(rows)
 
 
-without = [learn(0.0, seed) for seed in range(5)]
-print(
-    f"{network(0, 0).num_parameters:,} parameters, {DIGITS} digits, {PASSES} epochs, without dropout:"
-)
-known, new, loss = np.mean(
-    [rows[-1, 1:] for rows in without], axis=0
-)  # five networks, each with 300 other digits
-print(f"  known digits {known:.1f} % right (loss {loss:.3f}), new digits {new:.1f} %:", end=" ")
-print(f"one new digit in {100 / (100 - new):.1f} is misread")
+without = [learn(0.0, seed)[1] for seed in SEEDS]
+_, known, new, loss = np.mean([rows[-1] for rows in without], axis=0)  # five networks
+print(f"{network(0, 0).num_parameters:,} parameters, {DIGITS} digits, {EPOCHS} epochs, no dropout:")
+print(f"    training digits: accuracy {known:.1f} %, loss {loss:.3f}; new digits: {new:.1f} %")
 assert known == 100 and loss < 0.05 and 80 < new < 90
 
 # %% [markdown]
-# All 300 digits are known by heart, and more than one new digit in ten is misread. More training
-# cannot help: the loss of the known digits is almost 0, and so are its slopes.
+# All 300 training digits are known by heart, and more than one new digit in ten is misread. More
+# training cannot help: the loss of the training digits is almost 0, and so are its gradients.
 #
-# ## The idea
-# At every training step, drop each hidden unit with probability p, by a coin toss of its own. No
-# unit can rely on one particular other to be there, so each must be useful alone. Every step trains
-# another, thinned network; the weights belong to them all.
+# ## The idea: thinned networks
+# At every training step, **drop** each hidden unit with probability p, by a coin toss of its own:
+# its output is 0 for this image, and what reads it reads nothing. The figure shows a small network
+# whole, and as three images might see it. Every image in every step trains another **thinned**
+# network; the weights belong to all of them.
 #
-# The **mask** holds 1 (with probability 1 - p) or 0. When the network is used afterwards
-# (*inference*), all units speak, so that the next layer would get sums 1 / (1 - p) times as large
-# as in training. The cure: in training, what is left is divided by 1 - p. Then the expectation (the
-# mean over all masks) of each output is the input itself:
-#
-#     E[y] = (1 - p) * x / (1 - p)  +  p * 0  =  x
-#
-# This is called *inverted* dropout. The paper leaves training alone and multiplies the outputs by 1
-# - p when asked (section 4.2). That gives the same family of functions: with W / (1 - p) for the
-# weights W that read the dropped units, the paper's network is ours. But it is not the same
-# training. There the gradient with respect to those weights is 1 - p times ours, while they should
-# move 1 / (1 - p) times as far as ours: to do the same it takes weights that start 1 / (1 - p)
-# times as large, and 1 / (1 - p)^2 times the rate for them: 4 times, with p = 0.5. A recipe of one
-# kind is none of the other.
+# Why should that help? A unit may have learned to mend the mistakes of one particular other, which
+# fits the training images and nothing else (the paper's "complex co-adaptations"). If that other is
+# absent half of the time, it is no use to rely on it: each unit must be worth something together
+# with many random others. Or think of the many thinned networks as a crowd whose answers are
+# averaged: crowds make fewer mistakes than their members, and here one need not train each member
+# by itself.
 
 # %%
-p = 0.5
-x = np.random.default_rng(0).standard_normal((1, 8))
-rng = np.random.default_rng(1)
-masks = rng.random((20_000, 8)) >= p
-y = np.where(masks, x / (1 - p), 0)
-print("x                     ", np.array2string(x[0], precision=2, floatmode="fixed"))
-print("y with one mask       ", np.array2string(y[0], precision=2, floatmode="fixed"))
-print("mean over 20,000 masks", np.array2string(y.mean(axis=0), precision=2, floatmode="fixed"))
-# Each y is 0 or 2 x, so that its standard deviation is |x|, and that of the mean |x| / sqrt(20,000).
-assert np.all(np.abs(y.mean(axis=0) - x[0]) < 4 * np.abs(x[0]) / np.sqrt(20_000))
-
-inputs, dz, rate = (
-    x * masks[0],
-    rng.standard_normal((1, 3)),
-    0.03,
-)  # one step of the weights behind, in both ways
-ours = rng.standard_normal((8, 3))
-papers = ours / (1 - p)
-assert np.allclose(inputs @ papers, inputs / (1 - p) @ ours)  # the same outputs
-ours -= rate * (inputs / (1 - p)).T @ dz
-for factor in (1, 1 / (1 - p) ** 2):
-    stepped = papers - factor * rate * inputs.T @ dz
-    assert np.allclose(stepped * (1 - p), ours) == (
-        factor == 4
-    )  # the same step, with 4 times the rate only
+draw.thinned((4, 6, 6, 2), p=0.5)
 
 # %% [markdown]
-# Backward is as short. With the mask drawn, y is x times a constant, so the slope is that constant:
-# `dx = dy * mask / (1 - p)`, with **the mask of the forward pass**. (In the library:
-# layers/dropout.py.)
+# ## Dropping in numbers
+# Take four units, x = (2, 4, 6, 8), and p = 1/2. The coins give the **mask** (1, 0, 0, 1): keep,
+# drop, drop, keep. Then x * mask = (2, 0, 0, 8). When the network is used afterwards, which is
+# called **inference** (elsewhere also evaluation mode, or test time), nothing is dropped: all units
+# speak, and the next layer would get sums that are twice as large as it learned with, on average.
+# Something must be scaled, and there are two ways:
+#
+# | | in training | at inference |
+# |---|---|---|
+# | the paper | x * mask = (2, 0, 0, 8) | (1 - p) x = (1, 2, 3, 4) |
+# | **inverted dropout** | x * mask / (1 - p) = (4, 0, 0, 16) | x = (2, 4, 6, 8) |
+#
+# In both, what the next layer gets at inference is the mean of what it gets in training, over all
+# masks. For inverted dropout, with probability 1 - p it is x / (1 - p) and else 0:
+#
+# $$ E[y] = (1 - p) \cdot \frac{x}{1 - p} + p \cdot 0 = x $$
+#
+# This library has inverted dropout, as most have, because then inference needs nothing at all.
+
+# %%
+p, x = 0.5, np.array([[2.0, 4.0, 6.0, 8.0]])
+rng = np.random.default_rng(1)
+masks = rng.random((20_000, 4)) >= p
+y = x * masks / (1 - p)
+print(
+    "x", x[0], "  y with three masks", *y[:3], "  mean over 20,000 masks", y.mean(axis=0).round(2)
+)
+# Each y is 0 or 2 x, so that its standard deviation is x, and that of the mean x / sqrt(20,000).
+assert np.all(np.abs(y.mean(axis=0) - x[0]) < 4 * x[0] / np.sqrt(20_000))
+
+# %% [markdown]
+# ## Backward
+# With the mask drawn, y is x times a constant, so the slope is that constant:
+#
+# $$ dx = dy \cdot \frac{\text{mask}}{1 - p} $$
+#
+# with **the mask of the forward pass**. A dropped unit gets no gradient: it took no part. (In the
+# library: `layers/dropout.py`.)
 
 # %%
 layer = Dropout(p, rng=7)
@@ -122,14 +118,40 @@ images, dy = rng.standard_normal((4, 6)), rng.standard_normal((4, 6))
 assert np.array_equal(layer.forward(images, training=True), images * layer.mask / (1 - p))
 assert np.array_equal(layer.backward(dy), dy * layer.mask / (1 - p))
 assert np.array_equal(layer.forward(images), images)  # at inference it does nothing
-print(
-    f"by hand and layers.Dropout are equal; slopes agree to {check_gradients(layer, images).max_error:.0e}"
-)
+error = check_gradients(layer, images).max_error
+print(f"by hand and layers.Dropout are equal; the gradient check finds errors up to {error:.0e}")
+assert error < 1e-6
+
+# %% [markdown]
+# ## The two ways are not the same training
+# They can compute the same functions: with W / (1 - p) for the weights W behind each dropout, the
+# paper's network is ours. But they do not learn alike. In the paper's way the gradient with respect
+# to those weights is 1 - p times ours, since their inputs are. But they are larger by 1 / (1 - p),
+# so that to do the same they should move 1 / (1 - p) times as far. To train alike, they must start
+# 1 / (1 - p) times as large and have $1 / (1 - p)^2$ times the learning rate: 4 times, with p =
+# 0.5. One step in both ways shows it; a recipe of one kind is none of the other.
+
+# %%
+inputs, dz, rate = images * layer.mask, rng.standard_normal((4, 3)), 0.03
+inverted = rng.standard_normal((6, 3))  # the weights behind the dropout
+papers = inverted / (1 - p)
+assert np.allclose(inputs @ papers, inputs / (1 - p) @ inverted)  # the same outputs
+inverted -= rate * (inputs / (1 - p)).T @ dz
+for factor in (1, 1 / (1 - p) ** 2):
+    stepped = papers - factor * rate * inputs.T @ dz
+    same = np.allclose(stepped * (1 - p), inverted)
+    print(f"with {factor:.0f} times the rate the step is", "the same" if same else "another")
+    assert same == (factor == 4)
+
+# %% [markdown]
+# ## What is it worth?
+# The network from the beginning once more, now with dropout, in our way and in the paper's, all
+# with the same start and the same rate; five seeds, each with 300 digits of its own.
 
 
-# %% What is it worth?
+# %%
 class PaperDropout(Dropout):
-    """y = x * mask in training, (1 - p) * x afterwards: both are 1 - p times what `Dropout` makes."""
+    """y = x * mask in training, (1 - p) * x afterwards: 1 - p times what `Dropout` makes."""
 
     elementwise = False  # it does not write into a given `out`
 
@@ -140,53 +162,44 @@ class PaperDropout(Dropout):
         return super().backward(dy) * (1 - self.p)
 
 
-dropped, papers = (
-    [learn(0.5, seed, kind) for seed in range(5)] for kind in (Dropout, PaperDropout)
-)
+nets, dropped = zip(*(learn(0.5, seed) for seed in SEEDS))
+papers = [learn(0.5, seed, PaperDropout)[1] for seed in SEEDS]
 ends = np.array([[rows[-1, 2] for rows in runs] for runs in (without, dropped, papers)])
+print("accuracy on new digits, %, for five seeds:")
+for name, values in zip(("without dropout", "with dropout", "the paper's way"), ends):
+    print(f"    {name:16}", *(f"{value:6.2f}" for value in values), f"  mean {values.mean():.2f}")
 gains, losses = ends[1] - ends[0], ends[1] - ends[2]
-print("new digits right, %, five times with other digits and other weights:")
-print("  without dropout", *(f"{value:6.2f}" for value in ends[0]), f"   mean {ends[0].mean():.2f}")
-print("  with dropout   ", *(f"{value:6.2f}" for value in ends[1]), f"   mean {ends[1].mean():.2f}")
 error = gains.std(ddof=1) / np.sqrt(5)
-print(
-    "  gain           ",
-    *(f"{value:+6.2f}" for value in gains),
-    f"   mean {gains.mean():+.2f} +- {error:.2f}",
-)
-assert gains.mean() > 2 * error
-print(f"dropout spares {gains.mean() / (100 - ends[0].mean()):.0%} of the mistakes with new digits")
-print("the paper's way, from the same start with the same rate:")
-print("                 ", *(f"{value:6.2f}" for value in ends[2]), f"   mean {ends[2].mean():.2f}")
-assert losses.mean() > 2 * losses.std(ddof=1) / np.sqrt(5)
-with figure("15_dropout", 11, 4.2) as drawing:  # open runs/lessons/15_dropout.png
-    panels = drawing.subplots(1, 2)
-    for runs, name, colour in (
-        (without, "without dropout", "#D55E00"),
-        (dropped, "with dropout, p = 0.5", "#0072B2"),
-    ):
-        for column, axes in enumerate(panels, start=1):
-            for rows in runs:
-                axes.plot(rows[:, 0], rows[:, column], color=colour, linewidth=0.6, alpha=0.5)
-            mean = np.mean(runs, axis=0)
-            label = f"{name}: {mean[-1, column]:.1f} %"
-            axes.plot(mean[:, 0], mean[:, column], color=colour, linewidth=2.5, label=label)
-    for axes, title, low in zip(panels, ("The 300 known digits", "2,000 new digits"), (40, 70)):
-        axes.set(
-            title=title, xlabel="epochs of 300 digits", ylabel="right answers, %", xlim=(0, PASSES)
-        )
-        axes.set_ylim(low, 101 if low == 40 else 89)
-        axes.legend(loc="lower right")
-        axes.grid(True)
+print(f"gain {gains.mean():+.2f} +- {error:.2f}: of the mistakes with new digits,", end=" ")
+print(f"{gains.mean() / (100 - ends[0].mean()):.0%} are spared")
+assert gains.mean() > 2 * error and losses.mean() > 2 * losses.std(ddof=1) / np.sqrt(5)
+draw.curves(without, dropped)
 
 # %% [markdown]
-# Dropout helps, but only a little. (Units and rates are the best of a few that were tried; with
-# some of the others it did not help at all. After +- stands how far chance moves a mean of five:
-# their standard deviation / sqrt(5).) The known digits are still known by heart. With half of the
-# units dropped, learning takes longer (AlexNet's authors: about twice as many steps, section 4.2).
-# The paper's way, from the same start and with the same rate, is another training, and a worse one
-# here: who does not know that the two differ will say that dropout harms. And it helps only with
-# units to spare: exercise 1.
+# Dropout helps, but only a little. (Number of units and rate are the best of a few that were tried,
+# by these same 2,000 digits, so that they are a validation set here; with some of the others it did
+# not help at all. After +- stands the standard error of a mean of five.) The training digits are
+# still known by heart. With half of the units dropped, learning takes longer; for AlexNet about
+# twice as many steps (section 4.2). The paper's way, with the same start and rate, is another
+# training, and a worse one here: who does not know that the two differ will say that dropout harms.
+# And it helps only with units to spare: exercise 1. AlexNet had it behind its first two fully
+# connected layers, of 4,096 units each.
+#
+# ## Left on by mistake
+# Dropout must know whether it is training or inference. Here `forward(x)` means inference and
+# `forward(x, training=True)` training; in PyTorch it is `model.eval()` and `model.train()`, and to
+# forget the first is one of the commonest mistakes there is. What does it look like? The answers
+# change from one time to the next, and are worse:
+
+# %%
+images, labels = test_set.images, test_set.labels
+asked = [nets[0].forward(images, training=True).argmax(axis=1) for _ in range(5)]
+off = 100 * np.mean(nets[0].forward(images).argmax(axis=1) == labels)
+on = [100 * np.mean(answers == labels) for answers in asked]
+changed = np.mean(np.ptp(asked, axis=0) > 0)
+print(f"off: {off:.1f} % right; left on, five times:", *(f"{value:.1f}" for value in on), end="; ")
+print(f"{changed:.0%} of the digits did not get the same answer five times")
+assert max(on) < off and changed > 0.05
 
 
 # %%
@@ -207,6 +220,14 @@ class WrongDropout(Layer):
 
 
 # %% [markdown]
+# ## In short
+# - In training, each unit is dropped with probability p; every step trains another thinned network.
+# - Inverted dropout: y = x * mask / (1 - p) in training, y = x at inference; $E[y] = x$.
+# - $dx = dy \cdot \text{mask} / (1 - p)$, with the mask of the forward pass.
+# - The paper's way, x * mask and then (1 - p) x, has the same functions and another training.
+# - It helps where a network overfits and has units to spare; learning takes longer.
+# - Switch it off for inference.
+#
 # ## Exercises (answers: `solutions/solution_15.py`)
 # 1. Give the two hidden layers 32 units instead of 512 (all else equal). Does dropout still help?
 # 2. BUG: `WrongDropout` drops units, and yet training with it goes wrong. Find out why with

@@ -32,7 +32,7 @@ assert np.allclose(caffe, LocalResponseNorm(alpha=2e-5, k=1).forward(x))
 paper = LocalResponseNorm(alpha=1e-4, k=2).forward(x)
 assert np.allclose(paper * 2**0.75, LocalResponseNorm(alpha=1e-4 / 2, k=1).forward(x))
 print(
-    "Caffe's alpha 0.0001 is 0.00002 here; the paper's layer is that of k = 1, alpha = 0.00005, divided by 1.68"
+    "Caffe's alpha 0.0001 is 0.00002 here; the paper's layer is k = 1, alpha = 0.00005, over 1.68"
 )
 
 # %% [markdown]
@@ -93,9 +93,7 @@ assert np.allclose(
 )  # dy_i times row i, added up
 layer.mended = True
 assert np.allclose(layer.backward(dy).ravel(), table.T @ dy, atol=1e-6)
-print(
-    "It computed dy_i times the sum of row i of the table; wanted is the table's transpose times dy."
-)
+print("It computed dy_i times the sum of row i of the table; wanted is its transpose times dy.")
 
 # %% [markdown]
 # ## 3. Large numbers

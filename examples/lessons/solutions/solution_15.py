@@ -111,9 +111,7 @@ together = np.mean(thinned, axis=0)
 average = 100 * np.mean(together.argmax(axis=1) == test_set.labels)
 short_cut = accuracy(net)
 same = 100 * np.mean(together.argmax(axis=1) == net.forward(test_set.images).argmax(axis=1))
-print(
-    f"\none thinned network: {np.mean(alone):.2f} % right on average, the best of 100 {np.max(alone):.2f} %"
-)
+print(f"\none thinned network: {np.mean(alone):.2f} % right, the best of 100 {np.max(alone):.2f} %")
 print(
     f"100 of them, averaged: {average:.2f} %;  all units at once, the short cut: {short_cut:.2f} %"
 )
