@@ -248,7 +248,7 @@ assert revived1 / deaths1 < 0.2 < revived2 / deaths2
 # the first, softmax twice; here are six more. Each has a symptom, and a small test for it that does
 # not take longer to write than to read.
 #
-# ## Labels apart from their images
+# ## Bug 2: labels apart from their images
 # The images were shuffled (or sorted, or one was left out), and their labels were not.
 
 
@@ -276,7 +276,7 @@ assert sound > 0.8 > 0.2 > strange
 # be overfitted (anything can be learned by heart). The test: *look*. Draw some images with their
 # labels just before they go into the network, as in the figure, behind all shuffling and cropping.
 #
-# ## Dropout left on
+# ## Bug 3: dropout left on
 # `training=True` was forgotten in the evaluation, or some other switch of training and inference.
 
 # %%
@@ -297,7 +297,7 @@ assert np.array_equal(dropping.forward(new.images[:5]), dropping.forward(new.ima
 # Symptom: worse by some points, which one may take for the truth. The test: ask *twice* about the
 # same images. At inference the answers must be the same to the last digit.
 #
-# ## Test images standardised by themselves
+# ## Bug 4: test images standardised by themselves
 # Training images had the mean of the training images taken off, and test images their own: each
 # batch, or each image, its own mean and deviation. In a large mixed batch that is nearly the same
 # and goes unnoticed. Alone it is not.
@@ -322,7 +322,7 @@ assert change > 0.05 and np.allclose(alone, healthy.predict(proper)[:20], atol=1
 # in the report is good, and the program in use is bad. The test: ask about one image *alone and in
 # company*. (BatchNorm that is left in training does the same.)
 #
-# ## The optimiser made anew
+# ## Bug 5: the optimiser made anew
 # `SGD(network, rate)` stands inside the loop. Each new one has velocities of 0: momentum never
 # comes about.
 
@@ -361,7 +361,7 @@ assert np.isclose(second / first, 1.9, atol=1e-3)
 # the first (lesson 9). An optimiser that is made anew for each epoch is the same bug in a milder
 # form; so is a schedule that starts again with each epoch.
 #
-# ## Asked about what it has learned
+# ## Bug 6: asked about what it has learned
 # The accuracy is taken on the training images, or some test images are among them.
 
 # %%
@@ -379,7 +379,7 @@ assert on_trained > 0.4 > 0.15 > on_new
 # reports more, it asks about what the network has seen. (For images that are in both sets, compare
 # their bytes.)
 #
-# ## Padding off by one
+# ## Bug 7: padding off by one
 # A 3 x 3 convolution that keeps the size needs one row of zeros above and one below. Here two are
 # put above and none below. Shapes are right, and so are the gradients, of this other function.
 
@@ -400,13 +400,11 @@ report = check_gradients(shifted, x)
 print(f"shapes {shifted.forward(x.astype(np.float32)).shape}", end=", ")
 print(f"largest error of the gradients {report.max_error:.0e}")
 assert report.max_error < 1e-6
-mirrored, means = (
-    np.ascontiguousarray(x[:, :, ::-1]).astype(np.float32),
-    np.full((3, 3, 1, 1), 1 / 9),
-)
+x = x.astype(np.float32)
+mirrored = np.ascontiguousarray(x[:, :, ::-1])
 for layer in (shifted, right_one):
-    layer.params["weight"][...] = means  # a kernel that is its own mirror image
-    one, other = layer.forward(x.astype(np.float32)), layer.forward(mirrored)[:, :, ::-1]
+    layer.params["weight"][...] = 1 / 9  # a kernel that is its own mirror image
+    one, other = layer.forward(x), layer.forward(mirrored)[:, :, ::-1]
     difference = np.abs(one - other).max()
     print(f"{type(layer).__name__}: mirrored before and after differ by {difference:.2f}")
     assert np.allclose(one, other, atol=1e-6) == (layer is right_one)
