@@ -80,11 +80,10 @@ drawings.where(counts, total)
 
 # %%
 shares = np.array(list(counts.values())) / total
-print(
-    f"convolutions: {shares[:5, 0].sum():.1%} of the parameters, {shares[:5, 1].sum():.1%}", end=""
-)
-print(f" of the work; fc6: {shares[5, 0]:.1%} of the parameters; conv2: {shares[1, 1]:.1%} of work")
-assert shares[5, 0] > 0.5 and shares[1, 1] == shares[:, 1].max() and shares[:5, 1].sum() > 0.9
+in_convolutions = shares[:5].sum(axis=0)
+print("convolutions: {:.1%} of the parameters, {:.1%} of the work".format(*in_convolutions))
+print(f"fc6: {shares[5, 0]:.1%} of the parameters; conv2: {shares[1, 1]:.1%} of the work")
+assert shares[5, 0] > 0.5 and shares[1, 1] == shares[:, 1].max() and in_convolutions[1] > 0.9
 
 # %% [markdown]
 # ## Two riddles of the paper
@@ -141,9 +140,7 @@ assert np.array_equal(np.concatenate([both @ W2a, both @ W2b], axis=-1), whole)
 # And back: each has a gradient with respect to all four, by its own output. They add up.
 dy = np.array([[1.0, 10.0]])
 from_a, from_b = dy[:, :1] @ W2a.T, dy[:, 1:] @ W2b.T
-print(
-    f"gradients with respect to the four: by a {from_a}, by b {from_b}, together {from_a + from_b}"
-)
+print(f"gradients for the four: by a {from_a}, by b {from_b}, together {from_a + from_b}")
 assert np.array_equal(from_a + from_b, dy @ W2.T)
 
 # %% [markdown]
@@ -230,14 +227,12 @@ def whole_network(layers):
         dx = layer.backward(dx)
     found = differences(y, dx, layers, y2, dx2)
     worst = max(found, key=found.get)
-    print(
-        f"outputs {found['outputs']:.0e}, dx {found['dx']:.0e}, largest: {worst} {found[worst]:.0e}"
-    )
+    print(f"outputs {found['outputs']:.0e}, dx {found['dx']:.0e}, worst {worst} {found[worst]:.0e}")
     return y, dx, found
 
 
 y, dx, found = whole_network(network.layers)
-assert found["outputs"] > 1e-6 and found["dx"] > 1e-3
+assert 1e-5 < found["outputs"] < 3e-4 and 0.02 < found["dx"] < 0.4
 
 # %% [markdown]
 # Not equal! Somebody talks across the cut. It is no layer with weights: it is response
@@ -270,8 +265,9 @@ assert max(found.values()) < 1e-12
 # columns and one network with grouped convolutions and split normalisation are the same function.
 #
 # ## Why were the outputs so close, and dx so far off?
-# With the wrong normalisation the outputs differed by 5e-05 of the largest, dx by 1e-01, two
-# thousand times as much. It was one and the same mistake. Two things make the difference.
+# With the wrong normalisation the outputs differed by some 5e-05 of the largest, dx by some 1e-01,
+# a thousand times as much and more. It was one and the same mistake. Two things make the
+# difference.
 #
 # **The outputs hardly listen.** Before training the weights are small (deviation 0.01) and many
 # biases are 1 (section 5; lesson 17). So what comes out is mostly made by the biases, whatever the

@@ -385,7 +385,7 @@ print(f"top-1 {top_error(example, labels, 1):.0%}, top-2 {top_error(example, lab
 assert top_error(example, labels, 1) == 0.5 and top_error(example, labels, 2) == 0.25
 guess = np.random.default_rng(0).random((5_000, 1000))
 by_chance = [top_error(guess, np.zeros(len(guess), int), k) for k in (1, 5)]
-print(f"guessing among 1,000: top-1 {by_chance[0]:.1%}, top-5 {by_chance[1]:.1%}")
+print(f"guessing among 1,000: top-1 {by_chance[0]:.2%}, top-5 {by_chance[1]:.2%}")
 assert np.allclose(by_chance, [0.999, 0.995], atol=0.005)
 
 # %% [markdown]
