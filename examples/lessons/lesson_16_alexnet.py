@@ -340,8 +340,8 @@ class TwoCardLinear(Linear):  # for exercise 2; `_take_saved()` is the x that fo
 
 # %% [markdown]
 # ## In short
-# - $OH = \lfloor (H + 2 \cdot \text{padding} - K) / \text{stride} \rfloor + 1$; parameters $(K^2 C
-#   / G + 1) D$; multiplications $OH^2 (K^2 C / G) D$.
+# - $OH = \lfloor (H + 2 \cdot \text{padding} - K) / \text{stride} \rfloor + 1$.
+# - Parameters: $(K^2 C / G + 1) D$; multiplications: $OH^2 (K^2 C / G) D$.
 # - AlexNet: 60,965,224 parameters, most of them in fc6; 724,406,816 multiplications, most of them
 #   in the convolutions; 659,272 neurons.
 # - A grouped convolution reads only its own group's channels: half the weights, half the work.
