@@ -319,8 +319,9 @@ class Cut(Layer):
 # %% [markdown]
 # ## In short
 # - conv1's kernels can be drawn; of deeper layers draw the maps that they make of an image.
-# - Occlusion covers parts and asks again; saliency, at each pixel, is $\max_c | \partial\,
-#   \text{score} / \partial x_{h,w,c} |$: one backward pass, on to the image.
+# - Occlusion covers parts and asks again.
+# - Saliency: $\max_c | \partial\, \text{score} / \partial x_{h,w,c} |$ at each pixel, one backward
+#   pass that goes on to the image.
 # - Believe neither without a control: shuffle the weights and look whether the map changes. A
 #   gradient speaks of tiny changes only, a grey square is an unusual thing.
 # - Adversarial: many tiny steps by the sign of the gradient change the answer, not the image.
