@@ -42,9 +42,8 @@ def fit(network, epochs, rate, weight_decay=0.0, tested=None, seed=0):
 # AlexNet for digits is `alexnet_small`: all of AlexNet's layers, with an eighth of its channels.
 # For each image it does 6 times LeNet's multiplications. So LeNet learns twice: with as many epochs
 # over 2,000 digits, and with three times as many, which is *half* of AlexNet's work. (If it wins
-# with half, it need not be tried with all of it, which would take this lesson twice as long.) The
-# rates are those of `make demo`, and were chosen before. AlexNet has its weight decay too (lesson
-# 17).
+# with half, it need not be tried with all of it, which would take longer.) The rates are those of
+# `make demo`, and were chosen before. AlexNet has its weight decay too (lesson 17).
 
 
 # %%
