@@ -84,9 +84,8 @@ assert mended.max_error < 1e-6
 # ## 3. The same masks
 #
 # Dropout drops single units and looks at no neighbour, so it can be cut in two like ReLU. What must
-# agree is chance: a layer of p = 0 that multiplies by its half of the network's mask. The smallest
-# network with an exchange shows it; in the lesson's columns the same two lines go behind relu6 and
-# relu7.
+# agree is chance: a layer that multiplies by its half of the network's mask. A small network with
+# exchanges shows it; in the lesson's columns the same line goes behind relu6 and relu7.
 
 # %%
 rng = np.random.default_rng(0)

@@ -48,18 +48,15 @@ def learn(network, rate, epochs=4):
 # units have died.
 
 # %%
-print(
-    "Two layers of ReLU: accuracy in the fourth epoch, share of dead units in relu1, and the illnesses"
-)
+print("Two layers of ReLU: accuracy in the fourth epoch, dead units of relu1, and the illnesses")
 kinds, dead = {}, {}
 for rate in (0.01, 0.03, 0.1, 0.3, 1, 3):
     history = learn(network_of(ReLU, 2), rate)
     kinds[rate] = sorted({finding.kind for finding in diagnose(history)})
     accuracy = history.epochs[-1]["train_accuracy"]
     dead[rate] = history.statistics[-1]["silent"]["relu1"]
-    print(
-        f"    rate {rate:<4}  {accuracy:4.0%}  {dead[rate]:4.0%}  {', '.join(kinds[rate]) or 'healthy'}"
-    )
+    illnesses = ", ".join(kinds[rate]) or "healthy"
+    print(f"    rate {rate:<4}  {accuracy:4.0%}  {dead[rate]:4.0%}  {illnesses}")
 assert kinds[0.01] == kinds[0.03] == kinds[0.1] == []
 assert dead[0.01] <= dead[0.1] < dead[0.3]
 assert "dead" in kinds[0.3] and kinds[3] == ["exploding"]
@@ -75,9 +72,7 @@ assert "dead" in kinds[0.3] and kinds[3] == ["exploding"]
 # %%
 relu = learn(network_of(ReLU, 7), 0.02).epochs[-1]["train_accuracy"]
 print(f"Seven layers of ReLU, of He's weights: accuracy {relu:.0%}")
-print(
-    "Seven layers of sigmoid: multiple of Xavier's weights, accuracy, mean share of saturated outputs"
-)
+print("Seven layers of sigmoid: multiple of Xavier's weights, accuracy, mean saturated share")
 accuracies = {}
 for multiple in (1, 2, 4, 6, 8, 12, 16):
     history = learn(network_of(Sigmoid, 7, multiple), 0.02)

@@ -1,0 +1,75 @@
+"""The drawings of lesson 17: crops, colours, the learning rate, and the results of 2012."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from examples.lessons.figures import figure
+from nn.plots.style import COLOURS, GREY
+
+PLACES = [(0, 0), (8, 30), (31, 14)]  # top and left of the windows that are drawn
+
+
+def crops(image: np.ndarray) -> None:
+    """An image of 256 x 256 with three windows of 224 x 224, and what is read of each."""
+    with figure("17_crops", 11, 4.8) as drawing:
+        grid = drawing.add_gridspec(2, 5)
+        axes = drawing.add_subplot(grid[:, :2])
+        axes.imshow(image)
+        axes.set(title="256 x 256, and three windows of 224 x 224", xticks=[], yticks=[])
+        for column, ((top, left), colour) in enumerate(zip(PLACES, COLOURS)):
+            axes.add_patch(
+                Rectangle((left, top), 223, 223, fill=False, edgecolor=colour, linewidth=2.5)
+            )
+            crop = image[top : top + 224, left : left + 224]
+            for row, view in enumerate((crop, crop[:, ::-1])):
+                small = drawing.add_subplot(grid[row, 2 + column])
+                small.imshow(view)
+                small.set(xticks=[], yticks=[], title="" if row == 0 else "mirrored")
+                small.spines[:].set(visible=True, color=colour, linewidth=2.5)
+
+
+def colours(image: np.ndarray, values: np.ndarray, vectors: np.ndarray) -> None:
+    """An image with colours added along its principal directions: alpha 0.1 above, 1 below."""
+    vectors = vectors * np.sign(vectors.sum(axis=0))  # so that alpha above 0 means brighter
+    alpha = np.random.default_rng(5).normal(0, 0.1, (5, 3))
+    with figure("17_colours", 11, 4.6) as drawing:
+        for axes_row, times in zip(drawing.subplots(2, 6), (1, 10)):
+            for column, axes in enumerate(axes_row):
+                added = 0 if column == 0 else vectors @ (times * alpha[column - 1] * values)
+                axes.imshow(np.clip(image + added, 0, 1))
+                title = "as it is" if column == 0 else f"alpha {times * alpha[column - 1, 2]:+.2f}"
+                axes.set(xticks=[], yticks=[])
+                axes.set_title(title, fontsize=9.5)
+            axes_row[0].set_ylabel(f"deviation {0.1 * times:g}")
+
+
+def plateau(errors: Sequence[float], rates: Sequence[float]) -> None:
+    """An error curve, and below it the learning rate that follows it in steps."""
+    epochs = range(1, len(errors) + 1)
+    with figure("17_plateau", 8, 4.4) as drawing:
+        above, below = drawing.subplots(2, 1, sharex=True)
+        above.plot(epochs, errors, "o-", color=COLOURS[0], markersize=4)
+        above.set(title="The rate follows the error", ylabel="validation errors, %")
+        below.step(epochs, rates, where="mid", color=COLOURS[1])
+        below.set(yscale="log", xlabel="epoch", ylabel="learning rate")
+        below.set_xticks(range(2, len(errors) + 1, 2))
+
+
+def results(errors: Sequence[tuple[str, float]], worth: Sequence[tuple[str, float]]) -> None:
+    """Bars: top-5 error rates, AlexNet's in another colour, and what each idea was worth."""
+    with figure("17_results", 11, 3.6) as drawing:
+        left, right = drawing.subplots(1, 2)
+        names, values = zip(*errors)
+        ours = [COLOURS[1] if "AlexNet" in name or "seven" in name else GREY for name in names]
+        left.bar_label(left.barh(names, values, color=ours), fmt="%.1f", padding=3)
+        left.set(title="Top-5 error rate, ImageNet", xlabel="%", xlim=(0, 33))
+        names, values = zip(*worth)
+        right.bar_label(right.barh(names, values, color=COLOURS[0]), fmt="%.1f", padding=3)
+        right.set(title="What it was worth, top-1", xlabel="points", xlim=(0, 2.1))
+        for axes in (left, right):
+            axes.invert_yaxis()
+            axes.tick_params(axis="y", labelsize=9)
