@@ -257,7 +257,7 @@ for rate in (0.01, 0.03):
 # ## Weight decay
 #
 # Add to the loss $\frac{\lambda}{2}$ times the sum of all $w^2$, and to every gradient comes
-# $\lambda w$. In the step that is
+# $\lambda w$. In the step, with r for the rate, that is
 #
 # $$w \leftarrow w - r\,(\lambda w + g) = (1 - r \lambda)\, w - r\, g$$
 #

@@ -48,5 +48,5 @@ def sure_and_wrong(slopes: dict[str, Callable], paths: dict[str, np.ndarray]) ->
             right.semilogx(1 + np.arange(len(paths[name])), paths[name], line, color=colour)
         left.axvline(-8, color=GREY, linewidth=0.8, linestyle=":")
         left.set(title="Gradient with respect to z (right: 1)", xlabel="z")
-        left.legend(loc="upper left", bbox_to_anchor=(0.16, 0.9))
+        left.legend(loc="upper left", bbox_to_anchor=(0.16, 0.7))
         right.set(title="The answer y, from z = -8 with rate 1", xlabel="steps + 1", ylim=(0, 1))
