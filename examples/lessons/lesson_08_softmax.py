@@ -208,7 +208,7 @@ assert (dz.round(3) == [0.705, -0.741, 0.035]).all()
 # says how $p_i$ changes with $z_k$. In $p_i = e^{z_i} / S$ the numerator depends on $z_i$ only, and
 # the S below on every z. The quotient rule gives
 #
-# $$\frac{\partial p_i}{\partial z_k} = p_i \, (1 - p_k) \text{ if } i = k, \qquad -p_i\, p_k \text{ else}$$
+# $$\frac{\partial p_i}{\partial z_k} = p_i (1 - p_k) \text{ if } i = k, \text{ else } -p_i\, p_k$$
 #
 # The loss $-\log p_r$ looks at row r alone, and its derivative with respect to $p_r$ is $-1 / p_r$.
 # Times row r: $-(1 - p_k)$ for the right class, and $+p_k$ for the others. It is p - one-hot again.

@@ -9,7 +9,7 @@ from nn.plots.style import COLOURS, INK
 
 
 def flatten(small: np.ndarray) -> None:
-    """The channels of a small image side by side, and its numbers in a row, channels last and channels first."""
+    """A small image's channels, and its numbers in a row, channels last and channels first."""
     H, W, C = small.shape
     colours = (COLOURS[4], COLOURS[5], COLOURS[2])
     with figure("10_flatten", 10, 3) as drawing:

@@ -16,7 +16,7 @@ WIDE = np.ones(20) / 20  # curves are means of 20 steps
 
 
 def valley(loss: Callable, paths: dict[str, np.ndarray]) -> None:
-    """The first 60 places of each path over the valley's contour lines, and the loss of all of them."""
+    """The first 60 places of each path over the valley's contour lines, and all the losses."""
     with figure("09_valley", 11, 6) as drawing:
         rows = drawing.subplot_mosaic([["plain", "loss"], ["momentum 0.9", "loss"]])
         w0, w1 = np.meshgrid(np.linspace(-4.5, 11, 200), np.linspace(-1.3, 1.3, 200))
@@ -37,7 +37,7 @@ def valley(loss: Callable, paths: dict[str, np.ndarray]) -> None:
 
 
 def noise(small: np.ndarray, full: np.ndarray, sizes: dict[int, float]) -> None:
-    """Two numbers of each batch's gradient around the true ones, and the noise over the size of the batch."""
+    """Two numbers of each batch's gradient, and the noise over the size of the batch."""
     spread = small.std(axis=0)
     first, second = np.argsort(-np.abs(full * (spread > 0)).ravel())[[0, 40]]
     with figure("09_noise", 11, 4) as drawing:

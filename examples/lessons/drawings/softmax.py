@@ -1,4 +1,4 @@
-"""The figures of lesson 8: from logits to probabilities, and what the two losses ask of a wrong answer."""
+"""The figures of lesson 8: from logits to probabilities, and two losses compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINES = {"squared error": (COLOURS[3], "--"), "cross-entropy": (COLOURS[2], "-")
 
 
 def scores_to_probabilities(z: np.ndarray, p: np.ndarray, names: Sequence[str]) -> None:
-    """The logits, their exponentials and the probabilities as bars; then p for other logits of the second class."""
+    """Logits, exponentials and probabilities as bars; then p over the second class's logit."""
     with figure("08_softmax", 12, 3.4) as drawing:
         *bars, right = drawing.subplots(1, 4, width_ratios=(1, 1, 1, 1.5))
         titles = ("logits z", "exp(z)", "p = exp(z) / sum")
@@ -38,7 +38,7 @@ def scores_to_probabilities(z: np.ndarray, p: np.ndarray, names: Sequence[str]) 
 
 
 def sure_and_wrong(slopes: dict[str, Callable], paths: dict[str, np.ndarray]) -> None:
-    """The gradient of both losses over z, and the answer y while gradient descent runs from z = -8."""
+    """The gradient of both losses over z, and the answer y during descent from z = -8."""
     z = np.linspace(-10, 6, 300)
     with figure("08_losses", 11, 3.8) as drawing:
         left, right = drawing.subplots(1, 2)

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 10: solutions
+# # Lesson 10: answers
 
 # %%
 import models

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 12: solutions
+# # Lesson 12: answers
 
 # %%
 import numpy as np
@@ -16,18 +16,18 @@ train_set, loss = Dataset(images, train_set.labels, train_set.class_names), Soft
 
 # %% [markdown]
 # ## 1. Tanh and its initial weights
-# Around 0 tanh has slope 1, so that Xavier's weights keep a gradient's length (what the two
+#
+# Around 0 tanh has the derivative 1, so that Xavier's weights keep a gradient's norm (what the two
 # averagings take away, about half each, is left out of his sums). Four times as large weights make
-# sums four times as large, and those saturate: the slopes fall to almost 0. But what gets through
-# is multiplied by weights four times as large, too, so that on the way back the gradients are not
-# shorter: they even grow. Long gradients are no sign of health. The slopes tell: with 4 times
-# Xavier's most units hardly react.
+# sums four times as large, and those saturate: the derivatives fall to almost 0. But what gets
+# through is multiplied by weights four times as large, too, so that on the way back the gradients
+# are not smaller: they even grow. Large gradients are no sign of health. The derivatives tell: with
+# 4 times Xavier's most units hardly react. So start with Xavier's.
 
 # %%
-print(
-    "LeNet with tanh: length of the gradient w.r.t. conv1's and fc5's outputs, and mean slope of the tanh in f3 and f4"
-)
-slopes, grows = {}, {}
+print("LeNet with tanh: norm of the gradient with respect to the outputs of conv1 and fc5,")
+print("and mean derivative of the tanh behind fc3 and fc4")
+derivatives, grows = {}, {}
 for scale in (1, 4):
     layers = models.lenet(rng=0).layers  # 4 times Xavier
     for layer in layers.values():
@@ -39,19 +39,18 @@ for scale in (1, 4):
     loss.forward(network.forward(images[:100]), train_set.labels[:100])
     found = gradients(network, images[:100], loss.backward())
     outputs = activations(network, images[:100])
-    lengths = [np.linalg.norm(found[name]) for name in ("conv1", "fc5")]
-    slopes[scale] = [np.mean(1 - outputs[name] ** 2) for name in ("sigmoid3", "sigmoid4")]
-    grows[scale] = lengths[0] / lengths[1]
-    print(
-        f"    {scale} x Xavier: {lengths[0]:.4f}, {lengths[1]:.4f}; {slopes[scale][0]:.2f}, {slopes[scale][1]:.2f}"
-    )
-assert max(slopes[4]) < 0.5 < min(slopes[1]) and grows[4] > 1 > grows[1]
+    norms = [np.linalg.norm(found[name]) for name in ("conv1", "fc5")]
+    means = [np.mean(1 - outputs[name] ** 2) for name in ("sigmoid3", "sigmoid4")]
+    derivatives[scale], grows[scale] = means, norms[0] / norms[1]
+    print(f"    {scale} x Xavier: {norms[0]:.4f}, {norms[1]:.4f}; {means[0]:.2f}, {means[1]:.2f}")
+assert max(derivatives[4]) < 0.5 < min(derivatives[1]) and grows[4] > 1 > grows[1]
 
 # %% [markdown]
 # ## 2. The bug
+#
 # `LeakyReLU` has a new function but ReLU's derivative: below 0 its backward pass still says 0. The
 # network learns as with ReLU, and whoever hoped to be rid of dead units is not. Where y < 0 the
-# slope is 1/10.
+# derivative is 1/10.
 
 
 # %%
@@ -75,6 +74,7 @@ assert report.max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Dead units
+#
 # A step that is too long throws a unit's weights and bias so far that its sum is negative for all
 # images. From then on it gets no gradient, and its own weights stay. It may still wake: behind a
 # layer that goes on learning its inputs change (the appendix counts how often). Only a unit of the
