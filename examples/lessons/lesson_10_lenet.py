@@ -170,7 +170,8 @@ print(f"after one epoch, by hand and by the library alike: test error rate {1 - 
 # %% [markdown]
 # Now the network of our walk learns for eight epochs, at a rate that rises to 0.5 and falls to 0
 # (lesson 9), and is tested after each. The figure shows loss and accuracy. (The training accuracy
-# is counted while the weights still change, so that it lags behind at first.)
+# is counted while the weights still change, so that it lags behind at first.) This is one run; with
+# another seed it ends a few tenths of a percent higher or lower.
 
 # %%
 rate = one_cycle(0.5)

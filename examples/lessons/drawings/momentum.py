@@ -92,10 +92,9 @@ def schedules(curves: dict[str, tuple[Callable, list[float]]]) -> None:
         left, right = drawing.subplots(1, 2)
         fractions = np.linspace(0, 1, 201)
         for (name, (schedule, losses)), (colour, line) in zip(curves.items(), STYLES):
-            label = name.replace("_", " ")
-            left.plot(fractions, [2 * schedule(f) for f in fractions], line, color=colour)
+            left.plot(fractions, [schedule(f) for f in fractions], line, color=colour)
             smooth = np.convolve(losses, WIDE, "valid")
-            right.semilogy(smooth, line, color=colour, label=label)
+            right.semilogy(smooth, line, color=colour, label=name)
         left.set(title="The rate", xlabel="fraction of the run")
         right.set(title="The loss, mean of 20 steps", xlabel="step")
         right.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
