@@ -1,47 +1,63 @@
 # %% [markdown]
 # # Lesson 10: LeNet, from a digit to an answer
 #
-# Almost all pieces are there: convolutions (lessons 4 to 6), subsampling (7), linear layers and
-# squashing (1); only the loss is new. LeNet puts them in a row. We walk one digit through it, count
-# its parameters by hand, write the loop that trains it, and look at what it learned, and at what it
-# gets wrong. Many things have two names: a neuron is also called a *unit*, a squashing function an
-# *activation*, and the layer of lesson 1, which the library calls `Linear`, *fully connected* (fc
-# for short).
+# All pieces are there: neurons and the sigmoid (lesson 1), convolutions (4 to 6), averages over
+# windows (7), the loss (8) and the step (9). LeNet puts them in a row. We walk one digit through
+# it, count its parameters by hand, look closely at the one layer that is new, train it with five
+# lines, and see what it has learned and what it gets wrong.
+#
+# Many things have two names. A neuron is also called a **unit**, a squashing function an
+# **activation function** and what comes out of it an **activation**; the layer of lesson 1, which
+# the library calls `Linear`, is also called **fully connected** (fc for short).
 
 # %%
 import numpy as np
 
 import models
+from examples.lessons.drawings import lenet as drawings
 from examples.lessons.figures import figure_path
-from nn import SGD, Layer, SoftmaxCrossEntropy, plots, softmax
+from nn import SGD, Layer, SoftmaxCrossEntropy, plots
 from nn.data import Dataset, batches, digits
 from nn.inspect import activations
 from nn.plots.confusion import confusion_matrix
 from nn.training import evaluate, train
 from nn.training.schedules import one_cycle
 
+# %% [markdown]
+# ## The digits
+#
+# 8,000 digits to learn from, and 2,000 that the network never learns from, on which it is tested
+# (lesson 13 says why there should be a third part). Their pixels run from 0, paper, to 1, ink. From
+# each we take the mean of all pixels and divide by their standard deviation, so that the numbers
+# are around 0 and of a size around 1: the first sums are then neither huge nor all of one sign.
+# Mean and deviation are those of the training digits, for the test digits too.
+
+# %%
 raw_train, raw_test = digits()
 mean, deviation = raw_train.images.mean(), raw_train.images.std()
 
 
 def prepared(raw):
-    """Pixels of mean 0 and standard deviation 1: the first sums are then neither huge nor all of one sign."""
     return Dataset((raw.images - mean) / deviation, raw.labels, raw.class_names)
 
 
 train_set, test_set = prepared(raw_train), prepared(raw_test)
+print(f"mean {mean:.2f}, deviation {deviation:.2f}; then paper is {train_set.images.min():.2f}")
+assert len(train_set) == 8000 and len(test_set) == 2000
+assert np.isclose(train_set.images.min(), -0.42, atol=0.005)
 
 # %% [markdown]
 # ## A walk through the layers
-# `models/lenet.py` lists them: two convolutions of 5 x 5 (the first with padding 2, so that 28
-# pixels stay 28), each followed by a squashing function (the logistic sigmoid of lesson 1, between
-# 0 and 1) and an average over 2 x 2 pixels; then three linear layers. This is LeNet as most later
-# descriptions have it. LeNet-5 of 1998 (LeCun, Bottou, Bengio and Haffner; `models/lenet5.py`) had
-# a stretched tanh, 1.7159 tanh(2 x / 3), averages with a weight and a bias, a table of which map of
-# conv2 sees which, and, for outputs, distances from ten drawn digits. A `Network` (`nn/network.py`)
-# hands the output of each layer to the next, and gradients the other way. As the maps become
-# smaller there are more of them: less and less "where", more and more "what". (rng=0 is the *seed*
-# of the random weights at the start: the same seed gives the same weights each time.)
+#
+# `models/lenet.py` lists them: two convolutions of 5x5 (the first with padding 2, so that 28 pixels
+# stay 28), each followed by a sigmoid and an average over 2x2 pixels; then three linear layers. A
+# `Network` (`nn/network.py`) hands the output of each layer to the next, and gradients the other
+# way. As the maps become smaller there are more of them: less and less "where", more and more
+# "what". The last ten numbers are the logits.
+#
+# This is LeNet as most later descriptions have it. The LeNet-5 of 1998 was richer in details;
+# lesson 11 walks through it. (`rng=0` is the *seed* of the random weights at the start: the same
+# seed gives the same weights each time.)
 
 # %%
 network = models.lenet(rng=0)
@@ -49,107 +65,150 @@ y = train_set.images[:1]
 print(f"{'the digit':<10} {'x'.join(map(str, y.shape[1:])):>8}")
 for name, layer in network.layers.items():
     y = layer.forward(y)
-    print(
-        f"{name:<10} {'x'.join(map(str, y.shape[1:])):>8}   numbers from {y.min():5.2f} to {y.max():5.2f}"
-    )
+    shape = "x".join(map(str, y.shape[1:]))
+    print(f"{name:<10} {shape:>8}   numbers from {y.min():5.2f} to {y.max():5.2f}")
 
 # %% [markdown]
-# The parameters, by hand. A kernel has a weight for each pixel of its window in each map that it
-# reads, and a bias; a linear unit has a weight for each input, and a bias. conv2 makes 5 x 5 x 16 =
-# 400 numbers after pooling.
+# ## Its parameters, by hand
+#
+# A kernel has a weight for each pixel of its window in each map that it reads, and a bias. A linear
+# unit has a weight for each input, and a bias. Activations, averages and flatten have none.
+#
+# | layer | units or kernels | each has | together |
+# |---|---|---|---|
+# | conv1 | 6 | 5 * 5 * 1 + 1 | 156 |
+# | conv2 | 16 | 5 * 5 * 6 + 1 | 2,416 |
+# | fc3 | 120 | 5 * 5 * 16 + 1 | 48,120 |
+# | fc4 | 84 | 120 + 1 | 10,164 |
+# | fc5 | 10 | 84 + 1 | 850 |
+# | all | | | 61,706 |
+#
+# The two convolutions have 4 % of the weights, but each of their weights works at many places, and
+# they do more than four fifths of the multiplications: conv2 makes 10 * 10 * 16 numbers of 5 * 5 *
+# 6 products each, 240,000 of the network's 416,520. The figure shows the layers with their sizes.
 
 # %%
 counts = {"conv1": 6 * (5 * 5 * 1 + 1), "conv2": 16 * (5 * 5 * 6 + 1)}
-counts |= {"fc3": 120 * (400 + 1), "fc4": 84 * (120 + 1), "fc5": 10 * (84 + 1)}
+counts |= {"fc3": 120 * (5 * 5 * 16 + 1), "fc4": 84 * (120 + 1), "fc5": 10 * (84 + 1)}
 for name, count in counts.items():
     assert network.layers[name].num_parameters == count
+assert list(counts.values()) == [156, 2416, 48120, 10164, 850]
 assert sum(counts.values()) == network.num_parameters == 61_706
-print("parameters:", ", ".join(f"{name} {count:,}" for name, count in counts.items()), "= 61,706")
+assert round(100 * (counts["conv1"] + counts["conv2"]) / 61_706) == 4
+conv1, conv2 = 28 * 28 * 6 * 25, 10 * 10 * 16 * 5 * 5 * 6
+assert conv2 == 240_000 and network.multiply_adds() == 416_520 and conv1 + conv2 > 0.8 * 416_520
+print("parameters:", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
 plots.architecture(figure_path("10_architecture"), network)
 
 # %% [markdown]
+# ## Flatten: from maps to a vector
+#
+# A linear layer wants each image as one row. **Flatten** writes the 5x5x16 numbers of pool2 one
+# after the other, 400 of them. In which order? In that of memory, (H, W, C): all 16 channels of the
+# top left pixel, then those of its right neighbour, row by row. So the number at row h, column w
+# and channel c stands at place (h * 5 + w) * 16 + c. No number moves; only the shape is another
+# (`reshape`), and backward the same shape is put back.
+#
+# Any order would do, as the weights of fc3 are learned, each for its place. But once they are
+# learned the order is part of them. PyTorch keeps images as (C, H, W), **channels first**; ours are
+# **channels last**. Its flatten writes the whole first channel, then the second. Whoever takes fc
+# weights from one to the other must reorder their rows. The shapes fit without it, too, there is no
+# error, and the answers are nonsense.
+#
+# The figure shows a small image of 2x2 pixels and 3 channels, and its twelve numbers in both
+# orders.
+
+# %%
+small = np.array([[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, 11, 12]]])  # (2, 2, 3)
+print("channels last: ", small.reshape(-1), " (h * 2 + w) * 3 + c")
+print("channels first:", small.transpose(2, 0, 1).reshape(-1), " (c * 2 + h) * 2 + w")
+assert all(small.reshape(-1)[(h * 2 + w) * 3 + c] == n for (h, w, c), n in np.ndenumerate(small))
+
+rng = np.random.default_rng(10)
+pool2 = rng.normal(size=(5, 5, 16))
+theirs = rng.normal(size=(16, 5, 5, 120))  # a weight for each channel, row and column
+answer = np.tensordot(pool2.transpose(2, 0, 1), theirs, axes=3)  # as PyTorch computes it
+ours = theirs.transpose(1, 2, 0, 3).reshape(400, 120)  # rows in the order (H, W, C)
+assert np.allclose(pool2.reshape(400) @ ours, answer)
+assert not np.allclose(pool2.reshape(400) @ theirs.reshape(400, 120), answer)  # fits, and is wrong
+drawings.flatten(small)
+
+# %% [markdown]
 # ## The loop that trains it
-# The ten outputs z, the **logits**, become probabilities p by **softmax**, p = exp(z) / sum of
-# exp(z), and the loss is **cross-entropy**, -log of the right class's p, on average over the batch
-# (`nn/loss.py`; log is the natural logarithm, ln). A network that has no idea gives each class 1/10
-# and has the loss -log(1/10) = log 10 = 2.30 (ours begins worse: it is wrong and surer of it than
-# that). The slope of the loss:
 #
-#     dz = (p - 1 for the right class, p - 0 for the others) / N         N images; below, np.eye(10)[labels] is 1 or 0
-# For -log p = log(sum of exp(z)) - z of the right class. The first term's slope for any z is exp(z)
-# / sum, which is p; the second's is -1 for the right class's z, 0 for the others. Why not squared
-# error? With a sigmoid behind z its slope has the factor y (1 - y) (lesson 2), almost 0 where a
-# network is sure and wrong. Here the slope is largest there.
-#
-# We take 64 images at a time, a *batch*, in an order drawn anew for each *epoch* (once through the
-# training set). For each: forward, loss, backward, a step downhill. `SGD` (stochastic gradient
-# descent) steps with *momentum*: the weights move like a heavy ball, which keeps nine tenths of its
-# speed each step and so rolls through small bumps.
+# 64 images at a time, in an order drawn anew for each epoch. For each batch: forward, loss,
+# backward, step. These are all five lines of it.
 
 # %%
 by_hand, loss = models.lenet(rng=0), SoftmaxCrossEntropy()
 first = loss.forward(by_hand.forward(train_set.images[:1000]), train_set.labels[:1000])
-print(f"loss before the first step: {first:.2f}")
-assert first > 1.05 * np.log(10)
 sgd = SGD(by_hand, lr=0.1, momentum=0.9)
-for images, labels in batches(
-    train_set, 64, np.random.default_rng([0, 1])
-):  # seed 0, epoch 1: the order of `train`
-    logits = by_hand.forward(images, training=True)
-    loss.forward(logits, labels)
-    by_hand.backward(
-        loss.backward(), input_gradient=False
-    )  # nobody needs the gradient of the pixels
+order = np.random.default_rng([0, 1])  # seed 0, epoch 1: as `train` below draws it
+for images, labels in batches(train_set, 64, order):
+    loss.forward(by_hand.forward(images, training=True), labels)
+    by_hand.backward(loss.backward(), input_gradient=False)  # nobody needs that of the pixels
     sgd.step()
-assert np.allclose(loss.backward(), (softmax(logits) - np.eye(10)[labels]) / len(labels), atol=1e-6)
+after = loss.forward(by_hand.forward(train_set.images[:1000]), train_set.labels[:1000])
+print(f"loss of 1,000 training digits: {first:.2f} before, {after:.2f} after one epoch")
+assert first > 1.05 * np.log(10) and after < np.log(10) / 1.5
 
 # %% [markdown]
-# That is all of it: five lines. The library's `train` (`nn/training/loop.py`) is the same loop with
-# book-keeping around it, and gives the same weights to the last bit. Then a second LeNet learns for
-# 12 epochs, no longer at a constant rate of 0.1: its rate rises to 0.5 and falls to 0
-# (`one_cycle`). We test after each epoch on digits that it never learns from. (Open
-# runs/lessons/10_curves.png; training accuracy is counted during the epoch, so it lags at first.)
+# (It begins worse than a guesser's log 10 = 2.30: random weights are wrong, and surer of it than
+# somebody who guesses.)
+#
+# The library's `train` (`nn/training/loop.py`) is the same loop with book-keeping around it, and
+# gives the same weights to the last bit. **Accuracy** is the share of images whose most probable
+# class is the right one; the **error rate** is the rest.
 
 # %%
 same = models.lenet(rng=0)
 train(same, train_set, epochs=1, optimizer=SGD(same, lr=0.1, momentum=0.9), seed=0, progress=False)
 assert all(np.array_equal(same.params[name], param) for name, param in by_hand.params.items())
-error = 1 - evaluate(same, test_set.images, test_set.labels)[1]  # (loss, accuracy, ...)
-print(f"After one epoch, by hand and by the library alike: {error:.1%} of the test digits misread")
+accuracy = evaluate(same, test_set.images, test_set.labels)[1]  # (loss, accuracy, ...)
+print(f"after one epoch, by hand and by the library alike: test error rate {1 - accuracy:.1%}")
 
+# %% [markdown]
+# Now the network of our walk learns for eight epochs, at a rate that rises to 0.5 and falls to 0
+# (lesson 9), and is tested after each. The figure shows loss and accuracy. (The training accuracy
+# is counted while the weights still change, so that it lags behind at first.) This is one run; with
+# another seed it ends a few tenths of a percent higher or lower.
+
+# %%
 rate = one_cycle(0.5)
+sgd = SGD(network, rate(0))
 history = train(
-    network,
-    train_set,
-    test_set,
-    epochs=12,
-    optimizer=SGD(network, rate(0)),
-    schedule=rate,
-    progress=False,
+    network, train_set, test_set, epochs=8, optimizer=sgd, schedule=rate, progress=False
 )
-for epoch in history.epochs[::2] + history.epochs[-1:]:
+for epoch in history.epochs:
     error = 1 - epoch["test_accuracy"]
-    print(
-        f"epoch {epoch['epoch']:>2}: loss {epoch['train_loss']:.3f}, {error:6.1%} of the test digits misread"
-    )
+    print(f"epoch {epoch['epoch']}: loss {epoch['train_loss']:.3f}, test error rate {error:6.1%}")
 plots.learning_curves(figure_path("10_curves"), {"LeNet": vars(history)}, num_classes=10)
 
 # %% [markdown]
-# ## What it learned, and what it gets wrong
-# Of the first layer's six maps of our digit some follow the ink and some the paper around it;
-# nobody told them to. (Some have stripes at the edges: the padding's 0 is not paper, which is -0.42
-# by now.) The mistakes are worth a look one by one: several are digits that you, too, would read
-# twice. The confusion matrix counts which was taken for which.
+# ## What it has learned
+#
+# The same digit as before, seen by the trained network. Of the six maps of the first layer some
+# follow the ink and some the paper around it; nobody told them to. After the second pooling there
+# is no digit to be seen any more, and to the linear layers it is a pattern of units that are on and
+# off. (Stripes at the edges of a map come from the padding: its 0 is not paper, which is -0.42.)
 
 # %%
-plots.feature_maps(figure_path("10_maps"), network, train_set.images[0], "sigmoid1")
-assert np.isclose(train_set.images.min(), -0.42, atol=0.005)
-maps = activations(network, train_set.images[:1])["sigmoid1"][0]  # (28, 28, 6)
-follow = sum(
-    np.corrcoef(maps[..., channel].ravel(), train_set.images[0].ravel())[0, 1] > 0
-    for channel in range(6)
-)
-print(f"Of the six maps {follow} are brighter where the ink is, {6 - follow} where the paper is")
+outputs = activations(network, train_set.images[:1])
+maps = outputs["sigmoid1"][0]  # (28, 28, 6)
+ink = train_set.images[0].ravel()
+follow = sum(np.corrcoef(maps[..., channel].ravel(), ink)[0, 1] > 0 for channel in range(6))
+print(f"of the six maps {follow} are brighter where the ink is, {6 - follow} where the paper is")
+drawings.walk(raw_train.images[0], outputs, network.predict(train_set.images[:1])[0])
+
+# %% [markdown]
+# ## What it gets wrong
+#
+# The mistakes are worth a look one by one: several are digits that you, too, would read twice. The
+# **confusion matrix** counts which was taken for which: a row for each true digit, a column for
+# each answer. On the whole the network knows when it is in doubt, for its wrong answers have a
+# lower probability than its right ones. One can make use of that (exercise 3).
+
+# %%
 probabilities = network.predict(test_set.images)
 answers = probabilities.argmax(axis=1)
 plots.mistakes(
@@ -161,17 +220,13 @@ plots.mistakes(
 )
 confusion = confusion_matrix(test_set.labels, answers, 10)
 plots.confusion_matrices(figure_path("10_confusion"), {"LeNet": confusion}, "0123456789")
-wrong = answers != test_set.labels
+wrong, sure = answers != test_set.labels, probabilities.max(axis=1)
 mistaken = np.where(np.eye(10, dtype=bool), 0, confusion)
 often = ", ".join(f"{true} for {taken}" for true, taken in np.argwhere(mistaken == mistaken.max()))
-print(
-    f"{wrong.sum()} of 2,000 misread; the commonest mistakes, {mistaken.max()} times each: {often}"
-)
-sure = probabilities.max(axis=1)
+print(f"{wrong.sum()} of 2,000 misread; most often, {mistaken.max()} times each: {often}")
+print(f"mean probability of its right answers {sure[~wrong].mean():.0%}", end=", ")
+print(f"of its wrong ones {sure[wrong].mean():.0%}")
 assert wrong.mean() < 0.04 and sure[wrong].mean() < sure[~wrong].mean()
-print(
-    f"It gives its answer a probability of {sure[~wrong].mean():.0%} when right, {sure[wrong].mean():.0%} when wrong"
-)
 
 
 # %%
@@ -191,9 +246,24 @@ class MeanLinear(Layer):  # for exercise 2
 
 
 # %% [markdown]
+# ## In short
+#
+# LeNet: twice convolution, sigmoid and average; flatten; three linear layers; ten logits.
+#
+# - 28x28x1 -> 28x28x6 -> 14x14x6 -> 10x10x16 -> 5x5x16 -> 400 -> 120 -> 84 -> 10.
+# - 61,706 parameters, nearly all of them in the linear layers; most multiplications are in the
+#   convolutions.
+# - Flatten keeps the order of memory: here (H, W, C), in PyTorch (C, H, W). The weights behind it
+#   depend on that.
+# - One step: forward, loss, backward, `sgd.step()`.
+# - Prepare test images with the mean and deviation of the training images.
+#
 # ## Exercises (answers: `solutions/solution_10.py`)
-# 1. How many multiplications does conv2 need for one digit? Compare with `network.summary()`.
-# 2. With `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
+#
+# 1. The rate rose to 0.5 slowly. Train LeNet for one epoch at a constant rate of 0.5, and for one
+#    with `one_cycle(0.5)`, from five seeds each. What happens, and what do the activations of
+#    sigmoid4 say?
+# 2. BUG: with `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
 #    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4
 #    digits, and with a single one. What is wrong, and why does one digit hide it?
 # 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does
