@@ -2,11 +2,11 @@
 
     python docs/book
 
-runs all lessons (some minutes; what they gave is kept, so that a second time takes seconds) and writes runs/book/, which
-any web server can serve, and which also works as files: open runs/book/index.html. No page needs the internet.
+runs all lessons (some minutes; what they gave is kept, so that a second time takes seconds) and writes runs/book/,
+which any web server can serve, and which works as files too: open runs/book/index.html. No page needs the internet.
 
-It needs the extra "book": pip install -e ".[book]". With --repository OWNER/NAME each lesson also gets a link that opens
-it in Colab. Colab reads notebooks from GitHub, so the book's folder must be published there, on the branch --branch.
+It needs the extra "book": pip install -e ".[book]". With --repository OWNER/NAME each lesson also gets a link by which
+it opens in Colab. Colab reads notebooks from GitHub: the book's folder must be published there, on the branch --branch.
 """
 
 from __future__ import annotations

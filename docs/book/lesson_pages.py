@@ -52,10 +52,8 @@ class Plan(SphinxDirective):
 
 def _row(lesson: plan.Lesson) -> str:
     number = "" if lesson.number is None else lesson.number
-    before = ", ".join(map(str, plan.NEEDS.get(number, ())))
-    if lesson.number is None:
-        before = "10"
-    return f"| {number} | [{lesson.title}](lessons/{lesson.name}.py) | {lesson.minutes} | {before or 'school mathematics, some Python'} |"
+    needs = ", ".join(map(str, plan.NEEDS[lesson.number])) or "school mathematics, some Python"
+    return f"| {number} | [{lesson.title}](lessons/{lesson.name}.py) | {lesson.minutes} | {needs} |"
 
 
 class ColabSentence(SphinxDirective):
@@ -63,7 +61,7 @@ class ColabSentence(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         if self.config.repository:
-            text = "Or open a lesson in **Colab**, in the browser, without installing anything: the link is below its title."
+            text = "Or open a lesson in **Colab**, without installing anything: the link is below its title."
         else:
             text = (
                 "There are no links to Colab in this copy: Colab reads notebooks from a public place, and whoever made "
@@ -167,8 +165,9 @@ def link_figures(app: Sphinx, document: nodes.document, name: str) -> None:
             link += image
 
 
-def glossary_terms(path: Path = Path(__file__).with_name("glossary.md")) -> set[str]:
+def glossary_terms() -> set[str]:
     """The glossary's words: the lines of its one directive that are not indented."""
+    path = Path(__file__).with_name("glossary.md")
     inside = path.read_text(encoding="utf-8").partition("```{glossary}")[2].partition("```")[0]
     return {line.strip() for line in inside.splitlines() if line and not line[0].isspace() and line[0] != ":"}
 

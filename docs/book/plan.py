@@ -12,8 +12,9 @@ LESSONS = Path(__file__).resolve().parents[2] / "examples" / "lessons"
 WORDS_A_MINUTE = 120
 LINES_A_MINUTE = 9
 
-# Which lessons must have been taken before, beside what these need themselves.
+# Which lessons must have been taken before, beside what these need themselves. None: the appendix.
 NEEDS = {
+    0: (),
     1: (0,),
     2: (1,),
     3: (2,),
@@ -33,6 +34,7 @@ NEEDS = {
     17: (16,),
     18: (17,),
     19: (18,),
+    None: (10,),
 }
 PARTS = {
     "How a network learns": (0, 3),
