@@ -104,16 +104,16 @@ def build(out: Path, cache: Path, repository: str = "", branch: str = "") -> Non
         shutil.rmtree(executed, ignore_errors=True)
         executed.mkdir(parents=True)
         kept.write_text(fingerprint, encoding="utf-8")
-    if out.exists():
-        shutil.rmtree(out)  # or pages that are no longer made would stay
-    out.mkdir(parents=True)
-    run_sphinx(pages, out, cache / "doctrees", executed, repository, branch, fingerprint)
-    static = out / "_static"
-    shutil.copyfile(mathjax(), static / "mathjax.js")
-    write_notebooks(out / "notebooks", repository)
-    if write_microscope(["--out", str(out / "microscope"), "--force"]):
+    html = cache / "html"
+    shutil.rmtree(html, ignore_errors=True)  # or pages that are no longer made would stay
+    run_sphinx(pages, html, cache / "doctrees", executed, repository, branch, fingerprint)
+    shutil.copyfile(mathjax(), html / "_static" / "mathjax.js")
+    write_notebooks(html / "notebooks", repository)
+    if write_microscope(["--out", str(html / "microscope"), "--force"]):
         raise Failed("the microscope's page could not be written")
-    shutil.rmtree(out / ".doctrees", ignore_errors=True)
+    if out.exists():
+        shutil.rmtree(out)
+    shutil.move(html, out)  # only now: what fails leaves an earlier book
 
 
 def gather_pages(pages: Path, colab: bool) -> None:
