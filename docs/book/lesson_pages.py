@@ -71,14 +71,14 @@ class ColabSentence(SphinxDirective):
 
 
 class LessonPage(SphinxTransform):
-    """Links, and the line below the title, for the pages made of lessons and their answers."""
+    """Links, and the line below the title of the pages made of lessons."""
 
     default_priority = 700
 
     def apply(self, **_: Any) -> None:
         name = self.env.docname
+        self.link_lessons()
         if name.startswith(("lessons/", "solutions/")):
-            self.link_lessons()
             self.link_terms()
             for image in self.document.findall(nodes.image):
                 image.setdefault("alt", f"Figure: {_heading_above(image)}")
