@@ -46,7 +46,7 @@ class Plan(SphinxDirective):
             lines += [_row(lesson) for lesson in listed if lesson.number is not None and first <= lesson.number <= last]
         lines += [_row(lesson) for lesson in listed if lesson.number is None]
         together = sum(lesson.minutes for lesson in listed)
-        lines.append(f"| | together, without the exercises | {together} | |")
+        lines.append(f"| | together, without the exercises: {together // 60} hours | {together} | |")
         return self.parse_text_to_nodes("\n".join(lines))
 
 

@@ -10,7 +10,7 @@ LESSONS = Path(__file__).resolve().parents[2] / "examples" / "lessons"
 
 # So many words of explanation and so many lines of code are read in a minute by who thinks along.
 WORDS_A_MINUTE = 120
-LINES_A_MINUTE = 9
+LINES_A_MINUTE = 12
 
 # Which lessons must have been taken before, beside what these need themselves. None: the appendix.
 NEEDS = {
@@ -71,6 +71,8 @@ def reading_minutes(path: Path) -> int:
     """How long a lesson takes to read: its words and its lines of code; exercises take as long as they take."""
     words = lines = 0
     for is_markdown, text in cells(path):
+        if text.startswith("## Exercises"):
+            continue
         if is_markdown:
             words += len(text.split())
         else:
