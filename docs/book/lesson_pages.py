@@ -20,6 +20,19 @@ from sphinx.util.docutils import SphinxDirective
 
 SHOWN_BY_THE_MICROSCOPE = (10, 11, 12, 19)
 MENTIONED = re.compile(r"\b[Ll]essons? \d+(?:(?:, | and | to | or )\d+)*")
+# Forms of the glossary's words that no rule of endings gives.
+SAME = {
+    "adversarial": "adversarial example",
+    "dead": "dead unit",
+    "drop": "dropout",
+    "hidden": "hidden layer",
+    "saturate": "saturation",
+    "saturated": "saturation",
+    "thinned": "thinned network",
+    "top-1": "top-1 error rate",
+    "top-5": "top-5 error rate",
+    "translation invariant": "translation invariance",
+}
 UNLINKED = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, addnodes.pending_xref, nodes.raw)
 
 
@@ -175,7 +188,8 @@ def glossary_terms() -> set[str]:
 def find_term(text: str, known: set[str]) -> str | None:
     """The glossary's word for a text: "Kernels" is its "kernel"."""
     lower = {term.lower(): term for term in known}
-    return next((lower[form] for form in _forms(" ".join(text.lower().split())) if form in lower), None)
+    word = " ".join(text.lower().split())
+    return next((lower[form] for form in _forms(SAME.get(word, word)) if form in lower), None)
 
 
 def _forms(word: str) -> Iterator[str]:
