@@ -176,7 +176,7 @@ def test_one_that_takes_too_long_is_stopped(folder, capsys):
 
 
 # Those that take seconds on the plain backend, with their answers; the others train networks there for minutes.
-QUICK_WHEN_PLAIN = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 16)
+QUICK_WHEN_PLAIN = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 16, 19)
 
 
 @pytest.mark.slow
