@@ -9,12 +9,13 @@ INTERPRETED := tests/nn/backend/test_kernels.py tests/nn/backend/test_backend.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons microscope test test-slow test-cuda coverage reliability mutants planted bench lint dist clean
+.PHONY: help demo crops lessons book microscope test test-slow test-cuda coverage reliability mutants planted bench lint dist clean
 
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops        show LeNet and AlexNet ever smaller crops of cats, dogs, cars and callipers; results in runs/crops/'
 	@echo 'make lessons      run the twenty lessons, from one neuron to AlexNet; figures in runs/lessons/'
+	@echo 'make book         make the course a book to read in a browser, with figures and formulas; it is in runs/book/'
 	@echo 'make microscope   write a page that shows what LeNet computes from a digit you draw; it is in runs/microscope/'
 	@echo 'make test         run the tests, except the slow ones (three or four minutes)'
 	@echo 'make test-slow    run the slow tests (four minutes more)'
@@ -37,6 +38,9 @@ crops: .venv/installed
 
 lessons: .venv/installed
 	$(BIN)/python -m examples.lessons $(ARGS)
+
+book: .venv/installed-book
+	$(BIN)/python docs/book $(ARGS)
 
 microscope: .venv/installed
 	$(BIN)/python -m examples.microscope $(ARGS)

@@ -2,6 +2,7 @@
 
     python -m examples.lessons            all of them
     python -m examples.lessons 4 16       lessons 4 and 16 with their answers
+    python -m examples.lessons --jobs 4   four at a time, on a machine with many cores
 
 This is to see that all of them work. To learn, take one lesson at a time: open its file in examples/lessons in an
 editor that knows `# %%` cells (VS Code, Spyder, PyCharm) and run it cell by cell, or run it as a whole and read along:
@@ -20,6 +21,7 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from examples.shared.command_line import Parser, carry_out, in_a_process, positive_number, run_program, whole_number
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(f"there is no lesson {missing[0]}, expected numbers from {min(there)} to {max(there)}")
         return [module for module in modules if not wanted or number(module) in wanted]
 
-    return carry_out(parser, make, lambda modules: run_all(modules, options.limit), unwritten="{reason}")
+    return carry_out(parser, make, lambda modules: run_all(modules, options.limit, options.jobs), unwritten="{reason}")
 
 
 def make_parser() -> Parser:
@@ -54,13 +56,19 @@ def make_parser() -> Parser:
     )
     limit = "for each lesson (default: %(default)s)"
     parser.add_argument("--limit", type=positive_number(1e6), default=LIMIT, metavar="SECONDS", help=limit)
+    jobs = "how many run at the same time (default: %(default)s)"
+    parser.add_argument("--jobs", type=whole_number(1), default=1, metavar="N", help=jobs)
     return parser
 
 
-def run_all(modules: Sequence[str], limit: float) -> int:
-    """Run them one after the other and say how it went; return 1 if one failed, else 0."""
+def run_all(modules: Sequence[str], limit: float, jobs: int) -> int:
+    """Run them, so many at the same time, and say how it went; return 1 if one failed, else 0."""
     begun = time.perf_counter()
-    failed = sum(not run(module, limit) for module in modules)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        failed = sum(not well for well in pool.map(lambda module: run(module, limit, alone=jobs == 1), modules))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C the next do not begin
     seconds = time.perf_counter() - begun
     verdict = f"{failed} failed" if failed else "all ok"
     figures = f"; figures in {FIGURES.as_posix()}/" if os.access(FIGURES, os.W_OK) else ""
@@ -84,10 +92,11 @@ def number(module: str) -> int | None:
     return next((int(word) for word in module.split("_") if word.isdigit()), None)
 
 
-def run(module: str, limit: float) -> bool:
+def run(module: str, limit: float, alone: bool) -> bool:
     """Run one module for at most so many seconds, print its line (and, if it failed, all that it said), and return
-    whether it went well."""
-    print(f"{module:40}", end="", flush=True)
+    whether it went well. alone: its name can be printed before, since no other line comes in between."""
+    if alone:
+        print(f"{module:40}", end="", flush=True)
     command = in_a_process(f"examples.lessons.{module}", FOLDER.parents[1])
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
     start = time.perf_counter()
@@ -98,9 +107,9 @@ def run(module: str, limit: float) -> bool:
         text, verdict = result.stdout, "failed" if result.returncode else "ok"
     except subprocess.TimeoutExpired as error:
         text, verdict = error.stdout or b"", f"failed: stopped after {limit:g} s, --limit allows more"
-    print(f"{time.perf_counter() - start:6.1f} s  {verdict}", flush=True)
-    if verdict != "ok":
-        print(text.decode("utf-8", "replace"), flush=True)
+    line = f"{'' if alone else f'{module:40}'}{time.perf_counter() - start:6.1f} s  {verdict}\n"
+    said = "" if verdict == "ok" else text.decode("utf-8", "replace") + "\n"
+    print(line + said, end="", flush=True)  # at once, or lines of two would mix
     return verdict == "ok"
 
 

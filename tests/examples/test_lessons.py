@@ -2,10 +2,19 @@
 
 import importlib
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
 runner = importlib.import_module("examples.lessons.__main__")
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "examples" / "lessons"
+LESSONS = [path for pattern in ("lesson_*.py", "appendix*.py") for path in sorted(FOLDER.glob(pattern))]
+TEXTS = [*LESSONS, *sorted(FOLDER.glob("solutions/solution_*.py"))]
+
+sys.path.append(str(ROOT / "docs" / "book"))  # no package: the book's own little modules
+import plan  # noqa: E402
 
 
 @pytest.fixture
@@ -28,15 +37,106 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "FOLDER", tmp_path / "examples" / "lessons")
 
 
-def test_every_lesson_has_answers_and_at_most_100_columns():
+def test_the_numbers_run_without_a_gap_and_each_lesson_has_answers():
     modules = runner.find_modules()
     lessons = [module for module in modules if module.startswith("lesson")]
-    assert len({runner.number(module) for module in lessons}) == len(lessons) >= 14
+    assert [runner.number(module) for module in lessons] == list(range(20))
     assert modules[-2:] == ["appendix_it_does_not_learn", "solutions.solution_appendix"]
     answered = [module for module in modules if module.startswith("solutions")]
-    assert [runner.number(module) for module in answered] == [*map(runner.number, lessons), None]
-    for path in runner.FOLDER.rglob("*.py"):
-        assert max(map(len, path.read_text(encoding="utf-8").splitlines()), default=0) <= 100, path
+    assert [runner.number(module) for module in answered] == [*range(20), None]
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_lines_are_at_most_100_columns(path):
+    assert [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_ends_with_a_summary_and_exercises(path):
+    text = path.read_text(encoding="utf-8")
+    number = re.sub(r"lesson_(\d+).*|(appendix).*", r"\1\2", path.stem)
+    summary, exercises = "\n# ## In short\n", f"\n# ## Exercises (answers: `solutions/solution_{number}.py`)\n"
+    assert text.count(summary) == text.count(exercises) == 1
+    assert text.index(summary) < text.index(exercises)
+    assert text[text.index(exercises) + 1 :].count("\n# ## ") == 0, "the exercises come last"
+    last = plan.cells(path)[-1]
+    assert last[0] and len(re.findall(r"^\d\. ", last[1], re.MULTILINE)) >= 3 and "BUG" in last[1]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_is_read_within_half_an_hour(path):
+    assert plan.reading_minutes(path) <= 30
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
+def test_explanations_are_markdown_as_jupyter_and_a_book_read_it(path):
+    texts = [text for is_markdown, text in plan.cells(path) if is_markdown]
+    assert [fault for text in texts for fault in markdown_faults(text)] == []
+    assert sum(len(re.findall(r"^# ", text, re.MULTILINE)) for text in texts) == 1, "one title"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "So:\n$$\na = b\n$$\n\nand",
+        "So:\n\n$$\na = b\n$$\nand",
+        "Two:\n- one\n- two",
+        "- one\n- two\nand on",
+        "Two:\n1. one",
+        "A table:\n| a | b |",
+        "Code:\n    x = 1",
+        "    x = 1\nand on",
+        "It costs 5$, or $a$.",
+        "### deeper",
+    ],
+)
+def test_a_missing_blank_line_is_found(text):
+    assert len(markdown_faults(text)) == 1
+
+
+def test_good_markdown_has_no_faults():
+    text = "# Title\n\nIf $a = b$ and `$`:\n\n$$\na = b\n$$\n\n- one\n  more\n- two\n\n    code\n\n| a |\n|---|\n\nend"
+    assert markdown_faults(text) == []
+
+
+def markdown_faults(text: str) -> list[str]:
+    """What a reader of Markdown would take for something else: lines of a list, a table, a formula or code that are not
+    set apart by a blank line; a $ without its partner; headings deeper than ##."""
+    faults = []
+    lines = text.splitlines()
+    kinds = _kinds(lines)
+    for line, (before, kind) in zip(lines[1:], zip(kinds, kinds[1:])):
+        if before != kind and "blank" not in (before, kind) and "heading" not in (before, kind):
+            faults.append(f"no blank line before {line!r}")
+    for paragraph in re.split(r"\n\s*\n", re.sub(r"`[^`]*`", "", text)):
+        if len(re.findall(r"(?<!\\)\$", paragraph)) % 2:
+            faults.append(f"a $ without a partner in {paragraph!r}")
+    return faults + [f"{line!r} is a heading deeper than ##" for line in lines if re.match(r"###+ ", line)]
+
+
+def _kinds(lines: list[str]) -> list[str]:
+    kinds: list[str] = []
+    in_formula = False
+    for line in lines:
+        before = kinds[-1] if kinds else "blank"
+        in_list = before == "list" or (before == "blank" and "list" in kinds and kinds[::-1].index("list") == 1)
+        if in_formula or line.startswith("$$"):
+            kind = "formula"
+            in_formula ^= line.count("$$") % 2 == 1
+        elif not line.strip():
+            kind = "blank"
+        elif re.match(r"#+ ", line):
+            kind = "heading"
+        elif re.match(r"\s*([-*+]|\d+\.) ", line) or (in_list and line.startswith("  ") and before == "list"):
+            kind = "list"
+        elif line.startswith("|"):
+            kind = "table"
+        elif line.startswith("    "):
+            kind = "code"
+        else:
+            kind = "text"
+        kinds.append(kind)
+    return kinds
 
 
 def test_their_order(folder):
@@ -59,6 +159,15 @@ def test_what_goes_well_is_a_line_and_what_fails_shows_what_it_said(folder, caps
     assert "failed\nso far so good\nit went wrong\n" in out and "3 programs" in out and "1 failed" in out
 
 
+def test_several_at_a_time_say_the_same(folder, capsys):
+    assert runner.main(["1", "2", "--jobs", "3"]) == 1
+    out = capsys.readouterr().out
+    for name in ("lesson_01_good", "solutions.solution_01"):
+        assert re.search(rf"^{name} +\d+\.\d s  ok\n", out, re.MULTILINE)
+    assert re.search(r"^lesson_02_bad +\d+\.\d s  failed\nso far so good\nit went wrong\n", out, re.MULTILINE)
+    assert "3 programs" in out and "1 failed" in out
+
+
 @pytest.mark.slow
 def test_one_that_takes_too_long_is_stopped(folder, capsys):
     assert runner.main(["10", "--limit", "2.5"]) == 1
@@ -66,14 +175,16 @@ def test_one_that_takes_too_long_is_stopped(folder, capsys):
     assert re.search(r"failed: stopped after 2\.5 s, --limit allows more\n(waiting\n)?", out)
 
 
+# Those that take seconds on the plain backend, with their answers; the others train networks there for minutes.
+QUICK_WHEN_PLAIN = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 16, 19)
+
+
 @pytest.mark.slow
 def test_lessons_run_on_the_plain_backend(tmp_path, monkeypatch, capsys):
-    """Those that take seconds there: one to four, six and seven, with their answers."""
-    root = runner.FOLDER.parents[1]
     monkeypatch.chdir(tmp_path)  # where the figures go
-    monkeypatch.setenv("PYTHONPATH", str(root))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("NN_BACKEND", "plain")
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    assert runner.main(["1", "2", "3", "4", "6", "7"]) == 0, capsys.readouterr().out
-    assert "12 programs" in capsys.readouterr().out
-    assert len(list(tmp_path.glob("runs/lessons/*.png"))) >= 6
+    assert runner.main([*map(str, QUICK_WHEN_PLAIN)]) == 0, capsys.readouterr().out
+    assert f"{2 * len(QUICK_WHEN_PLAIN)} programs" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("runs/lessons/*.png"))) >= len(QUICK_WHEN_PLAIN)
