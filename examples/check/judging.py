@@ -26,10 +26,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Part:
-    """What is judged together: the names of one function or of a few, and who judges them."""
+    """What is judged together: the names of one function or of a few, and who judges them.
+
+    reference, mistakes: of one that is compared, for tests.
+    """
 
     names: tuple[str, ...]
     judge: Callable[..., list[Finding]]
+    reference: Callable | None = None
+    mistakes: Sequence[tuple[Callable, str]] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def compared(
             findings.append(Finding(False, f"it changes its argument {changed}", hint))
         return findings
 
-    return Part((reference.__name__,), judge)
+    return Part((reference.__name__,), judge, reference, mistakes)
 
 
 def call(function: Callable, case: Case, names: Sequence[str], fresh: bool = False) -> Called:
@@ -168,7 +173,7 @@ def same(actual: Any, expected: Any, tolerance: float = 1e-8) -> bool:
 
 
 def _different(actual: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarray:
-    if expected.dtype == np.float32:
+    if np.float32 in (actual.dtype, expected.dtype):
         tolerance = max(tolerance, 1e-4)
     a, e = actual.astype(np.float64), expected.astype(np.float64)
     finite = np.abs(e[np.isfinite(e)])

@@ -20,8 +20,7 @@ def judge_in_a_process(file: Path, exercise: str, seconds: float) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         report, place = Path(folder, "report.json"), Path(folder, "place.txt")
         command = [*in_a_process("examples.check.child"), str(file), exercise, str(report), str(place), str(seconds)]
-        # Small matrix products are slower on several threads; and Python's own messages are to be read as UTF-8.
-        environment = {"OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONUTF8": "1"} | os.environ
+        environment = {"MPLBACKEND": "Agg"} | os.environ | {"PYTHONUTF8": "1"}
         nothing = subprocess.DEVNULL
         try:
             done = subprocess.run(

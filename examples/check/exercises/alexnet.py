@@ -219,10 +219,6 @@ TEN_CROPS_MISTAKES = [
         _crops(centre=lambda rest: (rest + 1) // 2),
         "It looks as if the crop in the middle were rounded to the other side: it begins at (H - size) // 2.",
     ),
-    (
-        lambda image, size: _from_the_middle(image, size),
-        "It looks as if the fifth crop began in the middle instead of lying around it.",
-    ),
 ]
 
 TOP_K_ERROR_MISTAKES = [
@@ -263,13 +259,3 @@ EXERCISE_17 = Exercise(
         compared(top_k_error, top_k_cases, TOP_K_ERROR_MISTAKES, "error"),
     ),
 )
-
-
-def _from_the_middle(image, size):
-    H, W, _ = image.shape
-    crops = ten_crops(image, size)
-    crop = image[H // 2 : H // 2 + size, W // 2 : W // 2 + size]
-    if crop.shape != crops[4].shape:
-        raise ValueError("the crop leaves the image")
-    crops[4], crops[9] = crop, crop[:, ::-1]
-    return crops

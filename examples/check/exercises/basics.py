@@ -117,10 +117,6 @@ LAYER_MISTAKES = [
         "It looks as if each neuron answered only 0 or 1: the sigmoid has all numbers between them.",
     ),
     (
-        lambda x, w, b: layer(x, w.T, b),
-        "It looks as if the weights were transposed: w[i, o] leads from input i to neuron o.",
-    ),
-    (
         lambda x, w, b: _exp_over(_layer_without_sigmoid(x, w, b)),
         "It looks as if exp(z) overflowed for a large z: it is infinite, and inf / inf is not a number.",
     ),
@@ -302,6 +298,10 @@ MEASURED_GRADIENT_MISTAKES = [
     (
         _not_restored,
         "It looks as if each element stayed at x - h when its turn was over: put back the number that it had.",
+    ),
+    (
+        lambda f, x, h: _forward_difference(f, x, h) / 2,
+        "It looks as if the second value were f(x) itself: after x + h comes x - h, which is 2 h lower.",
     ),
     (
         _flat_copy,

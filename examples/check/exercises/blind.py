@@ -134,11 +134,11 @@ def standardised_apart(train, accuracy) -> list[Finding]:
         return [Finding(False, text, hint)]
     findings = [Finding(True, f"it reads {together:.0%} of new digits, asked together or one by one")]
     # The same digits in other units: to standardised pixels it makes no difference.
-    model = _ask(train, "digits as numbers from 100 to 355", 100 + 255 * images, labels, 3, 0.02, 50, _rng())
-    bytes_too = _share(accuracy, "100 such digits", model, 100 + 255 * new_images, new_labels)
+    model = _ask(train, "digits as numbers from 1,000 to 1,255", 1000 + 255 * images, labels, 3, 0.02, 50, _rng())
+    bytes_too = _share(accuracy, "100 such digits", model, 1000 + 255 * new_images, new_labels)
     if bytes_too < together - 0.1:
         hint = "The images shall stay standardised: with mean and spread of the training images, wherever they go."
-        text = f"where white is 100 and black 355 and not 0 and 1, it reads {bytes_too:.0%} and not {together:.0%}"
+        text = f"where white is 1,000 and black 1,255 and not 0 and 1, it reads {bytes_too:.0%} and not {together:.0%}"
         return [*findings, Finding(False, text, hint)]
     return [*findings, Finding(True, "other units of the pixels make no difference")]
 
@@ -202,7 +202,7 @@ def learned_by_heart(validated) -> list[Finding]:
     images, labels = _digits(250)
     by_lot = np.mean(
         [
-            _share(validated, "labels drawn by lot", images, _rng(seed).integers(0, 10, len(images)), 12, _rng(seed))
+            _share(validated, "labels drawn by lot", images, _rng(seed).integers(0, 10, len(images)), 16, _rng(seed))
             for seed in (0, 1)
         ]
     )

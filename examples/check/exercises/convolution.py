@@ -67,6 +67,13 @@ def _one_more_place(x, weight, bias, stride, padding):
     return conv2d(padded, weight, bias, stride, 0)
 
 
+def _last_place(weight, channel=slice(None)):
+    """The kernels with nothing but their last place left, of all channels or of one."""
+    last = np.zeros_like(weight)
+    last[-1, -1, channel] = weight[-1, -1, channel]
+    return last
+
+
 CONV2D_MISTAKES = [
     (
         lambda x, w, *rest: conv2d(x, w[::-1, ::-1], *rest),
@@ -93,9 +100,14 @@ CONV2D_MISTAKES = [
         "It has the right number of places, but the window seems to move by 1 only: place oh begins in row oh * "
         "stride - padding.",
     ),
-    (
-        lambda x, w, b, stride, padding: conv2d(x, _last_place(w), 0 * b, stride, padding),
-        "It looks as if only the kernel's last place counted: = where += adds to the sum.",
+    *(
+        (mistake, "It looks as if only the last product counted: = where += adds to the sum.")
+        for mistake in (
+            lambda x, w, b, *rest: conv2d(x, _last_place(w), 0 * b, *rest),
+            lambda x, w, b, *rest: conv2d(x, _last_place(w), b, *rest),
+            lambda x, w, b, *rest: conv2d(x, _last_place(w, channel=-1), 0 * b, *rest),
+            lambda x, w, b, *rest: conv2d(x, _last_place(w, channel=-1), b, *rest),
+        )
     ),
     (
         lambda x, w, b, *rest: conv2d(x[..., :1], w[:, :, :1], b, *rest),
@@ -114,12 +126,6 @@ CONV2D_MISTAKES = [
 EXERCISE_4 = Exercise(
     "convolution, with stride and padding", (compared(conv2d, lambda: cases(4, _conv_arguments), CONV2D_MISTAKES),)
 )
-
-
-def _last_place(weight):
-    last = np.zeros_like(weight)
-    last[-1, -1] = weight[-1, -1]
-    return last
 
 
 # -------------------------------------------------------------------------------------------------------- 5: im2col
@@ -189,8 +195,8 @@ EXERCISE_5 = Exercise(
 
 
 # ------------------------------------------------------------------------------------------ 6: convolution backwards
-def convolution_backward(dy, x, weight, stride, padding, *, turned=False, last=False, step=None):
-    """turned, last, step are for mistakes: the kernel turned, = for +=, a window that moves otherwise."""
+def convolution_backward(dy, x, weight, stride, padding, *, turned=False, only=None, step=None):
+    """For mistakes: turned, the kernel is; only the first or the last window counts; step, by which it moves."""
     N, H, W, C = x.shape
     KH, KW = weight.shape[:2]
     step = stride if step is None else step
@@ -202,7 +208,10 @@ def convolution_backward(dy, x, weight, stride, padding, *, turned=False, last=F
             if 0 <= h < H and 0 <= w < W:
                 kernel = weight[KH - 1 - i, KW - 1 - j, c] if turned else weight[i, j, c]
                 share = float(np.sum(dy[n, oh, ow] * kernel))
-                dx[n, h, w, c] = share if last else dx[n, h, w, c] + share
+                if only == "last" or (only == "first" and not dx[n, h, w, c]):
+                    dx[n, h, w, c] = share
+                elif not only:
+                    dx[n, h, w, c] += share
                 dw[i, j, c] += x[n, h, w, c] * dy[n, oh, ow]
     return dx, dw, db
 
@@ -242,9 +251,12 @@ CONVOLUTION_BACKWARD_MISTAKES = [
         "It looks as if the kernel were wrongly rotated: who adds (+=) each dy[n, oh, ow] times the kernel to its "
         "window takes the kernel as it is; who gathers for each pixel takes it rotated by half a turn.",
     ),
-    (
-        _but(last=True),
-        "It looks as if = stood where += adds: a pixel lies in several windows, and their shares add up.",
+    *(
+        (
+            _but(only=window),
+            "It looks as if = stood where += adds: a pixel lies in several windows, and their shares add up.",
+        )
+        for window in ("last", "first")
     ),
     (_but(step=1), "It looks as if the windows lay side by side: window oh begins in row oh * stride - padding."),
     (_changed(dx=_with_border), "It has the border of the padding still: cut it off, dx has the shape of x."),
@@ -274,7 +286,6 @@ CONVOLUTION_BACKWARD_MISTAKES = [
         _changed(db=lambda db, dy, *_: dy.mean(axis=(0, 1, 2))),
         "It is the mean over images and places: the bias is added at each, so sum.",
     ),
-    (_changed(db=lambda db, dy, *_: dy.sum()), "It is the sum over all channels as well: each has a bias of its own."),
 ]
 
 EXERCISE_6 = Exercise(

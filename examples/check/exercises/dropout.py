@@ -63,15 +63,11 @@ def _drawn_masks(x, calls) -> list[Finding]:
         return [Finding(False, "in training y is not x * mask", hint)]
     values, dropped = np.unique(mask), float(np.mean(mask == 0))
     right = values.size == 2 and values[0] == 0 and abs(values[1] - 4 / 3) < 1e-6
-    if right and not 0.2 < dropped < 0.3:
-        return [
-            Finding(False, f"with p = 0.25 it drops {dropped:.0%} of the numbers", "p is the share that is dropped.")
-        ]
     if not right:
         told = ", ".join(f"{value:.4g}" for value in values[:4]) + (", ..." if values.size > 4 else "")
         hints = {
             1.0: "It looks as if the division by 1 - p were left out: the mean of y would sink.",
-            4.0: "It looks as if p and 1 - p were exchanged: p is the share that is dropped, what stays is divided by 1 - p.",
+            4.0: "It looks as if p and 1 - p were exchanged: p is dropped, and what stays is divided by 1 - p.",
         }
         hint = next((h for v, h in hints.items() if values.size == 2 and abs(values[1] - v) < 1e-6), "")
         if values.size == 2 and abs(values[1] - 0.75) < 1e-6:
@@ -84,6 +80,10 @@ def _drawn_masks(x, calls) -> list[Finding]:
             return [
                 Finding(False, f"{what} have the same mask", "Draw a number for each number of x: rng.random(x.shape).")
             ]
+    if not 0.2 < dropped < 0.3:
+        return [
+            Finding(False, f"with p = 0.25 it drops {dropped:.0%} of the numbers", "p is the share that is dropped.")
+        ]
     if not np.array_equal(mask, again):
         hint = "Draw with the rng that is given, not with np.random."
         return [Finding(False, "the same rng gives another mask the second time", hint)]

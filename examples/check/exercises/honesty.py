@@ -32,12 +32,11 @@ def judge_split(split) -> list[Finding]:
     if together.min() < 0 or together.max() >= n:
         return [Finding(False, f"the numbers go from {together.min()} to {together.max()}, expected 0 to {n - 1}")]
     if twice:
-        common = [i for i in twice if sum(i in part for part in parts) > 1]
+        if any(len(np.unique(part)) < len(part) for part in parts):
+            hint = "It looks as if they were drawn with repetition: rng.permutation(n) has each number once."
+            return [Finding(False, "some number is in a set twice", hint)]
         hint = "What is tested on must not be trained on: cut one order of all numbers into three pieces."
-        if not common:
-            hint = "Numbers are drawn with repetition: take rng.permutation(n), which has each once."
-        text = f"number {(common or twice)[0]} is {'in two of the sets' if common else 'twice in a set'}"
-        return [Finding(False, text, hint)]
+        return [Finding(False, f"number {twice[0]} is in two of the sets", hint)]
     findings = [Finding(True, "the three sets have the right sizes, and share nothing")]
     if any(np.array_equal(np.sort(part), np.arange(part.min(), part.max() + 1)) for part in parts):
         hint = "A file is often sorted by class: mix the numbers with rng.permutation before you cut."
@@ -166,7 +165,8 @@ def paired_cases():
         Case(
             "a right in [T, T, T, F], b in [T, F, F, F]",
             (np.array([True, True, True, False]), np.array([True, False, False, False])),
-        )
+        ),
+        Case("a right in [T, F, F], b in [F, T, F]", (np.array([True, False, False]), np.array([False, True, False]))),
     ]
     for n, share in ((20, 0.7), (100, 0.9), (60, 0.5)):
         a = rng.random(n) < share

@@ -30,7 +30,8 @@ def max_pool(x, kernel, stride):
     return _pooled(x, kernel, stride, max)
 
 
-def max_pool_backward(dy, x, kernel, stride, *, winners="first", adding=True):
+def max_pool_backward(dy, x, kernel, stride, *, winners="first", only=None):
+    """For mistakes: which of several largest wins; only the first or the last window of a pixel counts."""
     dx = np.zeros_like(x)
     for place, window in _windows(x, kernel, stride):
         largest = max(value for value, _ in window)
@@ -38,7 +39,10 @@ def max_pool_backward(dy, x, kernel, stride, *, winners="first", adding=True):
         chosen = {"first": tied[:1], "last": tied[-1:], "all": tied, "shared": tied}[winners]
         for where in chosen:
             share = dy[place] / (len(chosen) if winners == "shared" else 1)
-            dx[where] = dx[where] + share if adding else share
+            if only == "last" or (only == "first" and not dx[where]):
+                dx[where] = share
+            elif not only:
+                dx[where] += share
     return dx
 
 
@@ -116,9 +120,12 @@ MAX_POOL_BACKWARD_MISTAKES = [
         lambda *a: max_pool_backward(*a, winners="last"),
         "It looks as if the last of several largest got the gradient: expected is the first, in reading order.",
     ),
-    (
-        lambda *a: max_pool_backward(*a, adding=False),
-        "It looks as if = stood where += adds: in windows that overlap a pixel may be the largest of several.",
+    *(
+        (
+            lambda *a, window=window: max_pool_backward(*a, only=window),
+            "It looks as if = stood where += adds: in windows that overlap a pixel may be the largest of several.",
+        )
+        for window in ("last", "first")
     ),
     (
         _spread,

@@ -43,14 +43,19 @@ def loss_cases():
     ]
 
 
-def _formula(logits, labels, shift=0.0):
-    """exp(z) / sum exp(z) and the logarithm of that, as it is written; in float64."""
-    powers = np.exp((logits - shift).astype(float))
+def _formula(logits, labels, shift=0.0, by_logarithms=False):
+    """exp(z) / sum exp(z) and the logarithm of that, or z - log(sum exp(z)) and the power of that; in float64."""
+    z = (logits - shift).astype(float)
+    powers = np.exp(z)
     p = powers / powers.sum(axis=1, keepdims=True)
+    log_p = np.log(p)
+    if by_logarithms:
+        log_p = z - np.log(powers.sum(axis=1, keepdims=True))
+        p = np.exp(log_p)
     rows = np.arange(len(labels))
     gradient = p.copy()
     gradient[rows, labels] -= 1
-    return -np.mean(np.log(p[rows, labels])), gradient / len(labels)
+    return -np.mean(log_p[rows, labels]), gradient / len(labels)
 
 
 def _losses(change):
@@ -63,15 +68,21 @@ def _probabilities(gradient, labels):
 
 
 SOFTMAX_CROSS_ENTROPY_MISTAKES = [
-    (
-        _formula,
-        "exp of a large number is infinite, and inf / inf is not a number: subtract each row's largest logit "
-        "first, which changes no probability.",
+    *(
+        (
+            lambda z, labels, by=by: _formula(z, labels, 0.0, by),
+            "exp of a large number is infinite, and inf / inf is not a number: subtract each row's largest logit "
+            "first, which changes no probability.",
+        )
+        for by in (False, True)
     ),
-    (
-        lambda z, labels: _formula(z, labels, z.max()),
-        "exp of a large number is infinite: subtract the largest logit of each row; the largest of all rows makes "
-        "all powers of another row 0.",
+    *(
+        (
+            lambda z, labels, by=by: _formula(z, labels, z.max(), by),
+            "It looks as if the largest of all logits were subtracted: in a row whose own logits are far below it "
+            "all powers are 0, so subtract each row's largest.",
+        )
+        for by in (False, True)
     ),
     (
         lambda z, labels: _formula(z, labels, z.max(axis=1, keepdims=True)),
@@ -202,7 +213,7 @@ EXERCISE_9 = Exercise(
 
 
 # --------------------------------------------------------------------------------------------- 10: how large LeNet is
-def count(image_shape, layers, *, biases=True, padding_counts=True, up=False, whole_input=True):
+def count(image_shape, layers, *, biases=("conv", "linear"), padding_counts=True, up=False, whole_input=True):
     """What comes by name is for mistakes."""
     H, W, C = image_shape
     rows = []
@@ -210,14 +221,14 @@ def count(image_shape, layers, *, biases=True, padding_counts=True, up=False, wh
         parameters = 0
         if kind == "conv":
             channels, kernel, stride, padding = numbers
-            parameters = kernel * kernel * C * channels + channels * biases
+            parameters = kernel * kernel * C * channels + channels * (kind in biases)
             H, W, C = *(_side(side + 2 * padding * padding_counts, kernel, stride, up) for side in (H, W)), channels
         elif kind == "pool":
             kernel, stride = numbers
             H, W = (_side(side, kernel, stride, up) for side in (H, W))
         elif kind == "linear":
             features = numbers[0]
-            parameters = (H * W * C if whole_input else C) * features + features * biases
+            parameters = (H * W * C if whole_input else C) * features + features * (kind in biases)
             H, W, C = 1, 1, features
         rows.append((H, W, C, parameters))
     return np.array(rows)
@@ -243,9 +254,13 @@ def count_cases():
 
 
 COUNT_MISTAKES = [
-    (
-        lambda *a: count(*a, biases=False),
-        "It looks as if the biases were not counted: one for each output map or feature.",
+    *(
+        (lambda *a, kinds=kinds: count(*a, biases=kinds), f"It looks as if the biases{which} were not counted: {each}.")
+        for kinds, which, each in (
+            ((), "", "one for each output map or feature"),
+            (("linear",), " of the convolutions", "one for each output map"),
+            (("conv",), " of the linear layers", "one for each feature"),
+        )
     ),
     (
         lambda *a: count(*a, padding_counts=False),
