@@ -7,7 +7,6 @@ from collections.abc import Callable
 from examples.check.exercises import EXERCISES
 from examples.check.judging import Exercise
 from examples.check.report import judge_functions
-from nn.spelling import did_you_mean
 
 
 def check(exercise: int | str, *functions: Callable, **named: Callable) -> bool:
@@ -25,6 +24,8 @@ def check(exercise: int | str, *functions: Callable, **named: Callable) -> bool:
     given = {asked.names[0] if single else getattr(f, "__name__", ""): f for f in functions} | named
     for name in given:
         if name not in asked.names:
+            from nn.spelling import did_you_mean  # here: importing nn takes most of a second
+
             hint = did_you_mean(name, asked.names)
             raise ValueError(f"exercise {exercise} asks for {' and '.join(asked.names)}, got {name!r}{hint}")
     report = judge_functions(asked, given)
@@ -37,6 +38,8 @@ def find_exercise(text: str) -> tuple[str, Exercise]:
     name = text.strip().lower().replace("_", "")
     name = str(int(name)) if name.isdecimal() else name
     if name not in EXERCISES:
+        from nn.spelling import did_you_mean
+
         hint = did_you_mean(name, EXERCISES) or ", expected 0 to 19 or blind1 to blind5"
         raise ValueError(f"there is no exercise {text!r}{hint}")
     return name, EXERCISES[name]

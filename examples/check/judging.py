@@ -6,9 +6,10 @@ import inspect
 import linecache
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,14 @@ def compared(
     """
     names = (returns,) if isinstance(returns, str) else returns
 
+    @cache
+    def results(function: Callable) -> list[list]:
+        """What one of our own functions returns in each case."""
+        with np.errstate(all="ignore"):
+            return [_as_list(function(*deepcopy(case.arguments)), len(names)) for case in cases()]
+
     def judge(function: Callable) -> list[Finding]:
-        wanted = [_as_list(reference(*deepcopy(case.arguments)), len(names)) for case in cases()]
+        wanted = results(reference)
         calls = []
         for case, expected in zip(cases(), wanted):
             called = call(function, case, names, fresh)
@@ -99,7 +106,7 @@ def compared(
                 [called.results[n] for called in calls],
                 [expected[n] for expected in wanted],
                 tolerance,
-                lambda n=n: _made_by(mistakes, cases(), n, len(names)),
+                ((hint, [made[n] for made in results(mistake)]) for mistake, hint in mistakes),
             )
             for n, name in enumerate(names)
         ]
@@ -184,9 +191,9 @@ def _different(actual: np.ndarray, expected: np.ndarray, tolerance: float) -> np
 
 
 def _about_one_result(
-    name: str, abouts: list[str], results: list, wanted: list, tolerance: float, mistakes: Callable
+    name: str, abouts: list[str], results: list, wanted: list, tolerance: float, mistakes: Iterable[tuple[str, list]]
 ) -> Finding:
-    """Is one of the function's results right? mistakes() gives each hint, and what its mistake makes of the cases."""
+    """Is one of the function's results right? mistakes: each hint, with what its mistake makes of the cases."""
     wrong = [n for n, (got, want) in enumerate(zip(results, wanted)) if not same(got, want, tolerance)]
     if not wrong:
         for got, want in zip(map(np.asarray, results), map(np.asarray, wanted)):
@@ -201,8 +208,8 @@ def _about_one_result(
     right = [about for n, about in enumerate(abouts) if n not in wrong]
     if right:
         text += f" (it is right for {'; '.join(right)})"
-    for hint, made in mistakes():
-        if all(result is not None and same(got, result, tolerance) for got, result in zip(results, made)):
+    for hint, made in mistakes:
+        if all(same(got, result, tolerance) for got, result in zip(results, made)):
             return Finding(False, text, hint)
     return Finding(False, text)
 
@@ -245,19 +252,6 @@ def _not_comparable(name: str, got: Any, want: Any) -> Finding | None:
     if not numbers:
         return Finding(False, f"{name} is of the type {type(got).__name__}, expected numbers")
     return None
-
-
-def _made_by(mistakes: Sequence[tuple[Callable, str]], cases: Sequence[Case], n: int, count: int):
-    """Each hint with the n-th result of its mistake in every case (None where the mistake raises an error)."""
-    for mistake, hint in mistakes:
-        made = []
-        for case in cases:
-            try:
-                with np.errstate(all="ignore"):
-                    made.append(_as_list(mistake(*deepcopy(case.arguments)), count)[n])
-            except (ValueError, IndexError):
-                made.append(None)
-        yield hint, made
 
 
 def _as_list(value: Any, count: int) -> list:

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from threadpoolctl import threadpool_limits
 
 from examples.check.judging import Exercise, Finding
-from nn.spelling import did_you_mean
 
 WIDTH = 100
 
@@ -81,6 +80,8 @@ def judge_functions(exercise: Exercise, functions: Mapping[str, Callable]) -> Re
     for part in exercise.parts:
         missing = [name for name in part.names if not callable(functions.get(name))]
         if missing:
+            from nn.spelling import did_you_mean  # here: importing nn takes most of a second, for each file
+
             others = [name for name, value in functions.items() if callable(value) and name not in exercise.names]
             hint = did_you_mean(missing[0], others).removeprefix("; ").capitalize()
             findings = [Finding(False, f"there is no function {missing[0]}", hint)]

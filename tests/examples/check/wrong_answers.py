@@ -98,7 +98,8 @@ WRONG = [
         "",
         "def max_pool(x, kernel, stride):\n    N, H, W, C = x.shape\n    y = np.zeros((N, (H - kernel) // stride + 1,"
         " (W - kernel) // stride + 1, C), x.dtype)\n    for h in range(y.shape[1]):\n"
-        "        for w in range(y.shape[2]):\n            window = x[:, h * stride :, w * stride :][:, :kernel, :kernel]\n"
+        "        for w in range(y.shape[2]):\n"
+        "            window = x[:, h * stride :, w * stride :][:, :kernel, :kernel]\n"
         "            y[:, h, w] = window.mean(axis=(1, 2))\n    return y\n",
         "mean of the window",
     ),
@@ -176,7 +177,8 @@ WRONG = [
     (
         "13",
         "mean, std = training.mean(axis=(0, 1, 2)), training.std(axis=(0, 1, 2))",
-        "both = np.concatenate([training, validation, test])\n    mean, std = both.mean(axis=(0, 1, 2)), both.std(axis=(0, 1, 2))",
+        "both = np.concatenate([training, validation, test])\n"
+        "    mean, std = both.mean(axis=(0, 1, 2)), both.std(axis=(0, 1, 2))",
         "all images together",
     ),
     # 14: response normalisation
