@@ -19,6 +19,7 @@ PROGRAMS = {
     "classify": "say what is on your images: lenet classify my_cat.jpg",
     "crops": "show both networks ever smaller pieces of cats, dogs, cars and callipers",
     "lessons": "run the twenty lessons and their answers, from one neuron to AlexNet",
+    "check": "check your answers to the exercises: a task for each lesson, and hints",
     "step_through": "take one image through a network, a layer at a time, forward and backward",
     "microscope": "write a page on which to draw a digit and look into every layer",
     "train": "train a network on a data set, or on a folder of your own images",

@@ -26,6 +26,7 @@ COMMANDS = [
     "lenet compare --epochs 1 --train-size 500",
     "lenet crops --count 4 --figures 1",
     "lenet lessons 1",
+    "lenet check 6 --start mine.py",
     "lenet step_through --no-pause",
     "lenet microscope",
     "lenet train --model lenet --data digits --epochs 1",

@@ -237,6 +237,21 @@ TABLE = {
         (["--lr", "0"], "--lr"),
         (["--step", "3"], "did you mean --steps?"),
     ],
+    "check": [
+        (["20"], "0 to 19"),
+        (["six"], "there is no exercise 'six'"),
+        (["6", "{gone}"], "gone"),
+        (["6", "{text}"], "ends in .py"),
+        (["6", "{empty}"], "no .py file"),
+        (["6", "--start", "{taken}/mine.py"], "never replaced"),
+        (["6", "--start", "{text}"], "never replaced"),
+        (["6", "{empty}", "--start", "mine.py"], "beside it"),
+        (["6", "--csv", "marks.csv"], "expected a FILE"),
+        (["6", "{taken}/mine.py", "--csv", "{text}"], "never replaced"),
+        (["6", "{taken}/mine.py", "--seconds", "0"], "--seconds"),
+        (["6", "--begin", "mine.py"], "there is no option --begin"),
+        (["6", "--star", "mine.py"], "did you mean --start?"),
+    ],
     "lessons.__main__": [
         (["15"], "15"),
         (["one"], "one"),
@@ -266,6 +281,7 @@ CASES += [
     ("microscope", ["--model", "alexnet-small"], "did you mean alexnet_small?"),
     ("ablations", ["--data", "cifar"], "did you mean cifar10?"),
     ("two_gpus", ["--where", "process"], "did you mean processes?"),
+    ("check", ["blin1"], "did you mean blind1?"),
 ]
 # Options and values that were called otherwise, or hold elsewhere.
 CASES += [
@@ -302,7 +318,7 @@ def place(files: Path) -> Iterator[dict[str, Path]]:
     for name in ("empty", "full", "taken"):
         paths[name].mkdir()
     (paths["full"] / "mine.txt").write_text("mine")
-    for name in ("results.json", "answers.png", "digits_lenet.html", "objects.npz"):
+    for name in ("results.json", "answers.png", "digits_lenet.html", "objects.npz", "mine.py"):
         (paths["taken"] / name).write_text("mine")
     for name, side in (("one_class/cat/1.png", 8), ("sizes/cat/1.png", 40), ("sizes/dog/1.png", 50)):
         (files / name).parent.mkdir(parents=True)

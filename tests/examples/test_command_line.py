@@ -26,6 +26,7 @@ PROGRAMS = {
     "benchmark": (["--only", "LeNet forward", "--without-rivals"], "card_kinds", "sgemm_rate"),
     "figure1": (["--data", "{colours}"], "load", "run"),
     "two_gpus": (["--data", "{digits}", "--where", "processes", "--steps", "1"], "make_whole", "train_halves"),
+    "check": (["6", "--start", "mine.py"], "find_exercise", "write_skeleton"),
     "lessons.__main__": (["1"], "find_modules", "run_all"),
 }
 
