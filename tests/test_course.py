@@ -17,7 +17,7 @@ from examples.lessons.course import __main__ as course
 from examples.lessons.course.cells import Cell, read, run
 from examples.lessons.course.markup import as_html, nodes
 from examples.lessons.course.sheets import sheet_page
-from examples.lessons.course.slides import OUTPUT_LINES, first_sentence, shortened, slides, slides_page
+from examples.lessons.course.slides import OUTPUT_LINES, first_sentences, shortened, slides, slides_page
 from tests.browser import ARROWS, Browser, needs_browser
 
 LESSON = r"""# %% [markdown]
@@ -147,11 +147,22 @@ def test_more_than_a_slide_holds_goes_on_the_next():
     assert [slide.title for slide in made] == ["T", "A", "A", "A", "B"]
     assert "".join("".join(slide.body) for slide in made).count("<math") == 12
     assert "printed" in "".join(made[3].body) and made[4].body == []
+    (recipe,) = slides([Cell(True, "## Recipe\n\n1. Take it.\n2. Eat it.\n\nProse.\n\n- not this")])
+    assert len(recipe.body) == 2 and "Eat it" in recipe.body[1] and "Prose" in recipe.notes
+
+
+def test_few_lines_are_set_in_larger_letters():
+    def kind(output):
+        return re.search('<section class="(.*?)"', slides_page([Cell(True, "## A"), Cell(False, "", output)], "t"))[1]
+
+    assert kind("short\n" * 3) == "light"
+    assert kind("x" * 80) == "" and kind("short\n" * 8) == ""
 
 
 def test_in_short():
-    assert first_sentence("One. Two.") == "One." and first_sentence("By e.g. this: it. No") == "By e.g. this: it."
-    assert first_sentence("In 3.5 steps, `a.b`. Then") == "In 3.5 steps, `a.b`." and first_sentence("open") == "open"
+    assert first_sentences("One. Two.", 1) == "One." and first_sentences("By e.g. this it. No", 1) == "By e.g. this it."
+    assert first_sentences("In 3.5 steps, `a.b`. No", 1) == "In 3.5 steps, `a.b`." and first_sentences("A", 1) == "A"
+    assert first_sentences("One. Two. Three.", 5) == "One. Two." and first_sentences("One. Two.", 99) == "One. Two."
     assert shortened("\n a \nb\n") == " a\nb"
     lines = [str(n) for n in range(OUTPUT_LINES + 1)]
     assert shortened("\n".join(lines)).splitlines() == lines  # a line that says that one is left out saves none

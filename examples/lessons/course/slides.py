@@ -12,6 +12,8 @@ from examples.lessons.course.markup import as_html, inline, nodes, page, picture
 
 ROOM = 15  # lines on a slide
 BESIDE_A_FIGURE = 6  # lines that leave room enough for one
+LIGHT, LIGHT_COLUMNS = 8, 68  # a slide of so few lines that its letters can be larger
+LEAD = 70  # characters of a section's prose, at least, that stand on its slide
 OUTPUT_LINES, OUTPUT_COLUMNS = 8, 100  # of what a cell prints
 
 
@@ -89,9 +91,13 @@ def _markdown(deck: Deck, text: str) -> None:
         elif block.type == "table":
             deck.add(as_html(block), 1.4 * as_html(block).count("<tr>"))
         elif block.type == "paragraph" and (whole or blocks[number - 1].type == "heading"):
-            words = source(block) if whole else first_sentence(source(block))
+            words = (
+                source(block)
+                if whole
+                else first_sentences(source(block), 2 * LEAD if number == 1 and blocks[0].tag == "h1" else LEAD)
+            )
             deck.add(f'<p class="lead">{inline(words)}</p>', 1 + len(words) / 70)
-        elif whole and block.type in ("bullet_list", "ordered_list"):
+        elif block.type in ("bullet_list", "ordered_list") and (whole or blocks[number - 1].type == "heading"):
             _items(deck, block)
 
 
@@ -103,10 +109,13 @@ def _items(deck: Deck, block) -> None:
         deck.add(f"<{kind}{start}>{as_html(item)}</{kind}>", 0.6 + len(re.sub("<.*?>", "", as_html(item))) / 75)
 
 
-def first_sentence(text: str) -> str:
-    """Up to the first full stop that ends one; `code`, formulas and abbreviations hold some that do not."""
-    found = re.search(r"(?<![A-Z]\b)[.?!:](?=\s+[A-Z*`$]|$)", text)
-    return (text[: found.end()] if found else text).removesuffix(":")
+def first_sentences(text: str, length: int) -> str:
+    """So many of them that they are at least so many characters. A full stop within `code`, a number or an abbreviation
+    ends none."""
+    for found in re.finditer(r"(?<![A-Z]\b)[.?!](?=\s+[A-Z*`$]|$)", text):
+        if found.end() >= length:
+            return text[: found.end()]
+    return text
 
 
 def shortened(output: str) -> str:
@@ -116,14 +125,21 @@ def shortened(output: str) -> str:
     return "\n".join(lines if more <= 1 else [*lines[:OUTPUT_LINES], f"... and {more} lines more"])
 
 
+def columns(slide: Slide) -> int:
+    """Of the longest line that is not folded: what is printed, and numbers."""
+    lines = [line for part in slide.body if "<pre" in part for line in re.sub("<.*?>", "", part).splitlines()]
+    return max(map(len, lines), default=0)
+
+
 def slides_page(cells: Sequence[Cell], title: str) -> str:
     """The page of HTML: a section for each slide, the notes in it."""
     made = slides(cells)
     sections = []
     for number, slide in enumerate(made, 1):
         heading = "h1" if slide.kind == "title" else "h2"
+        kind = slide.kind or ("light" if slide.lines <= LIGHT and columns(slide) <= LIGHT_COLUMNS else "")
         sections.append(
-            f'<section class="{slide.kind}" id="{number}">\n<{heading}>{inline(slide.title)}</{heading}>\n'
+            f'<section class="{kind}" id="{number}">\n<{heading}>{inline(slide.title)}</{heading}>\n'
             f'<div class="body">{"".join(slide.body)}</div>\n'
             f'<aside class="notes">{slide.notes}</aside>\n<footer>{number} / {len(made)}</footer>\n</section>'
         )
