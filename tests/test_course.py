@@ -163,7 +163,7 @@ def test_in_short():
     assert first_sentences("One. Two.", 1) == "One." and first_sentences("By e.g. this it. No", 1) == "By e.g. this it."
     assert first_sentences("In 3.5 steps, `a.b`. No", 1) == "In 3.5 steps, `a.b`." and first_sentences("A", 1) == "A"
     assert first_sentences("One. Two. Three.", 5) == "One. Two." and first_sentences("One. Two.", 99) == "One. Two."
-    assert shortened("\n a \nb\n") == " a\nb"
+    assert shortened("\n a \nb\n") == " a \nb"
     lines = [str(n) for n in range(OUTPUT_LINES + 1)]
     assert shortened("\n".join(lines)).splitlines() == lines  # a line that says that one is left out saves none
     assert shortened("\n".join([*lines, "last"])).splitlines()[-1] == "... and 2 lines more"

@@ -14,7 +14,8 @@ ROOM = 15  # lines on a slide
 BESIDE_A_FIGURE = 6  # lines that leave room enough for one
 LIGHT, LIGHT_COLUMNS = 8, 68  # a slide of so few lines that its letters can be larger
 LEAD = 70  # characters of a section's prose, at least, that stand on its slide
-OUTPUT_LINES, OUTPUT_COLUMNS = 8, 100  # of what a cell prints
+OUTPUT_LINES = 8  # of what a cell prints
+COLUMNS = 90  # of what is printed, where it is folded
 
 
 @dataclass
@@ -67,7 +68,8 @@ def slides(cells: Sequence[Cell]) -> list[Slide]:
         elif deck.slides:
             printed = shortened(cell.output)
             if printed:
-                deck.add(f'<pre class="output">{html.escape(printed)}</pre>', 1.5 + printed.count("\n"))
+                lines = sum(1 + len(line) // COLUMNS for line in printed.splitlines())
+                deck.add(f'<pre class="output">{html.escape(printed)}</pre>', 0.5 + lines)
             for figure in cell.figures:
                 deck.add_figure(picture(figure, deck.slides[-1].title))
     return deck.slides
@@ -120,7 +122,7 @@ def first_sentences(text: str, length: int) -> str:
 
 def shortened(output: str) -> str:
     """What a cell prints, in short."""
-    lines = [line[:OUTPUT_COLUMNS].rstrip() for line in output.strip("\n").splitlines()]
+    lines = output.strip("\n").splitlines()
     more = len(lines) - OUTPUT_LINES
     return "\n".join(lines if more <= 1 else [*lines[:OUTPUT_LINES], f"... and {more} lines more"])
 

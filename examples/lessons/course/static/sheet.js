@@ -5,9 +5,10 @@ const figure = document.querySelector(".figure img");
 function fit() {
     let points = 11;
     let height = 80; // of the figure, in mm
+    const least = figure ? 25 : height;
     const full = () => main.scrollHeight > main.clientHeight || main.scrollWidth > main.clientWidth;
-    while (full() && (points > 7 || (figure && height > 25))) {
-        if (figure && height > 45) {
+    while (full() && (points > 7 || height > least)) {
+        if (height > Math.max(least, 45)) {
             height -= 5;
         } else if (points > 7) {
             points -= 0.25;
