@@ -114,7 +114,9 @@ def test_a_lesson_runs_again_only_if_its_text_changed_or_a_figure_is_gone(lesson
     Path(first[3].figures[0]).unlink()
     assert run(lesson, kept) == first and ran.read_text() == "xx"
     lesson.write_text(LESSON.replace("range(12)", "range(2)"), encoding="utf-8")
-    assert run(lesson, kept)[3].output == "0 < 0.0\n1 < 0.5" and ran.read_text() == "xxx"
+    again = run(lesson, kept)[3]
+    assert again.output == "0 < 0.0\n1 < 0.5" and ran.read_text() == "xxx"
+    assert again.figures == first[3].figures  # drawn again over the old one
 
 
 def test_a_lesson_that_fails_is_not_kept(lesson, tmp_path):
