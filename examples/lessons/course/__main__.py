@@ -3,9 +3,10 @@
     python -m examples.lessons.course            all lessons
     python -m examples.lessons.course 4 6        lessons 4 and 6
 
-In runs/course/, or the folder of --out: for each lesson a file of slides (arrows go on and back, n shows the lesson's
-prose as notes) and a sheet of paper (print it on A4), and index.html, which leads to them. Each file is complete and
-needs no network. A lesson runs first if its figures are not there, or if its text has changed since.
+In runs/course/, or the folder of --out: for each lesson a file of slides (arrows go on and back, n
+shows the lesson's prose as notes) and a sheet of paper (print it on A4), and index.html, which
+leads to them. Each file is complete and needs no network. A lesson runs first if its figures are
+not there, or if its text has changed since.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ NEEDED = {"jupytext", "latex2mathml", "markdown_it", "mdit_py_plugins"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 a lesson failed; 2 bad input; 130 stopped by Ctrl-C."""
     parser = Parser(prog="python -m examples.lessons.course", description=__doc__)
-    parser.add_argument("lesson", nargs="*", type=whole_number(0), metavar="N", help="lessons (default: all)")
+    parser.add_argument(
+        "lesson", nargs="*", type=whole_number(0), metavar="N", help="lessons (default: all)"
+    )
     add_output(parser, "runs/course")
     options = parser.parse_args(arguments)
 
@@ -37,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = error.name.partition(".")[0]
             if name not in NEEDED:
                 raise
-            raise ImportError(f"{name} is needed to make them: pip install 'lenet-to-alexnet[book]'") from None
+            raise ImportError(
+                f"{name} is needed to make them: pip install 'lenet-to-alexnet[book]'"
+            ) from None
         paths = lessons(options.lesson)
         output_folder(options.out, ["index.html"], options.force)
         return paths
@@ -51,12 +56,17 @@ def lessons(wanted: Sequence[int]) -> list[Path]:
     there = {number(path.stem): path for path in paths if number(path.stem) is not None}
     missing = [each for each in wanted if each not in there]
     if missing:
-        raise ValueError(f"there is no lesson {missing[0]}, expected numbers from {min(there)} to {max(there)}")
+        raise ValueError(
+            f"there is no lesson {missing[0]}, expected numbers from {min(there)} to {max(there)}"
+        )
     return [there[each] for each in wanted] or paths
 
 
 def make_all(paths: Sequence[Path], out: Path) -> int:
-    """Write slides and a sheet for each lesson, and a page that leads to them; return 1 if a lesson failed, else 0."""
+    """Write slides and a sheet for each lesson, and a page that leads to them.
+
+    Return 1 if a lesson failed, else 0.
+    """
     from examples.lessons.course.cells import run
     from examples.lessons.course.sheets import sheet_page
     from examples.lessons.course.slides import slides_page
@@ -76,7 +86,9 @@ def make_all(paths: Sequence[Path], out: Path) -> int:
         print("ok", flush=True)
     write_index(out)
     print(
-        f"{len(paths) - failed} lessons in {out.as_posix()}; begin with {(out / 'index.html').as_posix()}", flush=True
+        f"{len(paths) - failed} lessons in {out.as_posix()}; "
+        f"begin with {(out / 'index.html').as_posix()}",
+        flush=True,
     )
     return 1 if failed else 0
 
@@ -91,8 +103,12 @@ def write_index(out: Path) -> None:
     from examples.lessons.course.markup import page
 
     rows = []
-    for slides in sorted(out.glob("*_slides.html"), key=lambda path: (not path.stem.startswith("lesson"), path.stem)):
-        title = html.unescape(re.search("<title>(.*?)</title>", slides.read_text(encoding="utf-8"))[1])
+    for slides in sorted(
+        out.glob("*_slides.html"), key=lambda path: (not path.stem.startswith("lesson"), path.stem)
+    ):
+        title = html.unescape(
+            re.search("<title>(.*?)</title>", slides.read_text(encoding="utf-8"))[1]
+        )
         sheet = slides.name.replace("_slides.html", "_sheet.html")
         rows.append(
             f'<tr><td>{html.escape(title)}</td><td><a href="{slides.name}">slides</a></td>'

@@ -19,7 +19,8 @@ from examples.shared.command_line import in_a_process
 
 @dataclass
 class Cell:
-    """text: Markdown, or Python. output and figures (files, in the order in which they were drawn): of Python alone."""
+    """text: Markdown, or Python. output and figures (files, in the order in which they were drawn):
+    of Python alone."""
 
     markdown: bool
     text: str
@@ -34,21 +35,32 @@ def read(path: Path) -> list[Cell]:
 
 
 def run(path: Path, kept: Path) -> list[Cell]:
-    """The cells of a lesson, which runs in a process of its own; not again where `kept`, a file, says what came of the
-    same text and all its figures are there. RuntimeError: the lesson ended with an error."""
+    """The cells of a lesson, which runs in a process of its own; not again where `kept`, a file,
+    says what came of the same text and all its figures are there.
+
+    RuntimeError: the lesson ended with an error.
+    """
     text = hashlib.sha256(path.read_bytes()).hexdigest()
     if kept.exists():
         found = json.loads(kept.read_text(encoding="utf-8"))
         cells = [Cell(**cell) for cell in found["cells"]]
-        if found["text"] == text and all(Path(figure).exists() for cell in cells for figure in cell.figures):
+        if found["text"] == text and all(
+            Path(figure).exists() for cell in cells for figure in cell.figures
+        ):
             return cells
     kept.parent.mkdir(parents=True, exist_ok=True)
     command = [*in_a_process("examples.lessons.course.cells"), str(path), str(kept)]
-    ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+    ended = subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    )
     if ended.returncode:
-        raise RuntimeError(f"{path.name} ended with an error: {(ended.stderr.strip().splitlines() or ['?'])[-1]}")
+        raise RuntimeError(
+            f"{path.name} ended with an error: {(ended.stderr.strip().splitlines() or ['?'])[-1]}"
+        )
     cells = [Cell(**cell) for cell in json.loads(kept.read_text(encoding="utf-8"))["cells"]]
-    kept.write_text(json.dumps({"text": text, "cells": [asdict(cell) for cell in cells]}), encoding="utf-8")
+    kept.write_text(
+        json.dumps({"text": text, "cells": [asdict(cell) for cell in cells]}), encoding="utf-8"
+    )
     return cells
 
 
@@ -63,10 +75,14 @@ def execute(path: Path) -> list[Cell]:
         with contextlib.redirect_stdout(io.StringIO()) as said:
             exec(compile(cell.text, f"{path.name}, cell {number}", "exec"), names)
         lines = said.getvalue().splitlines()
-        cell.output = "\n".join(line for line in lines if not line.startswith(f"-> {FOLDER.as_posix()}"))
+        cell.output = "\n".join(
+            line for line in lines if not line.startswith(f"-> {FOLDER.as_posix()}")
+        )
         after = _drawn()
         new = [figure for figure, time in after.items() if before.get(figure) != time]
-        cell.figures = [figure.as_posix() for figure in sorted(new, key=lambda figure: after[figure])]
+        cell.figures = [
+            figure.as_posix() for figure in sorted(new, key=lambda figure: after[figure])
+        ]
     return cells
 
 
@@ -77,4 +93,6 @@ def _drawn() -> dict[Path, int]:
 
 if __name__ == "__main__":
     made = execute(Path(sys.argv[1]))
-    Path(sys.argv[2]).write_text(json.dumps({"text": "", "cells": [asdict(cell) for cell in made]}), encoding="utf-8")
+    Path(sys.argv[2]).write_text(
+        json.dumps({"text": "", "cells": [asdict(cell) for cell in made]}), encoding="utf-8"
+    )

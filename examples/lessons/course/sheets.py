@@ -25,7 +25,9 @@ def sections(cells: Sequence[Cell]) -> dict[str, list]:
 def sheet_page(cells: Sequence[Cell], title: str) -> str:
     parts = sections(cells)
     short = next((blocks for heading, blocks in parts.items() if heading.lower() == "in short"), [])
-    exercises = next((blocks for heading, blocks in parts.items() if heading.startswith("Exercises")), [])
+    exercises = next(
+        (blocks for heading, blocks in parts.items() if heading.startswith("Exercises")), []
+    )
     idea = next(iter(parts.values()), [])
     in_short = {block.content for block in short if block.type == "math_block"}
     others = [block for blocks in parts.values() for block in blocks if block.type == "math_block"]
@@ -34,7 +36,11 @@ def sheet_page(cells: Sequence[Cell], title: str) -> str:
     boxes = [
         ("", as_html(*idea[:1]), "idea"),
         ("In short", as_html(*short), "short"),
-        ("Formulas" if not short else "More formulas", "".join([*formulas.values()][:FORMULAS]), "formulas"),
+        (
+            "Formulas" if not short else "More formulas",
+            "".join([*formulas.values()][:FORMULAS]),
+            "formulas",
+        ),
         ("", picture(figure, title) if figure else "", "figure"),
         ("Exercises", as_html(*exercises), "exercises"),
     ]
@@ -43,4 +49,9 @@ def sheet_page(cells: Sequence[Cell], title: str) -> str:
         for heading, content, kind in boxes
         if content
     )
-    return page(title, f"<main>\n<h1>{inline(title)}</h1>\n{body}</main>", style="sheet.css", script="sheet.js")
+    return page(
+        title,
+        f"<main>\n<h1>{inline(title)}</h1>\n{body}</main>",
+        style="sheet.css",
+        script="sheet.js",
+    )

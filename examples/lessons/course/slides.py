@@ -1,4 +1,4 @@
-"""A lesson as slides: its headings, formulas, figures and what it prints; its prose are the speaker's notes."""
+"""A lesson as slides: headings, formulas, figures, output; its prose is the speaker's notes."""
 
 from __future__ import annotations
 
@@ -96,10 +96,14 @@ def _markdown(deck: Deck, text: str) -> None:
             words = (
                 source(block)
                 if whole
-                else first_sentences(source(block), 2 * LEAD if number == 1 and blocks[0].tag == "h1" else LEAD)
+                else first_sentences(
+                    source(block), 2 * LEAD if number == 1 and blocks[0].tag == "h1" else LEAD
+                )
             )
             deck.add(f'<p class="lead">{inline(words)}</p>', 1 + len(words) / 70)
-        elif block.type in ("bullet_list", "ordered_list") and (whole or blocks[number - 1].type == "heading"):
+        elif block.type in ("bullet_list", "ordered_list") and (
+            whole or blocks[number - 1].type == "heading"
+        ):
             _items(deck, block)
 
 
@@ -108,12 +112,15 @@ def _items(deck: Deck, block) -> None:
     kind = "ol" if block.type == "ordered_list" else "ul"
     for number, item in enumerate(block.children, block.attrs.get("start", 1)):
         start = f' start="{number}"' if kind == "ol" else ""
-        deck.add(f"<{kind}{start}>{as_html(item)}</{kind}>", 0.6 + len(re.sub("<.*?>", "", as_html(item))) / 75)
+        deck.add(
+            f"<{kind}{start}>{as_html(item)}</{kind}>",
+            0.6 + len(re.sub("<.*?>", "", as_html(item))) / 75,
+        )
 
 
 def first_sentences(text: str, length: int) -> str:
-    """So many of them that they are at least so many characters. A full stop within `code`, a number or an abbreviation
-    ends none."""
+    """So many of them that they are at least so many characters. A full stop within `code`, a
+    number or an abbreviation ends none."""
     for found in re.finditer(r"(?<![A-Z]\b)[.?!](?=\s+[A-Z*`$]|$)", text):
         if found.end() >= length:
             return text[: found.end()]
@@ -129,7 +136,12 @@ def shortened(output: str) -> str:
 
 def columns(slide: Slide) -> int:
     """Of the longest line that is not folded: what is printed, and numbers."""
-    lines = [line for part in slide.body if "<pre" in part for line in re.sub("<.*?>", "", part).splitlines()]
+    lines = [
+        line
+        for part in slide.body
+        if "<pre" in part
+        for line in re.sub("<.*?>", "", part).splitlines()
+    ]
     return max(map(len, lines), default=0)
 
 
@@ -139,11 +151,15 @@ def slides_page(cells: Sequence[Cell], title: str) -> str:
     sections = []
     for number, slide in enumerate(made, 1):
         heading = "h1" if slide.kind == "title" else "h2"
-        kind = slide.kind or ("light" if slide.lines <= LIGHT and columns(slide) <= LIGHT_COLUMNS else "")
+        kind = slide.kind or (
+            "light" if slide.lines <= LIGHT and columns(slide) <= LIGHT_COLUMNS else ""
+        )
         sections.append(
-            f'<section class="{kind}" id="{number}">\n<{heading}>{inline(slide.title)}</{heading}>\n'
+            f'<section class="{kind}" id="{number}">\n'
+            f"<{heading}>{inline(slide.title)}</{heading}>\n"
             f'<div class="body">{"".join(slide.body)}</div>\n'
-            f'<aside class="notes">{slide.notes}</aside>\n<footer>{number} / {len(made)}</footer>\n</section>'
+            f'<aside class="notes">{slide.notes}</aside>\n'
+            f"<footer>{number} / {len(made)}</footer>\n</section>"
         )
     help_ = '<p id="help">Arrows: next and back. n: notes. Print: a page each.</p>'
     return page(title, "\n".join([*sections, help_]), style="slides.css", script="slides.js")
