@@ -9,7 +9,7 @@ INTERPRETED := tests/nn/backend/test_kernels.py tests/nn/backend/test_backend.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons book microscope test test-slow test-cuda coverage reliability mutants planted bench lint dist clean
+.PHONY: help demo crops lessons book course microscope test test-slow test-cuda coverage reliability mutants planted bench lint dist clean
 
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
@@ -17,6 +17,7 @@ help:
 	@echo 'make lessons      run the twenty lessons, from one neuron to AlexNet; figures in runs/lessons/'
 	@echo 'make book         make the course a book to read in a browser, with figures and formulas; it is in runs/book/'
 	@echo 'make microscope   write a page that shows what LeNet computes from a digit you draw; it is in runs/microscope/'
+	@echo 'make course       write slides and one-page sheets of the lessons, for those who teach; results in runs/course/'
 	@echo 'make test         run the tests, except the slow ones (three or four minutes)'
 	@echo 'make test-slow    run the slow tests (four minutes more)'
 	@echo 'make test-cuda    run the tests that need a GPU (installs CuPy and the libraries of CUDA 12)'
@@ -44,6 +45,9 @@ book: .venv/installed-book
 
 microscope: .venv/installed
 	$(BIN)/python -m examples.microscope $(ARGS)
+
+course: .venv/installed-book
+	$(BIN)/python -m examples.lessons.course $(ARGS)
 
 # A process for each core, a file of tests at a time; in one process (for --pdb, say): make test ARGS="-n 0 --pdb".
 test: .venv/installed-test

@@ -32,6 +32,7 @@ def test_what_is_imported_is_required():
     """By the project itself, not only by something that brings it along; what only an extra needs may be missing."""
     ours = {"nn", "layers", "models", "examples"}
     optional = {"cupy", "cupyx", "torch", "onnx", "onnxruntime", "IPython"}
+    optional |= {"jupytext", "latex2mathml", "markdown_it", "mdit_py_plugins"}  # examples/lessons/course
     imported = set()
     for path in (path for folder in ours for path in (SETUP.parent / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

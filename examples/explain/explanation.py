@@ -13,7 +13,7 @@ DIGITS, FEWEST_DIGITS = 12, 9  # of the two numbers side by side
 
 @dataclass(frozen=True)
 class Term:
-    """text: the term with its places and numbers, such as "x[3,4,0] 0.5 * w[0,1,0,7] -0.25". value: what it is.
+    """text: the term with its places and numbers, such as "x[3,4,0]=0.5 * w[0,1,0,7]=-0.25". value: what it is.
 
     scale: the size of what it is computed from, if rounding errors are to be measured by that.
     """
@@ -24,7 +24,7 @@ class Term:
 
     @classmethod
     def product(cls, first: str, first_value, second: str, second_value) -> Term:
-        text = f"{first} {number(first_value)} * {second} {number(second_value)}"
+        text = f"{first}={number(first_value)} * {second}={number(second_value)}"
         return cls(text, float(first_value) * float(second_value))
 
 
@@ -62,18 +62,19 @@ def in_brackets(at: Sequence[int]) -> str:
     return f"[{','.join(str(int(index)) for index in at)}]"
 
 
-def in_lines(explanation: Explanation, name: str, network_value: float, shown: int | None) -> list[str]:
-    """The explanation as text: a line for each term, of many only the first and last `shown`, then what they make,
-    and beside it what the network computed."""
-    terms = explanation.terms
-    hidden = 0 if shown is None or len(terms) <= 2 * shown + 1 else len(terms) - 2 * shown
-    listed = terms if not hidden else [*terms[:shown], *terms[-shown:]]
+def in_lines(
+    explanation: Explanation, name: str, network_value: float, shown: int | None, more: str = "--all shows them"
+) -> list[str]:
+    """The explanation as text: a line for each term, of many only the largest `shown` and what the others come to; then
+    what they make, and last what the network computed."""
+    listed, smaller = largest(explanation, shown)
     signs = ["+" if explanation.how == "sum" and index else " " for index in range(len(listed))]
     width = min(96, max((len(term.text) for term in listed), default=0))
     lines = [f"  {sign} {term.text:<{width}} = {number(term.value)}" for sign, term in zip(signs, listed)]
-    if hidden:
-        lines.insert(shown, f"    ... {hidden:,} more terms (--all shows them)")
+    if smaller:
+        lines.append(f"  + {smaller:<{width}} ({more})")
     total, value, theirs = _alike(explanation, network_value)
+    terms = explanation.terms
     if not terms:
         lines.append("    no term at all: nothing that the network computes depends on it here")
     if explanation.how == "sum" and not explanation.finish:
@@ -87,6 +88,41 @@ def in_lines(explanation: Explanation, name: str, network_value: float, shown: i
             lines.append(f"  {what}: {value}")
     lines.append(f"  the network's {name}: {theirs}")
     return lines
+
+
+def in_one_line(explanation: Explanation, name: str, shown: int = 3) -> str:
+    """The formula with its numbers: the largest few terms, what the others come to, and the result last."""
+    listed, smaller = largest(explanation, shown)
+    texts = [term.text if "=" in term.text else _named(term) for term in listed]
+    result = number(explanation.value)
+    if explanation.how == "sum":
+        parts = [f"({text})" if " " in text and len(explanation.terms) > 1 else text for text in texts]
+        parts += [f"({smaller})"] if smaller else []
+        sum_of = " + ".join(parts) or "the sum of no terms"
+        if not explanation.finish:
+            return f"{name} = {sum_of} = {result}"
+        return f"the sum = {sum_of} = {number(explanation.total)};  {name} = {explanation.finish} = {result}"
+    if explanation.finish:
+        return f"{name} = {explanation.finish} = {result}"
+    of = ", ".join([*texts, *([smaller] if smaller else [])])
+    return f"{name} = {explanation.how.partition(',')[0]} of {of} = {result}"
+
+
+def _named(term: Term) -> str:
+    """A term that is a name alone, with its number: "b[3]=0.5", "x[0,1,2]=7 (the winner)"."""
+    name, space, remark = term.text.partition(" ")
+    return f"{name}={number(term.value)}{space}{remark}"
+
+
+def largest(explanation: Explanation, shown: int | None) -> tuple[list[Term], str]:
+    """The terms that are listed, and the others in words: all in order and "", or of many the `shown` largest."""
+    terms = explanation.terms
+    if shown is None or len(terms) <= shown + 1:
+        return terms, ""
+    ordered = sorted(terms, key=lambda term: -abs(term.value))
+    others = ordered[shown:]
+    together = f", together {number(math.fsum(term.value for term in others))}" if explanation.how == "sum" else ""
+    return ordered[:shown], f"{len(others):,} smaller{together}"
 
 
 def _alike(explanation: Explanation, network_value: float) -> tuple[str, str, str]:

@@ -106,7 +106,7 @@ def rbf_forward(layer: EuclideanRBF, x: np.ndarray, at: Place, training: bool) -
     prototype, c = layer.prototypes[at[0]], at[0]
     terms = []
     for j in range(len(x)):
-        text = f"-(x[{j}] {number(x[j])} - w[{c},{j}] {number(prototype[j])})^2"
+        text = f"-(x[{j}]={number(x[j])} - w[{c},{j}]={number(prototype[j])})^2"
         terms.append(Term(text, -((float(x[j]) - float(prototype[j])) ** 2)))
     return summed(terms)
 
@@ -116,7 +116,7 @@ def rbf_backward(layer: EuclideanRBF, x: np.ndarray, dy: np.ndarray, at: Place, 
     terms = []
     for c in range(len(dy)):
         w = float(layer.prototypes[c, j])
-        text = f"-2 * dy[{c}] {number(dy[c])} * (x[{j}] {number(x[j])} - w[{c},{j}] {number(w)})"
+        text = f"-2 * dy[{c}]={number(dy[c])} * (x[{j}]={number(x[j])} - w[{c},{j}]={number(w)})"
         terms.append(Term(text, -2 * float(dy[c]) * (float(x[j]) - w)))
     return summed(terms)
 
@@ -139,7 +139,7 @@ def _squashing(value, text: str, slope, slope_text: str):
         here = in_brackets(at)
         factor = slope_text.format(x=number(float(x[at])), y=number(y), here=here, layer=layer)
         result = gradient * slope(layer, float(x[at]), y)
-        return summed([Term(f"dy{here} {number(gradient)} * {factor}", result, scale=abs(gradient))])
+        return summed([Term(f"dy{here}={number(gradient)} * {factor}", result, scale=abs(gradient))])
 
     return forward, backward
 
@@ -152,13 +152,13 @@ def _sigmoid(layer: Sigmoid, x: float) -> float:
 def dropout_forward(layer: Dropout, x: np.ndarray, at: Place, training: bool) -> Explanation:
     here, value = in_brackets(at), float(x[at])
     factor, words = _dropout_factor(layer, at, training)
-    return summed([Term(f"x{here} {number(value)} * {words}", value * factor)])
+    return summed([Term(f"x{here}={number(value)} * {words}", value * factor)])
 
 
 def dropout_backward(layer: Dropout, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
     here, value = in_brackets(at), float(dy[at])
     factor, words = _dropout_factor(layer, at, training)
-    return summed([Term(f"dy{here} {number(value)} * {words}", value * factor)])
+    return summed([Term(f"dy{here}={number(value)} * {words}", value * factor)])
 
 
 def _dropout_factor(layer: Dropout, at: Place, training: bool) -> tuple[float, str]:
@@ -166,7 +166,7 @@ def _dropout_factor(layer: Dropout, at: Place, training: bool) -> tuple[float, s
         return 1.0, "1 (outside training every unit goes through)"
     kept = bool(layer.mask[(0, *at)])
     factor = (1.0 / (1.0 - layer.p)) if kept else 0.0
-    return factor, f"mask {int(kept)} / (1 - p {layer.p:g})"
+    return factor, f"mask={int(kept)} / (1 - p={layer.p:g})"
 
 
 def flatten_forward(layer: Flatten, x: np.ndarray, at: Place, training: bool) -> Explanation:
@@ -237,7 +237,7 @@ KINDS = {
             lambda layer, x: max(0.0, x),
             "max(0, {x})",
             lambda layer, x, y: float(x > 0),
-            "(1 if x{here} {x} > 0 else 0)",
+            "(1 if x{here}={x} > 0 else 0)",
         ),
     ),
     ELU: _Kind(
@@ -247,7 +247,7 @@ KINDS = {
             lambda layer, x: x if x > 0 else layer.alpha * math.expm1(x),
             "({x} if it is above 0, else {layer.alpha:g} * (exp({x}) - 1))",
             lambda layer, x, y: 1.0 if y > 0 else y + layer.alpha,
-            "(1 if y{here} {y} > 0 else y{here} {y} + {layer.alpha:g})",
+            "(1 if y{here}={y} > 0 else y{here}={y} + {layer.alpha:g})",
         ),
     ),
     Sigmoid: _Kind(
@@ -257,7 +257,7 @@ KINDS = {
             _sigmoid,
             "1 / (1 + exp(-({x})))",
             lambda layer, x, y: y * (1 - y),
-            "y{here} {y} * (1 - {y})",
+            "y{here}={y} * (1 - {y})",
         ),
     ),
     Tanh: _Kind(
@@ -267,7 +267,7 @@ KINDS = {
             lambda layer, x: math.tanh(x),
             "tanh({x})",
             lambda layer, x, y: 1 - y * y,
-            "(1 - (y{here} {y})^2)",
+            "(1 - (y{here}={y})^2)",
         ),
     ),
     ScaledTanh: _Kind(
@@ -277,7 +277,7 @@ KINDS = {
             lambda layer, x: layer.amplitude * math.tanh(layer.slope * x),
             "{layer.amplitude} * tanh(2/3 * {x})",
             lambda layer, x, y: layer.slope * (layer.amplitude - y * y / layer.amplitude),
-            "2/3 * ({layer.amplitude} - (y{here} {y})^2 / {layer.amplitude})",
+            "2/3 * ({layer.amplitude} - (y{here}={y})^2 / {layer.amplitude})",
         ),
     ),
     Dropout: _Kind(

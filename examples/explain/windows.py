@@ -76,7 +76,7 @@ def max_backward(layer: MaxPool2d, x: np.ndarray, dy: np.ndarray, at: Place, tra
             won = (row, column) == (h, w)
             words = "1 (it won this window)" if won else f"0 (x[{row},{column},{c}] won this window)"
             gradient = float(dy[oh, ow, c])
-            terms.append(Term(f"dy[{oh},{ow},{c}] {number(gradient)} * {words}", gradient * won))
+            terms.append(Term(f"dy[{oh},{ow},{c}]={number(gradient)} * {words}", gradient * won))
     return summed(terms)
 
 
@@ -106,7 +106,7 @@ def average_backward(layer: AvgPool2d, x: np.ndarray, dy: np.ndarray, at: Place,
     for oh, _ in _windows_over(layer, 0, h, dy.shape[0]):
         for ow, _ in _windows_over(layer, 1, w, dy.shape[1]):
             gradient, count = float(dy[oh, ow, c]), _elements(layer, x.shape, oh, ow)
-            terms.append(Term(f"dy[{oh},{ow},{c}] {number(gradient)} / {count}", gradient / count))
+            terms.append(Term(f"dy[{oh},{ow},{c}]={number(gradient)} / {count}", gradient / count))
     return summed(terms)
 
 
@@ -140,22 +140,22 @@ def norm_forward(layer: LocalResponseNorm, x: np.ndarray, at: Place, training: b
     terms = [Term("k", layer.k)]
     for place in _neighbours(layer, x.shape, at):
         value = float(x[place])
-        text = f"alpha {layer.alpha:g} * (x{in_brackets(place)} {number(value)})^2"
+        text = f"alpha={layer.alpha:g} * (x{in_brackets(place)}={number(value)})^2"
         terms.append(Term(text, layer.alpha * value * value))
     s = summed(terms).total
-    finish = f"x{in_brackets(at)} {number(x[at])} / (the sum)^{layer.beta:g}"
+    finish = f"x{in_brackets(at)}={number(x[at])} / (the sum)^{layer.beta:g}"
     return Explanation(terms, "sum", s, finish, float(x[at]) * s**-layer.beta)
 
 
 def norm_backward(layer: LocalResponseNorm, x: np.ndarray, dy: np.ndarray, at: Place, training: bool) -> Explanation:
     s = _denominator(layer, x, at)
     here, gradient, value = in_brackets(at), float(dy[at]), float(x[at])
-    terms = [Term(f"dy{here} {number(gradient)} / (s{here} {number(s)})^{layer.beta:g}", gradient * s**-layer.beta)]
+    terms = [Term(f"dy{here}={number(gradient)} / (s{here}={number(s)})^{layer.beta:g}", gradient * s**-layer.beta)]
     for place in _neighbours(layer, x.shape, at):
         s, there = _denominator(layer, x, place), in_brackets(place)
         y = float(x[place]) * s**-layer.beta
         factor = -2 * layer.alpha * layer.beta * value
-        text = f"{number(factor)} * dy{there} {number(dy[place])} * y{there} {number(y)} / s{there} {number(s)}"
+        text = f"{number(factor)} * dy{there}={number(dy[place])} * y{there}={number(y)} / s{there}={number(s)}"
         terms.append(Term(text, factor * float(dy[place]) * y / s))
     return summed(terms)
 
@@ -186,8 +186,8 @@ def batch_norm_forward(layer: BatchNorm2d, x: np.ndarray, at: Place, training: b
     mean, variance, _ = _statistics(layer, x, c, training)
     w, spread = float(layer.params["weight"][c]), math.sqrt(variance + layer.epsilon)
     text = (
-        f"w[{c}] {number(w)} * (x{here} {number(value)} - mean {number(mean)}) / "
-        f"sqrt(variance {number(variance)} + {layer.epsilon:g})"
+        f"w[{c}]={number(w)} * (x{here}={number(value)} - mean={number(mean)}) / "
+        f"sqrt(variance={number(variance)} + {layer.epsilon:g})"
     )
     product = w * (value - mean) / spread
     return summed([*bias_terms(layer, c), Term(text, product, abs(w) * (abs(value) + abs(mean)) / spread)])
@@ -198,13 +198,13 @@ def batch_norm_backward(layer: BatchNorm2d, x: np.ndarray, dy: np.ndarray, at: P
     mean, variance, of_batch = _statistics(layer, x, c, training)
     spread = math.sqrt(variance + layer.epsilon)
     factor = float(layer.params["weight"][c]) / spread
-    words = f"w[{c}] / sqrt(variance + {layer.epsilon:g}) {number(factor)}"
-    terms = [Term(f"dy{here} {number(gradient)} * {words}", gradient * factor)]
+    words = f"(w[{c}] / sqrt(variance + {layer.epsilon:g}) = {number(factor)})"
+    terms = [Term(f"dy{here}={number(gradient)} * {words}", gradient * factor)]
     if of_batch:  # which a change of x[at] moves as well
         M, z = x[..., c].size, (float(x[at]) - mean) / spread
         shifted = [float(value) for value in dy[..., c].flat]
         scaled = [value * (float(x_) - mean) / spread for value, x_ in zip(shifted, x[..., c].flat, strict=True)]
-        for text, part, sizes in (("-db[{c}] {total}", 1.0, shifted), ("-z{here} {z} * dw[{c}] {total}", z, scaled)):
+        for text, part, sizes in (("-db[{c}]={total}", 1.0, shifted), ("-z{here}={z} * dw[{c}]={total}", z, scaled)):
             total = math.fsum(sizes)
             text = text.format(here=here, c=c, z=number(z), total=number(total))
             scale = math.fsum(abs(size) for size in sizes) * abs(part * factor) / M

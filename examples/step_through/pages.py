@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from examples.explain.terms import formulas
+from examples.step_through.tables import backward_numbers, forward_numbers, numbers_of
+from layers import Conv2d
 from nn import Layer, LeNet5Loss, Network, softmax
 from nn.backend.runtime.blas import single_threaded_blas
 from nn.training.diagnosis import saturated_share
@@ -84,7 +86,13 @@ def walk(
 
 
 def pages(
-    network: Network, visits: Sequence[Visit], picture: np.ndarray, class_names: Sequence[str], loss, found: tuple
+    network: Network,
+    visits: Sequence[Visit],
+    picture: np.ndarray,
+    class_names: Sequence[str],
+    loss,
+    found: tuple,
+    training: bool = False,
 ) -> list[Page]:
     """All stops in order: the image, the layers, the loss, the layers backwards, the image's gradient.
 
@@ -96,21 +104,22 @@ def pages(
             "input",
             "forward",
             "the image as the network reads it",
-            [volume(image.shape), f"numbers: {spread(image)}"],
+            [volume(image.shape), *numbers_of("x", image), f"numbers: {spread(image)}"],
             {"": _grid(image, f"{network.name}: the image, {volume(image.shape)}", "activations", None)},
         )
     ]
-    made += [_forward(network, visit, image) for visit in visits]
+    made += [_forward(network, visit, image, training) for visit in visits]
     made.append(_loss(visits[-1].y, picture, class_names, loss, *found))
-    made += [_backward(network, visit, image) for visit in reversed(visits)]
+    made += [_backward(network, visit, image, training) for visit in reversed(visits)]
     gradient = visits[0].dx
+    what = f"{network.name}: gradient w.r.t. the image: brighter here raises the loss (red) or lowers it (blue)"
     made.append(
         Page(
             "input",
             "backward",
             "the gradient with respect to the image: where a brighter pixel raises the loss (red) or lowers it (blue)",
-            [volume(gradient.shape), f"gradient: {sizes(gradient)}"],
-            {"_gradient": _grid(gradient, f"{network.name}: gradient w.r.t. the image", "gradients", image)},
+            [volume(gradient.shape), *numbers_of("dx", gradient), f"gradient: {sizes(gradient)}"],
+            {"_gradient": _grid(gradient, what, "gradients", image)},
         )
     )
     for number, page in enumerate(made):
@@ -118,10 +127,11 @@ def pages(
     return made
 
 
-def _forward(network: Network, visit: Visit, image: np.ndarray) -> Page:
+def _forward(network: Network, visit: Visit, image: np.ndarray, training: bool) -> Page:
     layer, y = visit.layer, visit.y
     lines = [f"{volume(visit.x.shape)} -> {volume(y.shape)}", *formulas(layer)[0].split("\n")]
     lines += settings(layer)
+    lines += forward_numbers(layer, visit.x, y, training)
     for name, param in layer.params.items():
         lines.append(f"{name} {volume(param.shape)}: {spread(param)}")
     lines.append(f"output: {spread(y)}")
@@ -130,14 +140,20 @@ def _forward(network: Network, visit: Visit, image: np.ndarray) -> Page:
     counted = f", {operations:,} multiply-adds" if operations else ""
     lines.append(f"time: {_seconds(visit.forward_seconds)}{counted}")
     title = f"{network.name}: output of {layer.name}, {volume(y.shape)}"
-    return Page(layer.name, "forward", layer.label, lines, {"": _grid(y, title, "activations", image)})
+    drawings = {"": _grid(y, title, "activations", image)}
+    if isinstance(layer, Conv2d):
+        weight = layer.params["weight"]
+        title = f"{network.name}: the kernels of {layer.name}, {volume(weight.shape)}"
+        drawings["_kernels"] = _grid(weight, title, "kernels", None)
+    return Page(layer.name, "forward", layer.label, lines, drawings)
 
 
-def _backward(network: Network, visit: Visit, image: np.ndarray) -> Page:
+def _backward(network: Network, visit: Visit, image: np.ndarray, training: bool) -> Page:
     layer = visit.layer
     lines = [
         f"gradient with respect to its output {volume(visit.dy.shape)} -> to its input {volume(visit.dx.shape)}",
         *formulas(layer)[1].split("\n"),
+        *backward_numbers(layer, visit.x, visit.dy, visit.dx, training),
         f"gradient with respect to its output: {sizes(visit.dy)}",
     ]
     for name, grad in layer.grads.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import models
-from examples.explain.explanation import TOLERANCE, in_lines
+from examples.explain.explanation import TOLERANCE, in_lines, in_one_line
 from examples.explain.terms import KINDS, backward_terms, formulas, forward_terms
 from layers import (
     ELU,
@@ -213,15 +213,31 @@ def test_the_texts_hold_places_and_numbers():
     explanation = forward_terms(layer, x, (1, 0, 1))
     assert [term.text for term in explanation.terms] == [
         "b[1]",
-        "x[1,0,0] 3 * w[0,0,0,1] 1",
-        "x[1,1,0] 4 * w[0,1,0,1] 3",
-        "x[2,0,0] 6 * w[1,0,0,1] 5",
-        "x[2,1,0] 7 * w[1,1,0,1] 7",
+        "x[1,0,0]=3 * w[0,0,0,1]=1",
+        "x[1,1,0]=4 * w[0,1,0,1]=3",
+        "x[2,0,0]=6 * w[1,0,0,1]=5",
+        "x[2,1,0]=7 * w[1,1,0,1]=7",
     ]
     assert explanation.value == 0.5 + 3 + 12 + 30 + 49
-    lines = in_lines(explanation, "y[1,0,1]", 94.5, shown=1)
-    assert "3 more terms" in lines[1] and len(lines) == 5
+    lines = in_lines(explanation, "y[1,0,1]", 94.5, shown=2)
+    assert [line.split("=")[0].split()[-1] for line in lines[:2]] == ["x[2,1,0]", "x[2,0,0]"]
+    assert "3 smaller, together 15.5 " in lines[2] and len(lines) == 5
     assert lines[-2].endswith("94.5000000000") and lines[-1] == "  the network's y[1,0,1]: 94.5000000000"
+    assert in_lines(explanation, "y", 94.5, shown=4) == in_lines(explanation, "y", 94.5, shown=None)
+    assert in_one_line(explanation, "y[1,0,1]", shown=2) == (
+        "y[1,0,1] = (x[2,1,0]=7 * w[1,1,0,1]=7) + (x[2,0,0]=6 * w[1,0,0,1]=5) + (3 smaller, together 15.5) = 94.5"
+    )
+
+
+def test_the_formula_with_its_numbers_in_one_line():
+    x = np.arange(4.0).reshape(2, 2, 1)
+    pooled = in_one_line(forward_terms(MaxPool2d(2), x, (0, 0, 0)), "y")
+    assert pooled == "y = the largest of x[0,0,0]=0, x[0,1,0]=1, x[1,0,0]=2, x[1,1,0]=3 (the winner) = 3"
+    mean = in_one_line(forward_terms(AvgPool2d(2), x, (0, 0, 0)), "y")
+    assert mean == "the sum = x[0,0,0]=0 + x[0,1,0]=1 + x[1,0,0]=2 + x[1,1,0]=3 = 6;  y = the sum / 4 = 1.5"
+    assert in_one_line(forward_terms(Sigmoid(), x, (0, 0, 0)), "y") == "y = 1 / (1 + exp(-(0))) = 0.5"
+    outside = backward_terms(MaxPool2d(1, stride=2), x, x[:1, :1], (1, 1, 0))
+    assert in_one_line(outside, "dx") == "dx = the sum of no terms = 0"
 
 
 def test_a_value_that_differs_is_shown_in_full():

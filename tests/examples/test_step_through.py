@@ -2,7 +2,7 @@
 
 import argparse
 import re
-import sys
+import webbrowser
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,11 @@ from PIL import Image
 
 from examples.explain.terms import backward_terms, forward_terms
 from examples.step_through import program as step_through
+from examples.step_through.album import Album, can_open
+from examples.step_through.one_number import OneNumber
 from examples.step_through.pages import LOSSES, pages, walk
-from examples.step_through.subject import MADE_FOR, the_picture
+from examples.step_through.subject import MADE_FOR, find_subject, the_picture
+from examples.step_through.tables import block, liveliest, side_by_side
 from layers import ELU, BatchNorm2d, Conv2d, Flatten, Linear
 from models import lenet
 from models.registry import MODELS
@@ -97,15 +100,19 @@ def test_every_stop_without_a_terminal(capsys):
 
 @pytest.mark.slow
 def test_the_drawings(tmp_path, capsys):
-    run("--layer", "pool2", "--no-pause", "--out", tmp_path / "deep" / "out")
+    run("--layer", "conv2", "--no-pause", "--out", tmp_path / "deep" / "out")
     out = capsys.readouterr().out
     printed = re.findall(r"-> (.*\.png)", out)
     assert sorted(path.name for path in (tmp_path / "deep" / "out").iterdir()) == sorted(
         Path(path).name for path in printed
     )
-    assert {"06_pool2.png", "13_loss.png", "22_conv2_gradient.png", "26_input_gradient.png"} <= {
-        Path(path).name for path in printed
-    }
+    assert {
+        "06_pool2.png",
+        "13_loss.png",
+        "04_conv2_kernels.png",
+        "22_conv2_gradient.png",
+        "26_input_gradient.png",
+    } <= {Path(path).name for path in printed}
     assert "22_conv2_weight_gradient.png" in out
     for path in printed:
         with Image.open(path) as image:
@@ -212,36 +219,292 @@ def last_lines(out, name):
 
 @pytest.mark.parametrize("layer, at", [("conv1", "0,0,0"), ("conv2", "4,5,7"), ("pool1", "3,3,5"), ("fc3", "119")])
 def test_both_sums_are_the_networks_numbers_to_the_last_digit(layer, at, capsys):
-    run("--layer", layer, "--at", at, "--label", "8")
+    inside = {"fc3": "399"}.get(layer, at.rpartition(",")[0] + ",0")
+    run("--layer", layer, "--at", at, "--input-at", inside, "--label", "8")
     out = capsys.readouterr().out
     names = re.findall(r"the network's (\w+\[.*\]):", out)
-    assert len(names) == 2 and names[0] == f"y[{at}]"
+    assert names == [f"dx[{inside}]", f"y[{at}]"]
     for name in names:
         before, theirs = last_lines(out, name)
         assert before == theirs and len(theirs[0].replace("0.", "").lstrip("-0")) >= 8
 
 
-def test_all_terms_where_there_is_no_terminal(capsys):
-    run("--layer", "conv2", "--at", "4,5,7", "--input-at", "6,7,0")
-    out = capsys.readouterr().out
-    assert "more terms" not in out
-    assert out.count("x[") >= 150 and out.count(" * w[") >= 150 + 16 * 20 and "sum of all 151 terms" in out
-    assert "dx[6,7,0]" in out
+def test_only_what_was_asked_for(capsys):
+    run("--layer", "conv2", "--at", "4,5,7")
+    assert "network's dx" not in capsys.readouterr().out
+    run("--layer", "conv2", "--input-at", "4,5,2")
+    assert "network's y" not in capsys.readouterr().out
 
 
-def test_the_middle_is_left_out_at_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    run("--layer", "fc3", "--at", "5")
+def test_the_largest_terms_and_with_all_every_one(capsys):
+    run("--layer", "conv2", "--at", "4,5,7", "--input-at", "6,7,0", "--all")
     out = capsys.readouterr().out
-    assert "389 more terms" in out and "sum of all 401 terms" in out and out.count("\n") < 50
-    run("--layer", "fc3", "--at", "5", "--all")
+    assert "smaller" not in out and "dx[6,7,0]" in out
+    assert out.count("]=") >= 300 + 2 * 16 * 20 and "sum of all 151 terms" in out
+    products = re.findall(r"x\[\S+\]=(\S+) \* w\[\S+\]=(\S+) += (\S+)\n", out)
+    assert len(products) == 150
+    for x, w, product in products:
+        assert float(x) * float(w) == pytest.approx(float(product), rel=1e-4)
+    sizes = sorted((abs(float(product)) for *_, product in products), reverse=True)
+    run("--layer", "conv2", "--at", "4,5,7")
     out = capsys.readouterr().out
-    assert "more terms" not in out and out.count("\n") > 500
+    shown = [abs(float(value)) for value in re.findall(r"^  [ +] \S.* = (\S+)$", out, re.MULTILINE)]
+    assert len(shown) == 10 and shown == sorted(shown, reverse=True) and shown[-1] >= sizes[10]
+    assert "141 smaller, together " in out and "(--all shows them)" in out and "sum of all 151 terms" in out
+
+
+def test_the_first_example_is_a_lively_number(capsys):
+    """The one of --help, of the prompt and of the README: the strongest output of conv2, of a map with contrast."""
+    asked = "--layer conv2 --at 4,5,12"
+    assert asked in step_through.EXAMPLES and "conv2 4,5,12" in step_through.HELP
+    root = Path(step_through.__file__).parents[2]
+    assert all(asked in (root / page).read_text(encoding="utf-8") for page in ("README.md", "docs/PROGRAMS.md"))
+    subject = find_subject(None, None, None, None, 0)
+    visits, *_ = walk(subject.classifier.network, subject.image, subject.label, subject.loss)
+    y = next(visit.y for visit in visits if visit.layer.name == "conv2")
+    assert np.unravel_index(y.argmax(), y.shape) == (4, 5, 12)
+    assert y[..., 12].std() > np.median(y.std(axis=(0, 1)))
+    asked = "--layer conv2 --input-at 6,5,4"
+    assert asked in step_through.EXAMPLES and "conv2 dx 6,5,4" in step_through.HELP
+    dx = next(visit.dx for visit in visits if visit.layer.name == "conv2")
+    assert np.unravel_index(abs(dx).argmax(), dx.shape) == (6, 5, 4)
+
+
+# ------------------------------------------------------------------------------------- within the session
+def answered(out):
+    """What was said at the prompt: what comes after the first stop, which has no pictures."""
+    return out.partition("microseconds")[2].partition("\n")[2]
+
+
+def test_a_number_is_taken_apart_and_the_session_stays_where_it_is(answer, capsys):
+    run("--layer", "conv2", "--at", "4,5,12")
+    wanted = capsys.readouterr().out.replace("--all shows", "all behind the place shows")
+    answer("conv2 4,5,12", "", "q")
+    run("--no-pictures", "--layer", "sigmoid1")
+    out = capsys.readouterr().out
+    assert numbers(out) == [3, 4] and wanted in out
+    run("--layer", "conv2", "--input-at", "6,5,4", "--all")
+    wanted = capsys.readouterr().out
+    for typed in ("conv2 dx 6,5,4 all", "conv2 dx[6, 5, 4] all"):
+        answer(typed)
+        run("--no-pictures", "--layer", "conv1")
+        assert wanted in capsys.readouterr().out
+
+
+def test_a_place_alone_is_of_this_stop_and_goes_its_way(answer, capsys):
+    answer("3,4,2", "dx 3,4,0", "loss", "", "conv1", "3,4,0", "y 3,4,2", "q")
+    run("--no-pictures", "--layer", "conv1")
+    found = re.findall(r"^  the network's (\S+):", capsys.readouterr().out, re.MULTILINE)
+    assert found == ["y[3,4,2]", "dx[3,4,0]", "dx[3,4,0]", "y[3,4,2]"]
+
+
+@pytest.mark.parametrize(
+    "typed, said",
+    [
+        ("conv2 3,4", "conv2's output is 10x10x16, so that a place in it has three coordinates"),
+        ("conv2 3,4,99", "places in it go from 0,0,0 to 9,9,15; got 3,4,99."),
+        ("conv2 dx 3,4,6", "conv2's input is 14x14x6"),
+        ("conv2 3,b,1", "A place is whole numbers, such as conv2 4,5,12; got '3 b 1'."),
+        ("conv2 all 3", "A place is whole numbers"),
+        ("conv2 3,4,-1", "places in it go from"),
+        ("conf2 3,4,1", "There is no layer 'conf2'; did you mean conv2?"),
+        ("input 3,4,0", "The input is no layer: name a layer"),
+        ("3,4,0 loss", "A place is whole numbers"),
+        ("-", "There is no layer '-'"),
+        ("dx", "There is no layer 'dx'"),
+    ],
+)
+def test_what_is_no_place_is_one_sentence(typed, said, answer, capsys):
+    answer(typed)
+    run("--no-pictures", "--layer", "conv1")
+    line = answered(capsys.readouterr().out).strip()
+    assert said in line and line.count("\n") == 0 and line.endswith(".")
+
+
+def test_with_dropout_the_number_is_that_of_the_stop():
+    """Double precision sees the same masks, and leaves the network as it is."""
+    subject = find_subject("alexnet_small", None, None, None, 1)
+    network, number = subject.classifier.network, OneNumber(subject, training=True)
+    visits, *_ = walk(network, subject.image, subject.label, subject.loss, training=True, times=3)
+    for visit in visits:
+        again = number.visit(visit.layer.name, times=3)
+        if visit.layer.name.startswith("dropout"):
+            assert 0 < visit.layer.mask.mean() < 1 and np.array_equal(again.layer.mask, visit.layer.mask)
+        np.testing.assert_allclose(again.y, visit.y, rtol=1e-3, atol=1e-3)
+    assert all(param.dtype == np.float32 for param in network.params.values())
+
+
+# ---------------------------------------------------------------------------------- the numbers at a stop
+def blocks_of(lines):
+    """The windows of numbers in a page's lines, by heading."""
+    found, headings = {}, []
+    for line in lines:
+        spans = [(m.start(), m.group()) for m in re.finditer(r"\b[a-zA-Z]+\[[\d.,]+\](?: times 1e-?\d+)?", line)]
+        if spans and "=" not in line:
+            headings = spans
+        elif headings and re.fullmatch(r"[\s\d.+*-]+", line):
+            starts = [start for start, _ in headings] + [len(line)]
+            for (start, heading), end in zip(headings, starts[1:]):
+                cells = line[start:end].replace("*", " ").split()
+                if cells:
+                    found.setdefault(heading, []).append([float(cell) for cell in cells])
+        else:
+            headings = []
+    return found
+
+
+def part_of(array, heading):
+    inside, _, power = re.search(r"\[(.*)\](.*?)(1e.*)?$", heading).groups()
+    places = tuple(slice(int(part.split("..")[0]), int(part.split("..")[-1]) + 1) for part in inside.split(","))
+    return array[places].squeeze() / float(power or 1)
+
+
+@pytest.mark.parametrize("model", ["lenet", "lenet5_1998", "alexnet_small", "alexnet_cifar10"])
+def test_the_windows_hold_the_layer_s_numbers(model):
+    """Each window's heading says which part of which array it is: the numbers are compared with that part."""
+    subject = find_subject(model, None, None, None, 1)
+    network = subject.classifier.network
+    visits, *found = walk(network, subject.image, subject.label, subject.loss)
+    made = pages(network, visits, subject.picture, subject.classifier.class_names, subject.loss, found)
+    arrays = {visit.layer.name: visit for visit in visits}
+    compared = set()
+    for page in made:
+        if page.name == "loss":
+            continue
+        blocks = blocks_of(page.lines)
+        assert blocks, page.title
+        if page.way == "forward" and isinstance(arrays.get(page.name) and arrays[page.name].layer, Conv2d):
+            (x, *_), (w, *_) = ([*map(int, re.findall(r"(\d+)\.\.", h))] for h in list(blocks)[:2])
+            layer, row = arrays[page.name].layer, int(re.search(r"y\[(\d+),\d+,\d+\] =", "".join(page.lines))[1])
+            assert x - w == row * layer.stride[0] - layer.padding[0]  # what is multiplied lies at the same place
+        for heading, rows in blocks.items():
+            name = heading.partition("[")[0]
+            if page.name == "input":
+                array = visits[0].x if name == "x" else visits[0].dx
+            else:
+                visit = arrays[page.name]
+                layer, weight = visit.layer, getattr(visit.layer, "prototypes", visit.layer.params.get("weight"))
+                of_weight = {"w": weight, "W": weight, "dw": layer.grads.get("weight"), "dW": layer.grads.get("weight")}
+                array = of_weight[name] if name in of_weight else getattr(visit, name)
+            wanted = part_of(array, heading)
+            np.testing.assert_allclose(np.squeeze(rows), wanted, atol=0.0006 * max(1, np.abs(wanted).max()))
+            compared.add(name)
+        assert any(re.search(r"\d\*( |$)|\b0\*", line) for line in page.lines), page.title
+    assert {"x", "y", "dx", "dy", "dw", "dW", "w", "W"} <= compared
+
+
+def test_the_liveliest_place_is_where_the_numbers_differ_most():
+    maps = np.zeros((12, 12, 3))
+    maps[..., 0] = 100  # large, and the same everywhere
+    maps[7, 3, 2], maps[8, 4, 2] = -9, 5
+    maps[2, 2, 1] = 8
+    assert liveliest(maps) == (7, 3, 2)
+    assert liveliest(np.array([1.0, -3.0, 2.0])) == (1,)
+    assert liveliest(np.zeros((2, 3, 1))) == (0, 0, 0)
+
+
+def test_a_window_is_around_its_place():
+    array = np.arange(100.0).reshape(10, 10, 1)
+    lines = block("x", array, (5, 6, 0), star=True)
+    assert lines[0] == "x[3..7,4..8,0]" and lines[3].split()[2] == "+56.00*" and len(lines) == 6
+    assert block("x", array, (0, 9, 0))[0] == "x[0..4,5..9,0]"
+    assert block("x", array[:, 0, 0], (1,), star=True)[1].split()[1] == "+10.00*"
+    assert block("x", 1e-9 * array, (5, 5, 0))[0].endswith(" times 1e-8") and "0" in block("x", 0 * array, (5, 5, 0))[1]
+
+
+def test_windows_stand_side_by_side_as_far_as_the_terminal_is_wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "46")
+    narrow = side_by_side([["a", "1"], ["b" * 50, "2"], ["c", "3"]])
+    assert narrow == ["a", "1", "b" * 50, "2", "c", "3"]
+    monkeypatch.setenv("COLUMNS", "80")
+    assert side_by_side([["a", "1"], ["b" * 50, "2"], ["c"]]) == ["a   " + "b" * 50 + "   c", "1   2"]
+
+
+# --------------------------------------------------------------------------------------- the pictures' page
+@pytest.fixture
+def display(monkeypatch):
+    """A machine with a display and a browser that notes what it is to open."""
+    opened = []
+    monkeypatch.setattr(step_through, "can_open", lambda: True)
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    return opened
+
+
+def test_the_pictures_open_once_at_a_terminal(display, answer, tmp_path, capsys):
+    answer("", "b", "q")
+    run("--out", tmp_path, "--layer", "fc4")
+    assert display == [(tmp_path / "pictures.html").resolve().as_uri()]
+    page = (tmp_path / "pictures.html").read_text(encoding="utf-8")
+    drawn = re.findall(r'<img src="(.*?)"', page)
+    assert drawn == ["11_sigmoid4.png", "10_fc4.png"] and all((tmp_path / name).exists() for name in drawn)
+    assert "refresh" not in page and "[12/27] forward: sigmoid4 (Sigmoid)" in page
+    assert capsys.readouterr().out.count("-> ") == 3 + 3  # shapes and pictures
+
+
+def test_while_the_session_lasts_the_page_shows_itself_anew(display, tmp_path):
+    album = Album(tmp_path)
+    album.add("<one>", [tmp_path / "1.png"])
+    page = album.path.read_text(encoding="utf-8")
+    assert 'http-equiv="refresh"' in page and "&lt;one&gt;" in page
+
+
+@pytest.mark.parametrize("arguments", [["--no-open"], ["--no-pause"], ["--no-pictures"], ["--no-pause", "--open"]])
+def test_nothing_is_opened_where_it_is_not_wanted(arguments, display, answer, tmp_path, capsys):
+    answer("q")
+    run("--out", tmp_path, "--layer", "fc5", *arguments, *(["--no-pictures"] if "--no-pause" in arguments else []))
+    assert display == []
+
+
+def test_nothing_is_opened_without_a_terminal(display, tmp_path, capsys):
+    run("--out", tmp_path, "--layer", "fc5", "--no-pictures", "--open")
+    run("--out", tmp_path, "--layer", "fc5", "--at", "3", "--open")
+    assert display == []
+
+
+def test_open_without_a_display_says_where_the_page_is(answer, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(step_through, "can_open", lambda: False)
+    answer("q")
+    run("--out", tmp_path, "--layer", "fc5", "--open")
+    assert f"open {tmp_path / 'pictures.html'}" in capsys.readouterr().out
+    answer("q")
+    run("--out", tmp_path, "--layer", "fc5", "--force")
+    assert "browser" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "platform, names, browser, opens",
+    [
+        ("linux", {"DISPLAY": ":0"}, "firefox", True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, "firefox", True),
+        ("linux", {}, "firefox", False),
+        ("linux", {"DISPLAY": ":0"}, "w3m", False),
+        ("linux", {"DISPLAY": ":0", "CI": "true"}, "firefox", False),
+        ("linux", {"DISPLAY": ":10", "SSH_CONNECTION": "a b"}, "firefox", True),
+        ("darwin", {}, "MacOSX", True),
+        ("darwin", {"SSH_CONNECTION": "a b"}, "MacOSX", False),
+        ("win32", {}, "windows-default", True),
+        ("linux", {"DISPLAY": ":0"}, None, False),
+    ],
+)
+def test_where_a_browser_can_be_opened(platform, names, browser, opens, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "CI", "SSH_CONNECTION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+
+    def get():
+        if browser is None:
+            raise webbrowser.Error("none")
+        return argparse.Namespace(name=browser)
+
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("webbrowser.get", get)
+    assert can_open() is opens
 
 
 def test_a_mask_in_training(capsys):
     run("--model", "alexnet_small", "--layer", "dropout6", "--at", "3", "--training")
-    assert "/ (1 - p 0.5)" in capsys.readouterr().out
+    assert "/ (1 - p=0.5)" in capsys.readouterr().out
     run("--model", "alexnet_small", "--layer", "dropout6", "--at", "3")
     assert "outside training" in capsys.readouterr().out
 
@@ -286,7 +549,7 @@ def test_a_place_that_is_none(capsys):
     assert "whole numbers" in refused(capsys, "--layer", "fc3", "--at", "one")
     assert "14x14x6" in refused(capsys, "--layer", "conv2", "--at", "0,0,0", "--input-at", "14,0,0")
     assert "--layer" in refused(capsys, "--at", "0,0,0")
-    assert "--at" in refused(capsys, "--layer", "conv2", "--input-at", "0,0,0")
+    assert "--layer" in refused(capsys, "--input-at", "0,0,0")
 
 
 def test_weights_pictures_and_labels_that_are_none(tmp_path, capsys):

@@ -1,0 +1,1 @@
+"""Slides and one-page sheets for a course, made from the lessons' own cells."""
