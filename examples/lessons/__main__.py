@@ -4,15 +4,17 @@
     python -m examples.lessons 4 16       lessons 4 and 16 with their answers
     python -m examples.lessons --jobs 4   four at a time, on a machine with many cores
 
-This is to see that all of them work. To learn, take one lesson at a time: open its file in examples/lessons in an
-editor that knows `# %%` cells (VS Code, Spyder, PyCharm) and run it cell by cell, or run it as a whole and read along:
+This is to see that all of them work. To learn, take one lesson at a time: open its file in
+examples/lessons in an editor that knows `# %%` cells (VS Code, Spyder, PyCharm) and run it cell by
+cell, or run it as a whole and read along:
 
     python -m examples.lessons.lesson_01_neuron
     python -m examples.lessons.solutions.solution_01
 
-Each draws its figures into runs/lessons/. Here each runs in a process of its own, of whose text nothing is shown
-unless it fails. One that has not ended after --limit seconds is stopped and has failed. With NN_BACKEND=plain in the
-environment all of them compute by what is written in layers/, and the longest takes some minutes.
+Each draws its figures into runs/lessons/. Here each runs in a process of its own, of whose text
+nothing is shown unless it fails. One that has not ended after --limit seconds is stopped and has
+failed. With NN_BACKEND=plain in the environment all of them compute by what is written in layers/,
+and the longest takes many minutes.
 """
 
 from __future__ import annotations
@@ -24,11 +26,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from examples.shared.command_line import Parser, carry_out, in_a_process, positive_number, run_program, whole_number
+from examples.shared.command_line import (
+    Parser,
+    carry_out,
+    in_a_process,
+    positive_number,
+    run_program,
+    whole_number,
+)
 
 FOLDER = Path(__file__).parent
 PATTERNS = ("lesson_*.py", "appendix*.py", "solutions/solution_*.py")
-LIMIT = 1800  # seconds: none takes a minute on a laptop (plain: some), and only what hangs should be stopped
+LIMIT = (
+    3600  # seconds: none takes a minute on a laptop (plain: some), and only what hangs should stop
+)
 FIGURES = Path("runs/lessons")
 
 
@@ -43,19 +54,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         there = {number(module) for module in modules} - {None}
         missing = sorted(set(wanted) - there)
         if missing:
-            raise ValueError(f"there is no lesson {missing[0]}, expected numbers from {min(there)} to {max(there)}")
+            raise ValueError(
+                f"there is no lesson {missing[0]}, expected {min(there)} to {max(there)}"
+            )
         return [module for module in modules if not wanted or number(module) in wanted]
 
-    return carry_out(parser, make, lambda modules: run_all(modules, options.limit, options.jobs), unwritten="{reason}")
+    return carry_out(
+        parser,
+        make,
+        lambda modules: run_all(modules, options.limit, options.jobs),
+        unwritten="{reason}",
+    )
 
 
 def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.lessons", description=__doc__)
     parser.add_argument(
-        "lesson", nargs="*", type=whole_number(0), metavar="N", help="numbers of lessons (default: all)"
+        "lesson",
+        nargs="*",
+        type=whole_number(0),
+        metavar="N",
+        help="numbers of lessons (default: all)",
     )
     limit = "for each lesson (default: %(default)s)"
-    parser.add_argument("--limit", type=positive_number(1e6), default=LIMIT, metavar="SECONDS", help=limit)
+    parser.add_argument(
+        "--limit", type=positive_number(1e6), default=LIMIT, metavar="SECONDS", help=limit
+    )
     jobs = "how many run at the same time (default: %(default)s)"
     parser.add_argument("--jobs", type=whole_number(1), default=1, metavar="N", help=jobs)
     return parser
@@ -66,7 +90,10 @@ def run_all(modules: Sequence[str], limit: float, jobs: int) -> int:
     begun = time.perf_counter()
     pool = ThreadPoolExecutor(jobs)
     try:
-        failed = sum(not well for well in pool.map(lambda module: run(module, limit, alone=jobs == 1), modules))
+        failed = sum(
+            not well
+            for well in pool.map(lambda module: run(module, limit, alone=jobs == 1), modules)
+        )
     finally:
         pool.shutdown(cancel_futures=True)  # after Ctrl-C the next do not begin
     seconds = time.perf_counter() - begun
@@ -77,7 +104,8 @@ def run_all(modules: Sequence[str], limit: float, jobs: int) -> int:
 
 
 def find_modules() -> list[str]:
-    """The modules in the order in which they are taken: each lesson, then its answers; an appendix last."""
+    """The modules in the order in which they are taken: each lesson, then its answers; an appendix
+    last."""
     paths = [path.relative_to(FOLDER) for pattern in PATTERNS for path in FOLDER.glob(pattern)]
     modules = [".".join(path.with_suffix("").parts) for path in paths]
 
@@ -93,8 +121,11 @@ def number(module: str) -> int | None:
 
 
 def run(module: str, limit: float, alone: bool) -> bool:
-    """Run one module for at most so many seconds, print its line (and, if it failed, all that it said), and return
-    whether it went well. alone: its name can be printed before, since no other line comes in between."""
+    """Run one module for at most so many seconds, print its line (and, if it failed, all that it
+    said), and return whether it went well.
+
+    alone: its name can be printed before, since no other line comes in between.
+    """
     if alone:
         print(f"{module:40}", end="", flush=True)
     command = in_a_process(f"examples.lessons.{module}", FOLDER.parents[1])
@@ -102,11 +133,18 @@ def run(module: str, limit: float, alone: bool) -> bool:
     start = time.perf_counter()
     try:
         result = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=limit,
         )
         text, verdict = result.stdout, "failed" if result.returncode else "ok"
     except subprocess.TimeoutExpired as error:
-        text, verdict = error.stdout or b"", f"failed: stopped after {limit:g} s, --limit allows more"
+        text, verdict = (
+            error.stdout or b"",
+            f"failed: stopped after {limit:g} s, --limit allows more",
+        )
     line = f"{'' if alone else f'{module:40}'}{time.perf_counter() - start:6.1f} s  {verdict}\n"
     said = "" if verdict == "ok" else text.decode("utf-8", "replace") + "\n"
     print(line + said, end="", flush=True)  # at once, or lines of two would mix
