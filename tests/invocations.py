@@ -253,9 +253,9 @@ TABLE = {
         (["6", "--star", "mine.py"], "did you mean --start?"),
     ],
     "lessons.__main__": [
-        (["15"], "15"),
+        (["20"], "expected 0 to 19"),
         (["one"], "one"),
-        (["0"], "at least 1"),
+        (["1.5"], "1.5"),
         (["1", "--limit", "0"], "--limit"),
         (["1", "--limits", "9"], "did you mean --limit?"),
     ],

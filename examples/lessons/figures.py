@@ -40,14 +40,14 @@ def figure_path(name: str) -> Path:
 
 @contextmanager
 def figure(name: str, width: float = 11, height: float = 4) -> Iterator[Figure]:
-    """A figure of width x height inches in the library's style, saved as runs/lessons/NAME.png after
-    the with-block."""
+    """A figure of width x height inches in the library's style, saved as runs/lessons/NAME.png
+    after the with-block."""
     with picture(figure_path(name), width, height) as drawing:
         yield drawing
 
 
 def _notebook() -> Any | None:
-    """IPython's shell where it shows pictures (not in a terminal), else None; never imported here."""
+    """IPython's shell where it shows pictures (not in a terminal), else None; not imported here."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return shell if hasattr(shell, "kernel") else None
 
@@ -67,8 +67,8 @@ def _show_after_the_cell(shell: Any, path: Path) -> None:
 
 
 def _show(result: Any) -> None:
-    """Called by IPython when a cell has ended: show its figures, unless it failed and they may be of
-    an earlier run."""
+    """Called by IPython when a cell has ended: show its figures, unless it failed and they may be
+    of an earlier run."""
     from IPython.display import Image, display
 
     if result.success:
