@@ -56,15 +56,16 @@ class Page(HTMLParser):
             self.links.append(values["href"])
         else:
             self.loaded += [values[name] for kind, name in LOADED if kind == tag and name in values]
-        if tag == "img" and any("cell_output" in classes for _, classes in self._stack):
+        if tag == "img" and "_images/" in values.get("src", ""):  # where Sphinx puts what cells have drawn
             self.images += 1
             self.without_alt += not values.get("alt", "").startswith("Figure")
         if tag not in ("img", "input", "link", "meta", "br", "hr", "source", "wbr", "col"):
             self._stack.append((tag, values.get("class", "")))
 
     def handle_endtag(self, tag: str) -> None:
-        while self._stack and self._stack.pop()[0] != tag:
-            pass
+        if any(opened == tag for opened, _ in self._stack):  # else an end without a beginning, as browsers allow
+            while self._stack.pop()[0] != tag:
+                pass
 
     def handle_data(self, data: str) -> None:
         apart = {"script", "style", "code", "pre", "svg", "title"}
