@@ -99,9 +99,9 @@ print("With kernels that a rotation does not change, the bug does not show.")
 # %% [markdown]
 # ## 3. A stride
 #
-# Position oh starts at pixel S * oh. Cutting out and adding back both take every S-th pixel: `i : i
-# + S * OH : S`, in im2col and in col2im alike. (The slice may run off the far edge, where nothing
-# is; `[:, :OH, :OW]` takes no more than OH x OW.)
+# Position oh starts at pixel S * oh. Cutting out and adding back both take every S-th pixel:
+# `i : i + S * OH : S`, in im2col and in col2im alike. (The slice may run off the far edge, where
+# nothing is; `[:, :OH, :OW]` takes no more than OH x OW.)
 
 # %%
 for S in (1, 2, 3):
