@@ -3,7 +3,7 @@
 #
 # This course builds two networks that recognize images, LeNet and AlexNet, out of numbers that you
 # can check by hand. This lesson collects the few tools that all others use. Most of it you may have
-# met; what you have not takes a quarter of an hour.
+# met; all of it together takes some twenty minutes.
 #
 # **You need** some Python (variables, lists, `for`, functions; from lesson 3 on a class now and
 # then) and school mathematics: what a function is, how its curve is drawn, what makes a straight
@@ -12,8 +12,8 @@
 # **You do not need** to know anything about neural networks or machine learning, nor matrices, nor
 # how to differentiate. Each is explained where it is first used, matrices and slopes here.
 #
-# If `x @ W`, `x[:, None]` and `x.sum(axis=0)` hold no secrets for you, look at exercise 2 below and
-# go on to lesson 1.
+# If `x @ W`, `x[:, None]` and `x.sum(axis=0)` hold no secrets for you, look at "A few more tools"
+# and exercise 2 below and go on to lesson 1.
 #
 # ## How to take a lesson
 #
@@ -48,8 +48,8 @@ from examples.lessons.drawings import prerequisites as draw
 # NumPy, imported as `np`, calculates with **arrays**: numbers in a row (a **vector**), in a table
 # (a **matrix**), in stacks of tables (the general word is **tensor**). The **shape** says how many
 # there are along each **axis**. The table `a` below has shape (2, 3): two along axis 0, which runs
-# downwards from row to row, and three along axis 1, which runs from column to column. We count from
-# 0. So `a[1, 2]` is in row 1 and column 2, the lower right corner.
+# downwards from row to row, and three along axis 1, which runs from column to column. As we count
+# from 0, `a[1, 2]` is in row 1 and column 2, the lower right corner.
 #
 # A colon alone means "all of them", and `1:3` is a **slice**, from 1 up to *but not including* 3.
 # The same works for any number of axes: N colour images, with red, green and blue for each pixel,

@@ -218,9 +218,9 @@ assert report.max_error < 1e-6
 #
 # $$\text{slope} \approx \frac{4 \, d(h/2) - d(h)}{3}$$
 #
-# (Richardson 1911). In lesson 0, for $x^3$ at 2, d(1) was 13, and d(0.5) is 12.25; this gives (49 -
-# 13) / 3 = 12, which is exact. The library's check does that. Here are all three, for a sigmoid at
-# 1,000 places:
+# (Richardson 1911). In lesson 0, for $x^3$ at 2, d(1) was 13, and d(0.5) is 12.25; this gives
+# $(49 - 13) / 3 = 12$, which is exact. The library's check does that. Here are all three, for a
+# sigmoid at 1,000 places:
 
 
 # %%
