@@ -3,7 +3,7 @@
 #
 # This course builds two networks that recognize images, LeNet and AlexNet, out of numbers that you
 # can check by hand. This lesson collects the few tools that all others use. Most of it you may have
-# met; what you have not takes a quarter of an hour.
+# met; all of it together takes some twenty minutes.
 #
 # **You need** some Python (variables, lists, `for`, functions; from lesson 3 on a class now and
 # then) and school mathematics: what a function is, how its curve is drawn, what makes a straight
@@ -12,8 +12,8 @@
 # **You do not need** to know anything about neural networks or machine learning, nor matrices, nor
 # how to differentiate. Each is explained where it is first used, matrices and slopes here.
 #
-# If `x @ W`, `x[:, None]` and `x.sum(axis=0)` hold no secrets for you, look at exercise 2 below and
-# go on to lesson 1.
+# If `x @ W`, `x[:, None]` and `x.sum(axis=0)` hold no secrets for you, look at "A few more tools"
+# and exercise 2 below and go on to lesson 1.
 #
 # ## How to take a lesson
 #
@@ -45,22 +45,23 @@ from examples.lessons.drawings import prerequisites as draw
 # %% [markdown]
 # ## Arrays, shapes, axes
 #
-# NumPy, imported as `np`, calculates with **arrays**: numbers in rows, in tables, in stacks of
-# tables. The **shape** says how many there are along each **axis**. The table `a` below has shape
-# (2, 3): two along axis 0, which runs downwards from row to row, and three along axis 1, which runs
-# from column to column. We count from 0. So `a[1, 2]` is in row 1 and column 2, the lower right
-# corner.
+# NumPy, imported as `np`, calculates with **arrays**: numbers in a row (a **vector**), in a table
+# (a **matrix**), in stacks of tables (the general word is **tensor**). The **shape** says how many
+# there are along each **axis**. The table `a` below has shape (2, 3): two along axis 0, which runs
+# downwards from row to row, and three along axis 1, which runs from column to column. As we count
+# from 0, `a[1, 2]` is in row 1 and column 2, the lower right corner.
 #
 # A colon alone means "all of them", and `1:3` is a **slice**, from 1 up to *but not including* 3.
-# The same works for any number of axes: a batch of N colour images has shape (N, height, width, 3).
+# The same works for any number of axes: N colour images, with red, green and blue for each pixel,
+# have shape (N, height, width, 3).
 
 # %%
 a = np.array([[1, 2, 3], [4, 5, 6]])
 print("shape", a.shape, "  row 0:", a[0], "  column 1:", a[:, 1], "  corner:", a[1, 2])
 print("the last two of each row:", a[:, 1:3].tolist(), "  from the end:", a[1, -1])
-assert a[:, 1].shape == (2,) and a[:, 1:2].shape == (2, 1)  # a number drops its axis, a slice not
+assert a[:, 1].shape == (2,) and a[:, 1:2].shape == (2, 1)  # a number drops its axis, not a slice
 print("the same six numbers, in the same order, as (3, 2):", a.reshape(3, 2).tolist())
-assert a.reshape(-1).tolist() == [1, 2, 3, 4, 5, 6]  # -1: as many as there are
+assert a.reshape(-1).tolist() == [1, 2, 3, 4, 5, 6]  # -1: as many as it takes
 
 # %% [markdown]
 # ## Sums along an axis
@@ -69,11 +70,13 @@ assert a.reshape(-1).tolist() == [1, 2, 3, 4, 5, 6]  # -1: as many as there are
 # you name is the one that is gone afterwards**: (2, 3) becomes (3,), one sum for each column. With
 # `axis=1` one sum for each row is left. `mean` and `max` work alike.
 #
-# A comparison gives an array of True and False, and since they count as 1 and 0, a sum counts them.
+# A comparison gives an array of True and False. They count as 1 and 0, so that a sum counts how
+# often it is true, and a mean gives the share. Put in brackets, it picks: `a[a > 2]` are the
+# numbers for which it is true.
 
 # %%
 print("sum", a.sum(), "  axis=0:", a.sum(axis=0), "  axis=1:", a.sum(axis=1))
-print("larger than 2:", (a > 2).tolist(), "that is", (a > 2).sum(), "numbers")
+print("larger than 2:", (a > 2).tolist(), "that is", (a > 2).sum(), "numbers:", a[a > 2])
 assert a.sum(axis=0).tolist() == [5, 7, 9] and a.sum(axis=1).tolist() == [6, 15]
 
 # %% [markdown]
@@ -103,24 +106,25 @@ draw.axes_and_broadcasting(a, row, c)
 #
 # ## The matrix product
 #
-# A **matrix** is a table of numbers, an array with two axes. There is a second way to multiply
-# them, and networks do little else. Ann buys 1 apple and 2 pears, Bob 3 apples and 4 pears. In one
-# shop an apple costs 5 and a pear 7, in another 6 and 8. What does each of them pay in each shop?
-# Ann in the first shop: 1 * 5 + 2 * 7 = 19.
+# There is a second way to multiply matrices, and networks do little else. Ann buys 1 apple and 2
+# pears, Bob 3 apples and 4 pears. In one shop an apple costs 5 and a pear 7, in another 6 and 8.
+# What does each of them pay in each shop? Ann in the first shop: 1 * 5 + 2 * 7 = 19.
 #
 #              apples pears               shop 0  shop 1             shop 0  shop 1
 #     Ann         1     2        apple       5       6        Ann       19      22
 #     Bob         3     4        pear        7       8        Bob       43      50
 #
-# **A row of the first times a column of the second, number by number, and added up.** All rows with
-# all columns make the **matrix product**, in NumPy `x @ W`, in formulas $x W$:
+# **A row of the first times a column of the second, number by number, and added up**: that is the
+# **dot product** of the two. All rows with all columns make the **matrix product**, in NumPy
+# `x @ W`, in formulas $x W$:
 #
 # $$(x W)[n, o] = \sum_i x[n, i] \cdot W[i, o]$$
 #
 # ($\sum_i$ means: add up what follows for every $i$.) The number of columns on the left must be the
 # number of rows on the right, here the kinds of fruit; it is gone afterwards, as in a sum along an
 # axis: (N, I) @ (I, O) is (N, O). The order matters: $W x$ is something else, or nothing. And
-# `x * W` is elementwise, another thing altogether.
+# `x * W` is elementwise, another thing altogether. Sums may be multiplied out as in school,
+# $(x + y) W = x W + y W$, and brackets moved, $(x V) W = x (V W)$, as long as the order stays.
 
 # %%
 x, W = np.array([[1, 2], [3, 4]]), np.array([[5, 6], [7, 8]])
@@ -133,6 +137,7 @@ print("by loops:", product.tolist(), "  x @ W:", (x @ W).tolist())
 print("W @ x:", (W @ x).tolist(), "  x * W:", (x * W).tolist())
 assert (x @ W == product).all() and (x @ W).tolist() == [[19, 22], [43, 50]]
 assert (x @ np.array([5, 7])).tolist() == [19, 43]  # one shop alone: (2, 2) @ (2,) is (2,)
+assert np.array([1, 2]) @ np.array([5, 7]) == 19  # two vectors: their dot product, a number
 assert (np.ones((5, 3)) @ np.ones((3, 4))).shape == (5, 4)
 draw.matrix_product(x, W)
 
@@ -156,9 +161,10 @@ assert a.T[2, 1] == a[1, 2] == 6 and (a @ a.T).shape == (2, 2) and (a.T @ a).sha
 # out of any number: large if x is, near 0 if x is far below 0, and 1 at x = 0. Adding in the
 # exponent means multiplying: $e^{x+y} = e^x \cdot e^y$, so that $e^{-x} = 1 / e^x$.
 #
-# The **natural logarithm**, `np.log(x)`, undoes it: $\log(e^x) = x$. So it makes sums of products,
-# $\log(x \cdot y) = \log x + \log y$, and $\log 1 = 0$; between 0 and 1 it is negative, and at 0 or
-# below there is none. In this course $\log$ is always the natural one (calculators call it ln).
+# The **natural logarithm**, `np.log(x)`, undoes it: $\log(e^x) = x$. So it turns products into
+# sums, $\log(x \cdot y) = \log x + \log y$, and $\log 1 = 0$; between 0 and 1 it is negative, and
+# at 0 or below there is none. In this course $\log$ is always the natural one (calculators call it
+# ln).
 
 # %%
 for v in (-2.0, 0.0, 1.0, 3.0):
@@ -177,7 +183,8 @@ assert np.isclose(np.log(2.0 * 3.0), np.log(2.0) + np.log(3.0)) and np.log(1) ==
 #
 # The smaller the h, the nearer this comes to one number, the slope at x, which is called the
 # **derivative** of f there and written $\frac{df}{dx}$. (With steps to both sides,
-# $\frac{f(x+h) - f(x-h)}{2h}$, it comes near much faster. That is how we shall measure slopes.)
+# $\frac{f(x+h) - f(x-h)}{2h}$, the **central difference**, it comes near much faster. That is how
+# we shall measure slopes.)
 
 
 # %%
@@ -203,9 +210,9 @@ draw.slopes()
 #
 # A function of several numbers, such as $g(a, b) = a \cdot b$, has a slope for each of them: move
 # that one and leave the others alone. It is called a **partial derivative** and written
-# $\frac{\partial g}{\partial a}$; here it is $b$, since each step of a adds b once. All of them
-# together are the **gradient** of g. Learning is: measure how wrong a network is, find the
-# gradient, and take a small step downhill. The rest of the course says how.
+# $\frac{\partial g}{\partial a}$; here it is $b$, since each step of a adds b once. The list of all
+# of them is the **gradient** of g, here $(b, a)$. Learning is: measure how wrong a network is, find
+# the gradient, and take a small step downhill. The rest of the course says how.
 
 # %%
 assert abs(f(2.01) - 8.1206) < 1e-4
@@ -216,21 +223,51 @@ print(f"g(a, b) = a b at a = 3, b = 5: slope by a {by_a:.3f}, by b {by_b:.3f}")
 assert np.isclose(by_a, 5) and np.isclose(by_b, 3)
 
 # %% [markdown]
+# ## A few more tools
+#
+# The lessons use some more words of NumPy and Python. Come back here when you meet one:
+#
+# - `np.zeros((2, 3))` and `np.ones` make arrays full of 0 or of 1, `np.zeros_like(a)` makes zeros
+#   in the shape of a, and `np.eye(3)` a square with ones on the diagonal.
+# - `rng = np.random.default_rng(0)` makes random numbers. From the same **seed**, here 0, it makes
+#   the same ones in every run. `rng.normal(size=(2, 3))` draws them from the normal distribution:
+#   around 0, two of three between -1 and 1.
+# - `a.argmax()` says where the largest number is, counted as if all stood in one row;
+#   `np.unravel_index` turns that count into row and column. `np.ndindex(2, 3)` walks through all
+#   indices of that shape, and `np.ndenumerate(a)` through all indices of a with their numbers.
+# - A computer keeps about 16 digits of a number (**float64**) or 7 (**float32**). So two results
+#   that are equal on paper may differ in the last digits. `np.isclose` asks whether two numbers are
+#   equal but for that, `np.allclose` whether all of two arrays are; `np.array_equal` wants them
+#   exactly equal.
+# - `lambda v: v**3` is a short way to write a function without a name. In `f"{v:.3f}"` the `.3f`
+#   prints v with three decimals, and `1e-5` is 0.00001.
+
+# %%
+rng = np.random.default_rng(0)
+print("random:", rng.normal(size=3).round(2), "  zeros like a:", np.zeros_like(a).tolist())
+print("the largest of a has index", a.argmax(), "in the row:", a.reshape(-1))
+print("is 0.1 + 0.2 == 0.3?", 0.1 + 0.2 == 0.3, "  np.isclose:", np.isclose(0.1 + 0.2, 0.3))
+assert 0.1 + 0.2 != 0.3 and np.isclose(0.1 + 0.2, 0.3)
+assert tuple(np.unravel_index(a.argmax(), a.shape)) == (1, 2)  # row 1, column 2
+assert list(np.ndindex(2, 2)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+# %% [markdown]
 # ## In short
 #
 # - The shape of an array says how many numbers it has along each axis; `sum(axis=0)` removes axis
 #   0.
 # - Broadcasting lines shapes up from the right and repeats where a length is 1 or missing;
 #   `c[:, None]` makes a column. Watch out: it also fits shapes that you did not mean to fit.
-# - Matrix product `x @ W`: $(x W)[n, o] = \sum_i x[n, i] \cdot W[i, o]$, and (N, I) @ (I, O) is (N,
-#   O). `x * W` is elementwise. $W^T$ exchanges rows and columns.
+# - Matrix product `x @ W`, a dot product of each row with each column:
+#   $(x W)[n, o] = \sum_i x[n, i] \cdot W[i, o]$, and (N, I) @ (I, O) is (N, O). `x * W` is
+#   elementwise. $W^T$ exchanges rows and columns.
 # - $e^x$ is always positive, $\log$ is its inverse, and here always the natural one.
-# - The derivative is how much f grows for each small step of x: measure it as
-#   $\frac{f(x+h) - f(x-h)}{2h}$.
+# - The derivative is the slope: how much f grows, divided by how much x does, for small steps.
+#   Measure it by the central difference $\frac{f(x+h) - f(x-h)}{2h}$.
 
 
 # %%
-def mean_squared_error(answers, targets):
+def mean_squared_error(answers, targets):  # for exercise 2
     return ((answers - targets) ** 2).mean()
 
 

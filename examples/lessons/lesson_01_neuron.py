@@ -21,9 +21,10 @@ from nn.data import digits
 #
 #     1.0 * 2  +  0.8 * (-1)  -  0.5  =  0.7
 #
-# which is above zero, so I go. That was a **neuron**. It takes some numbers x, its **inputs**. It
-# has a **weight** w for each of them, and one number more, the **bias** b. It multiplies, adds up,
-# and looks on which side of zero the sum falls:
+# which is above zero, so I go. That was a **neuron**, of the kind called a perceptron (Rosenblatt
+# 1958). It takes some numbers x, its **inputs**. It has a **weight** w for each of them, and one
+# number more, the **bias** b. It multiplies each input by its weight, adds up (a dot product, and
+# the bias), and looks on which side of zero the sum falls:
 #
 # $$z = x_0 w_0 + x_1 w_1 + b \qquad \text{answer} = 1 \text{ if } z > 0 \text{, else } 0$$
 #
@@ -35,7 +36,7 @@ from nn.data import digits
 
 # %%
 def threshold(z):
-    return (z > 0).astype(float)
+    return (z > 0).astype(float)  # True as 1.0, False as 0.0
 
 
 w, b = np.array([2.0, -1.0]), -0.5  # sun, wind; laziness
@@ -50,10 +51,10 @@ draw.one_neuron(np.array([1.0, 0.8]), w, b)
 #
 # Between walking and staying lie the days on which z is exactly 0. With a little wind it takes a
 # little more sun: (0.25, 0), (0.5, 0.5) and (0.75, 1) are such days, and they lie on a straight
-# line. From one to the next the sun grows by 0.25 and the wind by 0.5, so z changes by 0.25 * 2 +
-# 0.5 * (-1) = 0: along the line nothing happens. The fastest way across it is the direction of the
-# weights, (2, -1), an arrow at right angles to the line. **The weights say which way the line
-# faces, the bias shifts it.**
+# line, the neuron's **decision boundary**. From one to the next the sun grows by 0.25 and the wind
+# by 0.5, so z changes by 0.25 * 2 + 0.5 * (-1) = 0: along the line nothing happens. The fastest way
+# across it is the direction of the weights, (2, -1), an arrow at right angles to the line. **The
+# weights say which way the line faces, the bias shifts it.**
 
 # %%
 for day in np.array([[0.25, 0.0], [0.5, 0.5], [0.75, 1.0]]):
@@ -64,14 +65,16 @@ assert np.array([0.25, 0.5]) @ w == 0
 # %% [markdown]
 # ## A smooth step
 #
-# The threshold knows no "perhaps". And if a weight changes a little, mostly nothing at all happens,
-# which leaves a network that wants to learn in the dark. A smooth step has neither fault: the
-# **logistic sigmoid**, sigmoid for short,
+# The threshold knows no "perhaps". And if a weight changes a little, mostly nothing at all happens:
+# a network that wants to learn gets no hint which way to change it. A smooth step has neither
+# fault: the **logistic sigmoid**, sigmoid for short,
 #
 # $$\text{sigmoid}(z) = \frac{1}{1 + e^{-z}}$$
 #
-# It is 0.5 at z = 0, near 0 far below and near 1 far above. In the figure, orange is where z is
-# positive and the answer is nearer to 1, blue where z is negative.
+# It is 0.5 at z = 0, near 0 far below and near 1 far above. The figure shows the decision boundary
+# of the walker with the weights as an arrow (left), both steps (middle), and the same neuron with a
+# sigmoid (right). Orange is where z is positive and the answer is nearer to 1, blue where z is
+# negative.
 #
 # (Elsewhere in this library it is called log-sigmoid, which is short for "logistic sigmoid".
 # PyTorch's name for it is `Sigmoid`; PyTorch's `LogSigmoid` is another function, the logarithm of
@@ -89,14 +92,15 @@ draw.steps(w, b, threshold, sigmoid)
 # %% [markdown]
 # ## A neuron that looks at an image
 #
-# Two inputs make good pictures, but a neuron may have as many as you like. A digit of the included
-# collection is an image of 28x28 pixels, 0 where there is paper and 1 where there is ink: written
-# in one row, 784 inputs. Let us choose 784 weights so that z is positive for a 1 and negative for a
-# 0.
+# Two inputs make good pictures, but a neuron may have as many as you like. A handwritten digit of
+# the included collection (a part of MNIST) is an image of 28x28 pixels, 0 where there is paper and
+# 1 where there is ink: written in one row, 784 inputs. Let us choose 784 weights so that z is
+# positive for a 1 and negative for a 0.
 #
 # A pixel that is inked in most ones and in few zeros should speak for "1". So as its weight take
-# the average one less the average zero. The bias is chosen so that z = 0 half way between the two
-# averages. What the neuron answers for digits that were not used for the averages:
+# the average one less the average zero. Half way between the two averages, at (zero + one) / 2, z
+# shall be 0, which gives the bias. (`data.labels` says which digit each image is.) Let us see what
+# the neuron answers for digits that were not used for the averages:
 
 # %%
 train_set, test_set = digits()
@@ -122,10 +126,12 @@ draw.digit_neuron(zero, one, weights, z0, z1)
 #
 # ## A layer
 #
-# A **layer** is several neurons with the same inputs. Write N examples as the rows of a matrix x of
-# shape (N, inputs), and each neuron's weights as one *column* of a matrix W of shape (inputs,
-# outputs). The sum of neuron o for example n is row n of x times column o of W: that is the matrix
-# product. The biases b, one for each neuron, are added to every row:
+# A **layer** is several neurons with the same inputs. (As each input goes to each neuron, it is
+# called **fully connected**; its sums alone, without the activation function, a **linear layer**.)
+# Write N examples as the rows of a matrix x of shape (N, inputs), and each neuron's weights as one
+# *column* of a matrix W of shape (inputs, outputs). The sum of neuron o for example n is row n of x
+# times column o of W: that is the matrix product. The biases b, one for each neuron, are added to
+# every row:
 #
 # $$z = x W + b$$
 #
@@ -146,8 +152,7 @@ for x, h in zip(corners, hidden):
 # ## What one neuron cannot do
 #
 # "One or the other, but not both" is called **xor**. Let us try 20,000 neurons with random weights
-# and biases. (A random generator that starts from the same **seed**, here 0, draws the same numbers
-# in every run.)
+# and biases.
 
 # %%
 xor = np.array([0.0, 1.0, 1.0, 0.0])
@@ -161,7 +166,7 @@ assert best == 3
 
 # %% [markdown]
 # That is not bad luck. No straight line has (0,1) and (1,0) on one side, and (0,0) and (1,1) on the
-# other. Or in numbers: xor asks for
+# other: xor is not **linearly separable** (Minsky and Papert 1969). Or in numbers: xor asks for
 #
 # - $b \le 0$, since (0,0) is to give 0,
 # - $w_1 + b > 0$ and $w_0 + b > 0$, since (0,1) and (1,0) are to give 1,
@@ -172,7 +177,7 @@ assert best == 3
 #
 # ## A network
 #
-# But a second layer may look at the *answers of the first*. Xor is "or, and not and": one neuron
+# But a second layer may look at the *answers of the first*. Xor is "or, but not and": one neuron
 # with the weight 1 for "or" and -1 for "and" will do. The layer in between, whose answers nobody
 # outside sees, is called **hidden**. To the neuron behind it the corners (0,1) and (1,0) have
 # become one and the same point, (1,0), and now a straight line is enough.
@@ -208,8 +213,9 @@ draw.xor(corners, xor, (W1, b1, W2, b2), threshold, smooth_network)
 # $$(x W_1 + b_1) W_2 + b_2 = x (W_1 W_2) + (b_1 W_2 + b_2)$$
 #
 # The right side is a single layer, with the weights $W_1 W_2$. However many such layers are put
-# behind one another, they draw straight lines. What makes a network more than a layer is the bend
-# between the layers.
+# behind one another, they draw one straight line. What makes a network more than a layer is the
+# bend between the layers: the activation function must not be linear, which is why it is also
+# called a **nonlinearity**.
 
 # %%
 one_layer = corners @ (W1 @ W2) + (b1 @ W2 + b2)
@@ -222,7 +228,8 @@ assert np.allclose(one_layer, one_layer[0])  # here even the same answer to ever
 # ## In short
 #
 # - A neuron: $z = x_0 w_0 + x_1 w_1 + \dots + b$, then an activation function. It divides its
-#   inputs by a straight line; the weights say which way it faces, the bias shifts it.
+#   inputs by a straight line (by a plane if there are three, a **hyperplane** if more); the weights
+#   say which way it faces, the bias shifts it.
 # - A layer for N examples: $z = x W + b$, shapes (N, in) @ (in, out) + (out,). A neuron's weights
 #   are a *column* of W.
 # - One neuron cannot say xor. Two layers can: the hidden layer moves the points to where a straight
@@ -232,7 +239,7 @@ assert np.allclose(one_layer, one_layer[0])  # here even the same answer to ever
 
 
 # %%
-def two_layers(x, W1, b1, W2, b2):
+def two_layers(x, W1, b1, W2, b2):  # for exercise 2
     hidden = threshold(x @ W1.T + b1)
     return threshold(hidden @ W2 + b2)
 

@@ -6,10 +6,10 @@
 # little more of it makes that number larger or smaller. Change each weight a little, the better
 # way, and begin again.
 #
-# The hard sentence is the second one, and **backpropagation** (Rumelhart, Hinton and Williams 1986)
-# is the answer to it. We do it on one neuron, by hand, with every number written down. Then we see
-# what happens where a value is used twice. Matrices come last, and bring nothing new but
-# book-keeping.
+# The hard sentence is the second one, and **backpropagation** (made known by Rumelhart, Hinton and
+# Williams 1986) is the answer to it. We do it on one neuron, by hand, with every number written
+# down. Then we see what happens where a value is used twice. Matrices come last, and bring nothing
+# new but book-keeping.
 
 # %%
 import numpy as np
@@ -24,8 +24,8 @@ from examples.lessons.drawings import learning as draw
 #
 #     a = x * w = 6        z = a + b = 1        y = sigmoid(z) = 0.731
 #
-# Suppose that for this x we want the answer 0: the **target**. A number that says how wrong the
-# answer is, is called a **loss**. Ours is the squared error, $(y - \text{target})^2$, here
+# Suppose that for this x we want the answer 0: the **target**. The **loss** is a number that says
+# how wrong the answer is. Ours is the squared error, $(y - \text{target})^2$, here
 # $0.731^2 = 0.534$. It is 0 if the answer is right, and the further off the answer, the larger it
 # is.
 
@@ -62,7 +62,7 @@ assert (a, z) == (6, 1) and round(y, 3) == 0.731 and round(loss, 3) == 0.534
 #
 # The **learning rate** is a number that we choose. All slopes together, one for each weight and
 # bias, are the gradient of the loss, and walking against it, step by step, is **gradient descent**.
-# Here with w alone:
+# Here it is for w alone, with the rate 1:
 
 
 # %%
@@ -78,20 +78,21 @@ path = [3.0]
 for _ in range(6):
     now = path[-1]
     print(f"w = {now:.3f}, loss {loss_of(now):.3f}, slope {slope(loss_of, now):.3f}")
-    path.append(now - 1.0 * slope(loss_of, now))  # the rate is 1
+    path.append(now - 1.0 * slope(loss_of, now))
 assert round(slope(loss_of, 3.0), 3) == 0.575 and loss_of(path[-1]) < 0.1
 draw.downhill(loss_of, slope(loss_of, 3.0), path)
 
 # %% [markdown]
-# It works. But each slope takes two runs of the network. AlexNet has 60 million weights (lesson 16
-# counts them): a single step would take 120 million runs. We need all slopes at once.
+# It works: in the figure the steps lead down the curve, and as it gets flatter they get shorter by
+# themselves. But each slope takes two runs of the network. AlexNet has 60 million weights (lesson
+# 16 counts them): a single step would take 120 million runs. We need all slopes at once.
 #
 # ## Along a chain, slopes multiply
 #
-# If p moves q three times as much, and q moves r twice as much, then p moves r six times as much.
-# That is the **chain rule**. Our neuron is such a chain: w moves a, a moves z, z moves y, y moves
-# the loss. And each link is so simple that we can write down its slope, the **local derivative**.
-# It needs nothing but the numbers beside it:
+# If q moves three times as much as p, and r twice as much as q, then r moves six times as much as
+# p. That is the **chain rule**. Our neuron is such a chain: w moves a, a moves z, z moves y, y
+# moves the loss. And each link is so simple that we can write down its slope, the **local
+# derivative**. It needs nothing but the numbers beside it:
 #
 # | link | local derivative | here |
 # |---|---|---|
@@ -102,8 +103,9 @@ draw.downhill(loss_of, slope(loss_of, 3.0), path)
 #
 # The lower two are plain: if a grows by 1, so does z; if w grows by 1, then a grows by x. The
 # square has the slope that school gives it (and below it will follow from something simpler). The
-# sigmoid is a small chain itself: $u = e^{-z}$ has the slope $-u$, then $v = 1 + u$ the slope 1,
-# and $y = 1/v$ the slope $-1/v^2$. Multiplied,
+# sigmoid is a small chain itself: $u = e^{-z}$ has the slope $-u$ ($e^x$ is its own slope, lesson
+# 0, and -z falls as z grows), then $v = 1 + u$ the slope 1, and $y = 1/v$ the slope $-1/v^2$,
+# another rule of school. Multiplied,
 #
 # $$\frac{dy}{dz} = -\frac{1}{v^2} \cdot 1 \cdot (-u) = \frac{1}{v} \cdot \frac{u}{v} = y (1 - y)$$
 #
@@ -122,7 +124,7 @@ assert np.isclose(square_slope, 2 * (y - target)) and np.isclose(slope(sigmoid, 
 #
 # Now we start at the loss and go back, link by link. Write `dz` for the gradient of the loss with
 # respect to z: if z grows by a little, the loss grows by dz times as much. (At school dz is a small
-# piece of z. Here, and in nearly all code, it is the name of one number,
+# piece of z. Here, as in much code, it is the name of one number,
 # $\frac{\partial\,\text{loss}}{\partial z}$.) Each gradient is the one behind it, times the local
 # derivative of the link between:
 #
@@ -134,8 +136,9 @@ assert np.isclose(square_slope, 2 * (y - target)) and np.isclose(slope(sigmoid, 
 #     dw = da    * x               =  0.287 * 2      =  0.575     as measured above
 #     dx = da    * w               =  0.287 * 3      =  0.862
 #
-# That is backpropagation. See what it saves: dz is worked out once, and a, b, w and x all use it.
-# However many weights lie in front of z, the way from z to the loss is walked once.
+# That is backpropagation. (Three decimals are printed, but the computer goes on with all of them:
+# hence 0.575 and not 0.574.) See what it saves: dz is worked out once, and a, b, w and x all use
+# it. However many weights lie in front of z, the way from z to the loss is walked once.
 #
 # Computing the values is called the **forward pass**, computing the gradients the **backward
 # pass**. Nobody wants to change the input x, so what is dx good for? If x were the answer of
@@ -230,8 +233,8 @@ draw.two_ways((x, p, q, loss), (dx, dp, dq, 1.0))
 #   and 8 in z[1, 1]: 60 and 80.
 # - b[0] is a term of z[0, 0] and z[1, 0]: 1 + 0 = 1. Likewise b[1]: 0 + 10 = 10.
 #
-# As a program: walk through the products of the forward pass once more, and let each give both its
-# factors their due, factor by factor and always with `+=`.
+# As a program: walk through the products of the forward pass once more. Each product adds to the
+# gradients of both its factors, always with `+=`.
 
 
 # %%
@@ -266,8 +269,8 @@ assert (dW == [[1, 30], [2, 40]]).all() and (dx == [[5, 7], [60, 80]]).all() and
 #
 # $$dW = x^T \, dz \qquad\qquad db = \sum_n dz[n] \qquad\qquad dx = dz \, W^T$$
 #
-# The shapes say the same, and by them you can find the formulas again. With N examples, I inputs, O
-# neurons:
+# The sum over n in db is over the examples. The shapes say the same, and by them you can find the
+# formulas again. With N examples, I inputs, O neurons:
 #
 # | | shape | made of |
 # |---|---|---|
@@ -275,8 +278,8 @@ assert (dW == [[1, 30], [2, 40]]).all() and (dx == [[5, 7], [60, 80]]).all() and
 # | db | (O,) | dz (N, O), summed over axis 0 |
 # | dx | (N, I) | dz (N, O) @ W.T (O, I) |
 #
-# As long as N, I and O differ, no other product of the two fits. The figure shows the three
-# products for the numbers above.
+# As long as N, I and O differ, no other product of the two has the right shape. The figure shows
+# three products for the numbers above, each drawn as in lesson 0: z, dW and dx.
 
 # %%
 rng = np.random.default_rng(0)
@@ -291,11 +294,11 @@ draw.layer(x, W, dz)
 # %% [markdown]
 # ## A network that learns xor
 #
-# Two layers: three hidden neurons and one output, all with a sigmoid. These are 13 weights and
-# biases, together the **parameters**, and they start at random. The loss is the mean of the squared
-# errors of the N = 4 examples, so that each has a share of 1/4 in it. The backward pass is put
-# together from parts that we know: the square, a sigmoid, a layer, a sigmoid, a layer. At a sigmoid
-# `*` is elementwise, because it acts on each number by itself.
+# Two layers: three hidden neurons and one output, all with a sigmoid. These are nine weights and
+# four biases, together 13 **parameters**. The weights start at random, the biases at 0. The loss is
+# the mean of the squared errors of the N = 4 examples, so that each has a share of 1/4 in it. The
+# backward pass is put together from parts that we know: the square, a sigmoid, a layer, a sigmoid,
+# a layer. At a sigmoid `*` is elementwise, because it acts on each number by itself.
 
 # %%
 x = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -324,8 +327,9 @@ def backward(params):
 
 
 # %% [markdown]
-# Is it right? Never trust a backward pass that was not measured. Here are all 13 slopes the slow
-# way: each parameter moved to both sides, 26 runs of the network.
+# Is it right? Never trust a backward pass that was not checked. Here are all 13 slopes the slow
+# way: each parameter moved to both sides, 26 runs of the network. (`np.ndenumerate` walks through
+# all numbers of an array with their indices.)
 
 
 # %%
@@ -375,9 +379,10 @@ print(f"all ten have learned xor; the largest loss is {max(c[-1] for c in curves
 draw.learned(curves, lambda points: forward(networks[0], points)[1][:, 0], x, target[:, 0])
 
 # %% [markdown]
-# Nobody told the network about "or" and "and". On the left of the figure are the ten losses. All
-# are soon near 0.25, the loss of answering 0.5 to everything, stay there for a while, longer or
-# shorter, and then fall. On the right is what one of the networks makes of the plane.
+# Nobody told the network about "or" and "and". On the left of the figure are the ten losses, on a
+# **logarithmic** axis: from one labelled line to the next the loss falls to a tenth. All are soon
+# near 0.25, the loss of answering 0.5 to everything, stay there for a while, longer or shorter, and
+# then fall. On the right is what one of the networks makes of the plane.
 #
 # ## In short
 #
@@ -394,7 +399,7 @@ draw.learned(curves, lambda points: forward(networks[0], points)[1][:, 0], x, ta
 
 
 # %%
-def backward_wrong(params):
+def backward_wrong(params):  # for exercise 2
     hidden, y = forward(params, x)
     dz2 = 2 * (y - target) / len(x) * y * (1 - y)
     dz1 = dz2 @ params["W2"].T

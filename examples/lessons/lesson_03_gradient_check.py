@@ -3,9 +3,10 @@
 #
 # A wrong backward pass raises no error. The loss may even fall (lesson 2, exercise 2), and the
 # network is merely worse than it could be. But there is a test that finds nearly every such
-# mistake: measure the slopes and compare. It is called a **gradient check**, and it takes some
-# twenty lines. We write it, break a layer in three ways, and see what the check says, and what it
-# cannot say.
+# mistake: measure the slopes and compare. It is called a **gradient check**: the **numerical**
+# gradient, measured, against the **analytic** one, which `backward` computes. It takes some twenty
+# lines. We write it, break a layer in three ways, and see what the check says, and what it cannot
+# say.
 
 # %%
 import numpy as np
@@ -26,7 +27,8 @@ from examples.lessons.drawings import gradient_check as draw
 #
 # The dx of one layer is the dy of the layer before it. So a network's backward pass is a loop over
 # its layers, from the last to the first. Here is the layer of lesson 2, $y = x W + b$, in this
-# form:
+# form. (`**params` collects what is given by name, as in `Linear(weight=..., bias=...)`, in a
+# dictionary.)
 
 
 # %%
@@ -57,7 +59,8 @@ class Linear(Layer):
 # `backward`. (Why not simply the sum of all outputs, with a dy of ones? Then a `backward` that
 # forgets to multiply by dy would pass.)
 #
-# Now each element of x, and of each parameter, is moved to both sides:
+# Now each **element** (number) of x, and of each parameter, is moved to both sides. `measure` does
+# that; `check` compares with `backward` and prints where they differ most:
 
 
 # %%
@@ -99,17 +102,17 @@ assert max(errors.values()) < 1e-8
 #
 # - **worst element**: the place in that array where `backward` and the measured slope differ most.
 # - **backward says**, **measured**: the two numbers at that place.
-# - **error**: their difference, divided by the largest slope of the whole argument. So 1e-2 is one
-#   part in a hundred.
+# - **error**: their difference, divided by the largest slope of the whole argument: a **relative
+#   error**. So 1e-2 is one part in a hundred.
 #
-# How large may the error be? Measuring has errors of its own, of which more below. In float64, a
-# right backward pass comes out below 1e-6, here far below. The mistakes that follow come out above
-# 1e-2; there is a wide gap between right and wrong.
+# How large may the error be? Measuring has errors of its own, of which more below. In float64,
+# which is NumPy's usual kind of number, a right backward pass comes out below 1e-6, here far below.
+# The mistakes that follow come out above 1e-2; there is a wide gap between right and wrong.
 #
 # ## Three broken layers
 #
-# Now we break the layer. The weights are a square matrix, 4x4, so that the forgotten transpose of
-# the first bug is no error of shapes.
+# Now we break the layer. (`super().backward(dy)` calls the right one of `Linear`.) The weights are
+# a square matrix, 4x4, so that the forgotten transpose of the first bug is no error of shapes.
 
 
 # %%
@@ -141,10 +144,10 @@ assert np.isclose(errors["weight"], 1 - 1 / 5)  # of the last one: a fifth of wh
 #
 # ## What it cannot say
 #
-# A gradient check compares `backward` with `forward`. Whether `forward` computes what you meant, it
-# cannot know. Here is a layer that subtracts the bias, both ways: consistent, and not what is
-# wanted. Nor can it see whether the labels belong to the images, or whether the learning rate is
-# any good.
+# A gradient check compares `backward` with `forward`. It cannot know whether `forward` computes
+# what you meant. The layer below subtracts the bias, and its `backward` agrees: consistent, and not
+# what is wanted. So the check passes. Nor can it see whether each target belongs to its example, or
+# whether the learning rate is any good.
 
 
 # %%
@@ -209,15 +212,15 @@ assert report.max_error < 1e-6
 # and of those the computer has no more than 16 (float64) or 7 (float32). Somewhere between is the
 # best h.
 #
-# The first error can be made to cancel. Let d(h) be the central difference with h. Its error is
-# about $c h^2$, and with half the step a quarter of that, $c h^2 / 4$. So $4 d(h/2) - d(h)$ has
-# none of it, and is three times the slope:
+# The first error can be made to cancel. Let d(h) be the central difference (lesson 0) with h. Its
+# error is about $c h^2$, and with half the step a quarter of that, $c h^2 / 4$. So
+# $4 d(h/2) - d(h)$ has none of it, and is three times the slope:
 #
 # $$\text{slope} \approx \frac{4 \, d(h/2) - d(h)}{3}$$
 #
-# (Richardson 1911). In lesson 0, for $x^3$ at 2, d(1) was 13, and d(0.5) is 12.25; this gives (49 -
-# 13) / 3 = 12, which is exact. The library's check does that. Here are all three, for a sigmoid at
-# 1,000 places:
+# (Richardson 1911). In lesson 0, for $x^3$ at 2, d(1) was 13, and d(0.5) is 12.25; this gives
+# $(49 - 13) / 3 = 12$, which is exact. The library's check does that. Here are all three, for a
+# sigmoid at 1,000 places:
 
 
 # %%
@@ -252,12 +255,13 @@ assert best["float64, h and h/2"] < best["float64"] / 10 < best["float32"] / 100
 #
 # ## Optional: kinks
 #
-# There must *be* a slope. **ReLU**, $\max(0, x)$, which later lessons use, has the slope 0 on the
-# left and 1 on the right, and at 0 a **kink**. With one side left of it and one right of it we
-# measure something in between, and the check raises a false alarm. The library's check measures
-# with h and with h/2 anyway, and looks at $f(x + h) - 2 f(x) + f(x - h)$, how far the curve bends:
-# on a smooth curve half the h makes that a quarter, at a kink not. Such elements it leaves out, and
-# counts. The figure shows how exactly a slope can be measured, and what is measured near a kink.
+# There must *be* a slope. **ReLU** (rectified linear unit), $\max(0, x)$, an activation function
+# that later lessons use, has the slope 0 on the left and 1 on the right, and at 0 a **kink**. With
+# one side left of it and one right of it we measure something in between, and the check raises a
+# false alarm. The library's check measures with h and with h/2 anyway, and looks at
+# $f(x + h) - 2 f(x) + f(x - h)$, how far the curve bends: on a smooth curve half the h makes that a
+# quarter, at a kink not. Such elements it leaves out, and counts. The figure shows how exactly a
+# slope can be measured, and what is measured near a kink.
 
 
 # %%
@@ -286,15 +290,15 @@ draw.accuracy_and_kink(hs, errors)
 #   `grads`.
 # - Gradient check: make up a loss $\sum_k y_k r_k$ with random r, hand r to `backward`, and compare
 #   with $\frac{f(x+h) - f(x-h)}{2h}$ for every element.
-# - Error = largest difference / largest slope: below 1e-6 in float64, the backward pass is right.
+# - Relative error = largest difference / largest slope: below 1e-6 in float64 it has passed.
 # - It says where the mistake is. Use shapes that are not square, and several examples.
-# - It proves that `backward` fits `forward`, not that `forward` is what you meant.
+# - It shows that `backward` fits `forward`, not that `forward` is what you meant.
 
 
 # %%
-class Centre(Layer):  # y = scale * (x - the mean of its example)
+class Centre(Layer):  # for exercise 2: y = scale * (x - the mean of its example)
     def forward(self, x):
-        self.centred = x - x.mean(axis=1, keepdims=True)
+        self.centred = x - x.mean(axis=1, keepdims=True)  # keepdims: as a column, (N, 1)
         return self.centred * self.params["scale"]
 
     def backward(self, dy):
@@ -305,8 +309,8 @@ class Centre(Layer):  # y = scale * (x - the mean of its example)
 # %% [markdown]
 # ## Exercises (answers: `solutions/solution_03.py`)
 #
-# 1. Write a layer for $y = x^2$, elementwise, and check it.
+# 1. Write a layer for $y = x^2$, elementwise, and check it with `check`.
 # 2. BUG: `Centre(scale=np.linspace(1, 2, 4))` has a mistake. What does the check say, and what did
 #    its author forget?
 # 3. Multiply a right weight gradient by 1.01, 1.0001, ... Down to which factor does the check see
-#    it?
+#    it, if more than 1e-6 counts as wrong?

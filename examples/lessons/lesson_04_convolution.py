@@ -17,9 +17,9 @@ from nn.data import digits
 # %% [markdown]
 # ## One row of numbers
 #
-# Take four pixels in a row, x = (1, 2, 4, 8), and three weights, w = (1, 10, 100), the **kernel**.
-# Lay the kernel on the first three pixels, multiply what lies on top of each other, and add up:
-# that is one output. Move the kernel one pixel to the right and do it again.
+# Take four pixels in a row, x = (1, 2, 4, 8), and three weights, w = (1, 10, 100), the **kernel**
+# (or **filter**). Lay the kernel on the first three pixels, multiply what lies on top of each
+# other, and add up: that is one output. Move the kernel one pixel to the right and do it again.
 #
 #     1    2    4    8                      1    2    4    8
 #     1   10  100                                1   10  100
@@ -43,6 +43,7 @@ from nn.data import digits
 # %%
 x, w = np.array([1, 2, 4, 8]), np.array([1, 10, 100])
 y = [int(sum(x[o + i] * w[i] for i in range(3))) for o in range(2)]
+# NumPy has both; "valid" means: only where the kernel fits.
 print("slid along:", y, "  kernel reversed:", np.convolve(x, w, "valid").tolist())
 assert y == [421, 842] and np.array_equal(np.correlate(x, w, "valid"), y)
 assert np.convolve(x, w, "valid").tolist() == [124, 248]
@@ -59,10 +60,12 @@ assert np.array_equal(x @ matrix, y)
 # then along the next. The outputs are an image again, a **feature map** (a map, for short): for
 # each place it says how much the image there looks like the kernel.
 #
-# This kernel has -1 on the left and 1 on the right. Where left and right are equal it answers 0;
-# where the image gets darker to the right it is positive, where it gets lighter negative. It finds
-# vertical **edges**. The four loops of `convolve` are all there is to it. The figure shows its six
-# positions as a film strip: the image with the window, the products, and the map so far.
+# The pixels are large where there is ink. The kernel has -1 on the left and 1 on the right. Where
+# left and right are equal it answers 0; where the image gets darker to the right it is positive,
+# where it gets lighter negative. It finds vertical **edges**. The four loops of `convolve` are all
+# there is to it. (KH and KW are the kernel's height and width, OH and OW those of the output.) The
+# figure shows the six positions as a film strip: the image with the window, the products, and the
+# map so far.
 
 
 # %%
@@ -102,12 +105,13 @@ drawings.one_position(digit, vertical, place)
 #
 # Because every place has the same weights, a digit that has moved gives the same map, moved as
 # much. That is called **translation equivariance**: what is learned in one place is known
-# everywhere. A linear layer has no such gift: a moved digit meets other weights.
+# everywhere. A linear layer in general has no such gift: a moved digit meets other weights.
 #
 # The figure shows a digit, its edges, the digit moved up by 3 rows and left by 4 columns, and the
-# edges of that: no number of the map has changed, each is only elsewhere. (This holds away from the
-# border. It is *not* invariance, which would mean that the answer stays the same; that is for
-# lesson 7.)
+# edges of that: no number of the map has changed, each is only elsewhere. (`np.roll` moves the
+# digit. All this holds away from the border and, with the strides of the next section, for moves by
+# multiples of the stride. It is *not* invariance, which would mean that the answer stays the same;
+# that is for lesson 7.)
 
 # %%
 moved_digit = np.roll(digit, (-3, -4), axis=(0, 1))
@@ -125,9 +129,10 @@ drawings.row_of_maps("04_moved", panels)
 # time; with S = 2 a map is about half as high and half as wide.
 #
 # How high is the map, for an image of H rows and a kernel of KH? With its padding the image has
-# $H+2P$ rows. The windows begin at row 0, S, 2S, and so on, and the last one that fits begins at
-# row $H+2P-KH$ or before. That leaves room for as many steps of S as the quotient says, rounded
-# down (*floor*). Each step gives one more window, beside the one at row 0 that took none:
+# $H+2P$ rows. The windows begin at row 0, S, 2S, and so on. A window that begins at row $H+2P-KH$
+# ends exactly at the edge, so the last one begins there or before. That leaves room for as many
+# steps of S as the quotient says, rounded down (*floor*). Each step gives one more window, beside
+# the one at row 0 that took none:
 #
 # $$OH = \text{floor}\left(\frac{H + 2P - KH}{S}\right) + 1$$
 #
@@ -162,7 +167,8 @@ drawings.positions(cases)
 #
 # $$y[n, oh, ow, o] = b[o] + \sum_{i, j, c} x[n,\; S\,oh + i,\; S\,ow + j,\; c] \; w[i, j, c, o]$$
 #
-# Here it is with everything, and held against the library's `Conv2d` (`layers/conv.py`).
+# Here is all of it in code (`np.pad` puts the zeros around), compared with the library's `Conv2d`
+# (`layers/conv.py`).
 
 
 # %%
@@ -173,7 +179,7 @@ def conv2d(x, weight, bias, stride=1, padding=0):
     y = np.zeros((N, (H - KH) // stride + 1, (W - KW) // stride + 1, C_out))
     for n, oh, ow, o in np.ndindex(y.shape):  # all places of y, one after the other
         patch = x[n, oh * stride : oh * stride + KH, ow * stride : ow * stride + KW]
-        y[n, oh, ow, o] = (patch * weight[..., o]).sum() + bias[o]
+        y[n, oh, ow, o] = (patch * weight[..., o]).sum() + bias[o]  # ...: all axes before it
     return y
 
 
@@ -206,11 +212,12 @@ print(f"convolution {shared:,} parameters, linear layer {separate:,}: {separate 
 # ## Maps of maps
 #
 # A second layer sees the maps of the first. Let the first have four kernels, for left, right, top
-# and bottom edges, and let ReLU (lesson 3) set negative answers to 0. A top left corner is "a left
-# edge, and to the right above it a top edge": an *and* as in lesson 1, of two places in two maps.
-# Each half has 6 weights of 1, and an edge is 3 at most, so that one half alone cannot exceed 18: a
-# bias of -18 leaves only places that have both. The figure shows the maps of both layers. Nobody
-# chooses such weights in earnest: a network learns them.
+# and bottom edges, and let **ReLU**, $\max(0, x)$, set negative answers to 0: it is the activation
+# function of most networks today. A top left corner is "a left edge, and to the right above it a
+# top edge": an *and* as in lesson 1, of two places in two maps. Each half has 6 weights of 1, and
+# an edge is 3 at most, so that one half alone cannot exceed 18: a bias of -18 leaves only places
+# that have both. The figure shows the maps of both layers. Nobody chooses such weights by hand: a
+# network learns them.
 
 # %%
 kernels = [vertical, -vertical, vertical.T, -vertical.T]
@@ -240,12 +247,13 @@ drawings.row_of_maps("04_feature_maps", panels | {"top left corner": corner})
 # $$r_{new} = r + (K - 1)\, d, \qquad d_{new} = S\, d$$
 #
 # beginning with r = 1 and d = 1, a pixel. With each layer it grows, and behind a stride it grows
-# faster. That is why deep layers can know a digit while each kernel is small.
+# faster. That is why deep layers can recognize a digit while each kernel is small.
 #
 # Let us compute it for four layers with the sizes of LeNet's, and measure it too: 784 images, each
-# with a single 1, go through layers whose weights are all 1. Those that reach the middle of a map
-# are its receptive field, and the answers say in how many ways. The figure shows them: pixels in
-# the middle of the field act through many more ways than those at its edge.
+# with a 1 in another pixel and 0 elsewhere (`np.eye`), go through layers whose weights are all 1.
+# Those that reach the middle of a map are its receptive field, and the answers say in how many
+# ways. The figure shows them: pixels in the middle of the field act through many more ways than
+# those at its edge.
 
 # %%
 y, r, d, counts = np.eye(784).reshape(784, 28, 28, 1), 1, 1, {}
@@ -274,7 +282,7 @@ class OneKernel(Layer):  # for exercise 2: images (N, H, W), one kernel (3, 3), 
     def backward(self, dy, input_gradient=True, out=None):
         x, dx = self._saved, np.zeros_like(self._saved)
         for i, j in np.ndindex(3, 3):
-            # This weight met these pixels, one for each position of the kernel.
+            # This weight met these pixels, one for each position. np.s_ keeps slices under a name.
             pixels = np.s_[:, i : i + dy.shape[1], j : j + dy.shape[2]]
             self.grads["weight"][i, j] = (dy * x[pixels]).sum()
             dx[pixels] = dy * self.params["weight"][i, j]
@@ -284,7 +292,8 @@ class OneKernel(Layer):  # for exercise 2: images (N, H, W), one kernel (3, 3), 
 # %% [markdown]
 # ## In short
 #
-# - A convolution lays a small kernel on every place of an image: multiply, add up, add the bias.
+# - A convolution lays a small kernel (filter) on every place of an image: multiply, add up, add the
+#   bias.
 #
 # $$y[n, oh, ow, o] = b[o] + \sum_{i, j, c} x[n,\; S\,oh + i,\; S\,ow + j,\; c] \; w[i, j, c, o]$$
 #
@@ -301,7 +310,8 @@ class OneKernel(Layer):  # for exercise 2: images (N, H, W), one kernel (3, 3), 
 #
 # 1. AlexNet's first layer has 11x11 kernels and stride 4. What is OH for H = 227, 224, and 224 with
 #    P = 2?
-# 2. BUG: `OneKernel` is a convolution with its backward pass. Check it with an x of (2, 6, 6).
-#    Which gradient is wrong? (In how many patches does one pixel lie?)
+# 2. BUG: `OneKernel` is a convolution with its backward pass. Check it with `nn.check_gradients`
+#    (lesson 3) and an x of (2, 6, 6). Which gradient is wrong? (In how many patches does one pixel
+#    lie?)
 # 3. Find a 5x5 kernel that responds to lines from bottom left to top right, and not to flat paper
 #    or ink.

@@ -29,7 +29,7 @@ from nn.backend.runtime.threads import set_num_threads
 #     1  2  0
 #
 # An output is patch times kernel, added up (lesson 4). If the kernel, too, is written as nine
-# numbers in a column, that is a row times a column: one number of a matrix product (lesson 1). So
+# numbers in a column, that is a row times a column: one number of a matrix product (lesson 0). So
 # write all four patches as the rows of a matrix P (4, 9), and each kernel as a column of a matrix
 # W. Then P W is every patch times every kernel: all outputs of all maps, in one product. In the
 # figure two of the four patches are outlined, wherever they occur. Column 0 of Y, row by row, is
@@ -58,8 +58,10 @@ drawings.one_product(image, P, W, Y, 2, 2)
 # $$Y = P\, W + b$$
 #
 # To build P we need no loop over the places. Pixel (i, j) of *all* patches at once is the image,
-# shifted by (i, j): nine slices for a kernel of 3 x 3, however large the image is. (`out` lends the
-# function memory for its result; that is for the end of the lesson.)
+# shifted by (i, j): nine slices for a kernel of 3 x 3, however large the image is. (`np.empty`
+# makes an array without filling it. `reshape` gives a second **view** of the same memory, so what
+# is written into `patches` is in `rows`. `out` lends the function memory for its result; that is
+# for the end of the lesson.)
 
 
 # %%
@@ -85,8 +87,8 @@ assert np.array_equal(im2col(image[None, :, :, None], 3, 3), P)
 # way, and nothing warns you. Our weights (KH, KW, C_in, C_out) have this order already: `reshape`
 # to (KH KW C_in, C_out) moves no number.
 #
-# Below, an image of 3 x 3 pixels and 2 channels whose numbers say where they are: 120 is row 1,
-# column 2, channel 0.
+# Below is an image of 3 x 3 pixels and 2 channels whose numbers say where they are: 120 is row 1,
+# column 2, channel 0. (`np.fromfunction` computes each number from its indices.)
 
 # %%
 x = np.fromfunction(lambda n, h, w, c: 100 * h + 10 * w + c, (1, 3, 3, 2), dtype=int)
@@ -101,10 +103,11 @@ assert not np.allclose(im2col(x, 2, 2)[0] @ other_order.reshape(8, 5), right)
 # %% [markdown]
 # ## Channels last, channels first
 #
-# Memory is one long row, and an image of several channels has to be written into it in some order.
-# We keep the channels of a pixel together: shape (N, H, W, C), called **channels last** or
-# **NHWC**. PyTorch and Caffe keep each channel as a whole image: (N, C, H, W), **channels first**
-# or **NCHW**. The figure shows the memory of a 2 x 2 image of red, green and blue both ways: G01 is
+# Memory is one long row, and an array is written into it with the last axis running fastest: a
+# table row by row (**row-major**, as in C). So the order of the axes is the order in memory. We
+# keep the channels of a pixel together: shape (N, H, W, C), called **channels last** or **NHWC**.
+# PyTorch and Caffe keep each channel as a whole image: (N, C, H, W), **channels first** or
+# **NCHW**. The figure shows the memory of a 2 x 2 image of red, green and blue both ways: G01 is
 # the green of row 0, column 1. The number of row h, column w, channel c is at the place
 #
 # $$(h\, W + w)\, C + c \quad \text{channels last}, \qquad (c\, H + h)\, W + w \quad \text{first}$$
@@ -117,8 +120,8 @@ assert not np.allclose(im2col(x, 2, 2)[0] @ other_order.reshape(8, 5), right)
 
 # %%
 last = x  # 100 h + 10 w + c; shape (1, 3, 3, 2)
-first = np.ascontiguousarray(last.transpose(0, 3, 1, 2))  # now in memory, too
-print("channels last, in memory: ", last.ravel())
+first = np.ascontiguousarray(last.transpose(0, 3, 1, 2))  # copied, so in memory too
+print("channels last, in memory: ", last.ravel())  # ravel: all in one row
 print("channels first, in memory:", first.ravel())
 h, w, c = 2, 0, 1
 assert last.ravel()[(h * 3 + w) * 2 + c] == first.ravel()[(c * 3 + h) * 3 + w] == 201
@@ -131,8 +134,9 @@ drawings.layouts(2, 2)
 # What becomes of im2col? With channels first, a patch is naturally in the order (C, KH, KW), and
 # PyTorch's weights, (C_out, C_in, KH, KW), are too. One writes the patches of an image as
 # *columns*, and the kernels as rows: then W P, one product for each image, is (C_out, OH OW), which
-# again has its channels first. Hence the name, image to *columns*. Numbers and sums are the same,
-# only their places differ: with our weights transposed into that order, both give one result.
+# again has its channels first. Hence the name, image to *columns*. (PyTorch calls it `unfold`.)
+# Numbers and sums are the same, only their places differ: with our weights transposed into that
+# order, both give one result.
 
 
 # %%
@@ -240,20 +244,21 @@ for name, way in ways.items():
 # below). What differs is everything else. Python spends its time on finding out, for each number
 # anew, what `+` and `*` mean. Compiled loops do not, but these take one number after the other. A
 # matrix product gains over them in two ways. One instruction of a processor multiplies 4, 8 or 16
-# numbers that lie side by side. And memory is slow: a number that was fetched should be used often.
-# In P W each weight is used 576 times, for as many places, and each number of P 16 times; a good
-# program works on blocks so small that they stay close to the processor meanwhile. Such programs
-# have been perfected for decades under the name **GEMM** (general matrix multiplication; NumPy
-# calls OpenBLAS, MKL or Apple's Accelerate). That is why im2col writes every pixel up to 25 times
-# and is still worth it: it turns a new problem into one that is solved. Chellapilla, Puri and
-# Simard described it for convolutional networks in 2006, and Caffe made it common.
+# numbers that lie side by side (**SIMD**: single instruction, multiple data). And memory is slow: a
+# number that was fetched should be used often. In P W each weight is used 576 times, for as many
+# places, and each number of P 16 times; a good program works on blocks so small that they stay
+# close to the processor meanwhile. Such programs have been perfected for decades under the name
+# **GEMM** (general matrix multiplication; NumPy calls OpenBLAS, MKL or Apple's Accelerate). That is
+# why im2col writes every pixel up to 25 times and is still worth it: it turns a new problem into
+# one that is solved. Chellapilla, Puri and Simard described it for convolutional networks in 2006,
+# and Caffe made it common.
 #
 # Is one product then the fastest way? No. `Conv2d` goes on from here (in
 # `nn/backend/cpu/convolution.py`). With up to 8 channels, as here, it makes no patches: it reads
-# them where they lie in the image, and keeps sums in the processor's registers. With many channels
-# and kernels of 3 x 3 or 5 x 5 it may use Winograd's formulas, which need fewer multiplications.
-# For all else it does what we did, on several threads and in chunks. (With `NN_BACKEND=plain` it
-# does none of it.)
+# them where they lie in the image, and keeps sums in the processor itself, in its registers. With
+# many channels and kernels of 3 x 3 or 5 x 5 it may use Winograd's formulas, which need fewer
+# multiplications. For all else it does what we did, on several threads and in chunks. (With
+# `NN_BACKEND=plain` it does none of it.)
 
 # %% [markdown]
 # ## What it costs, and chunks
@@ -325,7 +330,8 @@ class MatrixConv(Layer):  # for exercise 2: images (N, H, W, C_in), 3x3 kernels
 #
 # 1. Half of AlexNet's second layer (lesson 16) is 27x27x48, padding 2, kernels 5x5. How large is P
 #    for 128 images?
-# 2. BUG: `MatrixConv` is wrong. Check it with C_out = 1 and with C_out = 2. What do the two tables
-#    say?
-# 3. `np.lib.stride_tricks.sliding_window_view` shows all patches without copying. Convolve with it;
-#    is it faster?
+# 2. BUG: `MatrixConv` is wrong. Check `MatrixConv(3, C_out)` with C_out = 1 and with C_out = 2, and
+#    an x of (2, 6, 7, 3). What do the two tables say?
+# 3. `np.lib.stride_tricks.sliding_window_view` shows all patches without copying. Convolve with it
+#    (with `np.tensordot` or `np.einsum`, which add up products over the axes that you name); is it
+#    faster?

@@ -25,8 +25,8 @@ from nn.data import digits
 #     y[2] = 1*5 + 3*7 + 1 = 27
 #
 # Now let the layers behind say dy = (1, 10, 100): if y[1] grows by a little, the loss grows by 10
-# times as much. (We chose these numbers so that one sees in a sum where each part came from.) Ask
-# of each number: **where does it occur, and what happens to y there if it grows a little?**
+# times as much. (With these numbers you can see in a sum where each part came from.) Ask of each
+# number: **where does it occur, and what happens to y there if it grows a little?**
 #
 # The bias is added to all three outputs. If it grows by 1, each of them grows by 1:
 #
@@ -69,6 +69,7 @@ def loss(x, w, b):  # one whose gradient with respect to y is dy
     return sum(dy[o] * (x[o] * w[0] + x[o + 1] * w[1] + b) for o in range(3))
 
 
+# np.eye(4) has the rows (1, 0, 0, 0), (0, 1, 0, 0) and so on: one number grows by 1.
 assert [loss(x + one, w, b) - loss(x, w, b) for one in np.eye(4)] == dx.tolist()
 assert [loss(x, w + one, b) - loss(x, w, b) for one in np.eye(2)] == dw.tolist()
 assert loss(x, w, b + 1) - loss(x, w, b) == 111
@@ -78,14 +79,15 @@ drawings.one_row(x, w, y, dx, dy)
 # In lesson 4 a convolution was a linear layer in disguise, y = x M + b, with the kernel in each
 # column of M. So the rule of lesson 2 for a linear layer, dx = dy M^T, must give the same dx; it
 # does. And the rule for its weights gives dM, the gradient for each *place* of M; as one weight
-# stands in several places, its gradient is their sum (where several ways lead to the loss, slopes
-# add up).
+# stands in several places, its gradient is their sum (where several ways lead to the loss,
+# gradients add up).
 
 # %%
 M = np.array([[5, 0, 0], [7, 5, 0], [0, 7, 5], [0, 0, 7]])
-dM = np.outer(x, dy)  # x^T dy, for a single example
+dM = np.outer(x, dy)  # x^T dy for one example: each x times each dy
 assert np.array_equal(x @ M + b, y) and np.array_equal(dy @ M.T, dx)
-assert [np.trace(dM), np.trace(dM, offset=-1)] == dw.tolist()  # the places of 5, those of 7
+# trace: the sum along a diagonal. The places of 5, then, one further down, those of 7.
+assert [np.trace(dM), np.trace(dM, offset=-1)] == dw.tolist()
 print("as a linear layer: dy M^T =", dy @ M.T)
 
 # %% [markdown]
@@ -102,8 +104,8 @@ print("as a linear layer: dy M^T =", dy @ M.T)
 # - x[n, h, w, c] lies under many windows and feeds every map. So dx[n, h, w, c] is the sum, over
 #   all products that it takes part in, of weight * dy.
 #
-# `LoopConv` is the recipe, and `check_gradients` (lesson 3) says what it thinks of it. (A layer for
-# a network would also accept `input_gradient` and `out`; the checker does without.)
+# `LoopConv` is the recipe, and `check_gradients` (lesson 3) checks it. (A layer for a network would
+# also accept `input_gradient` and `out`; the checker does without.)
 
 
 # %%
@@ -153,7 +155,8 @@ assert report.max_error < 1e-6
 #
 # One thing is left. P holds a pixel once for each window over it, and the pixel's gradient is the
 # sum over all its copies. The function that does it is called **col2im**: it puts each patch back
-# where it was cut out, and *adds* where patches overlap. Its `+=` is the whole point.
+# where it was cut out, and *adds* where patches overlap (PyTorch: `fold`). Its `+=` is the whole
+# point.
 
 
 # %%
@@ -183,8 +186,8 @@ assert report.max_error < 1e-6
 # ask of each *pixel*: from which outputs do you get something? and add all of it up at once:
 # **gather**. Take five pixels, w = (1, 2, 3), and dy = (0, 1, 0).
 #
-# Scatter: output 1 read the pixels 1, 2 and 3, through the weights 1, 2 and 3. It lays the kernel
-# down there, and dx = (0, 1, 2, 3, 0).
+# Scatter: output 1 read the pixels 1, 2 and 3, through the weights 1, 2 and 3. Times its dy of 1,
+# the kernel is laid down there: dx = (0, 1, 2, 3, 0).
 #
 # Gather: output o read the pixel o + i through w[i]. So the pixel h was read through w[i] by the
 # output h - i: a plus has become a minus.
@@ -215,7 +218,7 @@ for o, i in np.ndindex(3, 3):
     scattered[o + i] += dy[o] * kernel[i]
 for h in range(5):
     gathered[h] = sum(dy[h - i] * kernel[i] for i in range(3) if 0 <= h - i < 3)
-slid = np.correlate(np.pad(dy, 2), kernel[::-1], "valid")
+slid = np.correlate(np.pad(dy, 2), kernel[::-1], "valid")  # [::-1]: backwards
 print(f"scatter {scattered}, gather {gathered}, rotated kernel {slid}")
 assert scattered.tolist() == gathered.tolist() == slid.tolist() == [0, 1, 2, 3, 0]
 
@@ -264,9 +267,9 @@ print(f"stride 4: dy of {dy.shape[1]}x{dy.shape[2]} gives dx of {dx.shape[1]}x{d
 # %% [markdown]
 # And dw? It asks: which pixels did this weight meet, and with which dy? The pixels that w[i] met
 # lie S apart, as do the outputs once zeros are between them. So **dw is a convolution, too**: dy,
-# with the zeros between, is slid along x like a kernel, and stops at KH x KW places, one for each
-# weight. In the first example, with stride 1, dy = (1, 10, 100) along x = (2, 0, 1, 3) gives 102
-# and 310.
+# with the zeros between, is slid along x like a kernel (one with gaps, a **dilated** convolution),
+# and stops at KH x KW places, one for each weight. In the first example, with stride 1, dy = (1,
+# 10, 100) along x = (2, 0, 1, 3) gives 102 and 310.
 
 # %%
 assert np.correlate([2, 0, 1, 3], [1, 10, 100], "valid").tolist() == [102, 310]
@@ -326,7 +329,7 @@ class TurnedConv(LoopConv):  # for exercise 2
 #
 # 1. Let x be 5x5, w 3x3 of ones, and dy all ones. Work out dx by thinking (how many windows hold
 #    each pixel?), then compare with `LoopConv` or `Conv2d`.
-# 2. BUG: `TurnedConv` is wrong. Which of the three gradients? Find it with `check_gradients` and
-#    mend it.
+# 2. BUG: `TurnedConv` is wrong. Which of the three gradients? Find it with
+#    `check_gradients(TurnedConv(w, b), x)`, with the w, b and x of "Images", and mend it.
 # 3. Give `PatchConv` a stride S (its forward pass is LoopConv's; change that too): windows start at
 #    every S-th pixel. Check it, and compare with `Conv2d`.

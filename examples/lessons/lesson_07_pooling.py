@@ -41,8 +41,8 @@ from nn.data import digits
 #
 # Where windows overlap, as with AlexNet's K = 3, S = 2, a pixel may win several of them, and its
 # gradients add up. And if two pixels are equally large, a **tie**? Then there is no slope, only a
-# kink, as with ReLU at 0 (lesson 3): any share of the gradient may be called right. We give all of
-# it to the first in reading order, and PyTorch does the same. It happens more often than one
+# kink, as ReLU, $\max(0, x)$, has at 0: any share of the gradient may be called right. We give all
+# of it to the first in reading order, and PyTorch does the same. It happens more often than one
 # thinks: behind a ReLU many a window holds nothing but zeros.
 
 
@@ -92,11 +92,13 @@ assert tie.backward(np.ones((1, 1, 1, 1))).ravel().tolist() == [1, 0, 0, 0]
 # %% [markdown]
 # ## Overlapping windows
 #
-# AlexNet's windows are 3 wide and 2 apart. Krizhevsky et al. 2012, section 3.4, found the error
-# rate 0.4 percentage points smaller than with 2/2 (0.3 where the best of five guesses counts),
-# which gives maps of the same size, and the network a little harder to overfit. The figure shows
-# both on the same 5 x 5 numbers, their winners framed. With 2/2 the last row and column are left
-# over. With 3/2 the 9 is the largest of two windows, and gets two gradients.
+# AlexNet's windows are 3 wide and 2 apart. Krizhevsky et al. 2012, section 3.4, found the **error
+# rate**, the share of images that the network gets wrong, 0.4 percentage points smaller than with
+# 2/2, which gives maps of the same size (0.3 for the **top-5** error rate, where one right guess
+# among five is enough). They also found such networks a little less apt to **overfit**, to learn
+# their examples by heart (lesson 15). The figure shows both on the same 5 x 5 numbers, their
+# winners framed. With 2/2 the last row and column are left over. With 3/2 the 9 is the largest of
+# two windows, and gets two gradients.
 
 # %%
 small = [[1, 3, 2, 0, 4], [0, 2, 9, 1, 1], [5, 1, 0, 2, 3], [2, 0, 6, 7, 0], [1, 2, 0, 3, 8]]
@@ -140,10 +142,10 @@ for H, K, S, whose in (28, 2, 2, "LeNet"), (55, 3, 2, "AlexNet"), (32, 3, 2, "sm
 #
 # With the window 1, 3, 0, 2, w = 0.5 and b = 1: s = 6 and y = 4. With dy = 10: db = 10; dw = s dy =
 # 60; and each pixel gets w dy = 5. Over a whole map db and dw are sums over all windows, as in
-# lesson 6. With w = 1/4 and b = 0 it is the average. Behind it stands a sigmoid or tanh: with a
-# small w it works on the straight middle part of the curve, and the map is merely blurred; with a
-# large w it is almost a threshold, and the bias says whether one bright pixel suffices (*or*) or
-# all must be (*and*).
+# lesson 6. With w = 1/4 and b = 0 it is the average. Behind it stands a sigmoid, or a **tanh**,
+# which has the same shape but goes from -1 to 1: with a small w it works on the straight middle
+# part of the curve, and the map is merely blurred; with a large w it is almost a threshold, and the
+# bias says whether one bright pixel suffices (*or*) or all must be (*and*).
 
 # %%
 subsampling = Subsampling2d(1).astype(np.float64)
@@ -157,7 +159,8 @@ x, subsampling = rng.standard_normal((2, 6, 6, 3)), Subsampling2d(3).astype(np.f
 print(f"Trainable subsampling has 2 parameters a map:\n{check_gradients(subsampling, x)}")
 subsampling.params["weight"][...] = 1 / 4
 assert np.allclose(subsampling.forward(x), AvgPool2d(2).forward(x))
-assert np.allclose(AvgPool2d(2).forward(x), x.reshape(2, 3, 2, 3, 2, 3).mean(axis=(2, 4)))
+tiled = x.reshape(2, 3, 2, 3, 2, 3)  # N, OH, row in the window, OW, column in it, C
+assert np.allclose(AvgPool2d(2).forward(x), tiled.mean(axis=(2, 4)))
 
 # %% [markdown]
 # ## What a shift does, in numbers
@@ -194,9 +197,9 @@ assert max_pool_row([0, 0, 0, 0, 1, 1]) == [0, 0, 1]
 # %% [markdown]
 # ## What a shift does, on digits
 #
-# Now in earnest: the edges of 500 digits (a convolution and ReLU), pooled; and the same with the
-# digits shifted by one pixel to the right. By how much does each map change? We take the norm of
-# the difference and divide by the norm of the map (the **norm** of a vector is its length, the
+# Now for real images: the edges of 500 digits (a convolution and ReLU), pooled; and the same with
+# the digits shifted by one pixel to the right. By how much does each map change? We take the norm
+# of the difference and divide by the norm of the map (the **norm** of a vector is its length, the
 # square root of the sum of its squares): 0 is "not at all". "Max, blurred" is Zhang's: the maximum
 # of 2 x 2 with stride 1, twice an average of 2 x 2 with stride 1, then every second number.
 #
@@ -237,10 +240,11 @@ drawings.shift(columns[:-1])
 # side, and blurred ones a little less still. Yet even these change by about four tenths: pooling
 # does not make a network blind to shifts, it only softens them, twice in LeNet and three times in
 # AlexNet. (Some of the change is no fault. The image has moved by half a step of the pooled map,
-# which even a perfect map would have to show.) A window as large as the map is blind to shifts, and
-# then nothing is left of "where": a 6 and a 9 have much the same strokes. Between the two lies what
-# a network needs. (It also learns about shifts from its examples: lesson 17.) Both layers, for any
-# window, stride and padding, are in `layers/pooling.py` and `layers/subsampling.py`.
+# which even a perfect map would have to show.) A window as large as the map (**global** max
+# pooling) is blind to shifts, and then nothing is left of "where": a 6 and a 9 have much the same
+# strokes. Between the two lies what a network needs. (It also learns about shifts from its
+# examples: lesson 17.) Both layers, for any window, stride and padding, are in `layers/pooling.py`
+# and `layers/subsampling.py`.
 
 
 # %%
@@ -271,8 +275,8 @@ class QuickMaxPool(LoopMaxPool):  # for exercise 2
 # 1. AlexNet's maps are 55 pixels wide after its first convolution. Compute by hand their widths
 #    after each of its three poolings of 3/2 (the convolutions between them keep the size). Check
 #    with `MaxPool2d`.
-# 2. BUG: `QuickMaxPool` passes the checker with K=2, S=2 and fails with K=3, S=2. Why? Mend it
-#    without a loop (`np.add.at`).
-# 3. Shift the digits by two pixels instead of one (pad them by 2 first). Compare the maps pooled by
-#    max 2/2 with those of the unshifted digits, and with these moved by one. Guess, then measure.
-#    Why does it fail for one pixel?
+# 2. BUG: `QuickMaxPool` passes `check_gradients` with K=2, S=2 and fails with K=3, S=2. Why? Mend
+#    it without a loop (`np.add.at`).
+# 3. Shift the digits by two pixels instead of one (put a border of 2 around them first, with
+#    `np.pad`). Compare the maps pooled by max 2/2 with those of the unshifted digits, and with
+#    these moved by one. Guess, then measure. Why does it fail for one pixel?

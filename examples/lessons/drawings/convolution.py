@@ -6,12 +6,10 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 
+from examples.lessons.drawings import SIGNED
 from examples.lessons.figures import figure
 from nn.plots.style import COLOURS, GREY, INK
 
-BLUE, ORANGE = COLOURS[:2]
-# Negative, 0, positive.
-SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "white", ORANGE])
 PAPER = LinearSegmentedColormap.from_list("paper", ["white", "#555555"])  # light enough for digits
 FRAME = COLOURS[2]  # where the window lies
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from examples.lessons.drawings.convolution import SIGNED, outline, show
+from examples.lessons.drawings import SIGNED
+from examples.lessons.drawings.convolution import outline, show
 from examples.lessons.figures import figure
 from nn.plots.style import COLOURS, INK
 

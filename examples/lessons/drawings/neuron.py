@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 
+from examples.lessons.drawings import SIGNED
 from examples.lessons.figures import figure
 from nn.plots.style import COLOURS, INK
 
 BLUE, ORANGE = COLOURS[:2]
-SIGNED = LinearSegmentedColormap.from_list("signed", (BLUE, "#ffffff", ORANGE))
 
 
 def one_neuron(x: np.ndarray, w: np.ndarray, b: float) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from examples.lessons.drawings.convolution import PAPER, SIGNED, outline, show
+from examples.lessons.drawings import SIGNED
+from examples.lessons.drawings.convolution import PAPER, outline, show
 from examples.lessons.figures import figure
 
 WINNER = "#f6d5c0"  # pale orange: it gets a gradient

@@ -71,7 +71,7 @@ def slopes() -> None:
         cube, power, logarithm = drawing.subplots(1, 3)
         x = np.linspace(0, 3.2, 300)
         cube.plot(x, x**3, color=INK)
-        cube.axline((2, 8), slope=12, color=ORANGE, label="the slope at 2: 12")
+        cube.axline((2, 8), slope=12, color=ORANGE, label="the slope at 2 itself: 12")
         for h, style in ((1, ":"), (0.5, "--")):
             slope = ((2 + h) ** 3 - 8) / h
             cube.axline(
@@ -80,7 +80,7 @@ def slopes() -> None:
                 color=BLUE,
                 linestyle=style,
                 linewidth=1,
-                label=f"h = {h}: {slope:.4g}",
+                label=f"h = {h}: slope {slope:.4g}",
             )
             cube.plot(2 + h, (2 + h) ** 3, "o", color=BLUE, markersize=5)
         cube.plot(2, 8, "o", color=ORANGE)

@@ -81,7 +81,7 @@ assert errors["x"] < 1e-8
 # arrives:
 #
 #     dcentred = dy * scale
-#     dx = dcentred - the mean of dcentred over the features
+#     dx = dcentred - the mean of dcentred over the numbers of the example
 #
 # It is the p and q of lesson 2: two ways, of which one was forgotten.
 

@@ -25,9 +25,10 @@ for H, P in ((227, 0), (224, 0), (224, 2)):
 # ## 2. The bug
 #
 # The weight's gradient is right, that of x is wrong. A pixel lies in up to nine patches and acts on
-# the loss through each of them, so nine slopes add up (the chain rule: several ways). `dx[pixels] =
-# ...` keeps only the last one written; it must be `+=`. Only the four corner pixels come out right:
-# each lies in a single patch. The weights are safe because `sum()` adds up all places at once.
+# the loss through each of them, so nine slopes add up (the chain rule: several ways).
+# `dx[pixels] = ...` keeps only the last one written; it must be `+=`. Only the four corner pixels
+# come out right: each lies in a single patch. The weights are safe because `sum()` adds up all
+# places at once.
 
 
 # %%

@@ -90,7 +90,7 @@ assert check_gradients(MatrixConv(3, 2), x).max_error < 1e-6
 #
 # The view needs no memory: it is a way of counting through the image that visits each pixel many
 # times. But a matrix product wants its rows one after the other, so `tensordot` makes the copy
-# after all, as the memory shows that it takes, and does what our slices do. `einsum` makes none,
+# after all, which the memory that it takes shows, and does what our slices do. `einsum` makes none,
 # and adds up without the matrix product. Which of them is fastest the table says, for this
 # computer: all with one thread, as in the lesson.
 

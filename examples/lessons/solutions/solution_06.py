@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 6: solutions
+# # Lesson 6: answers
 
 # %%
 import numpy as np
@@ -28,10 +28,10 @@ assert np.array_equal(dx, np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]))
 # ## 2. The bug
 #
 # `TurnedConv` swaps the axes of the channels but forgets the rotation, `w[::-1, ::-1]`. dw and db
-# come from the loops and are right; dx alone is wrong. This bug is nasty: with kernels that look
-# the same upside down nothing is wrong, a network whose first and only convolution it is never uses
-# dx, and in others all layers behind it, and its own weights, still get the right gradients: only
-# those before it do not.
+# come from the loops and are right; dx alone is wrong. This bug is nasty. With kernels that a
+# rotation by 180 degrees does not change, nothing is wrong. A network whose first layer it is never
+# uses dx. And in others its own weights and all layers behind it still get the right gradients;
+# only the layers before it do not.
 
 
 # %%
@@ -99,9 +99,9 @@ print("With kernels that a rotation does not change, the bug does not show.")
 # %% [markdown]
 # ## 3. A stride
 #
-# Position oh starts at pixel S * oh. Cutting out and adding back both take every S-th pixel: `i : i
-# + S * OH : S`, in im2col and in col2im alike. (The slice may run off the far edge, where nothing
-# is; `[:, :OH, :OW]` takes no more than OH x OW.)
+# Position oh starts at pixel S * oh. Cutting out and adding back both take every S-th pixel:
+# `i : i + S * OH : S`, in im2col and in col2im alike. (The slice may run off the far edge, where
+# nothing is; `[:, :OH, :OW]` takes no more than OH x OW.)
 
 # %%
 for S in (1, 2, 3):

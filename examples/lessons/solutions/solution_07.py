@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 7: solutions
+# # Lesson 7: answers
 
 # %%
 import numpy as np
