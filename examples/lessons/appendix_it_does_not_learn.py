@@ -421,9 +421,7 @@ for layer in (shifted, right_one):
 
 
 # %%
-class Gain(
-    Layer
-):  # for exercise 3: y = x * weight, a learnable number for each feature, at first 1
+class Gain(Layer):  # for exercise 3: y = x * weight, a number for each feature, at first 1
     def __init__(self, features):
         super().__init__()
         self._add_param("weight", np.ones(features, np.float32))
@@ -439,6 +437,7 @@ class Gain(
 
 # %% [markdown]
 # ## In short
+#
 # - First overfit one batch of 20: its loss must go to 0. The loss begins near log(classes).
 # - Five illnesses: stuck (weights too small), exploding (too large, or the rate), vanishing (too
 #   many squashing layers), dead ReLU units (rate too high), saturated (inputs too large).
@@ -449,9 +448,13 @@ class Gain(
 #   constant gradient, and look at images with their labels at the network's door.
 #
 # ## Exercises (answers: `solutions/solution_appendix.py`)
+#
 # 1. Give the two hidden ReLU layers the rates 0.01, 0.03, 0.1, 0.3, 1 and 3. Which illness comes
 #    when?
 # 2. Cure the seven sigmoid layers with larger weights alone, at the same rate: which of 2, 4, 6, 8,
 #    12 and 16 times Xavier's is best, and what is wrong with smaller and with larger ones?
-# 3. A `Gain` lets each unit find its own size. With it the network learns, and `diagnose` says
+# 3. BUG: a `Gain` lets each unit find its own size. With it the network learns, and `diagnose` says
 #    nothing; yet the gains hardly move. Find out why with `check_gradients`, and mend it.
+#
+# Five more check themselves: `lenet check blind1 --start mine.py`, and so on to `blind5`, write
+# programs with a bug of the kind that no gradient check sees. Find it, and mend it.

@@ -285,3 +285,5 @@ print(f"answers equal to the targets, error: {error:.3f}")
 #    answers come as a column, as a layer of lesson 1 makes them. What happens, and how do you mend
 #    it so that it cannot happen unseen again?
 # 3. Measure the slope of $\log x$ at x = 0.5, 1, 2 and 10. Which simple formula gives all four?
+#
+# One more checks itself: `lenet check 0 --start mine.py` writes a file to start from.

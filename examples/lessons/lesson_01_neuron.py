@@ -252,3 +252,5 @@ def two_layers(x, W1, b1, W2, b2):  # for exercise 2
 #    differs from sums taken neuron by neuron. Where is the mistake, and why did xor not show it?
 # 3. "An odd number of the three inputs is 1": three hidden neurons and one behind them can say it.
 #    How?
+#
+# One more checks itself: `lenet check 1 --start mine.py` writes a file to start from.

@@ -413,3 +413,5 @@ def backward_wrong(params):  # for exercise 2
 # 2. BUG: with `backward_wrong` the loss falls, as far as 0.25. Compare it with `measured_slopes`:
 #    which arrays are wrong, and what is missing? Why 0.25?
 # 3. Start with all weights equal (0.5, say). Why does it never learn xor, whatever the rate?
+#
+# One more checks itself: `lenet check 2 --start mine.py` writes a file to start from.

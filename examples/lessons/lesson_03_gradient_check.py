@@ -314,3 +314,5 @@ class Centre(Layer):  # for exercise 2: y = scale * (x - the mean of its example
 #    its author forget?
 # 3. Multiply a right weight gradient by 1.01, 1.0001, ... Down to which factor does the check see
 #    it, if more than 1e-6 counts as wrong?
+#
+# One more checks itself: `lenet check 3 --start mine.py` writes a file to start from.

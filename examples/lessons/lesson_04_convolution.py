@@ -315,3 +315,5 @@ class OneKernel(Layer):  # for exercise 2: images (N, H, W), one kernel (3, 3), 
 #    lie?)
 # 3. Find a 5x5 kernel that responds to lines from bottom left to top right, and not to flat paper
 #    or ink.
+#
+# One more checks itself: `lenet check 4 --start mine.py` writes a file to start from.

@@ -335,3 +335,5 @@ class MatrixConv(Layer):  # for exercise 2: images (N, H, W, C_in), 3x3 kernels
 # 3. `np.lib.stride_tricks.sliding_window_view` shows all patches without copying. Convolve with it
 #    (with `np.tensordot` or `np.einsum`, which add up products over the axes that you name); is it
 #    faster?
+#
+# One more checks itself: `lenet check 5 --start mine.py` writes a file to start from.

@@ -333,3 +333,5 @@ class TurnedConv(LoopConv):  # for exercise 2
 #    `check_gradients(TurnedConv(w, b), x)`, with the w, b and x of "Images", and mend it.
 # 3. Give `PatchConv` a stride S (its forward pass is LoopConv's; change that too): windows start at
 #    every S-th pixel. Check it, and compare with `Conv2d`.
+#
+# One more checks itself: `lenet check 6 --start mine.py` writes a file to start from.

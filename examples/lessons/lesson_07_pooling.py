@@ -280,3 +280,5 @@ class QuickMaxPool(LoopMaxPool):  # for exercise 2
 # 3. Shift the digits by two pixels instead of one (put a border of 2 around them first, with
 #    `np.pad`). Compare the maps pooled by max 2/2 with those of the unshifted digits, and with
 #    these moved by one. Guess, then measure. Why does it fail for one pixel?
+#
+# One more checks itself: `lenet check 7 --start mine.py` writes a file to start from.

@@ -345,3 +345,5 @@ class QuickLoss:  # for exercise 2
 # 3. **Label smoothing**: the target q is not one-hot but 0.9 for the right class and 0.05 for each
 #    of two others. Derive the gradient of $-\sum_c q_c \log p_c$ with respect to z. Where is it 0,
 #    and how large is the loss there?
+#
+# One more checks itself: `lenet check 8 --start mine.py` writes a file to start from.

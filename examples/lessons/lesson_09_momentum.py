@@ -386,3 +386,5 @@ class HeavyBall:  # for exercise 2; it shall do what SGD(form="pytorch") does, w
 #    second step? (`backward` writes into the arrays of `grads`, the same ones each time.) Mend it.
 # 3. Up to which rate does the walk in the valley not explode, with momentum 0, 0.5 and 0.9? Find a
 #    formula, and say why the answer is not "ten times less with 0.9".
+#
+# One more checks itself: `lenet check 9 --start mine.py` writes a file to start from.

@@ -268,3 +268,5 @@ class MeanLinear(Layer):  # for exercise 2
 #    digits, and with a single one. What is wrong, and why does one digit hide it?
 # 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does
 #    it refuse, and how many of the others does it misread?
+#
+# One more checks itself: `lenet check 10 --start mine.py` writes a file to start from.

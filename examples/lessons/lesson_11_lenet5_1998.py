@@ -355,3 +355,5 @@ class HandSubsampling(Layer):  # for exercise 2; images (N, H, W, C) with even H
 # 3. Write the loss of equation 8, $d_y$ alone, with forward and backward, and train with it and
 #    with `LeNet5Loss`, 2,000 digits and 2 epochs, five seeds. Is the competition worth anything
 #    here? What would happen to the drawings if they were learned, too, with equation 8?
+#
+# One more checks itself: `lenet check 11 --start mine.py` writes a file to start from.

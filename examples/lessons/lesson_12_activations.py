@@ -291,3 +291,5 @@ class LeakyReLU(ReLU):  # for exercise 2: y = x where x > 0, else x / 10; `forwa
 #    `layers/activations.py`).
 # 3. A ReLU unit whose sum is negative for every image gets no gradient: it is **dead**. Train the
 #    small network with rates 0.03 and 0.3. How many maps of f2 and units of f3 die?
+#
+# One more checks itself: `lenet check 12 --start mine.py` writes a file to start from.

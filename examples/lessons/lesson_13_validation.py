@@ -334,3 +334,5 @@ class Holdout:  # for exercise 2
 #    differ most between the two labels *on all 60*, then train on 40 and test on 20 (the nearer of
 #    the two class means will do as a classifier). How accurate is it? And if the pixels are chosen
 #    by the 40 alone?
+#
+# One more checks itself: `lenet check 13 --start mine.py` writes a file to start from.

@@ -235,3 +235,5 @@ class QuickNorm(HandNorm):  # for exercise 2
 # 2. BUG: `QuickNorm` saves the sum over dy. With alpha = 0.0001 its error is small. Is it right?
 #    Mend it.
 # 3. Multiply a large x by 1000. What becomes of y? For which beta would the size of x not matter?
+#
+# One more checks itself: `lenet check 14 --start mine.py` writes a file to start from.

@@ -235,3 +235,5 @@ class WrongDropout(Layer):
 # 3. Asking the network with all units is a short cut for asking many thinned networks and averaging
 #    their answers. Train one with p = 0.5, ask 100 thinned ones (`forward(x, training=True)`) and
 #    average their probabilities (`nn.softmax`): are there fewer mistakes than with the short cut?
+#
+# One more checks itself: `lenet check 15 --start mine.py` writes a file to start from.

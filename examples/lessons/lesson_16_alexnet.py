@@ -356,3 +356,5 @@ class TwoCardLinear(Linear):  # for exercise 2; `_take_saved()` is the x that fo
 #    `nn.check_gradients` says that one of them is wrong. Which, and why are the other two right?
 # 3. Set dropout to 0.5, and give each GPU its half of the masks that the network drew
 #    (`layer.mask`). Still equal?
+#
+# One more checks itself: `lenet check 16 --start mine.py` writes a file to start from.

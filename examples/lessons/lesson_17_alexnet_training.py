@@ -270,9 +270,9 @@ assert (
 )
 
 # %% [markdown]
-# A pull of 0.0005 * 0.01 looks like nothing. With momentum each pull acts ten times (1 + 0.9 + 0.81
-# + ... = 10), and an epoch has 9,375 steps: what no gradient defends has lost more than a third of
-# itself by the end of it. Weight decay is usually explained as a means against overfitting. The
+# A pull of 0.0005 * 0.01 looks like nothing. With momentum each pull acts ten times, since
+# 1 + 0.9 + 0.81 and so on is 10, and an epoch has 9,375 steps: what no gradient defends has lost
+# more than a third of itself by the end of it. Weight decay is usually explained as a means against overfitting. The
 # paper says more: without it the network also did worse on its *training* images.
 #
 # ## 6. A start for ReLU: biases of 1
@@ -451,3 +451,5 @@ class Update:  # for exercise 2: the paper's step, after an epoch's thought
 #    it is wrong: how much of itself does an unused weight keep after an epoch of 9,375 steps?
 # 3. `ten_crops` averages probabilities. One could also average the outputs before softmax. Make up
 #    two answers to one image for which the two ways choose different classes.
+#
+# One more checks itself: `lenet check 17 --start mine.py` writes a file to start from.

@@ -252,3 +252,5 @@ class Average(Layer):
 #    far the counts are apart with sqrt(count), by which a count of rare events varies from one set
 #    of 2,000 digits to another. How large must a difference between the means of two seeds be to be
 #    believed, and between means of five?
+#
+# One more checks itself: `lenet check 18 --start mine.py` writes a file to start from.

@@ -335,3 +335,5 @@ class Cut(Layer):
 # 3. Add e with *random* signs to our cat instead, a hundred times, with the e that fooled the
 #    network. Is it fooled? Why do 12,288 random steps do so much less than 12,288 steps by the
 #    gradient's sign?
+#
+# One more checks itself: `lenet check 19 --start mine.py` writes a file to start from.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 
+from examples.lessons.drawings import SIGNED
 from examples.lessons.figures import figure
 from nn.plots.style import COLOURS, GREY, INK
 
 STYLES = ((COLOURS[0], "--"), (COLOURS[1], "-"), (COLOURS[2], "-."))
-BLUE_TO_ORANGE = LinearSegmentedColormap.from_list("sign", [COLOURS[0], "white", COLOURS[1]])
 WIDE = np.ones(20) / 20  # curves are means of 20 steps
 
 
@@ -81,7 +80,7 @@ def decay(weights: dict[str, np.ndarray]) -> None:
         panels = drawing.subplots(1, len(weights))
         for axes, (name, column) in zip(panels, weights.items()):
             image = column.reshape(28, 28)
-            axes.imshow(image, cmap=BLUE_TO_ORANGE, vmin=-largest, vmax=largest)
+            axes.imshow(image, cmap=SIGNED, vmin=-largest, vmax=largest)
             axes.set(title=name, xticks=[], yticks=[])
             axes.spines[:].set_visible(True)
 

@@ -92,8 +92,9 @@ print(f"of 1,000 networks with random weights the bug changes an answer of {diff
 # %% [markdown]
 # ## 3. An odd number of three
 # Hidden neuron k fires for "at least k ones", k = 1, 2, 3: equal weights, biases -0.5, -1.5, -2.5.
-# The last one adds them with the signs +, -, +: no ones 0, one 1, two 1 - 1 = 0, three 1 - 1 + 1 =
-# 1. The same pattern goes on for any number of inputs; xor in the lesson was the case of two.
+# The last one adds them with the signs +, -, +, and so answers 0 for no ones, 1 for one, 1 - 1 = 0
+# for two and 1 - 1 + 1 = 1 for three. The same pattern goes on for any number of inputs; xor in the
+# lesson was the case of two.
 
 # %%
 W1, b1 = np.ones((3, 3)), np.array([-0.5, -1.5, -2.5])
