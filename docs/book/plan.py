@@ -68,15 +68,18 @@ def _lesson(path: Path) -> Lesson:
 
 
 def reading_minutes(path: Path) -> int:
-    """How long a lesson takes to read: its words and its lines of code; exercises take as long as they take."""
+    """How long a lesson takes to read: its words and its lines of code. What is optional does not count, nor do the
+    exercises, which take as long as they take."""
     words = lines = 0
+    heading = ""
     for is_markdown, text in cells(path):
-        if text.startswith("## Exercises"):
-            continue
-        if is_markdown:
-            words += len(text.split())
-        else:
-            lines += sum(bool(line.strip()) for line in text.splitlines())
+        for line in text.splitlines():
+            if is_markdown and line.startswith("## "):
+                heading = line
+            if heading.startswith(("## Optional:", "## Exercises")):
+                continue
+            words += len(line.split()) if is_markdown else 0
+            lines += bool(line.strip()) and not is_markdown
     return round(words / WORDS_A_MINUTE + lines / LINES_A_MINUTE)
 
 

@@ -204,7 +204,7 @@ assert early["last"] > 1000 * early["fc1"] and 0.15 < each < 0.35
 drawings.five(histories, {name: case[2] for name, case in CASES.items()})
 
 # %% [markdown]
-# ## Can the dead wake?
+# ## Optional: can the dead wake?
 # Two layers of ReLU, and a rate that is too high, but less so. After each step we look which units
 # answer 0 to all 2,000 images, and count how often a living unit falls silent and a silent one
 # speaks again.

@@ -39,7 +39,6 @@ images = photos.astype(np.float32) / 255
 # %%
 mean_image = images.mean(axis=0)
 centred = images - mean_image
-print(f"pixels from {images.min():.2f} to {images.max():.2f}, mean {images.mean():.2f}")
 print(f"without the mean image from {centred.min():.2f} to {centred.max():.2f}")
 assert np.abs(centred.mean(axis=0)).max() < 1e-6 and centred.min() < 0 < centred.max()
 
@@ -88,8 +87,7 @@ assert 0.89 < shared < 0.92
 # So nothing new about cats is learned from a second crop. What is learned is that a cat's place
 # does not matter, and the network cannot learn an image by heart pixel by pixel, as it never sees
 # it twice in the same way. The authors: without this the network suffers from "substantial
-# overfitting", and would have had to be much smaller. Cropping costs next to nothing: they did it
-# on the CPU while the GPUs computed the step before.
+# overfitting", and would have had to be much smaller.
 #
 # ## 3. The light changes: noise along the principal colours
 # A cat at dusk is a cat, too. When the light changes, red, green and blue do not change each by
@@ -156,12 +154,16 @@ print(f"usual change of a colour: {usual:.1f} of 255 levels; with roots {with_ro
 drawings.colours(images[2], values, vectors)
 
 # %% [markdown]
+# In the figure the first row is the paper's formula with pixels from 0 to 1, the second the same
+# with $\alpha$ ten times as large, so that one sees what it does.
+#
+# ## Optional: eigenvalues or their roots?
+#
 # Look closely at the formula, and something is odd. An eigenvalue is a variance, a square; its root
 # would be as large as the pixels' own spread. If pixels run from 0 to 1, as here, squares are
 # smaller than roots, and the change is gentle: a level or two. If pixels run from 0 to 255,
 # variances are 255 times 255 times as large, and the noise would be hundreds of levels. The paper
-# does not say which it was. In the figure the first row is the paper's formula with pixels from 0
-# to 1, the second the same with $\alpha$ ten times as large, so that one sees what it does.
+# does not say which it was.
 
 # %%
 levels = 0.1 * np.sqrt((((255**2 * values) * vectors) ** 2).sum(axis=1).mean())
@@ -171,8 +173,7 @@ assert np.isclose(levels, 255 * usual) and levels > 255 > 20 > with_roots > usua
 # %% [markdown]
 # ## 4. Does it help?
 # 200 drawings of 32 x 32 pixels, a small network with ReLU, 20 epochs, five seeds. Once it always
-# sees the middle 28 x 28, once random crops and mirror images. (ImageNet takes days, so the size of
-# the effect is ours, not the paper's.)
+# sees the middle 28 x 28, once random crops and mirror images.
 
 # %%
 train_set = objects_with_boxes(32, 200, "train")[0]
@@ -219,12 +220,8 @@ def error_rate(probabilities, labels):
 for prepare, found in networks.items():
     on_seen = [error_rate(n.predict(middle(seen)), train_set.labels) for n in found]
     errors[prepare] = [error_rate(n.predict(middle(unseen)), test_set.labels) for n in found]
-    print(
-        f"{prepare.__name__:9}: error rate on the training images {np.mean(on_seen):4.1f} %;",
-        end="",
-    )
-    print(" on new images", *(f"{e:.1f}" for e in errors[prepare]), end=" ")
-    print(f"mean {np.mean(errors[prepare]):.1f} %")
+    each = " ".join(f"{error:.1f}" for error in errors[prepare])
+    print(f"{prepare.__name__:9}: training images {np.mean(on_seen):.1f} %, new images {each} %")
 gain = np.subtract(errors[middle], errors[augmented])
 spread = np.std(gain, ddof=1)
 print(f"augmentation lowers the error rate by {np.mean(gain):.1f} points (spread {spread:.1f})")
@@ -265,14 +262,12 @@ for _ in range(steps_per_epoch):  # a weight that nothing asks for: its gradient
     v = 0.9 * v - 0.0005 * 0.01 * w
     w = w + v
 print(f"an unused weight keeps {w:.0%} of itself in an epoch of {steps_per_epoch:,} steps")
-assert (
-    steps_per_epoch == 9375 and 0.62 < w < 0.63 and np.isclose(w, np.exp(-9375 * 5e-5), rtol=1e-2)
-)
+assert steps_per_epoch == 9375 and 0.62 < w < 0.63
 
 # %% [markdown]
-# A pull of 0.0005 * 0.01 looks like nothing. With momentum each pull acts ten times, since
-# 1 + 0.9 + 0.81 and so on is 10, and an epoch has 9,375 steps: what no gradient defends has lost
-# more than a third of itself by the end of it. Weight decay is usually explained as a means against overfitting. The
+# A pull of 0.0005 * 0.01 looks like nothing. With momentum each pull counts ten times in the end
+# (lesson 9), and an epoch has 9,375 steps: what no gradient defends has lost more than a third of
+# itself by the end of it. Weight decay is usually explained as a means against overfitting. The
 # paper says more: without it the network also did worse on its *training* images.
 #
 # ## 6. A start for ReLU: biases of 1
@@ -299,9 +294,12 @@ assert alive[1.0]["conv4"] > 0.9 and all(alive[1.0][n] > alive[0.0][n] + 0.1 for
 # ## 7. The rate: divided by 10, three times
 # The rate began at 0.01. Whenever the error rate on the validation images stopped falling, it was
 # divided by 10 by hand, three times in all (section 5). With a large rate one gets about quickly,
-# but is thrown around the valley's floor; with a smaller one it settles deeper. That rule can be
-# written down: if no new lowest error has come for `patience` epochs, divide. The library's
-# `Plateau` does that. Here is an error curve that we made up, and the rule by hand.
+# but is thrown around the valley's floor; with a smaller one it settles deeper.
+#
+# ## Optional: the rule as a program
+#
+# If no new lowest error has come for `patience` epochs, divide. The library's `Plateau` does that.
+# Here is an error curve that we made up, and the rule by hand.
 
 # %%
 curve = [90, 70, 60, 55, 54, 54, 55, 48, 46, 45, 45, 46, 43, 42, 42, 43, 41, 41, 42, 41]
@@ -318,6 +316,8 @@ assert drops == 3 and np.isclose(rates[-1], 1e-5)
 drawings.plateau(curve, rates)
 
 # %% [markdown]
+# ## How long it took
+#
 # The whole training was about 90 epochs, and took five to six days on two GTX 580 (section 5):
 
 # %%
@@ -346,8 +346,6 @@ ten_error = [
     for network in networks[augmented]
 ]
 change = np.subtract(errors[augmented], ten_error)
-print("middle crop", *(f"{e:.1f}" for e in errors[augmented]), "%")
-print("ten crops  ", *(f"{e:.1f}" for e in ten_error), "%")
 print(f"ten crops lower it by {change.mean():.1f} +- {change.std(ddof=1) / np.sqrt(5):.1f} points")
 assert change.mean() > -1.5
 
@@ -361,8 +359,8 @@ assert change.mean() > -1.5
 # ## 9. Top-1 and top-5
 # With 1,000 classes, among them about 120 breeds of dogs, and photographs that show more than one
 # thing, one guess is a hard measure. So ImageNet counts two error rates. **Top-1**: the likeliest
-# class is not the label. **Top-5**: the label is not among the five likeliest. Small example: four
-# images, six classes, and top-2 for top-5:
+# class is not the label. **Top-5**: the label is not among the five likeliest; guessing errs in
+# 99.5 % of the cases. Small example: four images, six classes, and top-2 for top-5:
 #
 #     probabilities               label   order       top-1   top-2
 #     .50 .20 .10 .10 .05 .05       0     0, 1, ...   right   right
@@ -383,10 +381,6 @@ example = np.array([[50, 20, 10, 10, 5, 5], [30, 40, 10, 10, 5, 5],
 labels = np.array([0, 0, 5, 3])
 print(f"top-1 {top_error(example, labels, 1):.0%}, top-2 {top_error(example, labels, 2):.0%}")
 assert top_error(example, labels, 1) == 0.5 and top_error(example, labels, 2) == 0.25
-guess = np.random.default_rng(0).random((5_000, 1000))
-by_chance = [top_error(guess, np.zeros(len(guess), int), k) for k in (1, 5)]
-print(f"guessing among 1,000: top-1 {by_chance[0]:.2%}, top-5 {by_chance[1]:.2%}")
-assert np.allclose(by_chance, [0.999, 0.995], atol=0.005)
 
 # %% [markdown]
 # ## 10. The results, and why 2012 was a shock
@@ -397,20 +391,14 @@ assert np.allclose(by_chance, [0.999, 0.995], atol=0.005)
 # patches by rules that people had designed, and learned only the last step; in two years they had
 # come two points forward, from 28.2 % (2010) to the 26.2 % of the second best. Here one network
 # learned everything from the pixels, with convolutional layers and backpropagation, which had been
-# known since 1989, and took away two fifths of the errors at once. Few had believed that this would
-# scale. Within two years nearly every entry was a convolutional network.
+# known since 1989, and took away two fifths of the errors at once. Within two years nearly every
+# entry was a convolutional network.
 
 # %%
-RESULTS = [("2010, best entry", 28.2), ("2010, best published since", 25.7),
-           ("2010, AlexNet", 17.0), ("2012, second best", 26.2), ("2012, one AlexNet*", 18.2),
-           ("2012, seven, averaged", 15.3)]  # fmt: skip
-WORTH = [("two GPUs, not one with half the kernels (3.2)", 1.7), ("ten crops, not one (6)", 1.5),
-         ("response normalisation (3.3)", 1.4), ("noise along principal colours (4.1)", 1.0),
-         ("overlapping pooling (3.4)", 0.4)]  # fmt: skip
 fewer = 1 - 15.3 / 26.2
 print(f"15.3 against 26.2: {fewer:.0%} fewer errors")
 assert 0.4 < fewer < 0.43 and np.isclose(39.0 - 37.5, 1.5)
-drawings.results(RESULTS, WORTH)
+drawings.results()
 
 # %% [markdown]
 # The left part of the figure shows the results (* on validation images; the paper has no test
