@@ -74,10 +74,15 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the book; beside it, in `cache`, what it was made from."""
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the book is made from: with BOOK_CACHE=runs/book_cache that of `make book`, whose results are used again."""
+    return Path(os.environ.get("BOOK_CACHE") or tmp_path_factory.mktemp("book_cache")).absolute()
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     place = tmp_path_factory.mktemp("book")
-    make(place, place / "cache")
+    make(place, cache)
     return place / "book"
 
 
@@ -101,9 +106,9 @@ def make(place: Path, cache: Path, *arguments: str) -> str:
 
 @needs_book
 @pytest.mark.slow
-def test_each_figure_of_a_lesson_is_below_a_cell(book, pages):
+def test_each_figure_of_a_lesson_is_below_a_cell(cache, pages):
     """A lesson and its answers have as many images as files were drawn that begin with its number."""
-    drawn = list((book.parent / "cache" / "pages").rglob("runs/lessons/*.png"))
+    drawn = list((cache / "pages").rglob("runs/lessons/*.png"))
     assert len(drawn) >= 20
     for lesson in LESSONS:
         number = re.sub(r"lesson_(\d+).*|(appendix).*", r"\1\2", lesson.stem)
@@ -160,8 +165,8 @@ def test_every_lesson_is_in_the_plan_and_can_be_taken_home(book, pages):
 
 @needs_book
 @pytest.mark.slow
-def test_a_second_time_runs_nothing_and_can_link_to_colab(book, tmp_path):
-    said = make(tmp_path, book.parent / "cache", "--repository", "somebody/lenet", "--branch", "pages")
+def test_a_second_time_runs_nothing_and_can_link_to_colab(book, cache, tmp_path):
+    said = make(tmp_path, cache, "--repository", "somebody/lenet", "--branch", "pages")
     assert "Executing notebook" not in said and "Executed notebook" not in said
     name = "lesson_04_convolution"
     address = f"https://colab.research.google.com/github/somebody/lenet/blob/pages/notebooks/{name}.ipynb"
