@@ -180,14 +180,17 @@ def same(actual: Any, expected: Any, tolerance: float = 1e-8) -> bool:
 
 
 def _different(actual: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarray:
-    if np.float32 in (actual.dtype, expected.dtype):
-        tolerance = max(tolerance, 1e-4)
+    tolerance = _tolerance(tolerance, actual, expected)
     a, e = actual.astype(np.float64), expected.astype(np.float64)
     finite = np.abs(e[np.isfinite(e)])
     bound = tolerance * (finite.max() if finite.size else 0.0) + 1e-12
     with np.errstate(invalid="ignore"):
         close = (np.abs(a - e) <= bound) | (a == e) | (np.isnan(a) & np.isnan(e))
     return ~close
+
+
+def _tolerance(tolerance: float, *arrays: np.ndarray) -> float:
+    return max(tolerance, 1e-4) if any(array.dtype == np.float32 for array in arrays) else tolerance
 
 
 def _about_one_result(
@@ -208,8 +211,11 @@ def _about_one_result(
     right = [about for n, about in enumerate(abouts) if n not in wrong]
     if right:
         text += f" (it is right for {'; '.join(right)})"
+    # How closely a mistake is met depends on the precision that is asked for, not on what NumPy makes of it: float32 times
+    # a Python number is float64 in old versions.
+    tolerances = [_tolerance(tolerance, np.asarray(want)) for want in wanted]
     for hint, made in mistakes:
-        if all(same(got, result, tolerance) for got, result in zip(results, made)):
+        if all(map(same, results, made, tolerances)):
             return Finding(False, text, hint)
     return Finding(False, text)
 
