@@ -95,7 +95,8 @@ def pages(book: Path) -> dict[str, Page]:
 
 def make(place: Path, cache: Path, *arguments: str) -> str:
     """Make the book as a user does, and return what was printed. A warning fails it."""
-    command = [sys.executable, str(ROOT / "docs" / "book"), "--out", "book", "--cache", str(cache), *arguments]
+    options = ["--out", "book", "--cache", str(cache), "--jobs", "2", *arguments]
+    command = [sys.executable, str(ROOT / "docs" / "book"), *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     result = subprocess.run(
         command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
@@ -167,12 +168,34 @@ def test_every_lesson_is_in_the_plan_and_can_be_taken_home(book, pages):
 @pytest.mark.slow
 def test_a_second_time_runs_nothing_and_can_link_to_colab(book, cache, tmp_path):
     said = make(tmp_path, cache, "--repository", "somebody/lenet", "--branch", "pages")
-    assert "Executing notebook" not in said and "Executed notebook" not in said
+    assert "0 lessons and answers are run" in said
+    assert "Executing notebook" not in said and "Executed notebook" not in said  # by Sphinx
     name = "lesson_04_convolution"
     address = f"https://colab.research.google.com/github/somebody/lenet/blob/pages/notebooks/{name}.ipynb"
     assert address in Page(tmp_path / "book" / "lessons" / f"{name}.html").links
     cells = json.loads((tmp_path / "book" / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
     assert cells[0]["source"] == ['%pip install --quiet "git+https://github.com/somebody/lenet"']
+
+
+@needs_book
+def test_lessons_run_side_by_side_once(tmp_path, capsys):
+    from nbclient.exceptions import CellExecutionError
+    from notebooks import run_all
+
+    paths = [tmp_path / name for name in ("one.py", "two.py")]
+    for path, other in zip(paths, reversed(paths)):  # each waits for the other, which must run at the same time
+        path.write_text(
+            "# %%\nimport time\nfrom pathlib import Path\n"
+            f"open({path.stem!r}, 'a').write('x')\n"
+            f"while not Path({other.stem!r}).exists():\n    time.sleep(0.1)\n# %%\nprint(6 * 7)\n"
+        )
+    run_all(paths, tmp_path / "kept", jobs=2)
+    assert capsys.readouterr().out == "2 lessons and answers are run, 0 have not changed\n"
+    paths[0].write_text(paths[0].read_text() + "print(1 / 0)\n")
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        run_all(paths, tmp_path / "kept", jobs=1)
+    assert capsys.readouterr().out == "1 lessons and answers are run, 1 have not changed\n"
+    assert [(tmp_path / path.stem).read_text() for path in paths] == ["xx", "x"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 
 runs all lessons (some minutes; what they gave is kept, so that a second time takes seconds) and writes runs/book/,
 which any web server can serve, and which works as files too: open runs/book/index.html. No page needs the internet.
+With --jobs 2 two lessons run at the same time; the times that lessons measure are then not to be trusted.
 
 It needs the extra "book": pip install -e ".[book]". With --repository OWNER/NAME each lesson also gets a link by which
 it opens in Colab. Colab reads notebooks from GitHub: the book's folder must be published there, on the branch --branch.
@@ -27,7 +28,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from examples.microscope.program import main as write_microscope  # noqa: E402  (the path comes first)
-from examples.shared.command_line import Parser, carry_out, run_program  # noqa: E402
+from examples.shared.command_line import Parser, carry_out, run_program, whole_number  # noqa: E402
 
 LESSONS = ROOT / "examples" / "lessons"
 PAGES = {"lessons": ("lesson_*.py", "appendix*.py"), "solutions": ("solutions/solution_*.py",)}
@@ -36,7 +37,7 @@ VERSIONS_THAT_MATTER = ("numpy", "numba", "matplotlib", "myst-nb", "jupytext")
 
 
 class Failed(Exception):
-    """The book could not be made; what Sphinx says above tells why."""
+    """The book could not be made: a lesson failed, or Sphinx says above what is wrong."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_folder(options.cache, "pages")
 
     def work(_: None) -> None:
-        build(options.out.absolute(), options.cache.absolute(), options.repository, options.branch)
+        places = options.out.absolute(), options.cache.absolute()
+        build(*places, options.repository, options.branch, options.jobs)
         print(f"The book is {(options.out / 'index.html').as_posix()}; open it in a browser.")
 
     return carry_out(parser, make, work, unwritten="the book could not be written: {reason}", failures=(Failed,))
@@ -83,6 +85,8 @@ def make_parser() -> Parser:
         metavar="NAME",
         help="the branch that the book's folder is published on (default: %(default)s)",
     )
+    jobs = "how many lessons run at the same time (default: %(default)s)"
+    add("--jobs", type=whole_number(1), default=1, metavar="N", help=jobs)
     return parser
 
 
@@ -94,8 +98,8 @@ def check_folder(folder: Path, mark: str) -> None:
         raise ValueError(f"{folder} holds other files, expected a new folder or one of an earlier book")
 
 
-def build(out: Path, cache: Path, repository: str = "", branch: str = "") -> None:
-    """Raises Failed where a page has an error or a warning."""
+def build(out: Path, cache: Path, repository: str = "", branch: str = "", jobs: int = 1) -> None:
+    """Raises Failed where a lesson fails, or a page has an error or a warning."""
     pages, executed = cache / "pages", cache / "executed"
     gather_pages(pages, bool(repository))
     fingerprint = fingerprint_of_code()
@@ -104,6 +108,7 @@ def build(out: Path, cache: Path, repository: str = "", branch: str = "") -> Non
         shutil.rmtree(executed, ignore_errors=True)
         executed.mkdir(parents=True)
         kept.write_text(fingerprint, encoding="utf-8")
+    run_lessons(sorted(pages.rglob("*.py")), executed, jobs)
     html = cache / "html"
     shutil.rmtree(html, ignore_errors=True)  # or pages that are no longer made would stay
     run_sphinx(pages, html, cache / "doctrees", executed, repository, branch, fingerprint)
@@ -144,13 +149,24 @@ def fingerprint_of_code() -> str:
     return found.hexdigest()
 
 
+def run_lessons(paths: Sequence[Path], executed: Path, jobs: int) -> None:
+    """Where Sphinx finds what they gave, so that it need not run them itself, one after the other."""
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from notebooks import run_all
+
+    # They run in processes of their own, which must find this checkout.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    try:
+        run_all(paths, executed, jobs)
+    except (CellExecutionError, CellTimeoutError) as error:
+        raise Failed(f"a lesson failed as a notebook: {error}") from None
+
+
 def run_sphinx(
     pages: Path, out: Path, doctrees: Path, executed: Path, repository: str, branch: str, fingerprint: str
 ) -> None:
     from sphinx.cmd.build import main as sphinx
 
-    # The lessons run in processes of their own, which must find this checkout and open no window.
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.environ["BOOK_EXECUTED"] = str(executed)
     settings = {"repository": repository, "branch": branch, "fingerprint": fingerprint}
     defined = [word for name, value in settings.items() for word in ("-D", f"{name}={value}")]
