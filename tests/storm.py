@@ -50,22 +50,23 @@ def main(wanted: int) -> str:
     images, labels = rng.random((16, 28, 28, 1), np.float32), rng.integers(0, 10, 16)
     networks = [models.lenet(rng=0), models.alexnet_small(10, (28, 28, 1), width=0.1, rng=0)]
     expected = [step(network, images, labels) for network in networks]
-    before, stop = state(), threading.Event()
+    before, begun, stop = state(), threading.Event(), threading.Event()
 
     def interrupt() -> None:
         """Moments from nothing to a bit more than a step; every fifth time twice."""
         moments = np.random.default_rng(2)
+        begun.wait()
         while not stop.is_set():
             time.sleep(moments.uniform(0, 0.006))
             for _ in range(1 + (moments.random() < 0.2)):
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     storm = threading.Thread(target=interrupt, daemon=True)
+    storm.start()  # in peace: an interrupt within it may leave it neither alive nor to be started again
     turn = caught = wrong = finished = 0
     while caught < wanted:
         try:
-            if not storm.is_alive():
-                storm.start()
+            begun.set()
             turn += 1
             wrong += step(networks[turn % 2], images, labels) != expected[turn % 2]
             finished += 1
