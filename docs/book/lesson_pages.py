@@ -65,7 +65,7 @@ class Plan(SphinxDirective):
 
 def _row(lesson: plan.Lesson) -> str:
     number = "" if lesson.number is None else lesson.number
-    needs = ", ".join(map(str, plan.NEEDS[lesson.number])) or "school mathematics, some Python"
+    needs = ", ".join(map(str, lesson.needs)) or "school mathematics, some Python"
     return f"| {number} | [{lesson.title}](lessons/{lesson.name}.py) | {lesson.minutes} | {needs} |"
 
 
@@ -150,7 +150,7 @@ class LessonPage(SphinxTransform):
             parts.append(_outside(address, "open in Colab"))
         if number and int(number[1]) in SHOWN_BY_THE_MICROSCOPE:
             parts.append(self.link("microscope", "see it in the microscope"))
-        answers = f"solutions/solution_{number[1] if number else 'appendix'}"
+        answers = f"solutions/{plan.answers(name)}"
         if answers in self.env.found_docs:
             parts.append(self.link(answers, "answers"))
             end = nodes.paragraph("", "", self.link(answers, "The answers to the exercises"), classes=["lesson-line"])

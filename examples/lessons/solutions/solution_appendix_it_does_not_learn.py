@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Appendix: solutions
+# # Appendix, it does not learn: solutions
 
 # %%
 import numpy as np
