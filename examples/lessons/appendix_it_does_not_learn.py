@@ -30,16 +30,16 @@ pictures = Dataset(standard, part.labels, part.class_names)
 # %% [markdown]
 # ## 1. Overfit one batch first
 # Before you train for hours, take *one* batch, 20 images, and train on it alone, again and again. A
-# network with thousands of weights can learn 20 images by heart, so the loss must go to 0. It
+# network with thousands of weights can learn 20 images by heart, so the loss must go to 0. A
+# network that has learned nothing gives all ten digits about the same probability, and so the loss
 # begins near
 #
-# $$-\log \tfrac{1}{10} = \log 10 = 2.30$$
+# $$-\log \frac{1}{10} = \log 10 = 2.30$$
 #
-# (log is the natural logarithm; or above 2.30, if the initial weights are large), since a network
-# that gives all ten digits the same probability has learned nothing. If the loss of a single batch
-# does not go to 0 at any learning rate, something is broken, and more images, more epochs or a
-# larger network will not mend it. Here is one that is well, and one with a classical mistake:
-# softmax is in the network, *and* in the loss.
+# or above, if the initial weights are large (log is the natural logarithm, lesson 8). If the loss
+# of a single batch does not go to 0 at any learning rate, something is broken, and more images,
+# more epochs or a larger network will not mend it. Here is one that is well, and one with a
+# classical mistake: softmax is in the network, *and* in the loss.
 
 
 # %%
@@ -112,6 +112,9 @@ drawings.one_batch(well, twice, floor)
 #
 # `diagnose` turns them into sentences, and `train` prints those by itself while a network learns,
 # once for each illness and layer. (nn/training/diagnosis.py says from what number on it speaks.)
+#
+# We need patients. All but one are made of layers of 64 units; the first is LeNet, with weights
+# that are too small for its sigmoids.
 
 
 # %%
@@ -140,7 +143,7 @@ def sigmoids(hidden_layers):
 
 
 def lenet(scale):
-    """LeNet; its sigmoids need 4 times Xavier's weights (lesson 12)."""
+    """LeNet with so many times Xavier's weights; the library's has 4 times (lesson 12)."""
     network = models.lenet(rng=0)
     for name, weight in network.params.items():
         if name.endswith("weight"):
@@ -148,7 +151,11 @@ def lenet(scale):
     return network
 
 
-# name: (ill network, learning rate, images), (cured network, rate, images), the remedy
+# %% [markdown]
+# For each illness, by its name: the ill network with its learning rate and images; the same of the
+# cured network; and what the remedy was.
+
+# %%
 CASES = {
     "stuck": (
         (lenet(1), 0.1, pictures),
@@ -174,6 +181,11 @@ CASES = {
 }
 
 
+# %% [markdown]
+# Each learns for four epochs, the ill and the cured, and we print what `diagnose` says.
+
+
+# %%
 def learn(network, rate, data):
     with np.errstate(all="ignore"):  # what explodes, overflows
         return train(network, data, epochs=4, optimizer=SGD(network, rate), progress=False)
@@ -185,7 +197,7 @@ for name, (ill, cured, remedy) in CASES.items():
     histories[name] = learn(*ill), learn(*cured)
     before, after = histories[name]
     for finding in diagnose(before):
-        print(textwrap.indent(textwrap.fill(finding.sentence, 100), "    "))
+        print(textwrap.indent(textwrap.fill(finding.sentence, 84), "    "))
     assert name in {finding.kind for finding in diagnose(before)}
     assert diagnose(after) == []
     accuracies = [history.epochs[-1]["train_accuracy"] for history in (before, after)]
@@ -205,8 +217,8 @@ for name, (ill, cured, remedy) in CASES.items():
 early = histories["vanishing"][0].statistics[0]["gradients"]
 each = (early["fc1"] / early["last"]) ** (1 / 7)
 less = early["last"] / early["fc1"]
-print(f"seven layers of sigmoid: fc1 gets {less:,.0f} times less than the last layer,", end=" ")
-print(f"on average {each:.2f} is left by each layer")
+print(f"seven layers of sigmoid: fc1 gets {less:,.0f} times less than the last layer;")
+print(f"on average each layer leaves {each:.2f} of the gradient")
 assert early["last"] > 1000 * early["fc1"] and 0.15 < each < 0.35
 drawings.five(histories, {name: case[2] for name, case in CASES.items()})
 

@@ -77,7 +77,7 @@ for name, layer in network.layers.items():
 assert field == 83
 row, column, loudest = np.unravel_index(maps.argmax(), maps.shape)
 share = np.mean(maps.max(axis=(0, 1)) > maps.max() / 3)
-print(f"relu5's largest number: row {row + 1} of 7, column {column + 1}, map {loudest};", end=" ")
+print(f"relu5's largest number: row {row + 1} of 7, column {column + 1}, map {loudest}")
 print(f"only {share:.0%} of its maps reach a third of it anywhere")
 assert row < 3 and 2 <= column <= 5 and share < 0.25  # the head
 plots.feature_maps(figure_path("19_maps_relu1"), network, x, "relu1")
@@ -318,9 +318,10 @@ for name, (ours, theirs) in by_what.items():
     nearest[name] = distances.argsort(axis=1)[:, :5]
     same = np.mean(gallery.labels[nearest[name]] == dataset.labels[:16, None])
     gap[name] = np.take_along_axis(gaps, nearest[name], axis=1).mean()
-    print(f"five nearest by {name:17}: {same:.0%} of the same class,", end=" ")
-    print(f"mean colours {gap[name]:.2f} apart (all images: {gaps.mean():.2f})")
+    print(f"five nearest by {name}: {same:.0%} are of the same class;", end=" ")
+    print(f"mean colours {gap[name]:.2f} apart")
     assert same > 0.85 if name == "last hidden layer" else same < 0.6
+print(f"mean colours of any two: {gaps.mean():.2f} apart")
 assert gap["pixels"] < 0.6 * gaps.mean() and gap["last hidden layer"] > 0.8 * gaps.mean()
 first = [int(np.flatnonzero(dataset.labels[:16] == label)[0]) for label in range(4)]
 drawings.neighbours(

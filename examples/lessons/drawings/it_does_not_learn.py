@@ -25,7 +25,7 @@ def one_batch(well: Sequence[float], twice: Sequence[float], floor: float) -> No
 
 def five(histories: Mapping[str, tuple[History, History]], remedies: Mapping[str, str]) -> None:
     """Losses of the ill and the cured network for each illness; last, gradients by layer."""
-    with figure("appendix_it_does_not_learn_five", 13, 7) as drawing:
+    with figure("appendix_it_does_not_learn_five", 11.5, 6.8) as drawing:
         panels = drawing.subplots(2, 3).ravel()
         for axes, (name, (before, after)) in zip(panels, histories.items()):
             for history, colour, look, label in (
@@ -39,7 +39,7 @@ def five(histories: Mapping[str, tuple[History, History]], remedies: Mapping[str
                 axes.plot(numbers, look, color=colour, label=label, marker=marker)
             axes.axhline(math.log(10), color=GREY, linestyle=":", label="guessing: log 10")
             axes.set(title=name, xlabel="step", ylabel="loss (cut at 6)", ylim=(0, 6.2))
-            axes.legend(fontsize=8.5)
+            axes.legend(fontsize=8)
         axes = panels[-1]
         for history, colour, look, label in zip(
             histories["vanishing"], (WRONG, COLOURS[0]), "so", ("sigmoid", "ReLU")
@@ -47,4 +47,4 @@ def five(histories: Mapping[str, tuple[History, History]], remedies: Mapping[str
             sizes = history.statistics[0]["gradients"]
             axes.semilogy(list(sizes), list(sizes.values()), f"-{look}", color=colour, label=label)
         axes.set(title="vanishing: gradient by layer", ylabel="norm of gradient / norm of weights")
-        axes.legend(fontsize=8.5)
+        axes.legend(fontsize=8)
