@@ -55,26 +55,17 @@ plots.layer_kernels(figure_path("19_kernels"), photographs.network, "conv1")
 # ## 2. Layer by layer
 # Deeper kernels multiply feature maps, not colours, and cannot be viewed like this. But we can look
 # at what they make of our cat. From here on the network is one of drawings. `activations` is the
-# loop of `Network.forward`, keeping every layer's output. Beside it we count how large a receptive
-# field has become, by the rule of lesson 4.
+# loop of `Network.forward`, keeping every layer's output.
 
 # %%
 outputs, y = activations(network, x[None]), x[None]
 for name, layer in network.layers.items():
     y = layer.forward(y)
     assert np.array_equal(y, outputs[name])
-side, apart = 1, 1  # of a receptive field, and how far two neighbours are apart, in pixels
-for name, layer in network.layers.items():
-    if name == "flatten":
-        break
-    if hasattr(layer, "kernel_size"):
-        side, apart = side + (layer.kernel_size[0] - 1) * apart, apart * layer.stride[0]
-    if name in ("relu1", "relu2", "relu3", "relu5"):
-        maps, field = outputs[name][0], side
-        rows, columns, count = maps.shape
-        print(f"{name}: {rows:2} x {columns:2} x {count}, {np.mean(maps == 0):.0%} of it", end=" ")
-        print(f"zero, receptive field {side} x {side} pixels")
-assert field == 83
+for name in ("relu1", "relu2", "relu3", "relu5"):
+    maps = outputs[name][0]
+    rows, columns, count = maps.shape
+    print(f"{name}: {rows:2} x {columns:2} x {count}, {np.mean(maps == 0):.0%} of it zero")
 row, column, loudest = np.unravel_index(maps.argmax(), maps.shape)
 share = np.mean(maps.max(axis=(0, 1)) > maps.max() / 3)
 print(f"relu5's largest number: row {row + 1} of 7, column {column + 1}, map {loudest}")
@@ -85,11 +76,22 @@ plots.feature_maps(figure_path("19_maps_relu5"), network, x, "relu5")
 
 # %% [markdown]
 # The first figure, relu1, still shows the cat: its edges in several directions, and its colours. In
-# the second, relu5, a receptive field is 83 pixels wide, so that those of the middle hold the whole
-# image of 64 x 64. Few maps speak up (framed in red: silent ones), and the loudest do at the head.
+# the second, relu5, few maps speak up (framed in red: silent ones), and the loudest do at the head.
 # It is tempting to call such a map "the ear detector". One image does not prove that: one would
-# have to show it many ears, and many things that are none.
-#
+# have to show it many ears, and many things that are none. Nor does its place in the map prove that
+# it looked at the head alone: a number of relu5 may depend on pixels far away. That is what the
+# receptive fields say, by the rule of lesson 4:
+
+# %%
+side, apart = 1, 1  # of a receptive field, and how far two neighbours are apart, in pixels
+for name in ("conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5"):
+    kernel, stride = network.layers[name].kernel_size[0], network.layers[name].stride[0]
+    side, apart = side + (kernel - 1) * apart, apart * stride
+    print(f"{name} {side}", end="  ")
+print("pixels wide; the image: 64")
+assert side == 83
+
+# %% [markdown]
 # ## 3. Where does it look?
 # Two ways to ask. **Occlusion**: cover a part with a grey square and ask again. Where the
 # probability of "cat" falls, the network looked (Zeiler and Fergus 2014, section 4.2). Each pixel
@@ -127,6 +129,10 @@ measured = (network.forward(nudged[None]) - network.forward(x[None]))[0, CAT] / 
 print(f"largest gradient {slopes[strongest]:.3f}, measured {measured:.3f}")
 assert np.isclose(slopes[strongest], measured, rtol=0.02)
 
+# %% [markdown]
+# Now both ways for three images, the cat, a dog and a car:
+
+# %%
 images = [small] + [np.asarray(render(name, 64, seed=102)[0]) for name in ("dog", "car")]
 inputs = prepare(np.stack(images))
 answers = network.predict(inputs)
@@ -246,13 +252,59 @@ drawings.fooled(small, e * direction, fooled, answer[CAT], fooled_answer[DOG])
 # we do, whatever its error rate on honest images is. On larger images there are more pixels to
 # push, and less is enough for each.
 #
-# ## 6. How little is enough?
-# Of 40 new images we cut windows, from all of the image down to a sixteenth of its area, and bring
-# each to 64 x 64 pixels. One network learned from whole images, the other from random portions of
-# them.
+# ## 6. Which images does it take for alike?
+# Behind the last hidden layer there is only one linear layer more. So what this layer gives out
+# (here a **feature vector** of as many numbers as relu7 has units; 4,096 in the paper) must hold
+# the classes almost in the open. The authors searched, for a test image, the training images whose
+# vectors lie nearest (Figure 4 of the paper, section 6.1): these show the same kind of thing,
+# though in other places and poses. By their pixels they are far apart. We do the same with 160
+# drawings, distance being that of school: the root of the summed squared differences. For
+# comparison we also print how far the images' mean colours are apart.
 
 # %%
-dataset, _ = objects_with_boxes(192, 40, "test")
+dataset, _ = objects_with_boxes(192, 40, "test")  # 40 new drawings
+gallery = objects_with_boxes(64, 160, "train")[0]
+queries = np.stack([prepare.resized(dataset.images)[i] for i in range(16)])
+asked, stored = prepare(queries), prepare(gallery.images)
+by_what = {
+    "last hidden layer": [activations(network, part)["relu7"] for part in (asked, stored)],
+    "pixels": [part.reshape(len(part), -1) for part in (asked, stored)],
+}
+colours, stored_colours = asked.mean(axis=(1, 2)), stored.mean(axis=(1, 2))  # (16, 3), (160, 3)
+gaps = np.sqrt(((colours[:, None] - stored_colours[None]) ** 2).sum(axis=-1))  # (16, 160)
+nearest, gap = {}, {}
+for name, (ours, theirs) in by_what.items():
+    distances = np.sqrt(((ours[:, None] - theirs[None]) ** 2).sum(axis=-1))  # (16, 160)
+    nearest[name] = distances.argsort(axis=1)[:, :5]
+    same = np.mean(gallery.labels[nearest[name]] == dataset.labels[:16, None])
+    gap[name] = np.take_along_axis(gaps, nearest[name], axis=1).mean()
+    print(f"five nearest by {name}: {same:.0%} are of the same class;", end=" ")
+    print(f"mean colours {gap[name]:.2f} apart")
+    assert same > 0.85 if name == "last hidden layer" else same < 0.6
+print(f"mean colours of any two: {gaps.mean():.2f} apart")
+assert gap["pixels"] < 0.6 * gaps.mean() and gap["last hidden layer"] > 0.8 * gaps.mean()
+first = [int(np.flatnonzero(dataset.labels[:16] == label)[0]) for label in range(4)]
+dogs = np.sum(gallery.labels[nearest["last hidden layer"][first[3]]] == DOG)
+print(f"of the five nearest to a {names[3]}, {dogs} are dogs")
+assert dogs >= 3
+drawings.neighbours(
+    queries[first], [gallery.images[nearest[name][first]] for name in by_what], list(by_what)
+)
+
+# %% [markdown]
+# The figure shows one image of each class and its nearest, by the last hidden layer on the left, by
+# pixels on the right. By pixels those are near whose large areas have the same colour: the
+# *background* decides. On the way through the network the colour is forgotten, nearly: its nearest
+# are hardly nearer in colour than any two images. What is left is what matters for the question
+# that it was trained for. It may be wrong, too: for the calliper of the last row it finds mostly
+# dogs.
+#
+# ## Optional: how little is enough?
+# Of the 40 new images we cut windows, from all of the image down to a sixteenth of its area, and
+# bring each to 64 x 64 pixels. One network learned from whole images, the other from random
+# portions of them.
+
+# %%
 networks = {
     "trained on whole images": load_classifier("objects_alexnet"),
     "trained on portions": rendered,
@@ -292,53 +344,9 @@ print(f"{names[surest.argmax()]}, {surest.max():.0%}")
 assert surest.max() > 0.8
 plots.crops(figure_path("19_crops"), "A cat, and parts of it", cat, cuts, answers, CAT, names)
 
-# %% [markdown]
-# ## 7. Which images does it take for alike?
-# Behind the last hidden layer there is only one linear layer more. So what this layer gives out
-# (here a **feature vector** of as many numbers as relu7 has units; 4,096 in the paper) must hold
-# the classes almost in the open. The authors searched, for a test image, the training images whose
-# vectors lie nearest (Figure 4 of the paper, section 6.1): these show the same kind of thing,
-# though in other places and poses. By their pixels they are far apart. We do the same with 160
-# drawings, distance being that of school: the root of the summed squared differences. For
-# comparison we also print how far the images' mean colours are apart.
 
 # %%
-gallery = objects_with_boxes(64, 160, "train")[0]
-queries = np.stack([prepare.resized(dataset.images)[i] for i in range(16)])
-asked, stored = prepare(queries), prepare(gallery.images)
-by_what = {
-    "last hidden layer": [activations(network, part)["relu7"] for part in (asked, stored)],
-    "pixels": [part.reshape(len(part), -1) for part in (asked, stored)],
-}
-colours, stored_colours = asked.mean(axis=(1, 2)), stored.mean(axis=(1, 2))  # (16, 3), (160, 3)
-gaps = np.sqrt(((colours[:, None] - stored_colours[None]) ** 2).sum(axis=-1))  # (16, 160)
-nearest, gap = {}, {}
-for name, (ours, theirs) in by_what.items():
-    distances = np.sqrt(((ours[:, None] - theirs[None]) ** 2).sum(axis=-1))  # (16, 160)
-    nearest[name] = distances.argsort(axis=1)[:, :5]
-    same = np.mean(gallery.labels[nearest[name]] == dataset.labels[:16, None])
-    gap[name] = np.take_along_axis(gaps, nearest[name], axis=1).mean()
-    print(f"five nearest by {name}: {same:.0%} are of the same class;", end=" ")
-    print(f"mean colours {gap[name]:.2f} apart")
-    assert same > 0.85 if name == "last hidden layer" else same < 0.6
-print(f"mean colours of any two: {gaps.mean():.2f} apart")
-assert gap["pixels"] < 0.6 * gaps.mean() and gap["last hidden layer"] > 0.8 * gaps.mean()
-first = [int(np.flatnonzero(dataset.labels[:16] == label)[0]) for label in range(4)]
-drawings.neighbours(
-    queries[first], [gallery.images[nearest[name][first]] for name in by_what], list(by_what)
-)
-
-# %% [markdown]
-# The figure shows one image of each class and its nearest, by the last hidden layer on the left, by
-# pixels on the right. By pixels those are near whose large areas have the same colour: the
-# *background* decides. On the way through the network the colour is forgotten, nearly: its nearest
-# are hardly nearer in colour than any two images. What is left is what matters for the question
-# that it was trained for. It may be wrong, too: for the calliper of the last row it finds mostly
-# dogs.
-
-
-# %%
-class Cut(Layer):
+class Cut(Layer):  # for exercise 2: of each image the window of side x side pixels at (top, left)
     def __init__(self, top, left, side):
         super().__init__()
         self.rows, self.columns = slice(top, top + side), slice(left, left + side)
