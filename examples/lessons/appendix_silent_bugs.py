@@ -8,7 +8,7 @@
 # small test for it that does not take longer to write than to read. You need lessons 9, 13 and 15.
 #
 # Our network is small, one hidden layer of 64 units, and sees 2,000 digits; 1,000 others are kept
-# for asking.
+# for asking. (Where no number of seeds is named, it is one run.)
 
 # %%
 import numpy as np
