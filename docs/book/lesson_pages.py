@@ -57,6 +57,7 @@ class Plan(SphinxDirective):
         for part, (first, last) in plan.PARTS.items():
             lines.append(f"| | **{part}** | | |")
             lines += [_row(lesson) for lesson in listed if lesson.number is not None and first <= lesson.number <= last]
+        lines.append("| | **Appendices** | | |")
         lines += [_row(lesson) for lesson in listed if lesson.number is None]
         together = sum(lesson.minutes for lesson in listed)
         lines.append(f"| | together, without the exercises: {together // 60} hours | {together} | |")

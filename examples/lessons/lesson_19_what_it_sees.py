@@ -319,8 +319,9 @@ for number, (image, label) in enumerate(zip(dataset.images, dataset.labels)):
 accuracies = {
     name: [100 * np.mean(found[portion]) for portion in PORTIONS] for name, found in right.items()
 }
+print("accuracy, %, of windows with so many % of the area:")
 for name, values in accuracies.items():
-    pairs = [f"{100 * part:g} %: {share:.0f} %" for part, share in zip(PORTIONS, values)]
+    pairs = [f"{100 * part:g}: {share:.0f}" for part, share in zip(PORTIONS, values)]
     print(f"{name:23}", ", ".join(pairs))
 whole, portions = accuracies.values()
 assert whole[1] > 90 > 80 > whole[2] and portions[3] > 75
