@@ -108,12 +108,14 @@ def make(place: Path, cache: Path, *arguments: str) -> str:
 @needs_book
 @pytest.mark.slow
 def test_each_figure_of_a_lesson_is_below_a_cell(cache, pages):
-    """A lesson and its answers have as many images as files were drawn that begin with its number."""
+    """A lesson and its answers have as many images as files were drawn whose names begin with its number (an
+    appendix's with its name)."""
     drawn = list((cache / "pages").rglob("runs/lessons/*.png"))
     assert len(drawn) >= 20
     for lesson in LESSONS:
-        number = re.sub(r"lesson_(\d+).*|(appendix).*", r"\1\2", lesson.stem)
-        shown = [pages[f"lessons/{lesson.stem}.html"], pages[f"solutions/solution_{number}.html"]]
+        answers = plan.answers(lesson.stem)
+        number = answers.removeprefix("solution_")
+        shown = [pages[f"lessons/{lesson.stem}.html"], pages[f"solutions/{answers}.html"]]
         assert sum(page.images for page in shown) == sum(path.name.startswith(number) for path in drawn), lesson
         assert sum(page.without_alt for page in shown) == 0
 

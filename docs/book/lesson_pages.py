@@ -57,6 +57,7 @@ class Plan(SphinxDirective):
         for part, (first, last) in plan.PARTS.items():
             lines.append(f"| | **{part}** | | |")
             lines += [_row(lesson) for lesson in listed if lesson.number is not None and first <= lesson.number <= last]
+        lines.append("| | **Appendices** | | |")
         lines += [_row(lesson) for lesson in listed if lesson.number is None]
         together = sum(lesson.minutes for lesson in listed)
         lines.append(f"| | together, without the exercises: {together // 60} hours | {together} | |")
@@ -65,7 +66,7 @@ class Plan(SphinxDirective):
 
 def _row(lesson: plan.Lesson) -> str:
     number = "" if lesson.number is None else lesson.number
-    needs = ", ".join(map(str, plan.NEEDS[lesson.number])) or "school mathematics, some Python"
+    needs = ", ".join(map(str, lesson.needs)) or "school mathematics, some Python"
     return f"| {number} | [{lesson.title}](lessons/{lesson.name}.py) | {lesson.minutes} | {needs} |"
 
 
@@ -150,7 +151,7 @@ class LessonPage(SphinxTransform):
             parts.append(_outside(address, "open in Colab"))
         if number and int(number[1]) in SHOWN_BY_THE_MICROSCOPE:
             parts.append(self.link("microscope", "see it in the microscope"))
-        answers = f"solutions/solution_{number[1] if number else 'appendix'}"
+        answers = f"solutions/{plan.answers(name)}"
         if answers in self.env.found_docs:
             parts.append(self.link(answers, "answers"))
             end = nodes.paragraph("", "", self.link(answers, "The answers to the exercises"), classes=["lesson-line"])

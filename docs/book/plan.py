@@ -12,7 +12,7 @@ LESSONS = Path(__file__).resolve().parents[2] / "examples" / "lessons"
 WORDS_A_MINUTE = 120
 LINES_A_MINUTE = 12
 
-# Which lessons must have been taken before, beside what these need themselves. None: the appendix.
+# Which lessons must have been taken before, beside what these need themselves; an appendix by its name.
 NEEDS = {
     0: (),
     1: (0,),
@@ -34,7 +34,8 @@ NEEDS = {
     17: (16,),
     18: (17,),
     19: (18,),
-    None: (10,),
+    "appendix_it_does_not_learn": (12,),
+    "appendix_silent_bugs": (15,),
 }
 PARTS = {
     "How a network learns": (0, 3),
@@ -53,9 +54,20 @@ class Lesson:
     title: str
     minutes: int
 
+    @property
+    def needs(self) -> tuple[int, ...]:
+        return NEEDS[self.name if self.number is None else self.number]
+
+
+def answers(name: str) -> str:
+    """The name of the file with the answers to a lesson's exercises: lesson_04_convolution has solution_04, an appendix
+    solution_ and its own name."""
+    number = re.match(r"lesson_(\d+)", name)
+    return f"solution_{number[1] if number else name}"
+
 
 def lessons(folder: Path = LESSONS) -> list[Lesson]:
-    """All lessons in their order, an appendix last."""
+    """All lessons in their order, the appendices last."""
     paths = [*sorted(folder.glob("lesson_*.py")), *sorted(folder.glob("appendix*.py"))]
     return [_lesson(path) for path in paths]
 

@@ -104,13 +104,15 @@ def run_all(modules: Sequence[str], limit: float, jobs: int) -> int:
 
 
 def find_modules() -> list[str]:
-    """The modules in the order in which they are taken: each lesson, then its answers; an appendix
-    last."""
+    """The modules in the order in which they are taken: each lesson, then its answers; the
+    appendices last."""
     paths = [path.relative_to(FOLDER) for pattern in PATTERNS for path in FOLDER.glob(pattern)]
     modules = [".".join(path.with_suffix("").parts) for path in paths]
 
-    def place(module: str) -> tuple[bool, int, bool, str]:
-        return number(module) is None, number(module) or 0, "solution" in module, module
+    def place(module: str) -> tuple[bool, int, str, bool]:
+        answers = module.startswith("solutions.")
+        topic = module.removeprefix("solutions.solution_") if number(module) is None else ""
+        return number(module) is None, number(module) or 0, topic, answers
 
     return sorted(modules, key=place)
 

@@ -25,6 +25,8 @@ def folder(tmp_path, monkeypatch):
         "lesson_02_bad": "print('so far so good'); raise SystemExit('it went wrong')",
         "lesson_10_slow": "import time; print('waiting', flush=True); time.sleep(60)",
         "appendix_last": "",
+        "appendix_first": "",
+        "solutions/solution_appendix_first": "",
         "solutions/solution_01": "print('the answer')",
     }.items():
         path = tmp_path / "examples" / "lessons" / f"{name}.py"
@@ -41,9 +43,9 @@ def test_the_numbers_run_without_a_gap_and_each_lesson_has_answers():
     modules = runner.find_modules()
     lessons = [module for module in modules if module.startswith("lesson")]
     assert [runner.number(module) for module in lessons] == list(range(20))
-    assert modules[-2:] == ["appendix_it_does_not_learn", "solutions.solution_appendix"]
-    answered = [module for module in modules if module.startswith("solutions")]
-    assert [runner.number(module) for module in answered] == [*range(20), None]
+    assert modules[0::2] == [path.stem for path in LESSONS]
+    assert modules[1::2] == [f"solutions.{plan.answers(path.stem)}" for path in LESSONS]
+    assert modules[-4::2] == ["appendix_it_does_not_learn", "appendix_silent_bugs"]
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
@@ -54,8 +56,8 @@ def test_lines_are_at_most_100_columns(path):
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_ends_with_a_summary_and_exercises(path):
     text = path.read_text(encoding="utf-8")
-    number = re.sub(r"lesson_(\d+).*|(appendix).*", r"\1\2", path.stem)
-    summary, exercises = "\n# ## In short\n", f"\n# ## Exercises (answers: `solutions/solution_{number}.py`)\n"
+    answers = f"`solutions/{plan.answers(path.stem)}.py`"
+    summary, exercises = "\n# ## In short\n", f"\n# ## Exercises (answers: {answers})\n"
     assert text.count(summary) == text.count(exercises) == 1
     assert text.index(summary) < text.index(exercises)
     assert text[text.index(exercises) + 1 :].count("\n# ## ") == 0, "the exercises come last"
@@ -145,6 +147,8 @@ def test_their_order(folder):
         "solutions.solution_01",
         "lesson_02_bad",
         "lesson_10_slow",
+        "appendix_first",
+        "solutions.solution_appendix_first",
         "appendix_last",
     ]
 

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def lessons(wanted: Sequence[int]) -> list[Path]:
-    """The files of these lessons, of all where none is named; an appendix last."""
+    """The files of these lessons, of all where none is named; the appendices last."""
     paths = sorted(FOLDER.glob("lesson_*.py")) + sorted(FOLDER.glob("appendix*.py"))
     there = {number(path.stem): path for path in paths if number(path.stem) is not None}
     missing = [each for each in wanted if each not in there]

@@ -1,11 +1,9 @@
-"""The drawings of the appendix: one batch, five illnesses, images with their labels."""
+"""The drawings of the appendix on what does not learn: one batch, five illnesses."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-
-import numpy as np
 
 from examples.lessons.figures import figure
 from nn.plots.style import COLOURS, GREY, WRONG
@@ -14,7 +12,7 @@ from nn.training import History
 
 def one_batch(well: Sequence[float], twice: Sequence[float], floor: float) -> None:
     """Curves: the loss of one batch by the step, healthy and with softmax twice."""
-    with figure("appendix_one_batch", 8, 3.6) as drawing:
+    with figure("appendix_it_does_not_learn_one_batch", 8, 3.6) as drawing:
         axes = drawing.subplots()
         axes.plot(well, color=COLOURS[0], label="healthy")
         axes.plot(twice, "--", color=WRONG, label="softmax twice")
@@ -27,7 +25,7 @@ def one_batch(well: Sequence[float], twice: Sequence[float], floor: float) -> No
 
 def five(histories: Mapping[str, tuple[History, History]], remedies: Mapping[str, str]) -> None:
     """Losses of the ill and the cured network for each illness; last, gradients by layer."""
-    with figure("appendix_it_does_not_learn", 13, 7) as drawing:
+    with figure("appendix_it_does_not_learn_five", 11.5, 6.8) as drawing:
         panels = drawing.subplots(2, 3).ravel()
         for axes, (name, (before, after)) in zip(panels, histories.items()):
             for history, colour, look, label in (
@@ -41,7 +39,7 @@ def five(histories: Mapping[str, tuple[History, History]], remedies: Mapping[str
                 axes.plot(numbers, look, color=colour, label=label, marker=marker)
             axes.axhline(math.log(10), color=GREY, linestyle=":", label="guessing: log 10")
             axes.set(title=name, xlabel="step", ylabel="loss (cut at 6)", ylim=(0, 6.2))
-            axes.legend(fontsize=8.5)
+            axes.legend(fontsize=8)
         axes = panels[-1]
         for history, colour, look, label in zip(
             histories["vanishing"], (WRONG, COLOURS[0]), "so", ("sigmoid", "ReLU")
@@ -49,12 +47,4 @@ def five(histories: Mapping[str, tuple[History, History]], remedies: Mapping[str
             sizes = history.statistics[0]["gradients"]
             axes.semilogy(list(sizes), list(sizes.values()), f"-{look}", color=colour, label=label)
         axes.set(title="vanishing: gradient by layer", ylabel="norm of gradient / norm of weights")
-        axes.legend(fontsize=8.5)
-
-
-def at_the_door(images: np.ndarray, labels: np.ndarray) -> None:
-    """Images (N, H, W, 1) in a row, each with its label above."""
-    with figure("appendix_labels", 10, 1.7) as drawing:
-        for axes, image, label in zip(drawing.subplots(1, len(images)), images, labels):
-            axes.imshow(image[..., 0], cmap="gray")
-            axes.set(title=f"label {label}", xticks=[], yticks=[])
+        axes.legend(fontsize=8)
