@@ -226,8 +226,8 @@ def _about_one_result(
     right = [about for n, about in enumerate(abouts) if n not in wrong]
     if right:
         text += f" (it is right for {'; '.join(right)})"
-    # How closely a mistake is met depends on the precision that is asked for, not on what NumPy makes of it: float32 times
-    # a Python number is float64 in old versions.
+    # How closely a mistake is met depends on the precision that is asked for, not on what NumPy makes of it: float32
+    # times a Python number is float64 in old versions.
     tolerances = [_tolerance(tolerance, np.asarray(want)) for want in wanted]
     for hint, made in mistakes:
         if all(map(same, results, made, tolerances)):

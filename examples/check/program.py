@@ -30,10 +30,10 @@ from examples.shared.options import add_value
 EPILOG = """
 for those who teach:
   python -m examples.check 6 handed_in/ --csv marks.csv
-      checks every .py file of a folder (or those that are named), a line each, and writes a table: file, right, score,
-      of, mistake, hint. Files are run, each in a process of its own that ends after --seconds; that is no protection
-      against malice, so run what strangers send in a container. The answers are in examples/check/solutions, which may
-      be deleted before the project is passed on.
+      checks every .py file of a folder and the folders in it (or those that are named), a line each, and writes a
+      table: file, right, score, of, mistake, hint. What is no .py file is named at the end. Files are run, each in a
+      process of its own that ends after --seconds; that is no protection against malice, so run what strangers send in
+      a container. The answers are in examples/check/solutions, which may be deleted before the project is passed on.
 From Python: from examples.check import check; check(6, convolution_backward)
 """
 
@@ -150,10 +150,11 @@ def find_files(paths: Sequence[Path], exercise: str) -> tuple[list[Path], list[P
         elif not path.exists():
             raise ValueError(f"there is no file {path}")
         elif path.suffix == ".ipynb":
+            asked = exercise if exercise.isdecimal() else repr(exercise)
             names = ", ".join(EXERCISES[exercise].names)
             raise ValueError(
                 f"{path} is a notebook, expected a .py file: save it as one, or write in it "
-                f"from examples.check import check; check({exercise if exercise.isdecimal() else repr(exercise)}, {names})"
+                f"from examples.check import check; check({asked}, {names})"
             )
         elif path.suffix != ".py":
             raise ValueError(f"{path} is no Python file, expected a name that ends in .py")
