@@ -15,7 +15,7 @@ pytest.importorskip("mdit_py_plugins", reason="mdit-py-plugins is not installed:
 from examples.lessons.__main__ import FOLDER as LESSONS
 from examples.lessons.course import __main__ as course
 from examples.lessons.course.cells import Cell, read, run
-from examples.lessons.course.markup import as_html, nodes
+from examples.lessons.course.markup import STATIC, as_html, nodes
 from examples.lessons.course.sheets import sheet_page
 from examples.lessons.course.slides import OUTPUT_LINES, first_sentences, shortened, slides, slides_page
 from tests.browser import ARROWS, Browser, needs_browser
@@ -151,6 +151,8 @@ def test_more_than_a_slide_holds_goes_on_the_next():
     assert "printed" in "".join(made[3].body) and made[4].body == []
     (recipe,) = slides([Cell(True, "## Recipe\n\n1. Take it.\n2. Eat it.\n\nProse.\n\n- not this")])
     assert len(recipe.body) == 2 and "Eat it" in recipe.body[1] and "Prose" in recipe.notes
+    (sets,) = slides([Cell(True, "## Sets\n\nThere are two:\n\n- this\n- that\n\nProse:\n\n- not this")])
+    assert len(sets.body) == 3 and "that" in sets.body[2]
 
 
 def test_what_is_printed_alone_on_a_slide_is_introduced():
@@ -319,6 +321,14 @@ def test_keys_go_through_the_slides(small, browser, tmp_path):
     assert browser.run(shown) == [str(count)] and browser.run(notes) == "none"
     browser.press(*[ARROWS["left"]] * 20)
     assert browser.run(shown) == ["1"] and browser.complaints() == []
+
+
+@pytest.mark.parametrize("style", ["slides.css", "sheet.css"])
+def test_formulas_have_a_font_on_every_system(style):
+    """Without one a root covers half of its fraction, and an index stands on the line: Windows, macOS, Linux have these."""
+    families = re.search(r"^math { font-family: (.*), math; }$", (STATIC / style).read_text(), re.MULTILINE)[1]
+    for family in ("Cambria Math", "STIX Two Math", "DejaVu Math TeX Gyre"):
+        assert f'"{family}"' in families
 
 
 @needs_browser

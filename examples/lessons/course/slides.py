@@ -117,11 +117,18 @@ def _markdown(deck: Deck, text: str) -> None:
             )
             deck.add(lead(words), 1 + len(words) / 70)
         elif block.type in ("bullet_list", "ordered_list") and (
-            whole or blocks[number - 1].type == "heading"
+            whole or _announced(blocks[:number])
         ):
             _items(deck, block)
         elif block.type == "paragraph" and number == 0:
             deck.waiting = first_sentences(source(block), LEAD)
+
+
+def _announced(before: list) -> bool:
+    """Does a list come next? Behind a heading, and behind a first paragraph that ends in a colon."""
+    if before[-1].type == "paragraph" and source(before[-1]).endswith(":"):
+        before = before[:-1]
+    return before[-1].type == "heading"
 
 
 def lead(words: str) -> str:
