@@ -325,7 +325,7 @@ def test_keys_go_through_the_slides(small, browser, tmp_path):
 
 @pytest.mark.parametrize("style", ["slides.css", "sheet.css"])
 def test_formulas_have_a_font_on_every_system(style):
-    """Without one a root covers half of its fraction, and an index stands on the line: Windows, macOS, Linux have these."""
+    """Without one a root covers half of its fraction. Windows, macOS and Linux have these."""
     families = re.search(r"^math { font-family: (.*), math; }$", (STATIC / style).read_text(), re.MULTILINE)[1]
     for family in ("Cambria Math", "STIX Two Math", "DejaVu Math TeX Gyre"):
         assert f'"{family}"' in families

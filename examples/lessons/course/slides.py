@@ -125,7 +125,7 @@ def _markdown(deck: Deck, text: str) -> None:
 
 
 def _announced(before: list) -> bool:
-    """Does a list come next? Behind a heading, and behind a first paragraph that ends in a colon."""
+    """Is this a place for a list: behind a heading, or a first paragraph that ends in a colon?"""
     if before[-1].type == "paragraph" and source(before[-1]).endswith(":"):
         before = before[:-1]
     return before[-1].type == "heading"
