@@ -2,8 +2,11 @@
 
 import base64
 import html
+import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -293,6 +296,18 @@ def test_the_guide_names_what_there_is():
         assert (guide.parent / link).exists(), link
     taught = set(map(int, re.findall(r"^\| (\d+) \|", text, re.MULTILINE)))
     assert taught == set(range(20))
+
+
+def test_the_guides_program_counts_right_answers():
+    """The test set of the project, as `lenet classify --json` answers about it."""
+    guide = Path(__file__).parents[1] / "docs" / "course" / "README.md"
+    program = re.search(r"```python\n(.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)[1]
+    answers = [("my_test/leaf/a.png", "leaf"), ("my_test/cup/a.png", "leaf"), ("my_test/leaf/b.png", "leaf")]
+    pictures = [{"file": file, "answers": [{"class": name}, {"class": "cup"}]} for file, name in answers]
+    said = subprocess.run(
+        [sys.executable, "-c", program], input=json.dumps({"pictures": pictures}), capture_output=True, text=True
+    )
+    assert said.stdout == "2 of 3\n", said.stderr
 
 
 # ------------------------------------------------------------------------------------------- in a browser
