@@ -267,7 +267,8 @@ def test_what_is_not_installed_is_one_sentence(some_lessons, capsys, monkeypatch
     with pytest.raises(SystemExit) as exit_:
         course.main([])
     err = capsys.readouterr().err
-    assert exit_.value.code == 2 and err.count("\n") == 1 and 'pip install "lenet-to-alexnet[book]"' in err  # cmd.exe knows no other quotes
+    assert exit_.value.code == 2 and err.count("\n") == 1
+    assert 'pip install "lenet-to-alexnet[book]"' in err  # cmd.exe knows no other quotes
 
 
 # --------------------------------------------------------------------------------------------- all lessons
