@@ -52,7 +52,9 @@ def judge_file(file: str, exercise: str) -> Report:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         hint = ""
-        if isinstance(error, SystemExit | EOFError):
+        if "null bytes" in str(error) or isinstance(error, UnicodeDecodeError):
+            hint = "It looks as if the file were not UTF-8: save it as UTF-8 in your editor."
+        elif not isinstance(error, SyntaxError | ImportError):
             hint = "Only functions are asked for: put what else the file does below if __name__ == '__main__':"
         return Report(trouble=Finding(False, f"the file cannot be run: {in_a_line(error)}{where(error, file)}", hint))
     return judge_functions(find_exercise(exercise)[1], vars(module))

@@ -8,7 +8,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,25 +91,35 @@ def compared(
 
     def judge(function: Callable) -> list[Finding]:
         wanted = results(reference)
-        calls = []
+        calls: list[Called] = []
+
+        def findings_so_far(known: Sequence[tuple[Callable, str]]) -> list[Finding]:
+            return [
+                _about_one_result(
+                    name,
+                    [called.case.about for called in calls],
+                    [called.results[n] for called in calls],
+                    [expected[n] for expected in wanted[: len(calls)]],
+                    tolerance,
+                    ((hint, [made[n] for made in results(mistake)]) for mistake, hint in known),
+                )
+                for n, name in enumerate(names)
+            ]
+
         for case, expected in zip(cases(), wanted):
             called = call(function, case, names, fresh)
             if called.trouble is None:
                 called.trouble = next(filter(None, map(_not_comparable, names, called.results, expected)), None)
-            if called.trouble is not None:
-                return [called.trouble]
-            calls.append(called)
-        findings = [
-            _about_one_result(
-                name,
-                [called.case.about for called in calls],
-                [called.results[n] for called in calls],
-                [expected[n] for expected in wanted],
-                tolerance,
-                ((hint, [made[n] for made in results(mistake)]) for mistake, hint in mistakes),
-            )
-            for n, name in enumerate(names)
-        ]
+            if called.trouble is None:
+                calls.append(called)
+                continue
+            # What was wrong before is easier to look at. It gets no hint: too few cases could be any mistake's.
+            wrong = [finding for finding in findings_so_far(()) if not finding.right]
+            if wrong or not calls:
+                return [*wrong, called.trouble]
+            right = "; ".join(called.case.about for called in calls)
+            return [replace(called.trouble, text=f"{called.trouble.text} (it is right for {right})")]
+        findings = findings_so_far(mistakes)
         changed = next((called.changed for called in calls if called.changed), "")
         if changed:
             hint = "The caller still needs it: work on a copy, or make a new array."
@@ -130,7 +140,12 @@ def call(function: Callable, case: Case, names: Sequence[str], fresh: bool = Fal
         called.trouble = Finding(False, "it is not written yet: it raises NotImplementedError")
         return called
     except (Exception, SystemExit) as error:
-        called.trouble = Finding(False, f"for {case.about} it raises {in_a_line(error)}{where(error, function)}")
+        place, hint = where(error, function), ""
+        if isinstance(error, EOFError):
+            hint = "Nobody is there to answer input(): all that the function needs are its arguments."
+        elif isinstance(error, TypeError) and not place and "argument" in str(error):
+            hint = f"It is called with {len(arguments)} arguments, in the order in which the exercise names them."
+        called.trouble = Finding(False, f"for {case.about} it raises {in_a_line(error)}{place}", hint)
         return called
     for name, before, after in zip(_parameters(function, len(arguments)), case.arguments, arguments):
         if not _unchanged(before, after):
@@ -155,7 +170,7 @@ def call(function: Callable, case: Case, names: Sequence[str], fresh: bool = Fal
 
 
 def in_a_line(error: BaseException) -> str:
-    message = " ".join(str(error).split())
+    message = error.msg if isinstance(error, SyntaxError) else " ".join(str(error).split())
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
@@ -250,7 +265,9 @@ def _not_comparable(name: str, got: Any, want: Any) -> Finding | None:
         return Finding(False, f"it returns None as {name}")
     wants_array = isinstance(want, np.ndarray) and want.ndim > 0
     if wants_array and not isinstance(got, np.ndarray):
-        return Finding(False, f"{name} is of the type {type(got).__name__}, expected an array {want.shape}")
+        kind = "a single number" if isinstance(got, int | float | np.number) else f"of the type {type(got).__name__}"
+        hint = f"np.array({name}) makes an array of it." if isinstance(got, list | tuple) else ""
+        return Finding(False, f"{name} is {kind}, expected an array {want.shape}", hint)
     try:
         numbers = np.asarray(got).dtype.kind in "biuf"
     except ValueError:  # a list of lists of several lengths

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,10 +30,10 @@ from examples.shared.options import add_value
 EPILOG = """
 for those who teach:
   python -m examples.check 6 handed_in/ --csv marks.csv
-      checks every .py file of a folder (or those that are named), a line each, and writes a table: file, right, score,
-      of, mistake, hint. Files are run, each in a process of its own that ends after --seconds; that is no protection
-      against malice, so run what strangers send in a container. The answers are in examples/check/solutions, which may
-      be deleted before the project is passed on.
+      checks every .py file of a folder and the folders in it (or those that are named), a line each, and writes a
+      table: file, right, score, of, mistake, hint. What is no .py file is named at the end. Files are run, each in a
+      process of its own that ends after --seconds; that is no protection against malice, so run what strangers send in
+      a container. The answers are in examples/check/solutions, which may be deleted before the project is passed on.
 From Python: from examples.check import check; check(6, convolution_backward)
 """
 
@@ -44,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
 
-    def make() -> tuple[str, list[Path]]:
+    def make() -> tuple[str, list[Path], list[Path]]:
         if options.exercise is None:
-            return "", []
+            return "", [], []
         name, _ = find_exercise(options.exercise)
         if options.start and options.file:
             raise ValueError("--start writes a file to start from, expected no other FILE beside it")
@@ -55,20 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in (options.start, options.csv):
             if path and path.exists():
                 raise ValueError(f"{path} exists already and is never replaced, name another file")
-        return name, find_files(options.file)
+        files, left_out = find_files(options.file, name)
+        return name, files, left_out
 
-    def work(made: tuple[str, list[Path]]) -> int:
-        name, files = made
+    def work(made: tuple[str, list[Path], list[Path]]) -> int:
+        name, files, left_out = made
         if not name:
             print(overview())
         elif options.start:
             write_skeleton(name, options.start)
         elif not files:
             print(task(name))
-        elif len(files) == 1 and not options.csv:
+        elif len(files) == 1 and not left_out and not options.csv:
             return check_one(name, files[0], options.seconds)
         else:
-            return check_all(name, files, options.seconds, options.csv)
+            return check_all(name, files, left_out, options.seconds, options.csv)
         return 0
 
     return carry_out(parser, make, work)
@@ -101,8 +103,9 @@ def overview() -> str:
             "",
             *lines,
             "",
-            f"{program} 6 tells what exercise 6 asks for, {program} 6 --start mine.py writes a file to start from,",
-            f"{program} 6 mine.py checks it.",
+            f"{program} 6                    tells what exercise 6 asks for",
+            f"{program} 6 --start mine.py    writes a file to start from",
+            f"{program} 6 mine.py            checks it",
         ]
     )
 
@@ -115,7 +118,7 @@ def task(name: str) -> str:
     """What an exercise asks for: the text at the top of its skeleton, and of its functions."""
     tree = ast.parse(skeleton(name).read_text(encoding="utf-8"))
     functions = [
-        f"{node.name}({ast.unparse(node.args)})\n    {' '.join(ast.get_docstring(node).split())}"
+        f"{node.name}({ast.unparse(node.args)})\n" + textwrap.indent(ast.get_docstring(node), "    ")
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name in EXERCISES[name].names and ast.get_docstring(node)
     ]
@@ -131,22 +134,38 @@ def write_skeleton(name: str, path: Path) -> None:
     print(as_typed(f"{path} is written. When it is done: python -m examples.check {name} {path}"))
 
 
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The files to check; a folder stands for the .py files in it."""
-    found = []
+def find_files(paths: Sequence[Path], exercise: str) -> tuple[list[Path], list[Path]]:
+    """The files to check, and those that are left out since they are no .py files.
+
+    A folder stands for all that is in it and in its folders, but for what systems and editors put there.
+    """
+    found, left_out = [], []
     for path in paths:
         if path.is_dir():
-            inside = sorted(path.glob("*.py"))
-            if not inside:
+            inside = [file for file in sorted(path.rglob("*")) if file.is_file() and _of_a_student(file, path)]
+            if not any(file.suffix == ".py" for file in inside):
                 raise ValueError(f"there is no .py file in the folder {path}")
-            found += inside
+            found += [file for file in inside if file.suffix == ".py"]
+            left_out += [file for file in inside if file.suffix != ".py"]
         elif not path.exists():
             raise ValueError(f"there is no file {path}")
+        elif path.suffix == ".ipynb":
+            asked = exercise if exercise.isdecimal() else repr(exercise)
+            names = ", ".join(EXERCISES[exercise].names)
+            raise ValueError(
+                f"{path} is a notebook, expected a .py file: save it as one, or write in it "
+                f"from examples.check import check; check({asked}, {names})"
+            )
         elif path.suffix != ".py":
             raise ValueError(f"{path} is no Python file, expected a name that ends in .py")
         else:
             found.append(path)
-    return found
+    return found, left_out
+
+
+def _of_a_student(file: Path, folder: Path) -> bool:
+    parts = file.relative_to(folder).parts
+    return not any(part.startswith(".") or part in ("__pycache__", "__MACOSX") for part in parts)
 
 
 def check_one(name: str, file: Path, seconds: float) -> int:
@@ -156,24 +175,30 @@ def check_one(name: str, file: Path, seconds: float) -> int:
     return 0 if report.right else 1
 
 
-def check_all(name: str, files: Sequence[Path], seconds: float, table: Path | None) -> int:
-    """A line for each file, and a row of the table; 1 where one of them is wrong."""
+def check_all(name: str, files: Sequence[Path], left_out: Sequence[Path], seconds: float, table: Path | None) -> int:
+    """A line for each file, and a row of the table; 1 where one of them is wrong or was left out."""
     if table:
         table.touch(exist_ok=False)  # find out now whether it can be written
     rows, width = [], max(len(str(file)) for file in files)
     for file in files:
-        rows.append(row(file, judge_in_a_process(file, name, seconds)))
+        rows.append(row(file, judge_in_a_process(file, name, seconds), len(EXERCISES[name].parts)))
         _, right, score, parts, mistake, _ = rows[-1]
         print(f"{file!s:{width}}  {'right' if right else 'wrong'}  {score} of {parts}  {mistake}".rstrip(), flush=True)
     if table:
         with table.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("file", "right", "score", "of", "mistake", "hint"), *rows])
     wrong = sum(not right for _, right, *_ in rows)
-    print(f"{len(files)} files, {len(files) - wrong} right, {wrong} wrong" + (f"; see {table}" if table else ""))
-    return 1 if wrong else 0
+    if left_out:
+        print(f"not judged, no .py files: {', '.join(map(str, left_out))}")
+    print(
+        f"{len(files)} files, {len(files) - wrong} right, {wrong} wrong"
+        + (f", {len(left_out)} not judged" if left_out else "")
+        + (f"; see {table}" if table else "")
+    )
+    return 1 if wrong or left_out else 0
 
 
-def row(file: Path, report: Report) -> tuple:
+def row(file: Path, report: Report, parts: int) -> tuple:
     names, finding = report.first_wrong or ("", None)
     mistake = finding.text if finding else ""
     score, _ = report.score
@@ -181,7 +206,7 @@ def row(file: Path, report: Report) -> tuple:
         str(file),
         int(report.right),
         score,
-        len(report.parts),
+        parts,
         f"{names}: {mistake}" if names else mistake,
         (finding.hint if finding else ""),
     )

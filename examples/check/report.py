@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from threadpoolctl import threadpool_limits
@@ -74,6 +74,17 @@ def _wrapped(first: str, text: str) -> list[str]:
     )
 
 
+def _of_another_exercise(names: Iterable[str]) -> str:
+    """A hint where one of the names is that of a function that another exercise asks for."""
+    from examples.check.exercises import EXERCISES  # here: they are made of what is judged
+
+    for number, exercise in EXERCISES.items():
+        for name in names:
+            if number.isdecimal() and name in exercise.names:
+                return f"There is {name}, which exercise {number} asks for: is this the right number?"
+    return ""
+
+
 def judge_functions(exercise: Exercise, functions: Mapping[str, Callable]) -> Report:
     """Judge what is there, by name; what is missing is wrong, and one sentence says so."""
     report = Report()
@@ -83,7 +94,8 @@ def judge_functions(exercise: Exercise, functions: Mapping[str, Callable]) -> Re
             from nn.spelling import did_you_mean  # here: importing nn takes most of a second, for each file
 
             others = [name for name, value in functions.items() if callable(value) and name not in exercise.names]
-            hint = did_you_mean(missing[0], others).removeprefix("; ").capitalize()
+            meant = did_you_mean(missing[0], others).removeprefix("; ").replace("did", "Did", 1)
+            hint = meant or _of_another_exercise(others)
             findings = [Finding(False, f"there is no function {missing[0]}", hint)]
         else:
             with threadpool_limits(1):  # several threads only wait for each other on products as small as these

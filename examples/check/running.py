@@ -20,7 +20,7 @@ def judge_in_a_process(file: Path, exercise: str, seconds: float) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         report, place = Path(folder, "report.json"), Path(folder, "place.txt")
         command = [*in_a_process("examples.check.child"), str(file), exercise, str(report), str(place), str(seconds)]
-        environment = {"MPLBACKEND": "Agg"} | os.environ | {"PYTHONUTF8": "1"}
+        environment = os.environ | {"MPLBACKEND": "Agg", "PYTHONUTF8": "1"}
         nothing = subprocess.DEVNULL
         try:
             done = subprocess.run(

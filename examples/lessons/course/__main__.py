@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name not in NEEDED:
                 raise
             raise ImportError(
-                f"{name} is needed to make them: pip install 'lenet-to-alexnet[book]'"
+                f'{name} is needed to make them: pip install "lenet-to-alexnet[book]"'
             ) from None
         paths = lessons(options.lesson)
         output_folder(options.out, ["index.html"], options.force)

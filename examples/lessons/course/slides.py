@@ -14,7 +14,8 @@ ROOM = 15  # lines on a slide
 BESIDE_A_FIGURE = 6  # lines that leave room enough for one
 LIGHT, LIGHT_COLUMNS = 8, 68  # a slide of so few lines that its letters can be larger
 LEAD = 70  # characters of a section's prose, at least, that stand on its slide
-OUTPUT_LINES = 8  # of what a cell prints
+OUTPUT_LINES = 12  # of what a cell prints
+SMALL = 0.8  # how high they are, beside a line of text
 COLUMNS = 90  # of what is printed, where it is folded
 
 
@@ -33,18 +34,32 @@ class Deck:
     def __init__(self) -> None:
         self.slides: list[Slide] = []
         self._notes = ""  # prose of which no slide has told yet
+        self.waiting = ""  # a sentence that stands on no slide, about what the next cell prints
 
     def begin(self, title: str, kind: str = "") -> None:
-        self._notes = ""
+        self._notes = self.waiting = ""
         self.slides.append(Slide(title, kind=kind))
 
     def note(self, prose: str) -> None:
         self._notes += prose
         self.slides[-1].notes += prose
 
+    def full(self, lines: float) -> bool:
+        """Must so many more lines go on another slide?"""
+        last = self.slides[-1]
+        return bool(last.body) and (last.lines + lines > ROOM or last.kind == "figure")
+
+    def add_output(self, part: str, lines: float) -> None:
+        """What a cell prints; where it begins a slide it is introduced."""
+        if self.waiting and self.full(lines):
+            self.add(lead(self.waiting), 1 + ROOM)  # which no slide has left
+            self.slides[-1].lines = 1 + len(self.waiting) / 70
+        self.waiting = ""
+        self.add(part, lines)
+
     def add(self, part: str, lines: float) -> None:
         last = self.slides[-1]
-        if last.body and (last.lines + lines > ROOM or last.kind == "figure"):
+        if self.full(lines):
             last = Slide(last.title, notes=self._notes)
             self.slides.append(last)
         last.body.append(part)
@@ -67,9 +82,9 @@ def slides(cells: Sequence[Cell]) -> list[Slide]:
             _markdown(deck, cell.text)
         elif deck.slides:
             printed = shortened(cell.output)
-            if printed:
-                lines = sum(1 + len(line) // COLUMNS for line in printed.splitlines())
-                deck.add(f'<pre class="output">{html.escape(printed)}</pre>', 0.5 + lines)
+            if printed and not deck.slides[-1].title.lower().startswith("in short"):
+                lines = SMALL * sum(1 + len(line) // COLUMNS for line in printed.splitlines())
+                deck.add_output(f'<pre class="output">{html.escape(printed)}</pre>', 0.5 + lines)
             for figure in cell.figures:
                 deck.add_figure(picture(figure, deck.slides[-1].title))
     return deck.slides
@@ -100,11 +115,24 @@ def _markdown(deck: Deck, text: str) -> None:
                     source(block), 2 * LEAD if number == 1 and blocks[0].tag == "h1" else LEAD
                 )
             )
-            deck.add(f'<p class="lead">{inline(words)}</p>', 1 + len(words) / 70)
+            deck.add(lead(words), 1 + len(words) / 70)
         elif block.type in ("bullet_list", "ordered_list") and (
-            whole or blocks[number - 1].type == "heading"
+            whole or _announced(blocks[:number])
         ):
             _items(deck, block)
+        elif block.type == "paragraph" and number == 0:
+            deck.waiting = first_sentences(source(block), LEAD)
+
+
+def _announced(before: list) -> bool:
+    """Is this a place for a list: behind a heading, or a first paragraph that ends in a colon?"""
+    if before[-1].type == "paragraph" and source(before[-1]).endswith(":"):
+        before = before[:-1]
+    return before[-1].type == "heading"
+
+
+def lead(words: str) -> str:
+    return f'<p class="lead">{inline(words)}</p>'
 
 
 def _items(deck: Deck, block) -> None:
@@ -119,11 +147,12 @@ def _items(deck: Deck, block) -> None:
 
 
 def first_sentences(text: str, length: int) -> str:
-    """So many of them that they are at least so many characters. A full stop within `code`, a
-    number or an abbreviation ends none."""
-    for found in re.finditer(r"(?<![A-Z]\b)[.?!](?=\s+[A-Z*`$]|$)", text):
-        if found.end() >= length:
-            return text[: found.end()]
+    """So many of them that they are at least so many characters. A full stop within `code`,
+    parentheses, a number or an abbreviation ends none."""
+    for found in re.finditer(r"(?<![A-Z]\b)[.?!](?=\s+[A-Z*`$(]|$)", text):
+        so_far = text[: found.end()]
+        if len(so_far) >= length and so_far.count("(") <= so_far.count(")"):
+            return so_far
     return text
 
 

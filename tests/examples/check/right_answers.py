@@ -222,6 +222,26 @@ MENDED = [
         "W1, b1, W2, b2 = params\n    scores = np.maximum(images.reshape(len(images), -1) @ W1 + b1, 0) @ W2 + b2",
     ),
     (
+        "blind2",
+        "",
+        "with_masks = forward\n\n\n"
+        "def forward(params, images, rng, p=0.5, training=False):\n"
+        "    return with_masks(params, images, rng, p, training)\n\n\n"
+        "def train(images, labels, epochs, lr, batch_size, rng):\n"
+        "    W1, W2 = rng.normal(0, 0.05, (images[0].size, 100)), rng.normal(0, 0.1, (100, 10))\n"
+        "    params = [W1, np.zeros(100), W2, np.zeros(10)]\n"
+        "    for _ in range(epochs):\n"
+        "        order = rng.permutation(len(images))\n"
+        "        for start in range(0, len(images), batch_size):\n"
+        "            chosen = order[start : start + batch_size]\n"
+        "            scores, saved = forward(params, images[chosen], rng, training=True)\n"
+        "            dz = softmax(scores)\n"
+        "            dz[np.arange(len(chosen)), labels[chosen]] -= 1\n"
+        "            for param, gradient in zip(params, backward(params, saved, dz / len(chosen))):\n"
+        "                param -= lr * gradient\n"
+        "    return params",
+    ),
+    (
         "blind3",
         "mean, spread = pixels.mean(axis=0), pixels.std(axis=0) + 0.1 * pixels.std()",
         "mean, spread = pixels.mean(), pixels.std()",  # of all pixels together

@@ -70,18 +70,21 @@ def test_a_whole_folder_is_graded(handed_in, tmp_path, capsys):
     handed_in(RIGHT, "anna.py")
     handed_in("def matrix_product(a, b):\n    return a * b\n", "ben.py")
     handed_in("def matrix_produkt(a, b):\n    return a @ b\n", "carl.py")
+    handed_in("def matrix_product(a, b):\n    return a @ b[1:]\n", "doris.py")
     table = tmp_path / "marks.csv"
     assert main(["0", str(tmp_path), "--csv", str(table)]) == 1
-    anna, ben, carl, summary = capsys.readouterr().out.splitlines()
+    anna, ben, carl, doris, summary = capsys.readouterr().out.splitlines()
     assert "anna.py" in anna and "right  1 of 1" in anna
-    assert "wrong  0 of 1  matrix_product: " in ben and "ValueError" in ben and "there is no function" in carl
-    assert summary == f"3 files, 1 right, 2 wrong; see {table}"
+    assert "wrong  0 of 1  matrix_product: c is wrong for 2x2" in ben and "there is no function" in carl
+    assert "wrong  0 of 1  matrix_product: for 2x2" in doris and "it raises ValueError" in doris
+    assert summary == f"4 files, 1 right, 3 wrong; see {table}"
     head, *rows = csv.reader(table.open(newline="", encoding="utf-8"))
     assert head == ["file", "right", "score", "of", "mistake", "hint"]
     assert [(Path(row[0]).name, *row[1:4]) for row in rows] == [
         ("anna.py", "1", "1", "1"),
         ("ben.py", "0", "0", "1"),
         ("carl.py", "0", "0", "1"),
+        ("doris.py", "0", "0", "1"),
     ]
     assert rows[2][5] == "Did you mean matrix_produkt?"
     with pytest.raises(SystemExit, match="2"):
@@ -91,17 +94,76 @@ def test_a_whole_folder_is_graded(handed_in, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "sentence", "hint"),
     [
-        ("def matrix_product(a, b)\n    return a\n", "the file cannot be run: SyntaxError: expected ':'", ""),
+        (
+            "def matrix_product(a, b)\n    return a\n",
+            "the file cannot be run: SyntaxError: expected ':', in line 1 of mine.py: def matrix_product(a, b)",
+            "",
+        ),
         ("import numpi\n", "ModuleNotFoundError: No module named 'numpi', in line 1 of mine.py: import numpi", ""),
         ("def f():\n    return 1 / 0\n\n\nf()\n", "division by zero, in line 2 of mine.py: return 1 / 0", ""),
         ("name = input()\n", "EOFError", "__name__ == '__main__'"),
         ("raise SystemExit(3)\n", "SystemExit: 3", "__name__ == '__main__'"),
+        ("open('numbers.txt')\n", "FileNotFoundError", "__name__ == '__main__'"),
+        ("def f():\n    raise NotImplementedError\n\n\nf()\n", "NotImplementedError", "__name__ == '__main__'"),
         ("import os\n\nos._exit(7)\n", "the process in which the file ran ended with status 7", "os._exit"),
     ],
 )
 def test_a_file_that_cannot_be_run(handed_in, text, sentence, hint):
     trouble = judge_in_a_process(handed_in(text), "0", 60).trouble
     assert sentence in trouble.text and hint in trouble.hint
+
+
+def test_a_file_in_another_encoding(tmp_path):
+    """What `>` of PowerShell writes, and old editors of Windows."""
+    path = tmp_path / "mine.py"
+    path.write_bytes(RIGHT.encode("utf-16"))
+    trouble = judge_in_a_process(path, "0", 60).trouble
+    assert "the file cannot be run: SyntaxError" in trouble.text and "save it as UTF-8" in trouble.hint
+    path.write_bytes(RIGHT.encode("utf-8-sig"))
+    assert judge_in_a_process(path, "0", 60).right
+
+
+def test_no_window_opens(handed_in, monkeypatch):
+    """Whatever the shell says about where figures go."""
+    monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    text = "import os\n\nassert os.environ['MPLBACKEND'] == 'Agg'\n\n" + RIGHT
+    assert judge_in_a_process(handed_in(text), "0", 60).right
+
+
+def test_a_folder_of_folders_and_what_is_left_out(handed_in, tmp_path, capsys):
+    """A folder for each student, as systems for handing in make them; who handed in something else is not forgotten."""
+    for name in ("anna/mine.py", "ben/deep/mine.py", "anna/__pycache__/old.py", "__MACOSX/ben/._mine.py", ".git/no.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        handed_in(RIGHT, name)
+    handed_in("{}", "carl.ipynb")
+    handed_in(RIGHT, "doris.py.txt")
+    assert main(["0", str(tmp_path)]) == 1
+    *lines, left_out, summary = capsys.readouterr().out.splitlines()
+    assert [Path(line.split()[0]).relative_to(tmp_path).as_posix() for line in lines] == [
+        "anna/mine.py",
+        "ben/deep/mine.py",
+    ]
+    assert left_out.startswith("not judged, no .py files: ")
+    assert "carl.ipynb" in left_out and "doris.py.txt" in left_out and left_out.count(",") == 2
+    assert summary == "2 files, 2 right, 0 wrong, 2 not judged"
+
+
+def test_a_notebook_is_told_what_to_do(handed_in, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["0", str(handed_in("{}", "mine.ipynb"))])
+    assert "check(0, matrix_product)" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_run_has_all_parts_wrong(handed_in, tmp_path):
+    table = tmp_path / "marks.csv"
+    assert main(["7", str(handed_in("1 / 0\n")), "--csv", str(table)]) == 1
+    assert list(csv.reader(table.open(newline="", encoding="utf-8")))[1][1:4] == ["0", "0", "2"]
+
+
+def test_what_is_printed_is_narrow(capsys):
+    for name in ([], *([name] for name in EXERCISES)):
+        assert main(name) == 0
+        assert max(map(len, capsys.readouterr().out.splitlines())) <= 120
 
 
 def test_an_endless_loop_is_found_with_its_line(handed_in):

@@ -46,11 +46,15 @@ def test_several_functions_by_name(capsys):
     ("function", "sentence"),
     [
         (lambda a, b: None, "it returns None Hint: Is there a `return`"),
-        (lambda a, b: (a @ b).tolist(), "c is of the type list, expected an array (2, 2)"),
+        (lambda a, b: (a @ b).tolist(), "c is of the type list, expected an array (2, 2) Hint: np.array(c)"),
+        (lambda a, b: float(a[0, 0]), "c is a single number, expected an array (2, 2)"),
+        (lambda a, b: (a @ b)[0, 0], "c is a single number, expected an array (2, 2)"),
+        (lambda a, b: input("b? "), "Hint: Nobody is there to answer input()"),
         (lambda a, b: "c", "c is of the type str, expected an array"),
         (lambda a, b: (a @ b)[:1], "its shape is (1, 2), expected (2, 2)"),
         (lambda a, b: np.ones(3) @ np.ones(4), "it raises ValueError: "),
-        (lambda a: a, "it raises TypeError: "),
+        (lambda a: a, "were given Hint: It is called with 2 arguments"),
+        (lambda a, b: len(3), "it raises TypeError: object of type 'int' has no len()"),
         (lambda a, b: (a @ b).astype("f"), "c has the dtype float32, expected that of the input, float64"),
         (
             lambda a, b: (a @ b).astype("d"),
@@ -117,6 +121,36 @@ def test_right_and_wrong_cases_are_told(capsys):
     text = said(capsys, 4, square_only)
     assert "stride 2: its shape is (2, 3, 4, 2), expected (2, 2, 2, 2) (it is right for one image 3x3" in text
     assert "Hint: It looks as if the stride were left out" in text
+
+
+def test_what_came_before_an_error_is_told(capsys):
+    """The smaller case that is wrong first, and which cases are right."""
+
+    def padded_everywhere(x, weight, bias, stride, padding):
+        if not padding:
+            return EXERCISES["4"].parts[0].reference(x, weight, bias, stride, 0)
+        x = np.pad(x, padding)  # images and channels too
+        y = np.zeros((len(x) - 2 * padding, *((n - 3) // stride + 1 for n in x.shape[1:3]), weight.shape[3]))
+        for n, h, w, o in np.ndindex(y.shape):
+            window = x[n, h * stride : h * stride + 3, w * stride : w * stride + 3]
+            y[n, h, w, o] = np.sum(window * weight[..., o]) + bias[o]
+        return y
+
+    def rows_for_columns(a, b):
+        return (b.T @ a.T).T if len(a) < 4 else a[:, 9]
+
+    text = said(capsys, 4, padded_everywhere)
+    first, second = text.index("y is wrong for 2 images 4x5"), text.index("kernels 3x3, stride 3, padding 2 it raises")
+    assert first < second and "Hint" not in text
+    text = said(capsys, 0, rows_for_columns)
+    assert "for 4x4 by 4x4 it raises IndexError" in text
+    assert "(it is right for 2x2 by 2x2, [[1, 2], [3, 4]] and [[5, 6], [7, 8]]; 2x3 by 3x4; " in text
+
+
+def test_the_answer_to_another_exercise(capsys):
+    report = judge_functions(EXERCISES["6"], {"im2col": lambda: 0, "np": np})
+    (name, [finding]) = report.parts[0]
+    assert finding.hint == "There is im2col, which exercise 5 asks for: is this the right number?"
 
 
 def test_no_hint_without_the_mistake(capsys):

@@ -85,7 +85,7 @@ WRONG = [
     ("6", "dy.sum(axis=(0, 1, 2))", "dy.sum(axis=0)", "sum over (N, OH, OW)"),
     ("6", "dy.sum(axis=(0, 1, 2))", "dy.sum(axis=(1, 2))", "sum over the images too"),
     ("6", "dy.sum(axis=(0, 1, 2))", "dy.mean(axis=(0, 1, 2))", "mean over images and places"),
-    ("6", "dy.sum(axis=(0, 1, 2))", "dy.sum()", "of the type float64, expected an array"),
+    ("6", "dy.sum(axis=(0, 1, 2))", "dy.sum()", "a single number, expected an array"),
     ("6", "dw, dy.sum", "dw[::-1, ::-1], dy.sum", "gradient were rotated"),
     ("6", "dw, dy.sum", "dw / len(x), dy.sum", "divided by the number of images"),
     # 7: max-pooling
@@ -260,6 +260,18 @@ WRONG = [
     ),
     ("blind2", "training=False", "training=True", "depends on the rng"),
     ("blind2", "p=0.5, training=True", "p=0.0, training=True", "drops nothing any more"),
+    (
+        "blind2",
+        "images, rng, p=0.5, training=True",
+        "images, rng, p=0.5, training=False",
+        "train drops nothing any more",
+    ),
+    (
+        "blind2",
+        "if training else np.ones_like(hidden)",
+        "if False else np.ones_like(hidden)",
+        "training=True) drops nothing",
+    ),
     ("blind3", 'model["mean"]', "images.reshape(len(images), -1).mean(axis=0)", "asked about each alone"),
     (
         "blind3",
