@@ -64,7 +64,7 @@ def plateau(paths: dict[str, list[float]]) -> None:
             axes.plot(smooth, line, color=colour, label=start)
         axes.axhline(np.log(10), color=GREY, linestyle=":")
         title = "Loss, mean of 10 steps; dotted: log 10"
-        axes.set(title=title, xlabel="steps of 20 digits", ylim=(0, 3))
+        axes.set(title=title, xlabel="steps of 32 digits", ylim=(0, 3))
         axes.legend(loc="upper right", bbox_to_anchor=(1, 0.8))
 
 
