@@ -126,7 +126,7 @@ assert differ["ReLU, Xavier"] < 0.1 < differ["ReLU, He"] and differ["tanh, Xavie
 #
 # `models.lenet` therefore begins with 4 times Xavier's weights. We compare it with Xavier's, and
 # with ReLU and He's weights: how large the activations are, how much they differ from digit to
-# digit, and how large the gradient is with respect to each layer's output, for 200 digits before
+# digit, and how large the gradient is with respect to each layer's output, for 100 digits before
 # any training.
 
 # %%
@@ -154,12 +154,12 @@ for start in STARTS:
     found, shares = [], []
     for seed in range(5):
         network = begin(start, seed)
-        loss.forward(network.forward(images[:200]), train_set.labels[:200])
-        found.append(gradients(network, images[:200], loss.backward()))
+        loss.forward(network.forward(images[:100]), train_set.labels[:100])
+        found.append(gradients(network, images[:100], loss.backward()))
         lengths = [np.linalg.norm(found[-1][name]) for name in NAMES]
         shares.append(lengths[0] / lengths[-1])
         if seed == 0:
-            spread[start] = activations(network, images[:200]), found[0]
+            spread[start] = activations(network, images[:100]), found[0]
             print(f"    {start:<20}", "  ".join(f"{length:.5f}" for length in lengths))
     norms[start] = shares
     print(f"{'':>25}conv1's as a share of fc5's, five seeds:", np.round(shares, 3))
@@ -185,24 +185,24 @@ drawings.histograms(spread, NAMES)
 # What does it mean for learning? With Xavier's weights the first layers get next to no gradient,
 # and the last sees the same for every digit. All that it can learn is its biases, how frequent each
 # class is: a loss of log 10 = 2.30. So the loss stands on a **plateau**. Nothing is wrong in the
-# code; it could last for epochs. One epoch, from five seeds:
+# code; it could last for epochs. Below, 6,000 digits in batches of 32, from three seeds:
 
 # %%
-ends, paths = {}, {}
+ends, paths, part = {}, {}, train_set.subset(slice(6000))
 for start, (_, _, rate) in STARTS.items():
     ends[start] = []
-    for seed in range(5):
+    for seed in range(3):
         network, losses = begin(start, seed), []
         sgd = SGD(network, rate)
-        for batch, labels in batches(train_set, 64, seed):
+        for batch, labels in batches(part, 32, seed):
             losses.append(loss.forward(network.forward(batch, training=True), labels))
             network.backward(loss.backward(), input_gradient=False)
             sgd.step()
         ends[start].append(np.mean(losses[-20:]))
         paths.setdefault(start, losses)  # of the first seed
-    print(f"{start:<20} loss at the end of the epoch: {np.round(ends[start], 2)}")
+    print(f"{start:<20} loss after 6,000 digits: {np.round(ends[start], 2)}")
 assert np.allclose(ends["sigmoid, Xavier"], math.log(10), atol=0.1)
-assert max(ends["sigmoid, 4 x Xavier"]) < 1.3 and max(ends["ReLU, He"]) < 0.5
+assert max(ends["sigmoid, 4 x Xavier"]) < 1.5 and max(ends["ReLU, He"]) < 0.5
 drawings.plateau(paths)
 
 # %% [markdown]
@@ -211,12 +211,12 @@ drawings.plateau(paths)
 # The claim of section 3.1: with ReLU a four-layer network reaches 25 % training error on CIFAR-10
 # (photographs of 32x32 pixels, ten classes) in a sixth of the steps that tanh needs, each with the
 # learning rate that suits it best. We do the same on digits with a small network: the same batches
-# and initial weights, the best of four rates (for the first seed), then five seeds.
+# and initial weights, the best of four rates (for the first seed), then two more seeds.
 
 
 # %%
 def training_errors(kind, rate, seed):
-    """The error rate on 500 of the training digits, every 5 steps."""
+    """The error rate on 250 of the training digits, every 5 steps."""
     rng, errors = np.random.default_rng(seed), []
     layers = [("conv1", Conv2d(1, 8, 5, 2, rng=rng)), ("f1", kind())]
     layers += [("conv2", Conv2d(8, 16, 5, 2, rng=rng)), ("f2", kind()), ("flatten", Flatten())]
@@ -225,9 +225,9 @@ def training_errors(kind, rate, seed):
     sgd = SGD(network, rate)
     for step, (batch, labels) in enumerate(batches(train_set, 64, rng)):
         if step % 5 == 0:
-            answers = network.forward(images[:500]).argmax(axis=1)
-            errors.append(np.mean(answers != train_set.labels[:500]))
-        if step == 80:
+            answers = network.forward(images[:250]).argmax(axis=1)
+            errors.append(np.mean(answers != train_set.labels[:250]))
+        if step == 70:
             return np.array(errors)
         loss.forward(network.forward(batch, training=True), labels)
         network.backward(loss.backward(), input_gradient=False)
@@ -238,12 +238,12 @@ def steps_to(errors, target=0.25):
     return 5 * int(np.argmax(errors <= target)) if errors.min() <= target else math.inf
 
 
-print("steps to 25% training error on digits, for five seeds:")
+print("steps to 25% training error on digits, for three seeds:")
 means, courses = {}, {}
 for name, kind in KINDS.items():
     first = {rate: training_errors(kind, rate, 0) for rate in (0.01, 0.03, 0.1, 0.3)}
     rate = min(first, key=lambda rate: steps_to(first[rate]))
-    runs = [first[rate], *(training_errors(kind, rate, seed) for seed in range(1, 5))]
+    runs = [first[rate], *(training_errors(kind, rate, seed) for seed in range(1, 3))]
     steps = [steps_to(errors) for errors in runs]
     means[name], courses[f"{name}, rate {rate}"] = np.mean(steps), np.mean(runs, axis=0)
     print(f"    {name:<7} {', '.join(map(str, steps))}: mean {means[name]:.0f} (rate {rate})")

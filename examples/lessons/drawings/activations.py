@@ -56,7 +56,7 @@ def powers(axes: Axes, values: np.ndarray, colour: str, label: str | None = None
 
 
 def plateau(paths: dict[str, list[float]]) -> None:
-    """The loss over one epoch from each start."""
+    """The loss, step by step, from each start."""
     with figure("12_plateau", 8, 3.8) as drawing:
         axes = drawing.subplots()
         for (start, losses), colour, line in zip(paths.items(), COLOURS, LINES):
@@ -64,7 +64,7 @@ def plateau(paths: dict[str, list[float]]) -> None:
             axes.plot(smooth, line, color=colour, label=start)
         axes.axhline(np.log(10), color=GREY, linestyle=":")
         title = "Loss, mean of 10 steps; dotted: log 10"
-        axes.set(title=title, xlabel="steps of 64 digits", ylim=(0, 3))
+        axes.set(title=title, xlabel="steps of 32 digits", ylim=(0, 3))
         axes.legend(loc="upper right", bbox_to_anchor=(1, 0.8))
 
 
@@ -75,6 +75,6 @@ def courses(found: dict[str, np.ndarray]) -> None:
         for (name, errors), colour, line in zip(found.items(), COLOURS, LINES):
             axes.plot(5 * np.arange(len(errors)), 100 * errors, line, color=colour, label=name)
         axes.axhline(25, color=GREY, linestyle=":")
-        title = "Training error on digits, %, mean of five seeds"
+        title = "Training error on digits, %, mean of three seeds"
         axes.set(title=title, xlabel="steps of 64 digits", ylim=(0, 95))
         axes.legend()
