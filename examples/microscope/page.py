@@ -23,7 +23,7 @@ def page(data: dict, served: bool = False) -> str:
 
     served: whether it may ask the server that it comes from.
     """
-    script, style = joined_script(), _read("page.css")
+    script, style = joined_script(), joined_style()
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -50,6 +50,12 @@ def joined_script() -> str:
     texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.js"))}
     order = TopologicalSorter({name: IMPORT.findall(text) for name, text in texts.items()}).static_order()
     return "\n" + "\n".join(re.sub(r"^export ", "", IMPORT.sub("", texts[name]), flags=re.MULTILINE) for name in order)
+
+
+def joined_style() -> str:
+    """page.css, which holds the colours and the layout, and after it the style of each part of the page."""
+    paths = sorted(FOLDER.glob("*.css"), key=lambda path: (path.name != "page.css", path.name))
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
 
 def _read(name: str) -> str:
