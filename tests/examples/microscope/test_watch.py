@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import subprocess
+import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from nn import SGD
 from nn.data import digits
 from nn.data.preparation import Preparation
 from nn.training import train
+from tests.invocations import ROOT
 
 PREPARATION = Preparation((28, 28), 1, (28, 28), "standardised", np.float32(0.13), np.float32(0.31))
 
@@ -196,3 +199,30 @@ def test_a_network_too_large_for_a_page_is_refused():
     classifier = Classifier(alexnet(10, rng=0), preparation, tuple("0123456789"))
     with pytest.raises(ValueError, match=r"--watch: AlexNet has [\d,]+ parameters, more than the 5,000,000"):
         Watch({"AlexNet": classifier}, np.zeros((227, 227, 3), np.uint8))
+
+
+@pytest.mark.parametrize("program", ["train", pytest.param("compare", marks=pytest.mark.slow)])
+def test_a_program_serves_the_page_while_it_trains(program, tmp_path):
+    rng = np.random.default_rng(0)
+    data = tmp_path / "few.npz"
+    np.savez(data, images=rng.integers(0, 256, (640, 28, 28), dtype=np.uint8), labels=np.arange(640) % 4)
+    options = ["--data", str(data), "--epochs", "6", "--out", str(tmp_path / "out"), "--watch"]
+    options += ["--model", "lenet", "--held-out", "100"] if program == "train" else ["--width", "0.05"]
+    command = [sys.executable, "-u", "-m", f"examples.{program}", *options]
+    last = {}
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        said = iter(process.stdout)
+        assert any(line == "Watch it learn at\n" for line in said)
+        address = next(said).strip()
+        with suppress(ConnectionError):  # it has ended
+            while process.poll() is None:
+                for place in range(1 if program == "train" else 2):
+                    found = snapshot(address, last.get(place, ({"step": 0},))[0]["step"], place)
+                    if found is not None:
+                        last[place] = found
+                time.sleep(0.05)
+        assert "Results are in" in "".join(said)
+        assert process.wait() == 0
+    per_epoch = 9 if program == "train" else 8
+    assert [told["network"] for told, _ in last.values()] == (["lenet"] if program == "train" else ["LeNet", "AlexNet"])
+    assert all(told["step"] == 6 * per_epoch and told["epoch"] == 6 for told, _ in last.values())
