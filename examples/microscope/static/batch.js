@@ -22,6 +22,10 @@ export class BatchView {
         return this.digits.levels.subarray(index * size, (index + 1) * size);
     }
 
+    labelOf(index) {
+        return this.digits.labels[index];
+    }
+
     /** network: as it was before the step; batch: the numbers of the digits. */
     draw(network, batch) {
         const shown = [...batch].slice(0, MOST_DIGITS);
@@ -30,7 +34,7 @@ export class BatchView {
             const levels = this.levelsOf(index);
             const states = network.forward(network.prepare(levels));
             const said = placeOfLargest(softmax(states[states.length - 1].output));
-            const label = this.digits.labels[index];
+            const label = this.labelOf(index);
             right += said === label ? 1 : 0;
             const canvas = make("canvas", {"aria-hidden": "true"});
             drawPicture(canvas, levels, this.shape);

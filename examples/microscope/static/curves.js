@@ -15,7 +15,8 @@ export class Curves {
         const canvas = () => make("canvas", {class: "curve", role: "img"});
         [this.lossCanvas, this.accuracyCanvas] = [canvas(), canvas()];
         this.element = make("div", {class: "curves"},
-            make("figure", {}, make("figcaption", {}, "Loss of each step, running mean (dashed: guessing)"), this.lossCanvas),
+            make("figure", {}, make("figcaption", {}, "Loss of each step, running mean (dashed: guessing)"),
+                this.lossCanvas),
             make("figure", {}, make("figcaption", {}, "Accuracy on digits that it does not learn from"),
                 this.accuracyCanvas));
         this.clear();

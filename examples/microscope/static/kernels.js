@@ -22,7 +22,8 @@ export class KernelGallery {
         this.count = Math.min(MOST_KERNELS, outputs);
         /** The weight that is chosen: row, column, input map, kernel. */
         this.place = [Math.floor(rows / 2), Math.floor(columns / 2), 0, 0];
-        const pixel = Math.max(2, Math.min(LARGEST_CELL, Math.floor((GALLERY_WIDTH / this.count - KERNEL_GAP) / columns)));
+        const fitting = Math.floor((GALLERY_WIDTH / this.count - KERNEL_GAP) / columns);
+        const pixel = Math.max(2, Math.min(LARGEST_CELL, fitting));
         const [tileHeight, tileWidth] = [rows * pixel + KERNEL_GAP, columns * pixel + KERNEL_GAP];
         this.layout = {
             vector: false, pixel, gap: KERNEL_GAP, mapHeight: rows, mapWidth: columns, tileHeight, tileWidth,
@@ -61,7 +62,8 @@ export class KernelGallery {
     draw({params, gradients}, colours, {edge, line}, chosen) {
         const {mapHeight, mapWidth, maps} = this.layout;
         const cells = new Float64Array(mapHeight * mapWidth * maps);
-        const [weights, slopes] = [params, gradients ?? new Float32Array(params.length)].map((numbers) => this.cut(numbers));
+        const weights = this.cut(params);
+        const slopes = this.cut(gradients ?? new Float32Array(params.length));
         const [largest, steepest] = [largestOf(weights), largestOf(slopes)];
         for (let index = 0; index < weights.length; index++) {
             const [pixel, kernel] = [Math.floor(index / this.count), index % this.count];

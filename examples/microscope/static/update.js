@@ -1,29 +1,58 @@
 /** One number's update, taken apart: gradient, velocity, weight, and what each digit of the batch wanted of it. */
 
-import {softmax} from "./engine.js";
+import {Network, softmax} from "./engine.js";
 import {make} from "./elements.js";
+import {weightInWords} from "./kernels.js";
 import {drawPicture} from "./sheets.js";
 import {lossGradient} from "./specimen.js";
 import {number} from "./terms.js";
 
 const MOST_PULLS = 8; // digits that are shown
 
-/**
- * The update of one weight in the last step, in words with its numbers.
- * @param {string} title which weight it is
- * @param {{rate: number, momentum: number}} settings of that step
- * @param {{w: number, g: number, v: number, before: number}} numbers after the step: w, its gradient, its velocity;
- *     before: the weight before it
- */
-export function updateInWords(title, {rate, momentum}, {before, g, v, w}) {
+export class UpdateView {
+    constructor() {
+        /** The kernels of which a weight was chosen. */
+        this.gallery = null;
+        this.drawn = null;
+        this.element = make("div", {class: "taken"});
+    }
+
+    choose(gallery) {
+        this.gallery = gallery;
+        this.drawn = null;
+    }
+
+    /** The chosen weight's last update; digits: the view of the batch, which knows the digits. */
+    draw(snapshot, description, digits) {
+        const {gallery} = this;
+        const hint = gallery === null ? "Click a weight of a kernel and see how the last step changed it."
+            : snapshot.previous === null || snapshot.step === 0 ? "No step has been taken yet."
+                : snapshot.playing ? "Pause, and see how the last step changed the chosen weight." : null;
+        if (hint !== null) {
+            this.element.replaceChildren(make("p", {class: "hint"}, hint));
+            this.drawn = null;
+        } else if (this.drawn !== snapshot) {
+            this.drawn = snapshot;
+            const network = new Network(description, snapshot.previous);
+            this.element.replaceChildren(updateInWords(gallery, snapshot),
+                pullsInPictures(gallery, snapshot, network, digits));
+        }
+    }
+}
+
+/** The update of one weight in words with its numbers. */
+function updateInWords(gallery, {params, velocities, gradients, previous, settings: {rate, momentum}}) {
+    const at = gallery.indexOf(gallery.place);
+    const [before, g, v] = [previous[at], gradients[at], velocities[at]];
     const line = (name, how, value) => make("tr", {}, make("th", {scope: "row"}, name), make("td", {}, how),
-        make("td", {class: "number"}, value));
+        make("td", {class: "number"}, number(value)));
     const kept = momentum === 0 ? "" : `${number(momentum)} \u00d7 ${bracketed((v + rate * g) / momentum)} `;
-    const product = `${kept}\u2212 ${number(rate)} \u00d7 ${bracketed(g)}`;
-    return make("table", {class: "update"}, make("caption", {}, title), make("tbody", {},
-        line("gradient", "of the batch's mean loss with respect to this weight", number(g)),
-        line("new velocity", `momentum \u00d7 velocity \u2212 rate \u00d7 gradient = ${product}`, number(v)),
-        line("new weight", `weight + new velocity = ${number(before)} + ${bracketed(v)}`, number(w))));
+    const sum = `${kept}\u2212 ${number(rate)} \u00d7 ${bracketed(g)}`;
+    const caption = `The last step of ${gallery.name}, ${weightInWords(gallery.place)}`;
+    return make("table", {class: "update"}, make("caption", {}, caption), make("tbody", {},
+        line("gradient", "of the batch's mean loss with respect to this weight", g),
+        line("new velocity", `momentum \u00d7 velocity \u2212 rate \u00d7 gradient = ${sum}`, v),
+        line("new weight", `weight + new velocity = ${number(before)} + ${bracketed(v)}`, params[at])));
 }
 
 /** A number in brackets where it has a sign, so that none stands beside another. */
@@ -31,23 +60,41 @@ function bracketed(value) {
     return value < 0 ? `(${number(value)})` : number(value);
 }
 
+/** The digits that pulled hardest: each moved the weight by minus the rate times its share of the gradient. */
+function pullsInPictures({name, place}, {batch, settings: {rate}}, network, digits) {
+    const all = [...batch].map((index) => {
+        const levels = digits.levelsOf(index);
+        const label = digits.labelOf(index);
+        const gradient = gradientOfDigit(network, network.indexOf(name), place, network.prepare(levels), label);
+        return {levels, label, by: -rate * gradient / batch.length};
+    });
+    all.sort((a, b) => Math.abs(b.by) - Math.abs(a.by));
+    const items = all.slice(0, MOST_PULLS).map(({levels, label, by}) => {
+        const canvas = make("canvas", {role: "img", "aria-label": `a ${label}`});
+        drawPicture(canvas, levels, digits.shape);
+        return make("li", {}, canvas, make("span", {}, by.toExponential(1).replaceAll("-", "\u2212")));
+    });
+    const words = "How far each digit of the batch moved it, the strongest first: " +
+        `minus rate \u00d7 the gradient of its loss / ${batch.length}`;
+    return make("figure", {}, make("figcaption", {}, words), make("ul", {class: "batch pulls"}, ...items));
+}
+
 /**
- * The gradient of each digit's loss with respect to one weight of a convolution; their mean is the batch's.
+ * The gradient of one digit's loss with respect to one weight of a convolution.
  * @param {Network} network as it was before the step
  * @param {number} layerIndex of the convolution
  * @param {number[]} place of the weight: row, column, input map, kernel
  */
-export function pulls(network, layerIndex, place, inputs, labels) {
-    return inputs.map((input, index) => {
-        const states = network.forward(input);
-        const probabilities = softmax(states[states.length - 1].output);
-        const gradients = network.backward(states, lossGradient(probabilities, labels[index]));
-        return weightGradient(network.layers[layerIndex], states[layerIndex].input, gradients.outputs[layerIndex], place);
-    });
+function gradientOfDigit(network, layerIndex, place, input, label) {
+    const states = network.forward(input);
+    const probabilities = softmax(states[states.length - 1].output);
+    const {outputs} = network.backward(states, lossGradient(probabilities, label));
+    return weightGradient(network.layers[layerIndex], states[layerIndex].input, outputs[layerIndex], place);
 }
 
 /** The sum, over all windows, of the output's gradient times the number that the weight met there. */
-function weightGradient({attributes: {stride, padding, groups}, inputShape, outputShape}, x, dy, [i, j, c, o]) {
+function weightGradient(layer, x, dy, [i, j, c, o]) {
+    const {attributes: {stride, padding, groups}, inputShape, outputShape} = layer;
     const [height, width, channels] = inputShape;
     const [outHeight, outWidth, outputs] = outputShape;
     const channel = Math.floor(o / (outputs / groups)) * (channels / groups) + c;
@@ -62,17 +109,4 @@ function weightGradient({attributes: {stride, padding, groups}, inputShape, outp
         }
     }
     return sum;
-}
-
-/** The digits that pulled hardest: each moved the weight by minus the rate times its share of the gradient. */
-export function pullsInPictures(all, {rate}, pictures, shape) {
-    const moved = all.map((gradient, index) => ({picture: pictures[index], by: -rate * gradient / all.length}));
-    moved.sort((a, b) => Math.abs(b.by) - Math.abs(a.by));
-    const items = moved.slice(0, MOST_PULLS).map(({picture: {levels, label}, by}) => {
-        const canvas = make("canvas", {role: "img", "aria-label": `a ${label}`});
-        drawPicture(canvas, levels, shape);
-        return make("li", {}, canvas, make("span", {}, by.toExponential(1).replaceAll("-", "\u2212")));
-    });
-    const words = `How far each digit of the batch moved it, the strongest first: minus rate \u00d7 the gradient of its loss / ${all.length}`;
-    return make("figure", {}, make("figcaption", {}, words), make("ul", {class: "batch pulls"}, ...items));
 }
