@@ -28,8 +28,9 @@ export function makeButton(text, onclick, {pressed = null, ...attributes} = {}) 
 /** A slider with its name and its value. shown: the value in words. */
 export function makeSlider({name, min, max, step, value, shown, oninput}) {
     const output = make("output", {}, shown(value));
-    const slider = make("input", {type: "range", min, max, step, value, oninput: () => {
+    const slider = make("input", {type: "range", min, max, step, value, "aria-valuetext": shown(value), oninput: () => {
         output.textContent = shown(Number(slider.value));
+        slider.setAttribute("aria-valuetext", output.textContent);
         oninput(Number(slider.value));
     }});
     return make("label", {class: "slider"}, make("span", {}, name), slider, output);
