@@ -11,6 +11,7 @@ import {cutOut} from "./pictures.js";
 import {boxOnSheet, drawPicture, makeColours} from "./sheets.js";
 import {INPUT, Specimen, drawMasks, placeOfLargest, switchedOff, toggle} from "./specimen.js";
 import {LayerCard, columnsOf} from "./strip.js";
+import {Watching} from "./watching.js";
 import {placeOf} from "./windows.js";
 
 const STILL = {noise: 0, angle: 0, right: 0, down: 0};
@@ -55,7 +56,8 @@ class Page {
         }
         this.fillSeen();
         if (training !== null) {
-            this.learning = new Learning(byId("worker").textContent, training, this);
+            this.learning = training.watched ? new Watching(networks, this)
+                : new Learning(byId("worker").textContent, training, this);
             byId("bench").prepend(this.learning.element);
         }
     }
@@ -260,11 +262,10 @@ class Page {
     }
 
     // ---------------------------------------------------------------------------------------- the network that learns
-    /** Shows a network with the same layers in place of the page's only one; words: what it is. */
-    showNetwork(description, params, units, words) {
-        const [specimen] = this.specimens;
-        specimen.show(description, params, units);
-        this.abouts[0].textContent = words;
+    /** Shows a network with the same layers in place of one of the page's; words: what it is. */
+    showNetwork(description, params, units, words, place = 0) {
+        this.specimens[place].show(description, params, units);
+        this.abouts[place].textContent = words;
         return this.change();
     }
 
