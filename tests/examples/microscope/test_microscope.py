@@ -25,7 +25,7 @@ def data_of(text):
 
 
 def test_every_module_is_in_the_page_once_and_after_those_that_it_imports():
-    script = joined_script()
+    script = joined_script("page")
     assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
     texts = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.js")}
     heads = {name: text.partition("*/")[0] for name, text in texts.items()}  # what its first comment says of it
@@ -41,10 +41,10 @@ def test_modules_that_import_one_another_are_refused(tmp_path, monkeypatch):
     (tmp_path / "a.js").write_text('import {b} from "./b.js";\nexport const a = 1;\n')
     (tmp_path / "b.js").write_text('import {\n    c,\n} from "./c.js";\nexport const b = c;\n')
     (tmp_path / "c.js").write_text("export const c = 1;\n")
-    assert " ".join(joined_script().split()) == "const c = 1; const b = c; const a = 1;"
+    assert " ".join(joined_script("page").split()) == "const c = 1; const b = c; const a = 1;"
     (tmp_path / "c.js").write_text('import {a} from "./a.js";\nexport const c = a;\n')
     with pytest.raises(CycleError, match="'a', 'c', 'b', 'a'"):
-        joined_script()
+        joined_script("page")
 
 
 def test_the_page_is_written(tmp_path, monkeypatch, capsys):
