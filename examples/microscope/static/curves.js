@@ -2,8 +2,7 @@
 
 import {make} from "./elements.js";
 
-const CURVE_HEIGHT = 118; // pixels of a curve with its axis
-const [LEFT, TOP, BOTTOM, RIGHT] = [34, 8, 18, 6]; // around what is drawn
+const [LEFT, TOP, BOTTOM, RIGHT] = [3.2, 0.7, 1.6, 0.6]; // around what is drawn, in sizes of the letters
 const FEWEST_STEPS = 50; // steps
 const HIGHEST_LOSS = 8; // larger ones leave the picture at its top
 const NEWEST_WEIGHT = 0.05; // of the newest step in the running mean
@@ -90,42 +89,44 @@ export class Curves {
 class Plot {
     constructor(canvas, steps, top, colours) {
         const ratio = devicePixelRatio;
-        const width = canvas.clientWidth || 300;
-        [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(CURVE_HEIGHT * ratio)];
+        const {clientWidth: width, clientHeight: height} = canvas;
+        [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
         this.context = canvas.getContext("2d");
         this.context.scale(ratio, ratio);
-        Object.assign(this, {steps, top, colours, right: width - RIGHT, bottom: CURVE_HEIGHT - BOTTOM});
+        const size = parseFloat(getComputedStyle(canvas).fontSize);
+        Object.assign(this, {steps, top, colours, size, left: LEFT * size, right: width - RIGHT * size,
+            above: TOP * size, bottom: height - BOTTOM * size});
     }
 
     x(step) {
-        return LEFT + step / this.steps * (this.right - LEFT);
+        return this.left + step / this.steps * (this.right - this.left);
     }
 
     y(value) {
-        return this.bottom - Math.min(1, Math.max(0, value / this.top)) * (this.bottom - TOP);
+        return this.bottom - Math.min(1, Math.max(0, value / this.top)) * (this.bottom - this.above);
     }
 
     /** Lines across with their numbers, and the steps below. */
     axes(marked) {
-        const {context, colours} = this;
-        Object.assign(context, {font: "11px system-ui, sans-serif", textAlign: "right", textBaseline: "middle",
+        const {context, colours, left, right, size} = this;
+        Object.assign(context, {font: `${size}px system-ui, sans-serif`, textAlign: "right", textBaseline: "middle",
             lineWidth: 1, strokeStyle: colours.line, fillStyle: colours.ink});
         for (const [value, text] of marked) {
             const y = Math.round(this.y(value)) + 0.5;
-            this.path([[LEFT, y], [this.right, y]]);
-            context.fillText(text, LEFT - 4, y);
+            this.path([[left, y], [right, y]]);
+            context.fillText(text, left - 4, y);
         }
-        context.textBaseline = "bottom";
-        context.fillText(`step ${this.steps}`, this.right, CURVE_HEIGHT);
+        context.textBaseline = "top";
+        context.fillText(`step ${this.steps}`, right, this.bottom + 0.3 * size);
         context.textAlign = "left";
-        context.fillText("0", LEFT, CURVE_HEIGHT);
+        context.fillText("0", left, this.bottom + 0.3 * size);
     }
 
     dashed(value) {
         const {context} = this;
         context.strokeStyle = this.colours.other;
         context.setLineDash([5, 4]);
-        this.path([[LEFT, this.y(value)], [this.right, this.y(value)]]);
+        this.path([[this.left, this.y(value)], [this.right, this.y(value)]]);
         context.setLineDash([]);
     }
 

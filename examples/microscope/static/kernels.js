@@ -38,19 +38,19 @@ export class KernelGallery {
             onpointerdown: (event) => this.point(event),
             onkeydown: (event) => this.press(event),
         });
-        this.canvas.style.maxWidth = `${this.layout.width}px`;
+        this.canvas.style.setProperty("--width", `${this.layout.width}px`);
         const scale = () => make("span", {title: "the weight or gradient of the full colour"});
         this.scales = [scale(), scale()];
         const input = make("select", {onchange: () => {
             this.place[2] = input.selectedIndex;
             this.choose(this);
         }});
-        input.append(...Array.from({length: inputs}, (_, map) => make("option", {}, `map ${map}`)));
-        const shown = inputs === 1 ? [] : [make("label", {}, " for ", input, ` of ${source}`)];
+        input.append(...Array.from({length: inputs}, (_, map) => make("option", {}, `${source}, map ${map}`)));
+        const shown = inputs === 1 ? [] : [make("label", {}, " for ", input)];
         const few = this.count < outputs ? `, the first ${this.count} of ${outputs}` : "";
         this.element = make("figure", {class: "gallery"},
             make("figcaption", {}, make("b", {}, layer.name), `: kernels${few}`, ...shown, this.scales[0],
-                ", below them gradients", this.scales[1]), this.canvas);
+                ", gradients below", this.scales[1]), this.canvas);
     }
 
     /** Where a weight lies in the parameters. */

@@ -245,7 +245,7 @@ export class Learning {
             return "New weights, which have learned nothing yet.";
         }
         const count = (value) => Math.round(value).toLocaleString("en");
-        const speed = latest.playing && latest.digitsPerSecond > 0 ? `, ${count(latest.digitsPerSecond)} a second` : "";
+        const speed = this.playing && latest.digitsPerSecond > 0 ? `, ${count(latest.digitsPerSecond)} a second` : "";
         const loss = Number.isFinite(curves.loss)
             ? `Loss ${curves.loss.toFixed(2)}, of guessing ${curves.guessing.toFixed(2)}.`
             : "The loss is no number any more: the learning rate is too large.";

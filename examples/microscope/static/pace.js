@@ -1,13 +1,14 @@
 /** Draws as often as the page stays smooth: where drawing is slow, less often. */
 
-const SMOOTH = 40; // frames a second; with fewer the pauses between drawings grow, with more they shrink
+const SMOOTH = 37; // frames a second; with fewer the pauses between drawings grow, with more they shrink
 const SHORTEST = 60; // milliseconds from one drawing to the next
 const LONGEST = 2000;
 
 export class Pace {
     /** draw() is called in a frame, some time after `ask`; what it returns may be a promise. */
     constructor(draw) {
-        Object.assign(this, {draw, pause: SHORTEST, frames: [], asked: false, running: false, last: -Infinity});
+        Object.assign(this, {draw, pause: SHORTEST, frames: [], last: -Infinity});
+        Object.assign(this, {asked: false, drawing: false, running: false});
     }
 
     /** Asks for a drawing, soon. Of many requests in a pause there is one drawing. */
@@ -21,21 +22,29 @@ export class Pace {
     }
 
     /** Frames are counted while drawings are asked for, and a second longer. */
-    async frame(time) {
+    frame(time) {
         this.frames.push(time);
         while (this.frames[0] < time - 1000) {
             this.frames.shift();
         }
-        if (this.asked && time - this.last >= this.pause) {
-            this.asked = false;
+        this.running = this.asked || this.drawing || time - this.last < 1000;
+        if (this.running) {
+            requestAnimationFrame((next) => this.frame(next));
+        }
+        if (this.asked && !this.drawing && time - this.last >= this.pause) {
             this.last = time;
             this.adapt(time);
-            await this.draw();
+            this.drawNow();
         }
-        if (this.asked || time - this.last < 1000) {
-            requestAnimationFrame((next) => this.frame(next));
-        } else {
-            this.running = false;
+    }
+
+    async drawNow() {
+        this.asked = false;
+        this.drawing = true;
+        try {
+            await this.draw();
+        } finally {
+            this.drawing = false;
         }
     }
 
