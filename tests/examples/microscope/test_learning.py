@@ -1,4 +1,4 @@
-"""The network learns in the microscope's page: what is shown of it, compared with Python and pressed as a person does."""
+"""The network learns in the page: what is shown of it, compared with Python and pressed as a person does."""
 
 import re
 import time
