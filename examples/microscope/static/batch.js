@@ -1,9 +1,7 @@
 /** The digits that the last step learned from, and what the network said of them before it. */
 
-import {softmax} from "./engine.js";
 import {make} from "./elements.js";
 import {drawPicture} from "./sheets.js";
-import {placeOfLargest} from "./specimen.js";
 import {sizeOf} from "./windows.js";
 
 const MOST_DIGITS = 16; // digits that are shown
@@ -26,14 +24,13 @@ export class BatchView {
         return this.digits.labels[index];
     }
 
-    /** network: as it was before the step; batch: the numbers of the digits. */
-    draw(network, batch) {
+    /** batch: the numbers of the digits; answers: the classes that the network took them for. */
+    draw({batch, answers}) {
         const shown = [...batch].slice(0, MOST_DIGITS);
         let right = 0;
-        this.row.replaceChildren(...shown.map((index) => {
+        this.row.replaceChildren(...shown.map((index, place) => {
             const levels = this.levelsOf(index);
-            const states = network.forward(network.prepare(levels));
-            const said = placeOfLargest(softmax(states[states.length - 1].output));
+            const said = answers[place];
             const label = this.labelOf(index);
             right += said === label ? 1 : 0;
             const canvas = make("canvas", {"aria-hidden": "true"});

@@ -55,8 +55,10 @@ function linearGradients(layer, state, dy, {weight, bias}) {
     const x = state.input;
     for (let i = 0, start = 0; i < x.length; i++, start += dy.length) {
         const value = x[i];
-        for (let o = 0; value !== 0 && o < dy.length; o++) {
-            weight[start + o] += value * dy[o];
+        if (value !== 0) {
+            for (let o = 0; o < dy.length; o++) {
+                weight[start + o] += value * dy[o];
+            }
         }
     }
     for (let o = 0; o < (bias ? dy.length : 0); o++) {

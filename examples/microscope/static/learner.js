@@ -13,8 +13,8 @@ import {decodeBytes} from "./engine.js";
  * @property {Float32Array} params of all layers, as the description has them; velocities, gradients: of the last step;
  *     previous: the params before it
  * @property {Object<string, Uint8Array>} units see trainer.js
- * @property {number[]} batch the digits of the last step
- * @property {object} settings of the next step
+ * @property {number[]} batch the digits of the last step; answers: the classes that they were taken for
+ * @property {object|null} settings of the last step
  */
 
 export class Learner {

@@ -2,7 +2,6 @@
 
 import {BatchView} from "./batch.js";
 import {Curves} from "./curves.js";
-import {Network} from "./engine.js";
 import {make, makeButton} from "./elements.js";
 import {KernelGallery} from "./kernels.js";
 import {Learner} from "./learner.js";
@@ -44,7 +43,6 @@ export class Learning {
                 this.pace.ask();
             });
         });
-        this.shapes = Object.fromEntries(layers.map(({name, output_shape: shape}) => [name, shape]));
         this.makeElement();
         // What is pressed must still be there when it is let go: until then nothing is drawn anew.
         addEventListener("pointerdown", ({target}) => (this.pressed = target.closest("#panel, #answers, #networks")));
@@ -211,13 +209,13 @@ export class Learning {
     }
 
     drawSection() {
-        const {latest, page} = this;
+        const {latest, page, description: {layers}} = this;
         this.curves.draw();
         for (const gallery of this.galleries) {
             gallery.draw(latest, page.colours, page.edge(), gallery === this.update.gallery);
         }
         this.words.textContent = this.inWords();
-        const paragraphs = latest.units === null ? [] : unitsInWords(latest.units, this.shapes, page.ink);
+        const paragraphs = latest.units === null ? [] : unitsInWords(latest.units, layers, page.ink);
         this.unitWords.replaceChildren(...paragraphs);
         this.drawBatch();
         this.update.draw(latest, this.description, this.batchView);
@@ -235,7 +233,7 @@ export class Learning {
             this.batchDrawn = now;
             this.batchView ??= new BatchView(this.learner.digits, this.description.image_shape);
             this.batchPlace.replaceChildren(this.batchView.element);
-            this.batchView.draw(new Network(this.description, latest.previous), latest.batch);
+            this.batchView.draw(latest);
         }
     }
 

@@ -20,17 +20,17 @@ export function makeSettings(settings, activations, follow, restart) {
     }});
     activation.append(...activations.map((kind) => make("option", {}, ACTIVATION_NAMES[kind])));
     activation.selectedIndex = activations.indexOf(settings.activation);
-    const slider = (name, key, base, range, change) => {
+    const slider = (name, key, base, range, event, change) => {
         const settingAt = (value) => (base === null ? value : Number((base ** value).toPrecision(2)));
         const value = base === null ? settings[key] : Math.log(settings[key]) / Math.log(base);
         return makeSlider({name, ...range, value, shown: (at) => String(settingAt(at)),
-            oninput: (at) => change({[key]: settingAt(at)})});
+            [event]: (at) => change({[key]: settingAt(at)})});
     };
     return [
-        slider("Learning rate", "rate", 10, {min: -4, max: 0, step: 0.05}, follow),
-        slider("Momentum", "momentum", null, {min: 0, max: 0.99, step: 0.01}, follow),
-        slider("Batch size", "batch", 2, {min: 0, max: 6, step: 1}, follow),
-        slider("Initial spread", "spread", 10, {min: -2, max: 1, step: 0.05}, restart),
+        slider("Learning rate", "rate", 10, {min: -4, max: 0, step: 0.05}, "oninput", follow),
+        slider("Momentum", "momentum", null, {min: 0, max: 0.99, step: 0.01}, "oninput", follow),
+        slider("Batch size", "batch", 2, {min: 0, max: 6, step: 1}, "oninput", follow),
+        slider("Initial spread", "spread", 10, {min: -2, max: 1, step: 0.05}, "onchange", restart),
         make("p", {class: "choices"}, make("label", {}, "Activation ", activation)),
     ];
 }

@@ -56,7 +56,7 @@ export class Trainer {
                 return [name, this.gradients.subarray(offset, offset + length)];
             }));
         });
-        Object.assign(this, {steps: 0, epoch: 0, seen: 0, order: [], batch: []});
+        Object.assign(this, {steps: 0, epoch: 0, seen: 0, order: [], batch: [], answers: []});
         this.inputs = []; // of the digits, prepared when they are first needed
     }
 
@@ -80,11 +80,13 @@ export class Trainer {
     step(indices = this.nextBatch()) {
         this.gradients.fill(0);
         let [loss, correct] = [0, 0];
+        this.answers = [];
         for (const index of indices) {
             const label = this.digits.labels[index];
             const states = this.network.forward(this.inputOf(index));
             const probabilities = softmax(states[states.length - 1].output);
             loss -= Math.log(probabilities[label]) / indices.length;
+            this.answers.push(probabilities.indexOf(Math.max(...probabilities)));
             correct += probabilities.every((probability) => probability <= probabilities[label]) ? 1 : 0;
             this.backward(states, probabilities.map((probability, unit) =>
                 (probability - (unit === label ? 1 : 0)) / indices.length));

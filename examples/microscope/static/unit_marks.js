@@ -53,12 +53,16 @@ function drawMark(context, kind, {left, top, width, height}, ink) {
 
 /**
  * How many are dead or saturated, a paragraph for each of the two that there is, with its mark.
- * @param {Object<string, Uint8Array>} units of the layers, by their names; shapes: of their outputs
+ * @param {Object<string, Uint8Array>} units of the activations, by their names
+ * @param {object[]} layers of the network's description
  */
-export function unitsInWords(units, shapes, ink) {
+export function unitsInWords(units, layers, ink) {
     const paragraphs = [[DEAD, "Dead, 0 for every digit"], [SATURATED, "Saturated, too flat for a gradient"]];
     return paragraphs.flatMap(([kind, words]) => {
-        const found = Object.entries(units).flatMap(([name, kinds]) => countOf(kind, name, kinds, shapes[name]));
+        const found = Object.entries(units).flatMap(([name, kinds]) => {
+            const place = layers.findIndex((layer) => layer.name === name);
+            return countOf(kind, layers[place - 1].name, kinds, layers[place].output_shape);
+        });
         if (found.length === 0) {
             return [];
         }
@@ -68,7 +72,7 @@ export function unitsInWords(units, shapes, ink) {
     });
 }
 
-/** Such as ["sigmoid2: 3 of 16 maps"]; [] where there is none. */
+/** Such as ["conv2: 3 of 16 maps"]; [] where there is none. name: of the layer whose outputs are squashed. */
 function countOf(kind, name, kinds, shape) {
     const maps = ofMaps(kinds, shape);
     const count = maps.filter((each) => each === kind).length;

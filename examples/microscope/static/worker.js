@@ -14,6 +14,7 @@ let digits = null;
 let trainer = null;
 let activation = null;
 let playing = false;
+let used = null; // the settings of the last step
 let news = nothingNew();
 let examined = {took: 0, ended: -Infinity, step: -1, units: null};
 
@@ -29,6 +30,7 @@ self.onmessage = ({data}) => {
         trainer = new Trainer(data.description, digits, data.settings);
         activation = data.activation;
         playing = false;
+        used = null;
         news = nothingNew();
         examined = {took: 0, ended: -Infinity, step: -1, units: null};
         examine();
@@ -71,6 +73,7 @@ function turn() {
 
 function step() {
     const begun = performance.now();
+    used = {...trainer.settings};
     const {loss, correct, count} = trainer.step();
     news.losses.push(loss);
     news.corrects.push(correct);
@@ -91,7 +94,7 @@ function examine() {
 }
 
 function send() {
-    const {steps, epoch, seen, batch, settings} = trainer;
+    const {steps, epoch, seen, batch, answers} = trainer;
     const arrays = {
         losses: Float32Array.from(news.losses),
         corrects: Float32Array.from(news.corrects),
@@ -101,7 +104,7 @@ function send() {
         previous: trainer.previous.slice(),
     };
     const snapshot = {
-        ...arrays, activation, epoch, seen, batch, playing, settings: {...settings}, step: steps, held: news.held,
+        ...arrays, activation, epoch, seen, batch, answers, playing, settings: used, step: steps, held: news.held,
         units: examined.units, digitsPerSecond: news.seconds > 0 ? news.seen / news.seconds : 0,
     };
     news = nothingNew();

@@ -1,4 +1,4 @@
-"""The network learns in the page: what is shown of it, compared with Python and pressed as a person does."""
+"""The network learns in the microscope's page: pressed as a person does, and what is shown compared with Python."""
 
 import re
 import time
@@ -184,7 +184,7 @@ def test_relu_reads_nine_of_ten_digits_soon_while_the_page_stays_smooth(learner,
         requestAnimationFrame(count);""")
     press(learner, "Play")
     begin, frames = time.monotonic(), learner.run("return window.frames")
-    reached, share = None, 0
+    share = 0
     while share <= 90 and time.monotonic() - begin < LIMIT:
         time.sleep(0.5)
         found = re.search(r"reads ([\d.]+) %", learner.text("#learning .words"))
