@@ -39,17 +39,8 @@ export class Curves {
         return this.held.length === 0 ? null : this.held[this.held.length - 1][2];
     }
 
-    /**
-     * Takes the losses of a snapshot's steps. One that begins at step 0 begins anew.
-     * @returns {boolean} false where it does not go on from here: it is left over from a network given up meanwhile
-     */
-    add({step, losses, held}) {
-        const first = step - losses.length;
-        if (first === 0) {
-            this.clear();
-        } else if (first !== this.steps) {
-            return false;
-        }
+    /** Takes the losses of a snapshot's steps, which go on from those that there are. */
+    add({losses, held}) {
         for (const loss of losses) {
             // The mean of what there is at first, so that the first steps weigh no more than the others.
             const weight = Math.max(NEWEST_WEIGHT, 1 / (this.steps + 1));
@@ -58,7 +49,6 @@ export class Curves {
             this.means.push(before + weight * (loss - before));
         }
         this.held.push(...held);
-        return true;
     }
 
     draw() {

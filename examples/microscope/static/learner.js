@@ -26,8 +26,13 @@ export class Learner {
         this.variants = variants;
         this.digits = null; // as trainer.js has them, once they are unpacked
         this.onsnapshot = () => {};
+        this.run = 0; // how often training was started
         this.worker = new Worker(URL.createObjectURL(new Blob([workerSource], {type: "text/javascript"})));
-        this.worker.onmessage = ({data}) => this.onsnapshot(data);
+        this.worker.onmessage = ({data}) => {
+            if (data.run === this.run) { // else of a network that was given up meanwhile
+                this.onsnapshot(data);
+            }
+        };
         this.ready = unpackDigits(digits).then((unpacked) => {
             this.digits = unpacked;
             this.worker.postMessage({kind: "digits", digits: unpacked});
@@ -36,7 +41,8 @@ export class Learner {
 
     /** New weights, which wait to learn. */
     start(activation, settings) {
-        this.send({kind: "start", description: this.variants[activation], activation, settings});
+        this.run++;
+        this.send({kind: "start", run: this.run, description: this.variants[activation], activation, settings});
     }
 
     play() {

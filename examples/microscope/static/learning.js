@@ -177,9 +177,7 @@ export class Learning {
 
     // ---------------------------------------------------------------------------------------------- what is to be seen
     receive(snapshot) {
-        if (snapshot.activation !== this.settings.activation || !this.curves.add(snapshot)) {
-            return; // of a network that was given up meanwhile
-        }
+        this.curves.add(snapshot);
         this.latest = snapshot;
         if (this.stepping && snapshot.losses.length > 0) {
             this.stepping = false;

@@ -86,7 +86,11 @@ export class LayerCard {
     }
 
     kind() {
-        return this.layer === INPUT ? "what the network reads" : KINDS[this.specimen.network.layers[this.layer].kind];
+        if (this.layer === INPUT) {
+            return "what the network reads";
+        }
+        const [kind, first] = [this.specimen.network, this.specimen.first].map(({layers}) => layers[this.layer].kind);
+        return kind === first ? KINDS[kind] : `${KINDS[kind]} in its place`;
     }
 
     parameters() {

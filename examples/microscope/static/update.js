@@ -68,6 +68,9 @@ function pullsInPictures({name, place}, {batch, settings: {rate}}, network, digi
         const gradient = gradientOfDigit(network, network.indexOf(name), place, network.prepare(levels), label);
         return {levels, label, by: -rate * gradient / batch.length};
     });
+    if (all.every(({by}) => by === 0)) {
+        return make("p", {class: "hint"}, "No digit of the batch lets a gradient through to this weight.");
+    }
     all.sort((a, b) => Math.abs(b.by) - Math.abs(a.by));
     const items = all.slice(0, MOST_PULLS).map(({levels, label, by}) => {
         const canvas = make("canvas", {role: "img", "aria-label": `a ${label}`});

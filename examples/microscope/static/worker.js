@@ -1,7 +1,7 @@
 /**
  * Training beside the page, in a thread of its own: what learner.js starts and asks.
  *
- * Messages to it: {kind: "digits", digits}; {kind: "start", description, activation, settings}; {kind: "play"};
+ * Messages to it: {kind: "digits", digits}; {kind: "start", run, description, activation, settings}; {kind: "play"};
  * {kind: "pause"}; {kind: "step"}; {kind: "set", settings}. It answers with snapshots, see learner.js.
  */
 
@@ -12,7 +12,7 @@ const EXAMINE_SHARE = 0.15; // of the time that may go into examining the networ
 
 let digits = null;
 let trainer = null;
-let activation = null;
+let [run, activation] = [0, null];
 let playing = false;
 let used = null; // the settings of the last step
 let news = nothingNew();
@@ -28,7 +28,7 @@ self.onmessage = ({data}) => {
         digits = data.digits;
     } else if (kind === "start") {
         trainer = new Trainer(data.description, digits, data.settings);
-        activation = data.activation;
+        ({run, activation} = data);
         playing = false;
         used = null;
         news = nothingNew();
@@ -104,7 +104,7 @@ function send() {
         previous: trainer.previous.slice(),
     };
     const snapshot = {
-        ...arrays, activation, epoch, seen, batch, answers, playing, settings: used, step: steps, held: news.held,
+        ...arrays, run, activation, epoch, seen, batch, answers, playing, settings: used, step: steps, held: news.held,
         units: examined.units, digitsPerSecond: news.seconds > 0 ? news.seen / news.seconds : 0,
     };
     news = nothingNew();

@@ -51,6 +51,7 @@ PRESS = """
 [...document.querySelectorAll("#learning button")].find(({textContent}) => textContent === arguments[0]).click();
 """
 STEPS = "return window.snapshots.length > 0 && window.snapshots[window.snapshots.length - 1].step >= arguments[0]"
+CURVES = "return [...document.querySelectorAll('.curve')].map((canvas) => canvas.toDataURL())"
 LOSSES = "return window.snapshots.flatMap(({losses}) => [...losses])"
 
 
@@ -125,6 +126,7 @@ def test_a_step_is_python_s(kind, number, learner, tmp_path):
         strict=True,
     ):
         velocity[...] = part.reshape(velocity.shape)
+    assert learner.run("return document.querySelectorAll('.batch .right').length") == second["corrects"][-1]
     images, labels = learned_from(classifier, second["batch"])
     loss = SoftmaxCrossEntropy()
     assert second["losses"][-1] == pytest.approx(loss.forward(network.forward(images, training=True), labels), rel=1e-5)
@@ -156,9 +158,12 @@ def test_the_maps_are_those_of_the_network_that_learns(learner, tmp_path):
     press(learner, "Play")
     learner.wait_until(STEPS, 20)
     press(learner, "Pause")
-    time.sleep(1)  # until the worker has ended its step
-    learner.wait_until(READY)
+    learner.wait_until("return !window.snapshots[window.snapshots.length - 1].playing")
     last = learner.run(LAST)
+    learner.wait_until(
+        "return document.querySelector('.strip h3').textContent.endsWith(arguments[0])", f"after {last['step']} steps"
+    )
+    learner.wait_until(READY)
     network = python_network(classifier, "Tanh", last["params"])
     x = classifier.preparation(seen(learner, 1)[None]).astype(np.float64)
     outputs = inspect.activations(network, x)
@@ -198,19 +203,51 @@ def test_relu_reads_nine_of_ten_digits_soon_while_the_page_stays_smooth(learner,
     assert frames_a_second > FRAMES
 
 
+def test_dead_maps_and_units_are_counted_and_marked(learner, tmp_path):
+    classifier = digits_lenet(learner, tmp_path)
+    learner.run("""const slider = document.querySelector("#learning .slider input");
+        slider.value = -0.5; slider.dispatchEvent(new Event("input"));""")  # a rate of 0.32, which is far too large
+    for number in range(1, 5):
+        step(learner, number)
+    network = python_network(classifier, "ReLU", learner.run(LAST)["params"])
+    _, test_set = digits()
+    levels = np.rint(test_set.images[:100] * 255).astype(np.uint8)
+    outputs = inspect.activations(network, classifier.preparation(levels).astype(np.float64))
+    wanted = []
+    for squashed, name in [("conv1", "sigmoid1"), ("conv2", "sigmoid2"), ("fc3", "sigmoid3"), ("fc4", "sigmoid4")]:
+        values = outputs[name]
+        dead = (values == 0).all(axis=tuple(range(values.ndim - 1)))
+        if dead.any():
+            wanted.append(f"{squashed}: {dead.sum()} of {len(dead)} {'maps' if values.ndim == 4 else 'units'}")
+    assert any("maps" in words for words in wanted) and any("units" in words for words in wanted)
+    assert learner.text("#learning .settings .hint") == f" Dead, 0 for every digit: {'; '.join(wanted)}."
+    # A map that is 0 everywhere would be blank but for its mark.
+    dead = (outputs["sigmoid2"] == 0).all(axis=(0, 1, 2))
+    inked = learner.run("""const canvas = document.querySelector("[data-layer=sigmoid2] canvas");
+        const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const {width, height} = canvas;
+        return [...Array(16).keys()].map((map) => {
+            const [x, y] = [map % 4 * (width + 3) / 4 + 1, Math.floor(map / 4) * (height + 3) / 4];
+            const at = 4 * (Math.floor(y) * width + Math.floor(x));
+            return data[at] + data[at + 1] + data[at + 2] < 3 * 128;
+        })""")
+    np.testing.assert_array_equal(inked, dead)
+
+
 def test_the_curve_begins_anew_and_is_the_same(learner, tmp_path):
     classifier = digits_lenet(learner, tmp_path)
     before = shown_answer(learner)
     for number in range(1, 6):
         step(learner, number)
     assert shown_answer(learner) != before
-    losses = learner.run(LOSSES)
+    losses, drawn = learner.run(LOSSES), learner.run(CURVES)
     learner.run("window.snapshots = []")
     press(learner, "Start anew")
     assert "Started anew: ReLU, initial spread 1, seed 1." in learner.text("#learning .notice")
     for number in range(1, 6):
         step(learner, number)
     assert learner.run(LOSSES) == losses and len(losses) == 5
+    assert learner.run(CURVES) == drawn and drawn[0] != drawn[1]
     learner.run("window.snapshots = []")
     learner.run(
         "const seed = document.querySelector('#learning input[type=number]'); seed.value = 2;"
