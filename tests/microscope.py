@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from examples.microscope.data import describe, in_base64
+from examples.microscope.data import describe, in_base64, training_data
 from examples.microscope.page import page
 from models.classifier import load_classifier
 from tests.examples.microscope.test_engine import picture_for
@@ -36,19 +36,20 @@ slider.dispatchEvent(new Event("input"));
 """
 
 
-def show(browser, folder, classifiers, picture, target=None, titles=("",)):
+def show(browser, folder, classifiers, picture, target=None, titles=("",), training=None):
     classifiers = classifiers if isinstance(classifiers, list) else [classifiers]
     source = {"shape": list(picture.shape), "levels": in_base64(picture.tobytes())}
     networks = [describe(classifier, picture, title) for classifier, title in zip(classifiers, titles)]
+    data = {"networks": networks, "source": source, "target": target, "training": training}
     file = folder / "page.html"
-    file.write_text(page({"networks": networks, "source": source, "target": target}), encoding="utf-8")
+    file.write_text(page(data), encoding="utf-8")
     browser.open(file.as_uri())
     browser.wait_until(READY)
 
 
 def digits_lenet(browser, folder):
     classifier = load_classifier("digits_lenet")
-    show(browser, folder, classifier, picture_for(classifier))
+    show(browser, folder, classifier, picture_for(classifier), training=training_data(classifier))
     return classifier
 
 

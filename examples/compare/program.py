@@ -23,12 +23,14 @@ import platform
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 
 from examples.compare.results import RESULT_FILES, aligned, make_table, warnings, write_results
+from examples.microscope.watch import Watch
 from examples.shared.command_line import (
     Parser,
     carry_out,
@@ -46,13 +48,15 @@ from examples.shared.options import (
     add_output,
     add_seed,
     add_value,
+    add_watch,
     add_width,
 )
-from models import alexnet_small, lenet
+from models import Classifier, alexnet_small, lenet
 from nn import SGD, Network, plots
 from nn.backend.runtime.threads import num_threads
 from nn.data import Dataset, load, split
 from nn.data.dataset import fair_order
+from nn.data.preparation import Preparation
 from nn.training import evaluate, train
 from nn.training.diagnosis import diagnose
 from nn.training.schedules import one_cycle
@@ -100,11 +104,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with plain_warnings("compare"):
             train_set, test_set = load_pictures(options)
         contestants = make_contestants(options, train_set)
+        watch = make_watch(contestants, train_set, test_set) if options.watch else None
         output_folder(options.out, RESULT_FILES, options.force)
-        return train_set, test_set, contestants
+        return train_set, test_set, contestants, watch
 
     def work(made: tuple) -> None:
-        train_set, test_set, contestants = made
+        train_set, test_set, contestants, watch = made
         mean, std = pixel_statistics(train_set)
         print(
             f"Data: {data_name(options)}, {len(train_set):,} images to train and "
@@ -113,8 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         results, probabilities = {}, {}
         sets = standardised(train_set, mean, std), standardised(test_set, mean, std)
-        for contestant in contestants:
-            results[contestant.name], probabilities[contestant.name] = run(contestant, *sets, options)
+        with watch or nullcontext():
+            for contestant in contestants:
+                results[contestant.name], probabilities[contestant.name] = run(contestant, *sets, options, watch)
         print(f"\n{aligned(make_table(results))}\n", flush=True)
         for warning in warnings(results):
             print(f"{warning}\n", flush=True)
@@ -151,6 +157,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_seed(parser, "for weights, order and dropout")
     add_device(parser)
     add_output(parser, "runs/compare")
+    add_watch(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress while training")
     return parser
 
@@ -216,23 +223,37 @@ def make_contestants(options: argparse.Namespace, train_set: Dataset) -> list[Co
     return contestants
 
 
+def make_watch(contestants: Sequence[Contestant], train_set: Dataset, test_set: Dataset) -> Watch:
+    """A page that shows both networks, with the first test image."""
+    mean, std = (numbers.astype(np.float32) for numbers in pixel_statistics(train_set))
+    height, width, channels = train_set.image_shape
+    preparation = Preparation((height, width), channels, (height, width), "standardised", mean, std)
+    names = train_set.class_names
+    classifiers = {each.name: Classifier(each.network, preparation, names) for each in contestants}
+    return Watch(classifiers, test_set.images[0])
+
+
 def run(
-    contestant: Contestant, train_set: Dataset, test_set: Dataset, options: argparse.Namespace
+    contestant: Contestant, train_set: Dataset, test_set: Dataset, options: argparse.Namespace, watch: Watch | None
 ) -> tuple[dict, np.ndarray]:
     """Train and test one network: its part of results.json, and its probabilities for the test images."""
     network = contestant.network.to(options.device)
+    optimizer = SGD(network, contestant.learning_rate, momentum=MOMENTUM, weight_decay=contestant.weight_decay)
     history = train(
         network,
         train_set,
         test_set,
         epochs=contestant.epochs,
         batch_size=options.batch_size,
-        optimizer=SGD(network, contestant.learning_rate, momentum=MOMENTUM, weight_decay=contestant.weight_decay),
+        optimizer=optimizer,
         schedule=one_cycle(contestant.learning_rate),
         seed=options.seed,
         progress=not options.quiet,
         description=contestant.name,
+        after_step=watch and watch.following(contestant.name, optimizer),
     )
+    if watch:
+        watch.after_training(contestant.name, optimizer, history)
     findings = {}
     for finding in diagnose(history, fewest_steps=1):
         findings.setdefault(finding.kind, finding.sentence)  # of each kind, the first layer's will do

@@ -1,6 +1,7 @@
 """A classifier and an image as one JSON-able description, from which examples/microscope/static/engine.js computes.
 
     describe(classifier, picture, title)    everything: the layers, their weights, the preparation, the image
+    training_data(classifier)               what LeNet needs to learn in the page
 
 All parameters lie one after the other in a single blob, "weights", in base64: as little-endian float16 if every one of
 them is a float16 exactly, which halves the file, else as float32. Each layer says where its arrays begin.
@@ -9,13 +10,17 @@ them is a float16 exactly, which halves the file, else as float32. Each layer sa
 from __future__ import annotations
 
 import base64
+import zlib
+from dataclasses import replace
 
 import numpy as np
 
 from examples.explain.terms import formulas
-from layers import Conv2d, Subsampling2d
+from layers import Conv2d, ReLU, Sigmoid, Subsampling2d, Tanh
 from models.classifier import Classifier
-from nn import Layer
+from models.lenet import lenet
+from nn import Layer, Network
+from nn.data import digits
 
 # What each layer has of these is what its arithmetic depends on, apart from its arrays.
 ATTRIBUTES = (
@@ -25,6 +30,7 @@ ATTRIBUTES = (
     *("amplitude", "slope"),  # the scaled tanh; the ELU has alpha
     "p",  # dropout
 )
+LEARNED, HELD = 2000, 500  # digits that a network learns from in the page, and is tested with
 
 
 def describe(
@@ -78,6 +84,34 @@ def describe(
         "dtype": dtype.name,
         "weights": in_base64(b"".join(little_endian(array, dtype) for array in arrays)) if with_weights else None,
         "picture": {"shape": list(levels.shape), "levels": in_base64(levels.tobytes())},
+    }
+
+
+def training_data(classifier: Classifier) -> dict:
+    """Digits to learn and others to be tested with, and the classifier's network, LeNet, with each activation that it
+    may learn with:
+
+        digits      {"count": 2000, "held": 500, "levels", "labels"}: those to learn from first. levels: uint8 (2500,
+                    28, 28), compressed by zlib, in base64
+        variants    by the name of the activation, the network's description without weights or image
+
+    The digits are the first of the included training and test sets, which are in mixed order.
+    """
+    parts = [(part.images[:number, ..., 0], part.labels[:number]) for part, number in zip(digits(), (LEARNED, HELD))]
+    levels = np.rint(255 * np.concatenate([images for images, _ in parts])).astype(np.uint8)
+    labels = np.concatenate([labels for _, labels in parts])
+    image = levels[0, ..., np.newaxis]
+    variants = {}
+    for activation in (Sigmoid, Tanh, ReLU):
+        plain = lenet(rng=0)  # whose weights are not sent: the page draws its own
+        layers = [(name, activation() if isinstance(each, Sigmoid) else each) for name, each in plain.layers.items()]
+        network = Network(layers, image_shape=plain.image_shape, name=plain.name)
+        variant = replace(classifier, network=network)
+        variants[activation.__name__] = describe(variant, image, with_weights=False) | {"picture": None}
+    packed = in_base64(zlib.compress(levels.tobytes(), 9))
+    return {
+        "digits": {"count": LEARNED, "held": HELD, "levels": packed, "labels": labels.tolist()},
+        "variants": variants,
     }
 
 

@@ -19,16 +19,19 @@ IMPORT = re.compile(r'^import [^;]*? from "\./(\w+)\.js";\n', re.MULTILINE)
 
 
 def page(data: dict, served: bool = False) -> str:
-    """The page that shows `data`: {"networks": [`describe`, ...], "source", "target"}, see static/page.js.
+    """The page that shows `data`: {"networks": [`describe`, ...], "source", "target", "training"}, see static/page.js.
 
-    served: whether it may ask the server that it comes from.
+    training: `data.training_data`, for a network that learns in the page; {"watched": True}, for those that learn in
+    the program that serves it; else None. served: whether it may ask the server that it comes from.
     """
-    script, style = joined_script(), _read("page.css")
+    script, style = joined_script("page"), joined_style()
+    learns = "variants" in (data.get("training") or {})
     policy = "; ".join(
         [
             "default-src 'none'",
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
+            *(["worker-src blob:"] if learns else []),  # which the page makes of the worker's script in it
             *(["connect-src 'self'"] if served else []),
             "base-uri 'none'",
             "form-action 'none'",
@@ -40,16 +43,29 @@ def page(data: dict, served: bool = False) -> str:
         # In HTML a script ends at "</script" and hides its end behind "<!--", whatever it is made of.
         "DATA": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
         "SCRIPT": script,
+        "WORKER": joined_script("worker") if learns else "",
     }
     # In one go: what is put in is not searched again.
     return re.sub("|".join(parts), lambda found: parts[found[0]], _read("page.html"))
 
 
-def joined_script() -> str:
-    """All modules as one script, each after those that it imports: what is used while the script is loaded is there."""
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.js"))}
-    order = TopologicalSorter({name: IMPORT.findall(text) for name, text in texts.items()}).static_order()
+def joined_script(entry: str) -> str:
+    """A module and all that it imports as one script, each after those that it imports: what is used while the script
+    is loaded is there."""
+    texts, imported, missing = {}, {}, [entry]
+    while missing:
+        name = missing.pop()
+        texts[name] = _read(f"{name}.js")
+        imported[name] = sorted(IMPORT.findall(texts[name]))
+        missing += [other for other in imported[name] if other not in texts and other not in missing]
+    order = TopologicalSorter(dict(sorted(imported.items()))).static_order()
     return "\n" + "\n".join(re.sub(r"^export ", "", IMPORT.sub("", texts[name]), flags=re.MULTILINE) for name in order)
+
+
+def joined_style() -> str:
+    """page.css, which holds the colours and the layout, and after it the style of each part of the page."""
+    paths = sorted(FOLDER.glob("*.css"), key=lambda path: (path.name != "page.css", path.name))
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
 
 def _read(name: str) -> str:

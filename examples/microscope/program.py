@@ -4,7 +4,8 @@
 
 writes one page that needs nothing else, no internet and no installation, and can be given to students as a file: draw a
 digit and see every layer of LeNet answer, break any number down into the products that it is the sum of, forward and
-backward, switch off maps and layers, rotate or shift the image or add noise to it.
+backward, switch off maps and layers, rotate or shift the image or add noise to it. And see it learn:
+the page trains LeNet anew, on 2,000 digits.
 
 Other networks read other images: for those that see photographs, a frame on the image selects the part they get.
 """
@@ -20,7 +21,7 @@ from http.server import ThreadingHTTPServer
 import numpy as np
 
 from examples.classify import remark
-from examples.microscope.data import describe, in_base64
+from examples.microscope.data import describe, in_base64, training_data
 from examples.microscope.page import page
 from examples.microscope.server import make_server
 from examples.shared.command_line import Parser, carry_out, output_folder, plain_warnings, whole_number
@@ -132,8 +133,14 @@ def make_page(classifiers: dict[str, Classifier], options: argparse.Namespace) -
         ],
         "source": source(picture),
         "target": target,
+        "training": training_data(first) if len(classifiers) == 1 and learns_here(first) else None,
     }
     return page(data, served=options.serve)
+
+
+def learns_here(classifier: Classifier) -> bool:
+    """Whether the page can train such a network, and has digits for it."""
+    return classifier.network.name == "lenet" and classifier.learned_digits and classifier.preparation.size == (28, 28)
 
 
 def check_size(size: float) -> None:

@@ -88,6 +88,12 @@ def add_width(parser: argparse.ArgumentParser, default: float | None = WIDTH, he
     add_value(parser, "--width", meaning, here=here, default=default, told=str(WIDTH), type=kind, metavar="SHARE")
 
 
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """The option --watch, for `examples.microscope.watch`."""
+    meaning = "serve a page to this machine's browser that shows what the network computes while it learns"
+    parser.add_argument("--watch", action="store_true", help=meaning)
+
+
 def add_picture(parser: argparse.ArgumentParser) -> None:
     told = "an included digit; for networks that read colours, a rendered image"
     add_value(parser, "--picture", "an image of your own", told=told, type=Path, metavar="FILE")

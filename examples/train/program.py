@@ -19,18 +19,19 @@ Ctrl-C finishes the step and saves.
 from __future__ import annotations
 
 import argparse
-import csv
 import shlex
 import sys
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 import models
+from examples.microscope.watch import Watch
 from examples.shared.command_line import (
     Parser,
     carry_out,
@@ -55,11 +56,14 @@ from examples.shared.options import (
     add_resume,
     add_seed,
     add_value,
+    add_watch,
     add_width,
 )
+from examples.train.results import draw, error, write_progress
 from examples.train.stopping import StopSignals
+from models.classifier import Classifier
 from models.recipes import AUGMENTATIONS, Recipe, make_preparation, make_prepare, recipe_for
-from nn import SGD, Network, plots
+from nn import SGD, Network
 from nn.data import Dataset, load, split
 from nn.data.preparation import Preparation
 from nn.spelling import did_you_mean
@@ -88,6 +92,7 @@ colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 """
 
 CHECKPOINT = "checkpoint.safetensors"
+UNCOMMON = ("--resume", "--force", "--watch")  # a resumed run need not have them in common with the first
 VARIANTS, INITS, FORMS = ("80sec", "18pct"), ("paper", "code-2012", "caffe"), ("paper", "pytorch")
 
 SCHEDULES = {
@@ -109,7 +114,8 @@ class Run:
     preparation: Preparation
     optimizer: SGD
     schedule: Schedule
-    history: History | None  # of the checkpoint that it goes on from
+    history: History | None = None  # of the checkpoint that it goes on from
+    watch: Watch | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_parser()
     options = parser.parse_args(arguments)
     options.out = options.out or Path("runs/train") / options.model
-    command = shlex.join(argument for argument in arguments if argument not in ("--resume", "--force"))
+    command = shlex.join(argument for argument in arguments if argument not in UNCOMMON)
     resume = f"{how_to_start('train')} {command} --resume"
 
     def make() -> Run:
@@ -130,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tested = "none held out" if run.test_set is None else f"{len(run.test_set):,} held out"
         about = f"{run.network.num_parameters:,} parameters; {len(run.train_set):,} images, {tested}"
         print(f"{run.network.name}: {about}", flush=True)
-        with stop:
+        with stop, run.watch or nullcontext():
             history = fit(run, options, command, stop)
         return report(run, options, history, stop, resume)
 
@@ -155,10 +161,10 @@ def report(run: Run, options: argparse.Namespace, history: History, stop: StopSi
         where = f"in epoch {len(history.epochs) + 1}, after {done} batches of it" if done else "between two epochs"
         print(f"\ntrain: stopped by {stop.asked} {where}, and saved; to continue: {resume}", file=sys.stderr)
         return stop.status
-    best, last = min(history.epochs, key=_error), history.epochs[-1]
+    best, last = min(history.epochs, key=error), history.epochs[-1]
     kind = "error" if run.test_set is not None else "training error"
     print(
-        f"Best: epoch {best['epoch']} of {len(history.epochs)}, {kind} {_error(best):.2%}; last: {_error(last):.2%}; "
+        f"Best: epoch {best['epoch']} of {len(history.epochs)}, {kind} {error(best):.2%}; last: {error(last):.2%}; "
         f"{history.seconds:.0f} s of training. Results are in {options.out}."
     )
     return 0
@@ -177,11 +183,14 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     network.to(options.device)
     multipliers = recipe.lr_multipliers, recipe.decay_multipliers
     optimizer = SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, options.form, *multipliers)
-    run = Run(network, train_set, test_set, recipe, preparation, optimizer, recipe.schedule(recipe.lr), None)
+    run = Run(network, train_set, test_set, recipe, preparation, optimizer, recipe.schedule(recipe.lr))
     if options.resume:
         run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, run.schedule, command)
     elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
         raise ValueError(f"--out: {options.out} is not empty; add --resume to continue or --force to start again")
+    if options.watch:
+        classifier = Classifier(network, preparation, train_set.class_names)
+        run.watch = Watch({options.model: classifier}, (test_set or train_set).images[0])
     output_folder(options.out, (), options.force)
     for left in options.out.glob(".*.safetensors.*.partial"):  # by a run that was killed while it wrote
         left.unlink(missing_ok=True)
@@ -205,6 +214,8 @@ def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) 
         saved = time.monotonic()
 
     def after_step(history: History) -> bool:
+        if run.watch:
+            run.watch.after_step(options.model, run.optimizer, history)
         if stop.asked or time.monotonic() - saved > options.save_every:
             save(history)
         return bool(stop.asked)
@@ -231,6 +242,8 @@ def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) 
         after_step=after_step,
         after_epoch=after_epoch,
     )
+    if run.watch:
+        run.watch.after_training(options.model, run.optimizer, history)
     if len(history.epochs) == run.recipe.epochs and not history.failure:
         stop.asked = ""  # it came too late to stop anything
         run.network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
@@ -293,6 +306,7 @@ def make_parser() -> Parser:
     add_seed(parser, "for weights, order, dropout and random changes")
     add_device(parser)
     within = "here those inside as well, where hours of training may lie"
+    add_watch(parser)
     add_output(parser, None, told="runs/train/MODEL", forced=within)
     add_resume(parser)
     return parser
@@ -370,25 +384,3 @@ def check_crop(options: argparse.Namespace, recipe: Recipe, preparation: Prepara
     if options.augment is not None:
         raise ValueError(f"--augment: {reason}; {remedy}, or leave it out")
     warnings.warn(f"{reason}; {remedy}", stacklevel=2)
-
-
-def write_progress(folder: Path, network: Network, history: History, about: dict, dtype=None) -> None:
-    """The weights, if this epoch is the best so far, and metrics.csv."""
-    if min(history.epochs, key=_error) is history.epochs[-1]:
-        network.save(folder / "best.safetensors", about | {"epoch": len(history.epochs)}, dtype)
-    with open(folder / "metrics.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, history.epochs[0].keys())
-        writer.writeheader()
-        writer.writerows(history.epochs)
-
-
-def draw(folder: Path, network: Network, history: History) -> None:
-    """curves.png, after all that would be missed more: of a long run it takes a while, and a drawing may fail."""
-    curves = {"steps": history.steps, "epochs": history.epochs}
-    plots.learning_curves(folder / "curves.png", {network.name: curves})
-
-
-def _error(row: dict) -> float:
-    """On the held-out images; where there are none, on those learned from."""
-    accuracy = row["test_accuracy"]
-    return 1 - (row["train_accuracy"] if accuracy != accuracy else accuracy)

@@ -25,13 +25,14 @@ export function makeButton(text, onclick, {pressed = null, ...attributes} = {}) 
     return make("button", {type: "button", "aria-pressed": state, onclick, ...attributes}, text);
 }
 
-/** A slider with its name and its value. shown: the value in words. */
-export function makeSlider({name, min, max, step, value, shown, oninput}) {
+/** A slider with its name and its value. shown: the value in words; onchange: once it is let go. */
+export function makeSlider({name, min, max, step, value, shown, oninput = () => {}, onchange = () => {}}) {
     const output = make("output", {}, shown(value));
-    const slider = make("input", {type: "range", min, max, step, value, oninput: () => {
+    const slider = make("input", {type: "range", min, max, step, value, "aria-valuetext": shown(value), oninput: () => {
         output.textContent = shown(Number(slider.value));
+        slider.setAttribute("aria-valuetext", output.textContent);
         oninput(Number(slider.value));
-    }});
+    }, onchange: () => onchange(Number(slider.value))});
     return make("label", {class: "slider"}, make("span", {}, name), slider, output);
 }
 

@@ -95,14 +95,18 @@ export function softmax(logits) {
 
 /** A network that answers one image at a time, in double precision. */
 export class Network {
-    /** @param {object} description what examples/microscope/data.py gives, parsed from JSON */
-    constructor(description) {
+    /**
+     * @param {object} description what examples/microscope/data.py gives, parsed from JSON
+     * @param {Float32Array|null} params all parameters, instead of the description's
+     */
+    constructor(description, params = null) {
         this.name = description.name;
         this.imageShape = description.image_shape;
         this.classNames = description.class_names;
         this.preparation = description.preparation;
         // Null where a server keeps the weights: then each layer's params are filled in when they are needed.
-        const numbers = description.weights === null ? null : decodeNumbers(description.weights, description.dtype);
+        const numbers = params ?? (description.weights === null ? null
+            : decodeNumbers(description.weights, description.dtype));
         /** @type {NetworkLayer[]} */
         this.layers = description.layers.map((layer) => makeLayer(layer, numbers));
     }

@@ -41,7 +41,7 @@ function convolutionForward(layer, x) {
 }
 
 /** The numbers under a window that are not 0, each with the place of its row of weights; how many there are. */
-function gatherPatch(layer, x, oh, ow, group, rows, values) {
+export function gatherPatch(layer, x, oh, ow, group, rows, values) {
     const {kernelSize, stride, padding, groups} = layer.attributes;
     const [height, width, channels] = layer.inputShape;
     const outputs = layer.outputShape[2];

@@ -4,12 +4,14 @@ import {makeAnswer} from "./answer.js";
 import {CropFrame, DrawingPad, makeFileChooser, makeSliders} from "./controls.js";
 import {decodeBytes} from "./engine.js";
 import {make, makeButton} from "./elements.js";
+import {Learning} from "./learning.js";
 import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
 import {cutOut} from "./pictures.js";
 import {boxOnSheet, drawPicture, makeColours} from "./sheets.js";
 import {INPUT, Specimen, drawMasks, placeOfLargest, switchedOff, toggle} from "./specimen.js";
 import {LayerCard, columnsOf} from "./strip.js";
+import {Watching} from "./watching.js";
 import {placeOf} from "./windows.js";
 
 const STILL = {noise: 0, angle: 0, right: 0, down: 0};
@@ -18,7 +20,7 @@ const NO_SERVER = "The program that computes this does not answer; start it agai
 const byId = (id) => document.getElementById(id);
 
 class Page {
-    constructor({networks, source, target}) {
+    constructor({networks, source, target, training = null}) {
         this.specimens = networks.map((description, place) => new Specimen(description, place));
         this.classNames = this.specimens[0].network.classNames;
         this.target = target;
@@ -53,6 +55,11 @@ class Page {
             }, (sentence) => this.complain(sentence)));
         }
         this.fillSeen();
+        if (training !== null) {
+            this.learning = training.watched ? new Watching(networks, this)
+                : new Learning(byId("worker").textContent, training, this);
+            byId("bench").prepend(this.learning.element);
+        }
     }
 
     /** The first look, and a first number chosen: the largest that the first layer gives. */
@@ -103,9 +110,10 @@ class Page {
     fillNetworks() {
         const columns = columnsOf(this.specimens.map(({network}) => network));
         const strip = make("div", {class: "strip", tabindex: "-1"});
+        this.abouts = this.specimens.map(({about}) => make("span", {}, about));
         this.specimens.forEach((specimen, place) => {
             const row = 2 * place + 1;
-            const heading = make("h3", {}, make("span", {}, specimen.about));
+            const heading = make("h3", {}, this.abouts[place]);
             heading.style.gridRow = row;
             heading.style.gridColumn = `1 / ${1 + Math.max(...columns.flat().map(({column}) => column))}`;
             strip.append(heading);
@@ -253,6 +261,18 @@ class Page {
             })));
     }
 
+    // ---------------------------------------------------------------------------------------- the network that learns
+    /** Shows a network with the same layers in place of one of the page's; words: what it is. */
+    showNetwork(description, params, units, words, place = 0) {
+        this.specimens[place].show(description, params, units);
+        this.abouts[place].textContent = words;
+        return this.change();
+    }
+
+    showTrained() {
+        return this.showNetwork(null, null, null, this.specimens[0].about);
+    }
+
     // -------------------------------------------------------------------------------------------------- one number
     /** Takes a number apart that the reader has chosen. */
     async select(specimen, layer, at) {
@@ -291,7 +311,10 @@ class Page {
         keepingFocus(byId("panel"), () => showNumber(byId("panel"), specimen, {layer, at, view}, explanation, page));
         this.cardOf(specimen, layer).say(specimen.valuesOf(layer, view));
         const whose = this.specimens.length > 1 ? `${specimen.title} ` : "";
-        byId("place").value = `${whose}${specimen.nameOf(layer)} ${at.join(",")}`;
+        if (choice !== this.placed) { // else it was only drawn anew, perhaps while somebody types there
+            byId("place").value = `${whose}${specimen.nameOf(layer)} ${at.join(",")}`;
+            this.placed = choice;
+        }
     }
 
     /** Draws the chosen number's frame, those of what it is made of, and its receptive field. */

@@ -1,5 +1,6 @@
 /** What is put under the microscope, made in the page: drawn, cut out, rotated, moved, made noisy. Levels are 0..255. */
 
+import {uniformNumbers} from "./random.js";
 import {sizeOf} from "./windows.js";
 
 // ----------------------------------------------------------------------------------------------------------- drawing
@@ -180,10 +181,6 @@ function between(levels, [height, width, channels], row, column, c) {
 
 /** Normally distributed numbers, always the same: noise that moved by itself would hide what a slider does. */
 function normalNumbers() {
-    let state = 1;
-    const uniform = () => {
-        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-        return (state + 0.5) / 2 ** 32;
-    };
+    const uniform = uniformNumbers(1);
     return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()); // Box and Muller 1958
 }

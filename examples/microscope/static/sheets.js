@@ -121,7 +121,9 @@ export function layOutMap([height, width], side) {
  * @param {Uint8Array|null} silenced 1 where a number was switched off
  */
 export function drawSheet(canvas, layout, values, colours, largest, silenced) {
-    [canvas.width, canvas.height] = [layout.width, layout.height];
+    if (canvas.width !== layout.width || canvas.height !== layout.height) {
+        [canvas.width, canvas.height] = [layout.width, layout.height]; // which takes time even if they had it
+    }
     const context = canvas.getContext("2d");
     const image = context.createImageData(layout.width, layout.height);
     const pixels = new Int32Array(image.data.buffer);

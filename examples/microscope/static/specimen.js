@@ -17,6 +17,10 @@ export class Specimen {
      */
     constructor(description, place) {
         this.network = new Network(description);
+        /** The network that the page came with; another one with the same layers may be shown in its place. */
+        this.first = this.network;
+        /** Of the network that learns, by layer: which units are dead or saturated, see trainer.js. */
+        this.units = null;
         this.place = place;
         this.title = description.title;
         this.about = description.about;
@@ -30,6 +34,13 @@ export class Specimen {
         this.changes = {};
         /** The probabilities of an image before any experiment. */
         this.before = {picture: null, probabilities: null};
+    }
+
+    /** Puts a network with the same layers under the image, perhaps with another activation; null: the first again. */
+    show(description, params, units) {
+        this.network = description === null ? this.first : new Network(description, params);
+        this.units = units;
+        this.before.picture = null; // of which another network has said something
     }
 
     /** Whether it has answered yet: what follows from `look` is there. */
@@ -169,7 +180,7 @@ export class Specimen {
 }
 
 /** The gradient with respect to the outputs of cross-entropy after softmax, -log p[target]. */
-function lossGradient(probabilities, target) {
+export function lossGradient(probabilities, target) {
     return probabilities.map((probability, index) => probability - (index === target ? 1 : 0));
 }
 

@@ -4,6 +4,7 @@ import {make, makeButton} from "./elements.js";
 import {boxOnSheet, drawSheet, layOut, placeOnSheet, rangeOf, writeNames} from "./sheets.js";
 import {INPUT, isOff, toggle} from "./specimen.js";
 import {largestTerms, number, placeInWords} from "./terms.js";
+import {drawUnitMarks} from "./unit_marks.js";
 import {flatIndex} from "./windows.js";
 
 const BOXES = 24; // of more terms only the largest are marked
@@ -70,6 +71,7 @@ export class LayerCard {
         });
         [this.marks.width, this.marks.height] = [this.layout.width, this.layout.height];
         this.range = make("span", {class: "range"});
+        this.kindLine = make("p", {}, this.kind());
         this.power = layer === INPUT ? null : makeButton("on", () => {
             toggle(specimen, specimen.nameOf(layer), {});
             page.change();
@@ -79,12 +81,16 @@ export class LayerCard {
         sheet.style.height = `${this.layout.height}px`;
         this.element = make("article", {class: "layer", "data-layer": specimen.nameOf(layer)},
             make("header", {}, make("h4", {}, specimen.nameOf(layer)), ...(this.power ? [this.power] : [])),
-            make("p", {}, this.kind()), make("p", {}, this.shape.join(" \u00d7 ")), sheet,
+            this.kindLine, make("p", {}, this.shape.join(" \u00d7 ")), sheet,
             make("p", {}, this.range), ...this.parameters());
     }
 
     kind() {
-        return this.layer === INPUT ? "what the network reads" : KINDS[this.specimen.network.layers[this.layer].kind];
+        if (this.layer === INPUT) {
+            return "what the network reads";
+        }
+        const [kind, first] = [this.specimen.network, this.specimen.first].map(({layers}) => layers[this.layer].kind);
+        return kind === first ? KINDS[kind] : `${KINDS[kind]} in its place`;
     }
 
     parameters() {
@@ -107,6 +113,12 @@ export class LayerCard {
         if (this.layout.named) {
             writeNames(this.numbers, this.layout, this.names, ink);
         }
+        const units = this.specimen.units?.[this.specimen.nameOf(this.layer)];
+        if (units !== undefined) {
+            drawUnitMarks(this.numbers, this.layout, units, ink);
+        }
+        this.kindLine.textContent = this.kind(); // which the network that learns may have another of
+        this.marks.setAttribute("aria-label", this.label());
         this.range.textContent = `${Number(low.toPrecision(2))} to ${Number(high.toPrecision(2))}`;
         this.say(values);
         if (this.power !== null) {

@@ -24,16 +24,27 @@ def data_of(text):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
 
 
-def test_every_module_is_in_the_page_once_and_after_those_that_it_imports():
-    script = joined_script()
+@pytest.mark.parametrize("entry", ["page", "worker"])
+def test_every_module_is_in_the_script_once_and_after_those_that_it_imports(entry):
+    script = joined_script(entry)
     assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
     texts = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.js")}
     heads = {name: text.partition("*/")[0] for name, text in texts.items()}  # what its first comment says of it
-    assert all(script.count(head) == 1 for head in heads.values())
-    for name, text in texts.items():
-        for line in re.findall(r"^import\b[^;]*;", text, re.MULTILINE):
-            imported = re.search(r'"\./(.+)"', line)[1]
-            assert script.index(heads[imported]) < script.index(heads[name]), (name, line)
+    inside = {f"{entry}.js"}
+    for _ in texts:  # as far as imports lead
+        inside |= {name for other in inside for name in re.findall(r'^import\b[^;]*"\./(.+)";', texts[other], re.M)}
+    assert {name: script.count(head) for name, head in heads.items()} == {name: name in inside for name in texts}
+    for name in inside:
+        for imported in re.findall(r'^import\b[^;]*"\./(.+)";', texts[name], re.M):
+            assert script.index(heads[imported]) < script.index(heads[name]), (name, imported)
+    # In HTML a script, whatever its kind, ends there.
+    assert "</script" not in script and "<!--" not in script
+
+
+def test_the_two_scripts_have_all_modules():
+    texts = [path.read_text(encoding="utf-8").partition("*/")[0] for path in FOLDER.glob("*.js")]
+    scripts = joined_script("page") + joined_script("worker")
+    assert all(text in scripts for text in texts)
 
 
 def test_modules_that_import_one_another_are_refused(tmp_path, monkeypatch):
@@ -41,10 +52,10 @@ def test_modules_that_import_one_another_are_refused(tmp_path, monkeypatch):
     (tmp_path / "a.js").write_text('import {b} from "./b.js";\nexport const a = 1;\n')
     (tmp_path / "b.js").write_text('import {\n    c,\n} from "./c.js";\nexport const b = c;\n')
     (tmp_path / "c.js").write_text("export const c = 1;\n")
-    assert " ".join(joined_script().split()) == "const c = 1; const b = c; const a = 1;"
+    assert " ".join(joined_script("a").split()) == "const c = 1; const b = c; const a = 1;"
     (tmp_path / "c.js").write_text('import {a} from "./a.js";\nexport const c = a;\n')
     with pytest.raises(CycleError, match="'a', 'c', 'b', 'a'"):
-        joined_script()
+        joined_script("a")
 
 
 def test_the_page_is_written(tmp_path, monkeypatch, capsys):

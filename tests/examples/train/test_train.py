@@ -8,6 +8,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from examples.train import program as train
+from examples.train import results
 from models import alexnet_small
 from models.registry import load as load_model
 from nn.data import load, split
@@ -300,7 +301,7 @@ def test_what_is_precious_is_saved_before_anything_is_drawn(few_digits, tmp_path
             raise NoRoomForPictures
 
     monkeypatch.setattr(train, "draw", DRAW)
-    monkeypatch.setattr(train.plots, "learning_curves", draw)
+    monkeypatch.setattr(results.plots, "learning_curves", draw)
     with pytest.raises(NoRoomForPictures):
         run(few_digits, tmp_path / "out", "--epochs", 3)
     assert [row["epoch"] for row in rows(tmp_path / "out")] == [str(number) for number in range(1, epoch + 1)]
