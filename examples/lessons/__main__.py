@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise ValueError(
                 f"there is no lesson {missing[0]}, expected {min(there)} to {max(there)}"
             )
-        return [module for module in modules if not wanted or number(module) in wanted]
+        chosen = [module for module in modules if not wanted or number(module) in wanted]
+        return [module for module in chosen if options.answers or "solution" not in module]
 
     return carry_out(
         parser,
@@ -75,6 +76,9 @@ def make_parser() -> Parser:
         type=whole_number(0),
         metavar="N",
         help="numbers of lessons (default: all)",
+    )
+    parser.add_argument(
+        "--no-answers", dest="answers", action="store_false", help="leave out the answers"
     )
     limit = "for each lesson (default: %(default)s)"
     parser.add_argument(

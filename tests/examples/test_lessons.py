@@ -163,6 +163,12 @@ def test_what_goes_well_is_a_line_and_what_fails_shows_what_it_said(folder, caps
     assert "failed\nso far so good\nit went wrong\n" in out and "3 programs" in out and "1 failed" in out
 
 
+def test_answers_may_be_left_out(folder, capsys):
+    assert runner.main(["1", "--no-answers"]) == 0
+    out = capsys.readouterr().out
+    assert "lesson_01_good" in out and "solution" not in out and "1 programs" in out
+
+
 def test_several_at_a_time_say_the_same(folder, capsys):
     assert runner.main(["1", "2", "--jobs", "3"]) == 1
     out = capsys.readouterr().out
