@@ -69,12 +69,17 @@ export class Lecture {
     fit() {
         const {card, stand} = this;
         const {shape} = card;
-        const around = card.element.offsetHeight - card.sheet.offsetHeight;
         const widest = stand.clientWidth - UNDER;
-        const highest = Math.max(60, stand.clientHeight - around - UNDER);
-        const all = layOut(shape, card.names !== null, {highest, widest, pixel: LARGEST, unit: LARGEST});
-        const alone = shape.length === 3 && shape[2] > 1 && all.pixel < READABLE;
-        card.useLayout(alone ? layOutMap(shape, Math.min(highest, widest), card.last[2]) : all);
+        const layout = () => {
+            const around = card.element.offsetHeight - card.sheet.offsetHeight;
+            const highest = Math.max(60, stand.clientHeight - around - UNDER);
+            const limits = {highest, widest, longest: widest, pixel: LARGEST, unit: LARGEST};
+            const all = layOut(shape, card.names !== null, limits);
+            const alone = shape.length === 3 && shape[2] > 1 && all.pixel < READABLE;
+            return alone ? layOutMap(shape, Math.min(highest, widest), card.last[2]) : all;
+        };
+        card.useLayout(layout());
+        card.useLayout(layout()); // what is said of the layout is now there, and takes its room
         card.draw(this.page.view, this.page.colours, this.page.ink);
     }
 

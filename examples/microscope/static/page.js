@@ -150,7 +150,11 @@ class Page {
             const last = Math.max(...columns.flat().map(({column}) => column));
             heading.style.gridRow = row;
             heading.style.gridColumn = `1 / ${1 + last}`;
-            strip.append(heading);
+            if (several) {
+                strip.append(heading);
+            } else {
+                byId("what").append(heading.firstChild);
+            }
             for (const {column, layers} of columns[place]) {
                 const cards = layers.map((layer) => this.cardOf(specimen, layer).element);
                 const stage = make("div", {class: "stage"}, ...cards);

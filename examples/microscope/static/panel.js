@@ -10,7 +10,7 @@ import {flatIndex} from "./windows.js";
 const ROWS = 8; // terms that are shown at first
 const MOST_COLUMNS = 5; // of a matrix that lecture mode writes in large letters
 const MORE_ROWS = 200; // and at each click on "more"
-const ENLARGED = 140; // pixels of the enlarged map, more where its numbers would be smaller than 4
+const ENLARGED = 112; // pixels of the enlarged map, more where its numbers would be smaller than 4
 const MOST_ENLARGED = 256;
 const MOST_SUMS = 6; // of so many maps the sums are written out
 
@@ -32,8 +32,9 @@ export function showNumber(panel, specimen, {layer, at, view}, explanation, page
     const value = explanation === null || explanation.bypassed !== null ? shown : explanation.result;
     const whose = page.several ? `${specimen.title}: ` : "";
     const what = whose + (view === "gradients" ? "gradient of the loss with respect to " : "");
+    const tables = explanation === null ? [] : matrices(explanation, specimen, layer, view, page);
     const parts = explanation === null || explanation.terms.length === 0 ? [] : [
-        ...matrices(explanation, specimen, layer, view, page),
+        ...tables,
         termTable(explanation, specimen, layer, view, page),
     ];
     panel.replaceChildren(
@@ -42,6 +43,9 @@ export function showNumber(panel, specimen, {layer, at, view}, explanation, page
             make("p", {class: "result"}, make("output", {id: "result"}, number(value))),
             make("p", {class: "kind"}, page.about)),
         make("p", {class: "how"}, ...inWords(specimen, layer, view, explanation)),
+        ...(tables.length === 0 && explanation?.terms.length > MOST_SUMS ? [make("p", {class: "added"},
+            addedUp([{sum: explanation.total - (explanation.bias ?? 0)}], explanation,
+                `the sum of ${explanation.terms.length} products `))] : []),
         make("div", {class: "apart"}, ...enlarged(specimen, layer, at, view, page), ...parts),
         ...switches(specimen, layer, at, page),
     );
@@ -180,10 +184,10 @@ function weightsInWords(place) {
     return place?.length === 4 ? `weights; w[i,j,${c},${o}]` : "weights";
 }
 
-/** The maps' sums and the bias added up in one line: "bias 0.1 + 0.2 + 0.3 = 0.6". */
-function addedUp(sums, {bias, total, finish}) {
+/** The maps' sums and the bias added up in one line: "bias 0.1 + 0.2 + 0.3 = 0.6". what: is summed, if it is one. */
+function addedUp(sums, {bias, total, finish}, what = "") {
     const of = (value) => (value < 0 ? `(${brief(value)})` : brief(value));
-    const each = sums.length <= MOST_SUMS ? sums.map(({sum}) => of(sum))
+    const each = sums.length <= MOST_SUMS ? sums.map(({sum}) => what + of(sum))
         : [`the sums of ${sums.length} maps ${of(sums.reduce((all, {sum}) => all + sum, 0))}`];
     const parts = [...(bias === null ? [] : [`bias ${brief(bias)}`]), ...each];
     return parts.length < 2 && finish === "" ? "" : `${parts.join(" + ")} = ${brief(total)}${finish && `; ${finish}`}`;

@@ -4,9 +4,9 @@ import {sizeOf} from "./windows.js";
 
 /**
  * What a sheet may take in the row of all layers, in pixels: its height; its width, where the maps can be made small
- * enough; and the side of a number's square in a map and in a vector.
+ * enough, of maps and of a vector; and the side of a number's square in a map and in a vector.
  */
-export const ROOMY = {highest: 264, widest: 264, pixel: 12, unit: 12};
+export const ROOMY = {highest: 264, widest: 264, longest: 264, pixel: 12, unit: 12};
 const MAP_GAP = 3;
 const UNIT_GAP = 1;
 const NAMED_UNITS = 12; // of a last layer with so few classes, each unit gets a line with its name
@@ -75,16 +75,17 @@ function tiled(shape, pixel, highest) {
 }
 
 /** The largest layout that fits. named: the units are few, and each has a line with its name. */
-export function layOut(shape, named = false, {highest, widest, pixel: largest, unit} = ROOMY) {
+export function layOut(shape, named = false, {highest, widest, longest, pixel: largest, unit} = ROOMY) {
     if (named && shape.length === 1 && shape[0] <= NAMED_UNITS) {
         const line = Math.min(Math.floor(highest / shape[0]), 2 * unit - 2);
         const gap = Math.ceil(line / 5);
         const layout = {...tiled(shape, line - gap, highest), named: true, columns: 1, tileHeight: line, gap};
         return {...layout, width: Math.min(widest, 7 * line), height: shape[0] * line - gap};
     }
-    for (let pixel = shape.length === 1 ? unit : largest; pixel > 1; pixel--) {
+    const vector = shape.length === 1;
+    for (let pixel = vector ? unit : largest; pixel > 1; pixel--) {
         const layout = tiled(shape, pixel, highest);
-        if (layout.width <= widest && layout.height <= highest) {
+        if (layout.width <= (vector ? longest : widest) && layout.height <= highest) {
             return layout;
         }
     }
@@ -162,7 +163,7 @@ export function drawSheet(canvas, layout, values, colours, largest, silenced, in
 export function writeNames(canvas, layout, names, ink) {
     const context = canvas.getContext("2d");
     context.fillStyle = ink;
-    context.font = `${Math.max(9, Math.round(0.68 * layout.tileHeight))}px system-ui, sans-serif`;
+    context.font = `${Math.max(10, Math.round(0.68 * layout.tileHeight))}px system-ui, sans-serif`;
     context.textBaseline = "middle";
     names.forEach((name, unit) => context.fillText(name, layout.pixel + 7,
         unit * layout.tileHeight + layout.pixel / 2 + 1, layout.width - layout.pixel - 7));

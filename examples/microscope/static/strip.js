@@ -86,7 +86,7 @@ export class LayerCard {
         this.mapNames = colours.map((name) => make("span", {class: "map-name", "aria-hidden": "true"}, name));
         this.sheet = make("div", {class: "sheet"}, this.numbers, this.marks, ...this.mapNames);
         const name = specimen.nameOf(layer);
-        this.enlarge = makeButton("large", () => page.enlarge(specimen, layer),
+        this.enlarge = makeButton("+", () => page.enlarge(specimen, layer),
             {class: "enlarge", "aria-label": `Show ${name} large`, title: "One layer by itself, in lecture mode"});
         this.size = make("p", {}, this.shape.join(" \u00d7 "));
         const buttons = [this.enlarge, ...(this.power ? [this.power] : [])];
@@ -104,7 +104,7 @@ export class LayerCard {
         this.sheet.style.height = `${layout.height}px`;
         this.enlarge.hidden = this.large || layout.pixel >= READABLE;
         this.size.textContent = this.shape.join(" \u00d7 ")
-            + (layout.only === undefined ? "" : `: map ${layout.only} alone, Page Up and Page Down change it`);
+            + (layout.only === undefined ? "" : `, here map ${layout.only}; Page Up and Page Down change it`);
         this.mapNames.forEach((name, map) => {
             const {left, top} = boxOnSheet(layout, [0, 0, map]);
             name.hidden = layout.only !== undefined && layout.only !== map;
