@@ -36,6 +36,12 @@ export function makeSlider({name, min, max, step, value, shown, oninput = () => 
     return make("label", {class: "slider"}, make("span", {}, name), slider, output);
 }
 
+/** A number in so few digits that it fits the cell of a matrix. */
+export function short(value) {
+    const size = Math.abs(value);
+    return size >= 0.001 && size < 0.01 ? brief(Number(value.toPrecision(1))) : brief(value);
+}
+
 /** A number in few digits, three at most, for where many stand together. */
 export function brief(value) {
     const size = Math.abs(value);

@@ -1,9 +1,12 @@
 /** The page: what is chosen, what is shown of it, and what makes it change. */
 
-import {makeAnswer} from "./answer.js";
+import {answerInWords, makeAnswer} from "./answer.js";
 import {CropFrame, DrawingPad, makeFileChooser, makeSliders} from "./controls.js";
 import {decodeBytes} from "./engine.js";
 import {make, makeButton} from "./elements.js";
+import {fitStrip} from "./fitting.js";
+import {hoverCells} from "./hover.js";
+import {Lecture, lectureWanted} from "./lecture.js";
 import {Learning} from "./learning.js";
 import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
@@ -14,6 +17,7 @@ import {LayerCard, columnsOf} from "./strip.js";
 import {Watching} from "./watching.js";
 import {placeOf} from "./windows.js";
 
+const SAID_AFTER = 700; // milliseconds without a change, after which the answer is announced
 const STILL = {noise: 0, angle: 0, right: 0, down: 0};
 const NO_SERVER = "The program that computes this does not answer; start it again and reload the page";
 
@@ -55,6 +59,10 @@ class Page {
             }, (sentence) => this.complain(sentence)));
         }
         this.fillSeen();
+        hoverCells(byId("panel"));
+        this.lecture = new Lecture(this, this.specimens,
+            {button: byId("lecture"), tabs: byId("tabs"), stand: byId("stand")});
+        addEventListener("resize", () => this.fit());
         if (training !== null) {
             this.learning = training.watched ? new Watching(networks, this)
                 : new Learning(byId("worker").textContent, training, this);
@@ -64,20 +72,52 @@ class Page {
 
     /** The first look, and a first number chosen: the largest that the first layer gives. */
     async start() {
+        this.fit();
         await this.change();
         const [first] = this.specimens;
         if (first.answered && !this.hasChosen) {
             const {output, shape} = first.states[0];
             await this.select(first, 0, placeOf(placeOfLargest(output), shape));
         }
+        if (lectureWanted()) {
+            this.lecture.set(true);
+        }
     }
 
     makeCards(specimen) {
-        const page = {
-            select: (...place) => this.select(...place), change: () => this.change(),
-            enter: () => byId("panel").focus(),
-        };
-        return [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, page));
+        return [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, this));
+    }
+
+    /** Every sheet: the cards in the row, and in lecture mode the one that is shown large. */
+    get sheets() {
+        return [...this.cards.flat(), ...(this.lecture?.card ? [this.lecture.card] : [])];
+    }
+
+    /** From a card to the panel. */
+    enter() {
+        byId("panel").focus();
+    }
+
+    /** Shows a layer large. */
+    enlarge(specimen, layer) {
+        this.lecture.set(true);
+        this.lecture.go(specimen, layer);
+    }
+
+    /** Gives the sheets the sizes that bring all layers and the explanation into the window. */
+    fit() {
+        if (!this.lecture.on) {
+            fitStrip(byId("networks").querySelector(".strip"), this.cards.flat());
+            this.redraw();
+        }
+    }
+
+    /** After lecture mode has laid something out anew. */
+    relayed() {
+        this.fit();
+        if (this.lecture.on) {
+            this.redraw();
+        }
     }
 
     cardOf(specimen, layer) {
@@ -109,20 +149,35 @@ class Page {
 
     fillNetworks() {
         const columns = columnsOf(this.specimens.map(({network}) => network));
-        const strip = make("div", {class: "strip", tabindex: "-1"});
+        const several = this.specimens.length > 1;
+        const strip = make("div", {class: several ? "strip several" : "strip", tabindex: "-1"});
         this.abouts = this.specimens.map(({about}) => make("span", {}, about));
         this.specimens.forEach((specimen, place) => {
             const row = 2 * place + 1;
             const heading = make("h3", {}, this.abouts[place]);
+            const last = Math.max(...columns.flat().map(({column}) => column));
             heading.style.gridRow = row;
-            heading.style.gridColumn = `1 / ${1 + Math.max(...columns.flat().map(({column}) => column))}`;
-            strip.append(heading);
+            heading.style.gridColumn = `1 / ${1 + last}`;
+            if (several) {
+                strip.append(heading);
+            } else {
+                byId("what").append(heading.firstChild);
+            }
             for (const {column, layers} of columns[place]) {
                 const cards = layers.map((layer) => this.cardOf(specimen, layer).element);
                 const stage = make("div", {class: "stage"}, ...cards);
                 stage.style.gridRow = row + 1;
                 stage.style.gridColumn = column;
                 strip.append(stage);
+            }
+            const taken = columns[place].map(({column}) => column);
+            for (let column = 1; column <= last; column++) {
+                if (!taken.includes(column)) {
+                    const absent = make("p", {class: "absent"}, `${specimen.title} has no such layers`);
+                    absent.style.gridRow = row + 1;
+                    absent.style.gridColumn = column;
+                    strip.append(absent);
+                }
             }
         });
         const overviews = this.specimens.map((specimen) =>
@@ -243,12 +298,22 @@ class Page {
     draw() {
         this.colours = makeColours(this.dark.matches);
         this.ink = getComputedStyle(document.body).color;
-        this.cards.flat().forEach((card) => card.draw(this.view, this.colours, this.ink));
+        this.sheets.forEach((card) => card.draw(this.view, this.colours, this.ink));
         this.specimens.forEach((specimen, place) =>
             drawPicture(this.seen[place].canvas, specimen.levels, [...specimen.size, specimen.channels]));
         const several = this.specimens.length > 1;
         byId("answers").replaceChildren(...this.specimens.map((specimen) => makeAnswer(specimen, several)));
+        clearTimeout(this.announcing);
+        this.announcing = setTimeout(() => this.announce(), SAID_AFTER);
         keepingFocus(this.off, () => this.off.replaceChildren(...this.specimens.flatMap((each) => this.offOf(each))));
+    }
+
+    /** Says the answer to a screen reader, where it is another one than before. */
+    announce() {
+        const sentences = this.specimens.map((specimen) => answerInWords(specimen, this.specimens.length > 1));
+        if (byId("said").textContent !== sentences.join(" ")) {
+            byId("said").textContent = sentences.join(" ");
+        }
     }
 
     /** What is switched off of a network, each with a button. */
@@ -302,14 +367,16 @@ class Page {
             }
         }
         const explanation = specimen.explain(layer, at, view);
+        this.lecture.follow(choice);
         this.mark(explanation);
-        const {colours, kept} = this;
+        const {colours, ink, kept} = this;
         const page = {
-            colours, kept, mark: this.edge().line, several: this.specimens.length > 1, change: () => this.change(),
+            colours, ink, kept, mark: this.edge().line, about: this.cardOf(specimen, layer).inWords(view), several: this.specimens.length > 1, change: () => this.change(),
             select: (other, place) => this.select(specimen, other, place),
         };
         keepingFocus(byId("panel"), () => showNumber(byId("panel"), specimen, {layer, at, view}, explanation, page));
-        this.cardOf(specimen, layer).say(specimen.valuesOf(layer, view));
+        this.sheets.filter((card) => card.specimen === specimen && card.layer === layer)
+            .forEach((card) => card.say(specimen.valuesOf(layer, view)));
         const whose = this.specimens.length > 1 ? `${specimen.title} ` : "";
         if (choice !== this.placed) { // else it was only drawn anew, perhaps while somebody types there
             byId("place").value = `${whose}${specimen.nameOf(layer)} ${at.join(",")}`;
@@ -320,7 +387,7 @@ class Page {
     /** Draws the chosen number's frame, those of what it is made of, and its receptive field. */
     mark(explanation) {
         const {specimen} = this.choice;
-        this.cards.flat().forEach((card) => card.mark(this.choice, this.view, explanation, this.edge()));
+        this.sheets.forEach((card) => card.mark(this.choice, this.view, explanation, this.edge()));
         this.specimens.forEach((each, place) => this.markField(each, this.seen[place].field, each === specimen));
     }
 

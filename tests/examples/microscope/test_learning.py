@@ -161,7 +161,7 @@ def test_the_maps_are_those_of_the_network_that_learns(learner, tmp_path):
     learner.wait_until("return !window.snapshots[window.snapshots.length - 1].playing")
     last = learner.run(LAST)
     learner.wait_until(
-        "return document.querySelector('.strip h3').textContent.endsWith(arguments[0])", f"after {last['step']} steps"
+        "return document.querySelector('#what').textContent.endsWith(arguments[0])", f"after {last['step']} steps"
     )
     learner.wait_until(READY)
     network = python_network(classifier, "Tanh", last["params"])
