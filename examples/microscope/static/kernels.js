@@ -27,7 +27,8 @@ export class KernelGallery {
         const pixel = Math.max(2, Math.min(LARGEST_CELL, fitting));
         const [tileHeight, tileWidth] = [rows * pixel + KERNEL_GAP, columns * pixel + KERNEL_GAP];
         this.layout = {
-            shape: [rows, columns, 2 * this.count], vector: false, pixel, gap: KERNEL_GAP, mapHeight: rows, mapWidth: columns, tileHeight, tileWidth,
+            shape: [rows, columns, 2 * this.count], vector: false, pixel, gap: KERNEL_GAP, mapHeight: rows,
+            mapWidth: columns, tileHeight, tileWidth,
             columns: this.count, maps: 2 * this.count, width: this.count * tileWidth - KERNEL_GAP,
             height: 2 * tileHeight - KERNEL_GAP,
         };
