@@ -174,7 +174,7 @@ class Page {
         });
         const overviews = this.specimens.map((specimen) =>
             drawOverview(specimen, (layer) => this.visit(specimen, layer)));
-        byId("networks").append(make("div", {class: "overviews"}, ...overviews), strip);
+        byId("networks").append(make("div", {class: several ? "overviews several" : "overviews"}, ...overviews), strip);
     }
 
     fillExperiments() {
