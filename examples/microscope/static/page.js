@@ -146,7 +146,7 @@ class Page {
         const strip = make("div", {class: several ? "strip several" : "strip", tabindex: "-1"});
         this.specimens.forEach((specimen, place) => {
             const row = 2 * place + 1;
-            const heading = make("h3", {}, make("span", {}, specimen.about));
+            const heading = make("h2", {}, make("span", {}, specimen.about));
             const last = Math.max(...columns.flat().map(({column}) => column));
             heading.style.gridRow = row;
             heading.style.gridColumn = `1 / ${1 + last}`;

@@ -91,7 +91,7 @@ export class LayerCard {
         this.size = make("p", {}, this.shape.join(" \u00d7 "));
         const buttons = [this.enlarge, ...(this.power ? [this.power] : [])];
         this.element = make("article", {class: "layer", [large ? "data-stand" : "data-layer"]: name},
-            make("header", {}, make("h4", {title: this.kind()}, name), make("span", {class: "tools"}, ...buttons)),
+            make("header", {}, make("h3", {title: this.kind()}, name), make("span", {class: "tools"}, ...buttons)),
             this.sheet, this.size);
         this.useLayout(layOut(this.shape, this.names !== null, ROOMY));
     }
