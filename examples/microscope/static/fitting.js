@@ -2,7 +2,7 @@
 
 import {ROOMY, layOut} from "./sheets.js";
 
-const PANEL = 318; // pixels that the explanation of one number takes
+const PANEL = 304; // pixels that the explanation of one number takes
 const NARROW = "(max-width: 60rem)"; // of page.css: there the layers stand in two rows, which scroll sideways
 const ON_NARROW = 120; // a sheet's height there
 const LEAST = 60; // a sheet's height where there is never room enough: then the row of layers scrolls

@@ -154,7 +154,7 @@ class Page {
         this.abouts = this.specimens.map(({about}) => make("span", {}, about));
         this.specimens.forEach((specimen, place) => {
             const row = 2 * place + 1;
-            const heading = make("h3", {}, this.abouts[place]);
+            const heading = make("h2", {}, this.abouts[place]);
             const last = Math.max(...columns.flat().map(({column}) => column));
             heading.style.gridRow = row;
             heading.style.gridColumn = `1 / ${1 + last}`;
@@ -182,7 +182,7 @@ class Page {
         });
         const overviews = this.specimens.map((specimen) =>
             drawOverview(specimen, (layer) => this.visit(specimen, layer)));
-        byId("networks").append(make("div", {class: "overviews"}, ...overviews), strip);
+        byId("networks").append(make("div", {class: several ? "overviews several" : "overviews"}, ...overviews), strip);
     }
 
     fillExperiments() {

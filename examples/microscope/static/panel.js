@@ -7,7 +7,7 @@ import {INPUT, isOff, toggle} from "./specimen.js";
 import {largestTerms, number, placeInWords} from "./terms.js";
 import {flatIndex} from "./windows.js";
 
-const ROWS = 8; // terms that are shown at first
+const ROWS = 9; // terms that are shown at first
 const MOST_COLUMNS = 5; // of a matrix that lecture mode writes in large letters
 const MORE_ROWS = 200; // and at each click on "more"
 const ENLARGED = 112; // pixels of the enlarged map, more where its numbers would be smaller than 4

@@ -9,6 +9,8 @@ import {sizeOf} from "./windows.js";
 export const ROOMY = {highest: 264, widest: 264, longest: 264, pixel: 12, unit: 12};
 const MAP_GAP = 3;
 const UNIT_GAP = 1;
+const LEAST_HEIGHT = 100; // pixels of a sheet whose maps cannot be made small enough, or it would be a long line
+const MOST_SEEN_UNITS = 1000; // of a vector whose units are never smaller than 3 pixels
 const NAMED_UNITS = 12; // of a last layer with so few classes, each unit gets a line with its name
 
 /** From blue through the page's background to orange; silenced numbers are grey. */
@@ -89,7 +91,8 @@ export function layOut(shape, named = false, {highest, widest, longest, pixel: l
             return layout;
         }
     }
-    return tiled(shape, 1, highest);
+    // The many numbers of a large network: the sheet is larger than it should be.
+    return tiled(shape, vector && shape[0] <= MOST_SEEN_UNITS ? 3 : 1, Math.max(highest, LEAST_HEIGHT));
 }
 
 /** Where a number lies on the sheet. */

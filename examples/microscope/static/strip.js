@@ -89,7 +89,7 @@ export class LayerCard {
         const name = specimen.nameOf(layer);
         this.enlarge = makeButton("+", () => page.enlarge(specimen, layer),
             {class: "enlarge", "aria-label": `Show ${name} large`, title: "One layer by itself, in lecture mode"});
-        this.heading = make("h4", {}, name);
+        this.heading = make("h3", {}, name);
         this.nameAnew();
         this.size = make("p", {}, this.shape.join(" \u00d7 "));
         const buttons = [this.enlarge, ...(this.power ? [this.power] : [])];
