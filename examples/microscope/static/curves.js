@@ -16,7 +16,7 @@ export class Curves {
         this.element = make("div", {class: "curves"},
             make("figure", {}, make("figcaption", {}, "Loss of each step, running mean (dashed: guessing)"),
                 this.lossCanvas),
-            make("figure", {}, make("figcaption", {}, "Accuracy on digits that it does not learn from"),
+            make("figure", {}, make("figcaption", {}, "Accuracy on images that it does not learn from"),
                 this.accuracyCanvas));
         this.clear();
     }

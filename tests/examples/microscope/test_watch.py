@@ -18,7 +18,9 @@ from nn import SGD
 from nn.data import digits
 from nn.data.preparation import Preparation
 from nn.training import train
+from tests.browser import needs_browser
 from tests.invocations import ROOT
+from tests.microscope import READY, shown_answer
 
 PREPARATION = Preparation((28, 28), 1, (28, 28), "standardised", np.float32(0.13), np.float32(0.31))
 
@@ -226,3 +228,28 @@ def test_a_program_serves_the_page_while_it_trains(program, tmp_path):
     per_epoch = 9 if program == "train" else 8
     assert [told["network"] for told, _ in last.values()] == (["lenet"] if program == "train" else ["LeNet", "AlexNet"])
     assert all(told["step"] == 6 * per_epoch and told["epoch"] == 6 for told, _ in last.values())
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_page_shows_the_network_as_it_has_become(window, sets, watched):
+    network, watch = watched
+    browser = window  # which asks the server again and again
+    browser.open(watch.address)
+    browser.wait_until(READY)
+    before = shown_answer(browser)
+    assert "Waiting for the first step" in browser.text("#learning")
+    _, history = run(sets, network, watch, after=lambda _: time.sleep(0.1))
+    browser.wait_until("return document.querySelector('#learning .words').textContent.startsWith('Step 32, epoch 2;')")
+    browser.wait_until("return document.querySelector('#networks h3').textContent.includes('after 32 steps')")
+    browser.wait_until(READY)
+    levels = np.rint(255 * sets[1].images[:1]).astype(np.uint8)
+    expected = 100 * network.predict(PREPARATION(levels))[0]
+    np.testing.assert_allclose(list(shown_answer(browser).values()), expected, atol=0.051)  # one digit is shown
+    assert before != shown_answer(browser)
+    share = f"{100 * history.epochs[-1]['test_accuracy']:.1f} %"
+    assert share in browser.text("#learning .words")
+    watch.__exit__()
+    browser.wait_until("return document.querySelector('#learning [role=status]').textContent.includes('has ended')")
+    assert all("snapshot" in complaint for complaint in browser.complaints())  # that nobody answers
+    browser.open("about:blank")
