@@ -1,4 +1,4 @@
-/** How large the sheets in the row are: so large that all layers, and below them one number's parts, are in the window. */
+/** How large the sheets in the row are: so that all layers, and below them one number's parts, are in the window. */
 
 import {ROOMY, layOut} from "./sheets.js";
 

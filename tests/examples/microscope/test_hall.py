@@ -29,7 +29,8 @@ return selectors.flatMap((selector) => {
 """
 # Elements that would have to be scrolled to show all that they hold.
 SCROLLING = """
-return [...document.querySelectorAll("html, body, #stand, #panel, #networks, #controls, #controls section, .matrices, .terms")]
+const boxes = "html, body, #stand, #panel, #networks, #controls, #controls section, .matrices, .terms";
+return [...document.querySelectorAll(boxes)]
     .filter((element) => element.checkVisibility() && (element.scrollHeight > element.clientHeight + 1
         || element.scrollWidth > element.clientWidth + 1) && getComputedStyle(element).display !== "contents")
     .map((element) => `${element.outerHTML.slice(0, 60)} ${element.scrollHeight} > ${element.clientHeight}`);
@@ -269,8 +270,9 @@ def axe():
 
 
 VIOLATIONS = """
+const where = ({html, failureSummary}) => html.slice(0, 150) + failureSummary;
 return axe.run(document, {resultTypes: ["violations"]}).then(({violations}) => violations.map(
-    ({id, help, nodes}) => [id, help, ...nodes.slice(0, 3).map(({html, failureSummary}) => html.slice(0, 150) + failureSummary)]));
+    ({id, help, nodes}) => [id, help, ...nodes.slice(0, 3).map(where)]));
 """
 
 

@@ -164,7 +164,7 @@ def test_the_overview_leads_to_a_layer(browser, tmp_path):
 def test_the_overview_has_every_volume(browser, tmp_path):
     (classifier,), _ = objects(browser, tmp_path)
     drawn = browser.run(
-        "return [...document.querySelectorAll('.overview text:not(.size)')].map((each) => each.textContent)"
+        "return [...document.querySelectorAll('.overview text:not(.size)')].map((each) => each.textContent.trim())"
     )
     kinds = ("conv", "pool", "fc")
     assert drawn == ["input", *(name for name in classifier.network.layers if name.startswith(kinds))]
