@@ -31,7 +31,8 @@ class Page {
         this.labelled = target !== null; // whether the target is the known class of the image
         this.view = "activations";
         this.effects = {...STILL};
-        this.cards = this.specimens.map((specimen) => this.makeCards(specimen));
+        this.cards = this.specimens.map((specimen) =>
+            [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, this)));
         this.choice = {specimen: this.specimens[0], layer: INPUT, at: [0, 0, 0]};
         this.hasChosen = false;
         this.kept = {};
@@ -79,10 +80,6 @@ class Page {
         }
     }
 
-    makeCards(specimen) {
-        return [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, this));
-    }
-
     /** Every sheet: the cards in the row, and in lecture mode the one that is shown large. */
     get sheets() {
         return [...this.cards.flat(), ...(this.lecture?.card ? [this.lecture.card] : [])];
@@ -107,7 +104,7 @@ class Page {
         }
     }
 
-    /** After lecture mode has laid something out anew. */
+    /** After something was laid out anew. */
     relayed() {
         this.fit();
         if (this.lecture.on) {
@@ -125,7 +122,7 @@ class Page {
             radio.addEventListener("change", () => {
                 this.view = radio.value;
                 this.kept = {};
-                this.redraw();
+                this.relayed(); // the class that the loss is of takes room, too
             });
         }
         const target = byId("target");
