@@ -3,7 +3,7 @@
 import {answerInWords, makeAnswer} from "./answer.js";
 import {CropFrame, DrawingPad, makeFileChooser, makeSliders} from "./controls.js";
 import {decodeBytes} from "./engine.js";
-import {make, makeButton} from "./elements.js";
+import {keepingFocus, make, makeButton} from "./elements.js";
 import {fitStrip} from "./fitting.js";
 import {hoverCells} from "./hover.js";
 import {Lecture, lectureWanted} from "./lecture.js";
@@ -11,9 +11,11 @@ import {Learning} from "./learning.js";
 import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
 import {cutOut} from "./pictures.js";
+import {readPlace} from "./places.js";
+import {makeRow} from "./row.js";
 import {boxOnSheet, drawPicture, makeColours} from "./sheets.js";
 import {INPUT, Specimen, drawMasks, placeOfLargest, switchedOff, toggle} from "./specimen.js";
-import {LayerCard, columnsOf} from "./strip.js";
+import {LayerCard} from "./strip.js";
 import {Watching} from "./watching.js";
 import {placeOf} from "./windows.js";
 
@@ -31,7 +33,8 @@ class Page {
         this.labelled = target !== null; // whether the target is the known class of the image
         this.view = "activations";
         this.effects = {...STILL};
-        this.cards = this.specimens.map((specimen) => this.makeCards(specimen));
+        this.cards = this.specimens.map((specimen) =>
+            [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, this)));
         this.choice = {specimen: this.specimens[0], layer: INPUT, at: [0, 0, 0]};
         this.hasChosen = false;
         this.kept = {};
@@ -84,10 +87,6 @@ class Page {
         }
     }
 
-    makeCards(specimen) {
-        return [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, this));
-    }
-
     /** Every sheet: the cards in the row, and in lecture mode the one that is shown large. */
     get sheets() {
         return [...this.cards.flat(), ...(this.lecture?.card ? [this.lecture.card] : [])];
@@ -112,7 +111,7 @@ class Page {
         }
     }
 
-    /** After lecture mode has laid something out anew. */
+    /** After something was laid out anew. */
     relayed() {
         this.fit();
         if (this.lecture.on) {
@@ -130,7 +129,7 @@ class Page {
             radio.addEventListener("change", () => {
                 this.view = radio.value;
                 this.kept = {};
-                this.redraw();
+                this.relayed(); // the class that the loss is of takes room, too
             });
         }
         const target = byId("target");
@@ -148,41 +147,15 @@ class Page {
     }
 
     fillNetworks() {
-        const columns = columnsOf(this.specimens.map(({network}) => network));
         const several = this.specimens.length > 1;
-        const strip = make("div", {class: several ? "strip several" : "strip", tabindex: "-1"});
         this.abouts = this.specimens.map(({about}) => make("span", {}, about));
-        this.specimens.forEach((specimen, place) => {
-            const row = 2 * place + 1;
-            const heading = make("h2", {}, this.abouts[place]);
-            const last = Math.max(...columns.flat().map(({column}) => column));
-            heading.style.gridRow = row;
-            heading.style.gridColumn = `1 / ${1 + last}`;
-            if (several) {
-                strip.append(heading);
-            } else {
-                byId("what").append(heading.firstChild);
-            }
-            for (const {column, layers} of columns[place]) {
-                const cards = layers.map((layer) => this.cardOf(specimen, layer).element);
-                const stage = make("div", {class: "stage"}, ...cards);
-                stage.style.gridRow = row + 1;
-                stage.style.gridColumn = column;
-                strip.append(stage);
-            }
-            const taken = columns[place].map(({column}) => column);
-            for (let column = 1; column <= last; column++) {
-                if (!taken.includes(column)) {
-                    const absent = make("p", {class: "absent"}, `${specimen.title} has no such layers`);
-                    absent.style.gridRow = row + 1;
-                    absent.style.gridColumn = column;
-                    strip.append(absent);
-                }
-            }
-        });
+        if (!several) {
+            byId("what").append(...this.abouts);
+        }
         const overviews = this.specimens.map((specimen) =>
             drawOverview(specimen, (layer) => this.visit(specimen, layer)));
-        byId("networks").append(make("div", {class: several ? "overviews several" : "overviews"}, ...overviews), strip);
+        byId("networks").append(make("div", {class: several ? "overviews several" : "overviews"}, ...overviews),
+            makeRow(this.specimens, several ? this.abouts : null, this.cards));
     }
 
     fillExperiments() {
@@ -371,7 +344,8 @@ class Page {
         this.mark(explanation);
         const {colours, ink, kept} = this;
         const page = {
-            colours, ink, kept, mark: this.edge().line, about: this.cardOf(specimen, layer).inWords(view), several: this.specimens.length > 1, change: () => this.change(),
+            colours, ink, kept, mark: this.edge().line, several: this.specimens.length > 1,
+            about: this.cardOf(specimen, layer).inWords(view), change: () => this.change(),
             select: (other, place) => this.select(specimen, other, place),
         };
         keepingFocus(byId("panel"), () => showNumber(byId("panel"), specimen, {layer, at, view}, explanation, page));
@@ -433,47 +407,16 @@ class Page {
         }
     }
 
-    /**
-     * To a place in words: "conv2 3,4,7", "fc5 3", "fc5 cat", or with the name of one of several networks before.
-     * Without it, in the chosen network, or in one that has such a layer.
-     */
+    /** To a place in words, see `readPlace`. */
     goTo(text) {
-        const words = text.trim().toLowerCase().split(/[\s,;]+/);
-        const named = this.specimens.find(({title}) => title.toLowerCase() === words[0]);
-        const [name, ...rest] = named === undefined ? words : words.slice(1);
-        const layerOf = ({network}) => (name === "input" ? INPUT
-            : network.layers.findIndex((layer) => layer.name.toLowerCase() === name));
-        const has = (specimen) => name === "input" || layerOf(specimen) >= 0;
-        const specimen = named ?? [this.choice.specimen, ...this.specimens].find(has) ?? this.choice.specimen;
-        if (!has(specimen)) {
-            const names = specimen.network.layers.map((layer) => layer.name).join(", ");
-            this.complain(`${specimen.title} has no layer ${name ?? ""}, expected one of input, ${names}`);
-            return;
+        const found = readPlace(text, this.specimens, this.choice.specimen);
+        this.complain(found.complaint ?? null);
+        if (found.complaint === undefined) {
+            const {specimen, layer, at} = found;
+            this.reveal(specimen, layer, at);
+            this.select(specimen, layer, at);
         }
-        const layer = layerOf(specimen);
-        const shape = specimen.shapeOf(layer);
-        const asClass = this.classNames.findIndex((each) => each.toLowerCase() === rest.join(" "));
-        const at = rest.length === 0 ? shape.map(() => 0)
-            : asClass >= 0 && layer === specimen.network.layers.length - 1 ? [asClass]
-                : rest.map((word) => (/^\d+$/.test(word) ? Number(word) : NaN));
-        if (at.length !== shape.length || !at.every((index, axis) => index < shape[axis])) {
-            const axes = shape.length === 1 ? "a unit" : "a row, a column and a map";
-            this.complain(`${specimen.nameOf(layer)} has no place ${rest.join(",")}, expected ${axes} below ` +
-                shape.join(", "));
-            return;
-        }
-        this.complain(null);
-        this.reveal(specimen, layer, at);
-        this.select(specimen, layer, at);
     }
-}
-
-/** Fills an element anew; the control that had the focus, counted from the first, has it again. */
-function keepingFocus(element, fill) {
-    const controls = () => [...element.querySelectorAll("button, select")];
-    const focused = controls().indexOf(document.activeElement);
-    fill();
-    controls()[focused]?.focus();
 }
 
 new Page(JSON.parse(byId("data").textContent)).start();

@@ -219,7 +219,8 @@ function matrix(caption, terms, pick, {colours, largest = largestOf(terms.map(pi
     const body = [...rows].sort(([a], [b]) => a - b).map(([row, cells]) => make("tr", {},
         make("th", {scope: "row"}, String(named[0].get(row))),
         ...columns.map((column) => cells.has(column) ? paint(cells.get(column), row, column) : make("td"))));
-    return make("table", {class: columns.length > MOST_COLUMNS ? "matrix wide" : "matrix"}, make("caption", {}, caption), make("tbody", {}, head, ...body));
+    return make("table", {class: columns.length > MOST_COLUMNS ? "matrix wide" : "matrix"},
+        make("caption", {}, caption), make("tbody", {}, head, ...body));
 }
 
 function cell(term, pick, largest, colours, words) {

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from examples.microscope.program import in_words
 from models.classifier import load_classifier
 from nn import inspect
 from tests.browser import ARROWS, TAB, needs_browser
 from tests.examples.microscope.test_engine import picture_for
 from tests.examples.microscope.test_looks import OUTSIDE
-from tests.microscope import READY, VISIT, WHERE, digits_lenet, heading, objects, seen, show
+from tests.microscope import READY, VISIT, WHERE, digits_lenet, heading, objects, seen
 
 pytestmark = [needs_browser, pytest.mark.slow]
 
@@ -293,6 +294,19 @@ def test_axe_finds_nothing(names, dark, browser, tmp_path):
         assert browser.run(VIOLATIONS) == []
 
 
-def test_shipped_networks_have_plain_titles(browser, tmp_path):
-    show(browser, tmp_path, load_classifier("digits_lenet"), picture_for(load_classifier("digits_lenet")))
-    assert browser.text("#what") != ""
+@pytest.mark.parametrize(
+    "name, random, words",
+    [
+        ("digits_lenet", False, "LeNet, trained on handwritten digits, 61,706 parameters"),
+        (
+            "objects_alexnet",
+            False,
+            "A small AlexNet, trained on rendered cats, dogs, cars and callipers, 644,478 parameters",
+        ),
+        ("lenet", True, "LeNet, with random weights, 61,706 parameters"),
+        ("mine.npz", False, "LeNet, mine.npz, for 10 classes, 61,706 parameters"),
+    ],
+)
+def test_networks_are_named_in_plain_words(name, random, words):
+    weights = name if name == "objects_alexnet" else "digits_lenet"
+    assert in_words(name, load_classifier(weights), random) == words
