@@ -2,7 +2,7 @@
 
 import {ROOMY, layOut} from "./sheets.js";
 
-const PANEL = 304; // pixels that the explanation of one number takes
+const PANEL = 312; // pixels that the explanation of one number takes
 const NARROW = "(max-width: 60rem)"; // of page.css: there the layers stand in two rows, which scroll sideways
 const ON_NARROW = 120; // a sheet's height there
 const LEAST = 60; // a sheet's height where there is never room enough: then the row of layers scrolls
@@ -32,7 +32,8 @@ export function fitStrip(strip, cards) {
     const topOf = (element) => element.getBoundingClientRect().top;
     const networks = strip.parentElement;
     // What stands before the layers in their column counts only while it is closed to a line.
-    const before = networks.previousElementSibling?.offsetHeight ?? 0;
+    const before = networks.previousElementSibling === null ? 0
+        : networks.previousElementSibling.offsetHeight + parseFloat(getComputedStyle(networks.parentElement).rowGap);
     const above = topOf(document.querySelector("main")) + scrollY + topOf(strip) - topOf(networks);
     const room = innerHeight - above - (before < LINE ? before : 0) - PANEL;
     for (let highest = ROOMY.highest; highest >= LEAST; highest -= STEP) {
