@@ -234,7 +234,11 @@ def make_watch(contestants: Sequence[Contestant], train_set: Dataset, test_set: 
 
 
 def run(
-    contestant: Contestant, train_set: Dataset, test_set: Dataset, options: argparse.Namespace, watch: Watch | None
+    contestant: Contestant,
+    train_set: Dataset,
+    test_set: Dataset,
+    options: argparse.Namespace,
+    watch: Watch | None = None,
 ) -> tuple[dict, np.ndarray]:
     """Train and test one network: its part of results.json, and its probabilities for the test images."""
     network = contestant.network.to(options.device)

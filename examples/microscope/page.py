@@ -15,6 +15,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("static")
+COMMENT = re.compile(r"^ *(/\*.*?\*/|//.*?)\n", re.MULTILINE | re.DOTALL)
 IMPORT = re.compile(r'^import [^;]*? from "\./(\w+)\.js";\n', re.MULTILINE)
 
 
@@ -51,7 +52,7 @@ def page(data: dict, served: bool = False) -> str:
 
 def joined_script(entry: str) -> str:
     """A module and all that it imports as one script, each after those that it imports: what is used while the script
-    is loaded is there."""
+    is loaded is there. Without comments and indentation, which are a third of it."""
     texts, imported, missing = {}, {}, [entry]
     while missing:
         name = missing.pop()
@@ -59,7 +60,12 @@ def joined_script(entry: str) -> str:
         imported[name] = sorted(IMPORT.findall(texts[name]))
         missing += [other for other in imported[name] if other not in texts and other not in missing]
     order = TopologicalSorter(dict(sorted(imported.items()))).static_order()
-    return "\n" + "\n".join(re.sub(r"^export ", "", IMPORT.sub("", texts[name]), flags=re.MULTILINE) for name in order)
+    return "\n" + "".join(bare(texts[name]) for name in order)
+
+
+def bare(text: str) -> str:
+    """A module's text without imports, the word export, lines that are comments, and indentation."""
+    return re.sub(r"^(export )? *", "", COMMENT.sub("", IMPORT.sub("", text)), flags=re.MULTILINE)
 
 
 def joined_style() -> str:

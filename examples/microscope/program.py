@@ -43,6 +43,22 @@ examples:
       AlexNet at full size, with random weights: too large for a page, so that this program computes what it shows
 """
 
+# In plain words, the kinds of network and what the shipped ones have learned.
+KINDS = {
+    "lenet": "LeNet",
+    "lenet5_1998": "LeNet-5 of 1998",
+    "alexnet": "AlexNet",
+    "alexnet_small": "A small AlexNet",
+    "alexnet_cifar10": "AlexNet for CIFAR-10",
+    "alexnet_caffe": "AlexNet as in Caffe",
+    "alexnet_torchvision": "AlexNet as in torchvision",
+}
+LEARNED = {
+    "digits_lenet": "handwritten digits",
+    "objects_lenet": "rendered cats, dogs, cars and callipers",
+    "objects_alexnet": "rendered cats, dogs, cars and callipers",
+    "cifar10_alexnet": "the photographs of CIFAR-10",
+}
 MOST_BYTES = 15_000_000  # of a page that is written
 RENDERED = 256  # pixels of a side of a rendered image
 PICTURE_SIDE = 384  # pixels of the longer side of the image that the frame lies on
@@ -153,8 +169,14 @@ def check_size(size: float) -> None:
 
 def in_words(name: str, classifier: Classifier, random: bool) -> str:
     network = classifier.network
-    of = "with random weights" if random else f"of the kind {network.name}"
-    return f"{name}, {of}, {network.num_parameters:,} parameters"
+    kind = KINDS.get(network.name, network.name)
+    if random:
+        learned = "with random weights"
+    elif name in LEARNED:
+        learned = f"trained on {LEARNED[name]}"
+    else:
+        learned = f"{name}, for {len(classifier.class_names)} classes"
+    return f"{kind}, {learned}, {network.num_parameters:,} parameters"
 
 
 def source(picture: np.ndarray) -> dict:

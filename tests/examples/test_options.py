@@ -22,6 +22,7 @@ SHARED = {
     "--held-out": 2,
     "--weights": 4,
     "--model": 3,
+    "--watch": 2,
     "--width": 3,
     "--picture": 2,
     "--label": 3,

@@ -123,7 +123,7 @@ def test_compare_trains_as_it_says_and_counts_what_is_right(watched, monkeypatch
 def test_compare_standardises_both_sets_by_the_training_set(few_digits, tmp_path, monkeypatch):
     seen = []
 
-    def stop(contestant, train_set, test_set, options):
+    def stop(contestant, train_set, test_set, options, watch):
         seen.extend([train_set, test_set])
         raise KeyboardInterrupt
 

@@ -163,7 +163,7 @@ export class CropFrame {
         }, make("span", {class: "corner", "aria-hidden": "true"}));
         this.whole = make("div", {class: "cropping"}, picture, this.frame);
         this.words = make("span", {class: "share"});
-        this.element = make("div", {}, this.whole, make("p", {class: "buttons"},
+        this.element = make("div", {class: "cut"}, this.whole, make("p", {class: "buttons"},
             makeButton("Whole image", () => this.reset()), this.words));
         this.held = null;
         this.place(this.largest());

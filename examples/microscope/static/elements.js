@@ -36,6 +36,20 @@ export function makeSlider({name, min, max, step, value, shown, oninput = () => 
     return make("label", {class: "slider"}, make("span", {}, name), slider, output);
 }
 
+/** Fills an element anew; the control that had the focus, counted from the first, has it again. */
+export function keepingFocus(element, fill) {
+    const controls = () => [...element.querySelectorAll("button, select")];
+    const focused = controls().indexOf(document.activeElement);
+    fill();
+    controls()[focused]?.focus();
+}
+
+/** A number in so few digits that it fits the cell of a matrix. */
+export function short(value) {
+    const size = Math.abs(value);
+    return size >= 0.001 && size < 0.01 ? brief(Number(value.toPrecision(1))) : brief(value);
+}
+
 /** A number in few digits, three at most, for where many stand together. */
 export function brief(value) {
     const size = Math.abs(value);

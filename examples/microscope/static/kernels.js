@@ -1,6 +1,7 @@
 /** The kernels of a convolution side by side, below each its gradient; a weight is chosen by pointer or keyboard. */
 
 import {brief, make} from "./elements.js";
+import {hoverOver} from "./hover.js";
 import {boxOnSheet, drawSheet, largestOf, placeOnSheet} from "./sheets.js";
 import {number} from "./terms.js";
 import {flatIndex} from "./windows.js";
@@ -26,7 +27,8 @@ export class KernelGallery {
         const pixel = Math.max(2, Math.min(LARGEST_CELL, fitting));
         const [tileHeight, tileWidth] = [rows * pixel + KERNEL_GAP, columns * pixel + KERNEL_GAP];
         this.layout = {
-            vector: false, pixel, gap: KERNEL_GAP, mapHeight: rows, mapWidth: columns, tileHeight, tileWidth,
+            shape: [rows, columns, 2 * this.count], vector: false, pixel, gap: KERNEL_GAP, mapHeight: rows,
+            mapWidth: columns, tileHeight, tileWidth,
             columns: this.count, maps: 2 * this.count, width: this.count * tileWidth - KERNEL_GAP,
             height: 2 * tileHeight - KERNEL_GAP,
         };
@@ -38,6 +40,7 @@ export class KernelGallery {
             onpointerdown: (event) => this.point(event),
             onkeydown: (event) => this.press(event),
         });
+        hoverOver(this.canvas, (x, y) => this.numberAt(x, y));
         this.canvas.style.setProperty("--width", `${this.layout.width}px`);
         const scale = () => make("span", {title: "the weight or gradient of the full colour"});
         this.scales = [scale(), scale()];
@@ -59,7 +62,9 @@ export class KernelGallery {
     }
 
     /** chosen: whether the weight at `place` has a frame. gradients may be null. */
-    draw({params, gradients}, colours, {edge, line}, chosen) {
+    draw(snapshot, {colours, ink}, {edge, line}, chosen) {
+        this.snapshot = snapshot;
+        const {params, gradients} = snapshot;
         const {mapHeight, mapWidth, maps} = this.layout;
         const cells = new Float64Array(mapHeight * mapWidth * maps);
         const weights = this.cut(params);
@@ -70,7 +75,7 @@ export class KernelGallery {
             cells[pixel * maps + kernel] = weights[index] / (largest || 1);
             cells[pixel * maps + this.count + kernel] = slopes[index] / (steepest || 1);
         }
-        drawSheet(this.canvas, this.layout, cells, colours, 1, null);
+        drawSheet(this.canvas, this.layout, cells, colours, 1, null, ink);
         this.scales[0].textContent = ` (\u00b1${brief(largest)})`;
         this.scales[1].textContent = steepest === 0 ? "" : ` (\u00b1${brief(steepest)})`;
         const [row, column, , kernel] = this.place;
@@ -98,12 +103,30 @@ export class KernelGallery {
     }
 
     point({offsetX, offsetY}) {
-        const scale = this.layout.width / this.canvas.clientWidth; // a narrow page shows it smaller
-        const at = placeOnSheet(this.layout, offsetX * scale, offsetY * scale);
-        if (at !== null) {
-            this.place = [at[0], at[1], this.place[2], at[2] % this.count];
+        const found = this.weightAt(offsetX, offsetY);
+        if (found !== null) {
+            this.place = found.place;
             this.choose(this);
         }
+    }
+
+    /** The weight under a point of the canvas, the numbers that it is shown by there, and their box. */
+    weightAt(x, y) {
+        const scale = this.layout.width / this.canvas.clientWidth; // a narrow page shows it smaller
+        const at = placeOnSheet(this.layout, x * scale, y * scale);
+        if (at === null) {
+            return null;
+        }
+        const box = Object.entries(boxOnSheet(this.layout, at)).map(([side, length]) => [side, length / scale]);
+        const of = at[2] < this.count ? "params" : "gradients";
+        return {place: [at[0], at[1], this.place[2], at[2] % this.count], of, box: Object.fromEntries(box)};
+    }
+
+    numberAt(x, y) {
+        const found = this.weightAt(x, y);
+        const numbers = found === null || this.snapshot === undefined ? null : this.snapshot[found.of];
+        return numbers === null ? null : {box: found.box, text: `${weightInWords(found.place)}: ` +
+            `${found.of === "params" ? "weight" : "gradient"} ${number(numbers[this.indexOf(found.place)])}`};
     }
 
     press(event) {

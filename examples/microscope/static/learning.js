@@ -194,7 +194,7 @@ export class Learning {
             this.pace.ask();
             return;
         }
-        if (!this.body.hidden) {
+        if (this.body.offsetParent !== null) { // else it is hidden
             this.drawSection();
         }
         if (this.shown) {
@@ -210,7 +210,7 @@ export class Learning {
         const {latest, page, description: {layers}} = this;
         this.curves.draw();
         for (const gallery of this.galleries) {
-            gallery.draw(latest, page.colours, page.edge(), gallery === this.update.gallery);
+            gallery.draw(latest, page, page.edge(), gallery === this.update.gallery);
         }
         this.words.textContent = this.inWords();
         const paragraphs = latest.units === null ? [] : unitsInWords(latest.units, layers, page.ink);

@@ -35,7 +35,7 @@ export function drawOverview(specimen, goTo) {
     const drawn = volumes.map(({layer, shape}) => {
         const name = specimen.nameOf(layer);
         const parts = shape.length === 3 ? box(shape, x, floor, measure) : rod(shape[0], x, floor, measure);
-        const label = make("svg:text", {x, y: floor + 14}, name);
+        const label = make("svg:text", {x, y: floor + 14}, `${name} `);
         const size = make("svg:text", {x, y: floor + 27, class: "size"}, shape.join("\u00d7"));
         const width = Math.max(wide({shape}) * measure, 8 + 6.4 * Math.max(name.length, shape.join("x").length));
         x += width + BOX_GAP;
@@ -45,7 +45,7 @@ export function drawOverview(specimen, goTo) {
                 goTo(layer);
             }
         };
-        return make("svg:g", {role: "button", tabindex: "0", "aria-label": `Show ${name}, ${shape.join(" by ")}`,
+        return make("svg:g", {role: "button", tabindex: "0", "aria-label": `Show ${name} ${shape.join("\u00d7")}`,
             onclick: () => goTo(layer), onkeydown: press}, ...parts, label, size);
     });
     const title = `${specimen.title} to scale, ${stagesOf(specimen.network).length - 1} stages`;

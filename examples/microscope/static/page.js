@@ -1,19 +1,25 @@
 /** The page: what is chosen, what is shown of it, and what makes it change. */
 
-import {makeAnswer} from "./answer.js";
+import {answerInWords, makeAnswer} from "./answer.js";
 import {CropFrame, DrawingPad, makeFileChooser, makeSliders} from "./controls.js";
 import {decodeBytes} from "./engine.js";
-import {make, makeButton} from "./elements.js";
+import {keepingFocus, make, makeButton} from "./elements.js";
+import {fitStrip} from "./fitting.js";
+import {hoverCells} from "./hover.js";
+import {Lecture, lectureWanted} from "./lecture.js";
 import {Learning} from "./learning.js";
 import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
 import {cutOut} from "./pictures.js";
+import {readPlace} from "./places.js";
+import {makeRow} from "./row.js";
 import {boxOnSheet, drawPicture, makeColours} from "./sheets.js";
 import {INPUT, Specimen, drawMasks, placeOfLargest, switchedOff, toggle} from "./specimen.js";
-import {LayerCard, columnsOf} from "./strip.js";
+import {LayerCard} from "./strip.js";
 import {Watching} from "./watching.js";
 import {placeOf} from "./windows.js";
 
+const SAID_AFTER = 700; // milliseconds without a change, after which the answer is announced
 const STILL = {noise: 0, angle: 0, right: 0, down: 0};
 const NO_SERVER = "The program that computes this does not answer; start it again and reload the page";
 
@@ -27,7 +33,8 @@ class Page {
         this.labelled = target !== null; // whether the target is the known class of the image
         this.view = "activations";
         this.effects = {...STILL};
-        this.cards = this.specimens.map((specimen) => this.makeCards(specimen));
+        this.cards = this.specimens.map((specimen) =>
+            [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, this)));
         this.choice = {specimen: this.specimens[0], layer: INPUT, at: [0, 0, 0]};
         this.hasChosen = false;
         this.kept = {};
@@ -55,6 +62,10 @@ class Page {
             }, (sentence) => this.complain(sentence)));
         }
         this.fillSeen();
+        hoverCells(byId("panel"));
+        this.lecture = new Lecture(this, this.specimens,
+            {button: byId("lecture"), tabs: byId("tabs"), stand: byId("stand")});
+        addEventListener("resize", () => this.fit());
         if (training !== null) {
             this.learning = training.watched ? new Watching(networks, this)
                 : new Learning(byId("worker").textContent, training, this);
@@ -64,20 +75,48 @@ class Page {
 
     /** The first look, and a first number chosen: the largest that the first layer gives. */
     async start() {
+        this.fit();
         await this.change();
         const [first] = this.specimens;
         if (first.answered && !this.hasChosen) {
             const {output, shape} = first.states[0];
             await this.select(first, 0, placeOf(placeOfLargest(output), shape));
         }
+        if (lectureWanted()) {
+            this.lecture.set(true);
+        }
     }
 
-    makeCards(specimen) {
-        const page = {
-            select: (...place) => this.select(...place), change: () => this.change(),
-            enter: () => byId("panel").focus(),
-        };
-        return [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, page));
+    /** Every sheet: the cards in the row, and in lecture mode the one that is shown large. */
+    get sheets() {
+        return [...this.cards.flat(), ...(this.lecture?.card ? [this.lecture.card] : [])];
+    }
+
+    /** From a card to the panel. */
+    enter() {
+        byId("panel").focus();
+    }
+
+    /** Shows a layer large. */
+    enlarge(specimen, layer) {
+        this.lecture.set(true);
+        this.lecture.go(specimen, layer);
+    }
+
+    /** Gives the sheets the sizes that bring all layers and the explanation into the window. */
+    fit() {
+        if (!this.lecture.on) {
+            fitStrip(byId("networks").querySelector(".strip"), this.cards.flat());
+            this.redraw();
+        }
+    }
+
+    /** After something was laid out anew. */
+    relayed() {
+        this.fit();
+        if (this.lecture.on) {
+            this.redraw();
+        }
     }
 
     cardOf(specimen, layer) {
@@ -90,7 +129,7 @@ class Page {
             radio.addEventListener("change", () => {
                 this.view = radio.value;
                 this.kept = {};
-                this.redraw();
+                this.relayed(); // the class that the loss is of takes room, too
             });
         }
         const target = byId("target");
@@ -108,26 +147,15 @@ class Page {
     }
 
     fillNetworks() {
-        const columns = columnsOf(this.specimens.map(({network}) => network));
-        const strip = make("div", {class: "strip", tabindex: "-1"});
+        const several = this.specimens.length > 1;
         this.abouts = this.specimens.map(({about}) => make("span", {}, about));
-        this.specimens.forEach((specimen, place) => {
-            const row = 2 * place + 1;
-            const heading = make("h3", {}, this.abouts[place]);
-            heading.style.gridRow = row;
-            heading.style.gridColumn = `1 / ${1 + Math.max(...columns.flat().map(({column}) => column))}`;
-            strip.append(heading);
-            for (const {column, layers} of columns[place]) {
-                const cards = layers.map((layer) => this.cardOf(specimen, layer).element);
-                const stage = make("div", {class: "stage"}, ...cards);
-                stage.style.gridRow = row + 1;
-                stage.style.gridColumn = column;
-                strip.append(stage);
-            }
-        });
+        if (!several) {
+            byId("what").append(...this.abouts);
+        }
         const overviews = this.specimens.map((specimen) =>
             drawOverview(specimen, (layer) => this.visit(specimen, layer)));
-        byId("networks").append(make("div", {class: "overviews"}, ...overviews), strip);
+        byId("networks").append(make("div", {class: several ? "overviews several" : "overviews"}, ...overviews),
+            makeRow(this.specimens, several ? this.abouts : null, this.cards));
     }
 
     fillExperiments() {
@@ -243,12 +271,22 @@ class Page {
     draw() {
         this.colours = makeColours(this.dark.matches);
         this.ink = getComputedStyle(document.body).color;
-        this.cards.flat().forEach((card) => card.draw(this.view, this.colours, this.ink));
+        this.sheets.forEach((card) => card.draw(this.view, this.colours, this.ink));
         this.specimens.forEach((specimen, place) =>
             drawPicture(this.seen[place].canvas, specimen.levels, [...specimen.size, specimen.channels]));
         const several = this.specimens.length > 1;
         byId("answers").replaceChildren(...this.specimens.map((specimen) => makeAnswer(specimen, several)));
+        clearTimeout(this.announcing);
+        this.announcing = setTimeout(() => this.announce(), SAID_AFTER);
         keepingFocus(this.off, () => this.off.replaceChildren(...this.specimens.flatMap((each) => this.offOf(each))));
+    }
+
+    /** Says the answer to a screen reader, where it is another one than before. */
+    announce() {
+        const sentences = this.specimens.map((specimen) => answerInWords(specimen, this.specimens.length > 1));
+        if (byId("said").textContent !== sentences.join(" ")) {
+            byId("said").textContent = sentences.join(" ");
+        }
     }
 
     /** What is switched off of a network, each with a button. */
@@ -302,14 +340,17 @@ class Page {
             }
         }
         const explanation = specimen.explain(layer, at, view);
+        this.lecture.follow(choice);
         this.mark(explanation);
-        const {colours, kept} = this;
+        const {colours, ink, kept} = this;
         const page = {
-            colours, kept, mark: this.edge().line, several: this.specimens.length > 1, change: () => this.change(),
+            colours, ink, kept, mark: this.edge().line, several: this.specimens.length > 1,
+            about: this.cardOf(specimen, layer).inWords(view), change: () => this.change(),
             select: (other, place) => this.select(specimen, other, place),
         };
         keepingFocus(byId("panel"), () => showNumber(byId("panel"), specimen, {layer, at, view}, explanation, page));
-        this.cardOf(specimen, layer).say(specimen.valuesOf(layer, view));
+        this.sheets.filter((card) => card.specimen === specimen && card.layer === layer)
+            .forEach((card) => card.say(specimen.valuesOf(layer, view)));
         const whose = this.specimens.length > 1 ? `${specimen.title} ` : "";
         if (choice !== this.placed) { // else it was only drawn anew, perhaps while somebody types there
             byId("place").value = `${whose}${specimen.nameOf(layer)} ${at.join(",")}`;
@@ -320,7 +361,7 @@ class Page {
     /** Draws the chosen number's frame, those of what it is made of, and its receptive field. */
     mark(explanation) {
         const {specimen} = this.choice;
-        this.cards.flat().forEach((card) => card.mark(this.choice, this.view, explanation, this.edge()));
+        this.sheets.forEach((card) => card.mark(this.choice, this.view, explanation, this.edge()));
         this.specimens.forEach((each, place) => this.markField(each, this.seen[place].field, each === specimen));
     }
 
@@ -366,47 +407,16 @@ class Page {
         }
     }
 
-    /**
-     * To a place in words: "conv2 3,4,7", "fc5 3", "fc5 cat", or with the name of one of several networks before.
-     * Without it, in the chosen network, or in one that has such a layer.
-     */
+    /** To a place in words, see `readPlace`. */
     goTo(text) {
-        const words = text.trim().toLowerCase().split(/[\s,;]+/);
-        const named = this.specimens.find(({title}) => title.toLowerCase() === words[0]);
-        const [name, ...rest] = named === undefined ? words : words.slice(1);
-        const layerOf = ({network}) => (name === "input" ? INPUT
-            : network.layers.findIndex((layer) => layer.name.toLowerCase() === name));
-        const has = (specimen) => name === "input" || layerOf(specimen) >= 0;
-        const specimen = named ?? [this.choice.specimen, ...this.specimens].find(has) ?? this.choice.specimen;
-        if (!has(specimen)) {
-            const names = specimen.network.layers.map((layer) => layer.name).join(", ");
-            this.complain(`${specimen.title} has no layer ${name ?? ""}, expected one of input, ${names}`);
-            return;
+        const found = readPlace(text, this.specimens, this.choice.specimen);
+        this.complain(found.complaint ?? null);
+        if (found.complaint === undefined) {
+            const {specimen, layer, at} = found;
+            this.reveal(specimen, layer, at);
+            this.select(specimen, layer, at);
         }
-        const layer = layerOf(specimen);
-        const shape = specimen.shapeOf(layer);
-        const asClass = this.classNames.findIndex((each) => each.toLowerCase() === rest.join(" "));
-        const at = rest.length === 0 ? shape.map(() => 0)
-            : asClass >= 0 && layer === specimen.network.layers.length - 1 ? [asClass]
-                : rest.map((word) => (/^\d+$/.test(word) ? Number(word) : NaN));
-        if (at.length !== shape.length || !at.every((index, axis) => index < shape[axis])) {
-            const axes = shape.length === 1 ? "a unit" : "a row, a column and a map";
-            this.complain(`${specimen.nameOf(layer)} has no place ${rest.join(",")}, expected ${axes} below ` +
-                shape.join(", "));
-            return;
-        }
-        this.complain(null);
-        this.reveal(specimen, layer, at);
-        this.select(specimen, layer, at);
     }
-}
-
-/** Fills an element anew; the control that had the focus, counted from the first, has it again. */
-function keepingFocus(element, fill) {
-    const controls = () => [...element.querySelectorAll("button, select")];
-    const focused = controls().indexOf(document.activeElement);
-    fill();
-    controls()[focused]?.focus();
 }
 
 new Page(JSON.parse(byId("data").textContent)).start();

@@ -1,14 +1,18 @@
 /** One number, taken apart before the reader's eyes: windows, kernels, products, the sum, and what is done with it. */
 
-import {brief, make, makeButton} from "./elements.js";
-import {colourOf, drawSheet, largestOf, layOutMap, placeOnSheet} from "./sheets.js";
+import {brief, make, makeButton, short} from "./elements.js";
+import {hoverOver} from "./hover.js";
+import {boxOnSheet, colourOf, drawSheet, largestOf, layOutMap, placeOnSheet} from "./sheets.js";
 import {INPUT, isOff, toggle} from "./specimen.js";
 import {largestTerms, number, placeInWords} from "./terms.js";
 import {flatIndex} from "./windows.js";
 
-const ROWS = 12; // terms that are shown at first
+const ROWS = 9; // terms that are shown at first
+const MOST_COLUMNS = 5; // of a matrix that lecture mode writes in large letters
 const MORE_ROWS = 200; // and at each click on "more"
-const ENLARGED = 176; // pixels of the enlarged map
+const ENLARGED = 112; // pixels of the enlarged map, more where its numbers would be smaller than 4
+const MOST_ENLARGED = 256;
+const MOST_SUMS = 6; // of so many maps the sums are written out
 
 /**
  * Fills the panel.
@@ -16,8 +20,9 @@ const ENLARGED = 176; // pixels of the enlarged map
  * @param {Specimen} specimen
  * @param {{layer: number, at: number[], view: string}} chosen
  * @param {Explanation|null} explanation of the number, see Specimen.explain
- * @param {{colours: Int32Array, mark: string, several: boolean, select: function, change: function, kept: object}} page
- *     several: whether there are more networks; kept: what was opened in the panel while it showed this number, empty
+ * @param {{colours: Int32Array, mark: string, ink: string, about: string, several: boolean, select: function,
+ *     change: function, kept: object}} page about: what the layer is; several: whether there are more networks; kept:
+ *     what was opened in the panel while it showed this number, empty
  *     for another one
  */
 export function showNumber(panel, specimen, {layer, at, view}, explanation, page) {
@@ -27,14 +32,20 @@ export function showNumber(panel, specimen, {layer, at, view}, explanation, page
     const value = explanation === null || explanation.bypassed !== null ? shown : explanation.result;
     const whose = page.several ? `${specimen.title}: ` : "";
     const what = whose + (view === "gradients" ? "gradient of the loss with respect to " : "");
+    const tables = explanation === null ? [] : matrices(explanation, specimen, layer, view, page);
     const parts = explanation === null || explanation.terms.length === 0 ? [] : [
-        ...matrices(explanation, specimen, layer, view, page),
+        ...tables,
         termTable(explanation, specimen, layer, view, page),
     ];
     panel.replaceChildren(
-        make("h2", {}, `${what}${name}, ${unitName(specimen, layer, at) ?? placeInWords(at)}`),
-        make("p", {class: "result"}, make("output", {id: "result"}, number(value))),
+        make("header", {},
+            make("h2", {}, `${what}${name}, ${unitName(specimen, layer, at) ?? placeInWords(at)}`),
+            make("p", {class: "result"}, make("output", {id: "result"}, number(value))),
+            make("p", {class: "kind"}, page.about)),
         make("p", {class: "how"}, ...inWords(specimen, layer, view, explanation)),
+        ...(tables.length === 0 && explanation?.terms.length > MOST_SUMS ? [make("p", {class: "added"},
+            addedUp([{sum: explanation.total - (explanation.bias ?? 0)}], explanation,
+                `the sum of ${explanation.terms.length} products `))] : []),
         make("div", {class: "apart"}, ...enlarged(specimen, layer, at, view, page), ...parts),
         ...switches(specimen, layer, at, page),
     );
@@ -87,8 +98,8 @@ function enlarged(specimen, layer, at, view, page) {
     }
     const shape = specimen.shapeOf(layer);
     const values = specimen.valuesOf(layer, view);
-    const layout = layOutMap(shape, ENLARGED);
-    const map = Float64Array.from({length: shape[0] * shape[1]}, (_, place) => values[place * shape[2] + at[2]]);
+    const side = Math.max(ENLARGED, Math.min(MOST_ENLARGED, 4 * Math.max(shape[0], shape[1])));
+    const layout = layOutMap(shape, side, at[2]);
     const canvas = make("canvas", {
         "aria-hidden": "true",
         onclick: ({offsetX, offsetY}) => {
@@ -98,9 +109,13 @@ function enlarged(specimen, layer, at, view, page) {
             }
         },
     });
-    const all = view === "gradients" ? null : specimen.silencedOf(layer);
-    const silenced = all === null ? null : all.filter((_, place) => place % shape[2] === at[2]);
-    drawSheet(canvas, layout, map, page.colours, largestOf(values), silenced);
+    hoverOver(canvas, (x, y) => {
+        const place = placeOnSheet(layout, x, y);
+        return place === null ? null : {box: boxOnSheet(layout, place),
+            text: `${placeInWords(place)}: ${number(values[flatIndex(place, shape)])}`};
+    });
+    const silenced = view === "gradients" ? null : specimen.silencedOf(layer);
+    drawSheet(canvas, layout, values, page.colours, largestOf(values), silenced, page.ink);
     const context = canvas.getContext("2d");
     context.strokeStyle = page.mark;
     context.lineWidth = 2;
@@ -130,23 +145,28 @@ function matrices(explanation, specimen, layer, view, page) {
     const shown = make("div", {class: "matrices"});
     const show = ({channel, terms, sum}) => {
         const of = view === "gradients" ? `gradient with respect to ${source}` : source;
-        shown.replaceChildren(matrix(`${of}, map ${channel}`, terms, ({value}) => value, page.colours));
+        // In the colours of the sheet that the window lies on.
+        const whole = largestOf(specimen.valuesOf(specimen.sourceOf(layer, view), view));
+        const paint = {colours: page.colours};
+        shown.replaceChildren(matrix(`${of}, map ${channel}`, terms, ({value}) => value, {...paint, largest: whole}));
         if (terms[0].square !== undefined) {
-            shown.append(matrix("squares", terms, ({square}) => square, page.colours));
+            shown.append(matrix("squares", terms, ({square}) => square, paint));
         } else if (terms[0].weight !== null) {
             const backward = view === "gradients" && specimen.network.layers[layer + 1].kind === "Conv2d";
-            const weights = backward ? "weights: the kernel, rotated by 180\u00b0" : "weights";
+            const weights = weightsInWords(terms[0].weightPlace) + (backward ? ", rotated by 180\u00b0" : "");
             const products = `products; their sum: ${brief(sum)}`;
             shown.append(
-                signed("\u00d7", matrix(weights, terms, ({weight}) => weight, page.colours)),
-                signed("=", matrix(products, terms, ({product}) => product, page.colours)),
+                signed("\u00d7", matrix(weights, terms, ({weight}) => weight, {...paint, ofWeights: true})),
+                signed("=", matrix(products, terms, ({product}) => product, paint)),
             );
         }
     };
+    const isSum = explanation.how === "sum" && sums[0].terms[0].weight !== null;
+    const added = isSum && view === "activations" ? [make("p", {class: "added"}, addedUp(sums, explanation))] : [];
     const first = sums.find(({channel}) => channel === page.kept.channel) ?? strongest;
     show(first);
     if (sums.length === 1) {
-        return [shown];
+        return [make("div", {class: added.length === 0 ? "channels" : "channels whole"}, shown, ...added)];
     }
     const choice = make("select", {onchange: () => {
         page.kept.channel = sums[choice.selectedIndex].channel;
@@ -155,7 +175,22 @@ function matrices(explanation, specimen, layer, view, page) {
     sums.forEach(({channel, sum}) => choice.append(make("option", {}, `map ${channel}: sum ${brief(sum)}`)));
     choice.selectedIndex = sums.indexOf(first);
     const label = make("label", {}, `${sums.length} maps of ${source} are added up; shown: `, choice);
-    return [make("div", {class: "channels"}, label, shown)];
+    return [make("div", {class: added.length === 0 ? "channels" : "channels whole"}, label, shown, ...added)];
+}
+
+/** The kernel in the formula's letters: its places below count from 0, as i and j do there. */
+function weightsInWords(place) {
+    const [, , c, o] = place ?? [];
+    return place?.length === 4 ? `weights; w[i,j,${c},${o}]` : "weights";
+}
+
+/** The maps' sums and the bias added up in one line: "bias 0.1 + 0.2 + 0.3 = 0.6". what: is summed, if it is one. */
+function addedUp(sums, {bias, total, finish}, what = "") {
+    const of = (value) => (value < 0 ? `(${brief(value)})` : brief(value));
+    const each = sums.length <= MOST_SUMS ? sums.map(({sum}) => what + of(sum))
+        : [`the sums of ${sums.length} maps ${of(sums.reduce((all, {sum}) => all + sum, 0))}`];
+    const parts = [...(bias === null ? [] : [`bias ${brief(bias)}`]), ...each];
+    return parts.length < 2 && finish === "" ? "" : `${parts.join(" + ")} = ${brief(total)}${finish && `; ${finish}`}`;
 }
 
 /** A matrix with the sign before it, which stays with it where lines are broken. */
@@ -163,24 +198,33 @@ function signed(sign, table) {
     return make("div", {class: "signed"}, make("span", {class: "sign", "aria-hidden": "true"}, sign), table);
 }
 
-/** Terms by their rows and columns, each cell in the colour of its number. */
-function matrix(caption, terms, pick, colours) {
-    const largest = largestOf(terms.map(pick));
+/**
+ * Terms by their rows and columns, each cell in the colour of its number. largest: the magnitude of the full colour.
+ * ofWeights: whether rows and columns are counted as the weights' are, else by the places of what they weigh.
+ */
+function matrix(caption, terms, pick, {colours, largest = largestOf(terms.map(pick)), ofWeights = false}) {
     const rows = new Map();
+    const named = [new Map(), new Map()];
     for (const term of terms) {
         const [row, column] = term.place;
         rows.set(row, (rows.get(row) ?? new Map()).set(column, term));
+        const places = ofWeights && term.weightPlace?.length === 4 ? term.weightPlace : term.place;
+        named.forEach((names, axis) => names.set(term.place[axis], places[axis]));
     }
+    const paint = (term, row, column) => cell(term, pick, largest, colours,
+        `row ${named[0].get(row)}, column ${named[1].get(column)}: ${number(pick(term))}`);
     const columns = [...new Set(terms.map(({place}) => place[1]))].sort((a, b) => a - b);
-    const head = make("tr", {}, make("td"), ...columns.map((column) => make("th", {scope: "col"}, String(column))));
+    const head = make("tr", {}, make("td"), ...columns.map((column) => make("th", {scope: "col"},
+        String(named[1].get(column)))));
     const body = [...rows].sort(([a], [b]) => a - b).map(([row, cells]) => make("tr", {},
-        make("th", {scope: "row"}, String(row)),
-        ...columns.map((column) => cells.has(column) ? cell(cells.get(column), pick, largest, colours) : make("td"))));
-    return make("table", {class: "matrix"}, make("caption", {}, caption), make("tbody", {}, head, ...body));
+        make("th", {scope: "row"}, String(named[0].get(row))),
+        ...columns.map((column) => cells.has(column) ? paint(cells.get(column), row, column) : make("td"))));
+    return make("table", {class: columns.length > MOST_COLUMNS ? "matrix wide" : "matrix"},
+        make("caption", {}, caption), make("tbody", {}, head, ...body));
 }
 
-function cell(term, pick, largest, colours) {
-    const made = make("td", {class: term.won ? "won" : null}, brief(pick(term)));
+function cell(term, pick, largest, colours, words) {
+    const made = make("td", {class: term.won ? "won" : null, "data-number": words}, short(pick(term)));
     const {css, whiteText} = colourOf(colours, pick(term), largest);
     made.style.backgroundColor = css;
     made.style.color = whiteText ? "#fff" : "#000";

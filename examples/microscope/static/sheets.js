@@ -2,11 +2,15 @@
 
 import {sizeOf} from "./windows.js";
 
-const HIGHEST = 264; // pixels of a sheet
-const WIDEST = 264; // where the maps can be made small enough
-const LARGEST_PIXEL = 12;
+/**
+ * What a sheet may take in the row of all layers, in pixels: its height; its width, where the maps can be made small
+ * enough, of maps and of a vector; and the side of a number's square in a map and in a vector.
+ */
+export const ROOMY = {highest: 264, widest: 264, longest: 264, pixel: 12, unit: 12};
 const MAP_GAP = 3;
 const UNIT_GAP = 1;
+const LEAST_HEIGHT = 100; // pixels of a sheet whose maps cannot be made small enough, or it would be a long line
+const MOST_SEEN_UNITS = 1000; // of a vector whose units are never smaller than 3 pixels
 const NAMED_UNITS = 12; // of a last layer with so few classes, each unit gets a line with its name
 
 /** From blue through the page's background to orange; silenced numbers are grey. */
@@ -59,12 +63,12 @@ export function largestOf(values) {
 }
 
 /** How a volume [H, W, C] or a vector [F] is laid out: see `layOut`. */
-function tiled(shape, pixel) {
+function tiled(shape, pixel, highest) {
     const vector = shape.length === 1;
     const [mapHeight, mapWidth, maps] = vector ? [1, 1, shape[0]] : shape;
     const gap = vector ? UNIT_GAP : MAP_GAP;
     const [tileHeight, tileWidth] = [mapHeight * pixel + gap, mapWidth * pixel + gap];
-    const rows = Math.min(maps, Math.max(1, Math.floor((HIGHEST + gap) / tileHeight)));
+    const rows = Math.min(maps, Math.max(1, Math.floor((highest + gap) / tileHeight)));
     const columns = Math.ceil(maps / rows);
     return {
         shape, vector, pixel, gap, mapHeight, mapWidth, tileHeight, tileWidth, columns, maps,
@@ -73,23 +77,27 @@ function tiled(shape, pixel) {
 }
 
 /** The largest layout that fits. named: the units are few, and each has a line with its name. */
-export function layOut(shape, named = false) {
+export function layOut(shape, named = false, {highest, widest, longest, pixel: largest, unit} = ROOMY) {
     if (named && shape.length === 1 && shape[0] <= NAMED_UNITS) {
-        const layout = {...tiled(shape, 17), named: true, columns: 1, tileHeight: 22, gap: 5, width: 150};
-        return {...layout, height: shape[0] * layout.tileHeight - layout.gap};
+        const line = Math.min(Math.floor(highest / shape[0]), Math.max(14, 2 * unit - 2));
+        const gap = Math.ceil(line / 5);
+        const layout = {...tiled(shape, line - gap, highest), named: true, columns: 1, tileHeight: line, gap};
+        return {...layout, width: Math.min(widest, 7 * line), height: shape[0] * line - gap};
     }
-    for (let pixel = LARGEST_PIXEL; pixel > 1; pixel--) {
-        const layout = tiled(shape, pixel);
-        if (layout.width <= WIDEST && layout.height <= HIGHEST) {
+    const vector = shape.length === 1;
+    for (let pixel = vector ? unit : largest; pixel > 1; pixel--) {
+        const layout = tiled(shape, pixel, highest);
+        if (layout.width <= (vector ? longest : widest) && layout.height <= highest) {
             return layout;
         }
     }
-    return tiled(shape, 1);
+    // The many numbers of a large network: the sheet is larger than it should be.
+    return tiled(shape, vector && shape[0] <= MOST_SEEN_UNITS ? 3 : 1, Math.max(highest, LEAST_HEIGHT));
 }
 
 /** Where a number lies on the sheet. */
 export function boxOnSheet(layout, at) {
-    const map = at[at.length - 1];
+    const map = layout.only === undefined ? at[at.length - 1] : 0;
     const [row, column] = layout.vector ? [0, 0] : at;
     return {
         left: (map % layout.columns) * layout.tileWidth + column * layout.pixel,
@@ -107,20 +115,23 @@ export function placeOnSheet(layout, x, y) {
     const column = layout.named ? 0 : Math.floor((x - mapColumn * layout.tileWidth) / layout.pixel);
     const inside = map >= 0 && map < layout.maps && (layout.named || mapColumn < layout.columns)
         && row >= 0 && row < layout.mapHeight && column >= 0 && column < layout.mapWidth;
-    return !inside ? null : layout.vector ? [map] : [row, column, map];
+    return !inside ? null : layout.vector ? [map] : [row, column, layout.only ?? map];
 }
 
-/** How one map of [H, W, C] is laid out by itself, in a square of `side` pixels. */
-export function layOutMap([height, width], side) {
-    return tiled([height, width, 1], Math.max(1, Math.floor(side / Math.max(height, width))));
+/** How one map of [H, W, C], the only one, is laid out by itself, in a square of `side` pixels. */
+export function layOutMap(shape, side, only) {
+    const [height, width] = shape;
+    const pixel = Math.max(1, Math.floor(side / Math.max(height, width)));
+    return {...tiled([height, width, 1], pixel, Infinity), shape, only};
 }
 
 /**
  * Draws all numbers.
  * @param {number} largest the magnitude that gets the full colour
  * @param {Uint8Array|null} silenced 1 where a number was switched off
+ * @param {string} ink of the lines between the maps, without which white ones run together
  */
-export function drawSheet(canvas, layout, values, colours, largest, silenced) {
+export function drawSheet(canvas, layout, values, colours, largest, silenced, ink) {
     if (canvas.width !== layout.width || canvas.height !== layout.height) {
         [canvas.width, canvas.height] = [layout.width, layout.height]; // which takes time even if they had it
     }
@@ -128,10 +139,11 @@ export function drawSheet(canvas, layout, values, colours, largest, silenced) {
     const image = context.createImageData(layout.width, layout.height);
     const pixels = new Int32Array(image.data.buffer);
     const scale = largest === 0 ? 0 : STEPS / largest;
-    const {pixel, maps, mapHeight, mapWidth} = layout;
+    const {pixel, maps, mapHeight, mapWidth, only = 0} = layout;
+    const apart = layout.shape[layout.shape.length - 1]; // from a map's number to its next
     for (let map = 0; map < maps; map++) {
         const {left, top} = boxOnSheet(layout, layout.vector ? [map] : [0, 0, map]);
-        for (let place = 0, index = map; place < mapHeight * mapWidth; place++, index += maps) {
+        for (let place = 0, index = only + map; place < mapHeight * mapWidth; place++, index += apart) {
             const off = silenced !== null && silenced[index];
             const colour = colours[off ? 2 * STEPS + 1 : STEPS + Math.round(scale * values[index])];
             const column = place % mapWidth;
@@ -142,16 +154,24 @@ export function drawSheet(canvas, layout, values, colours, largest, silenced) {
         }
     }
     context.putImageData(image, 0, 0);
+    if (!layout.vector) {
+        Object.assign(context, {strokeStyle: ink, lineWidth: 1, globalAlpha: 0.3});
+        for (let map = 0; map < maps; map++) {
+            const {left, top} = boxOnSheet(layout, [0, 0, map]);
+            context.strokeRect(left - 1.5, top - 1.5, mapWidth * pixel + 3, mapHeight * pixel + 3);
+        }
+        context.globalAlpha = 1;
+    }
 }
 
 /** Writes the names beside the units of a named layout. */
 export function writeNames(canvas, layout, names, ink) {
     const context = canvas.getContext("2d");
     context.fillStyle = ink;
-    context.font = "13px system-ui, sans-serif";
+    context.font = `${Math.max(10, Math.round(0.68 * layout.tileHeight))}px system-ui, sans-serif`;
     context.textBaseline = "middle";
-    names.forEach((name, unit) =>
-        context.fillText(name, layout.pixel + 7, unit * layout.tileHeight + layout.pixel / 2 + 1, 124));
+    names.forEach((name, unit) => context.fillText(name, layout.pixel + 7,
+        unit * layout.tileHeight + layout.pixel / 2 + 1, layout.width - layout.pixel - 7));
 }
 
 /** The levels of an image, grey or coloured, on a canvas of its own size. */

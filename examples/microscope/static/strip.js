@@ -1,13 +1,18 @@
 /** A network's layers from left to right, each with all its numbers: on them one is chosen by pointer or keyboard. */
 
 import {make, makeButton} from "./elements.js";
-import {boxOnSheet, drawSheet, layOut, placeOnSheet, rangeOf, writeNames} from "./sheets.js";
+import {hideHover, hoverOver, showOn} from "./hover.js";
+import {ROOMY, boxOnSheet, drawSheet, layOut, placeOnSheet, rangeOf, writeNames} from "./sheets.js";
 import {INPUT, isOff, toggle} from "./specimen.js";
 import {largestTerms, number, placeInWords} from "./terms.js";
 import {drawUnitMarks} from "./unit_marks.js";
 import {flatIndex} from "./windows.js";
 
+export const READABLE = 4; // pixels of a number's square: maps of smaller ones are offered to be opened large
 const BOXES = 24; // of more terms only the largest are marked
+const COLOUR_NAMES = ["R", "G", "B"];
+/** How the frames' lines are broken: of the chosen number, of what it is made of, and of its receptive field. */
+const [CHOSEN, PARTS, FIELD] = [[], [5, 2], [2, 2]];
 const FULLY_CONNECTED = ["Linear", "EuclideanRBF"];
 const KINDS = {
     Conv2d: "convolution", MaxPool2d: "max-pooling", AvgPool2d: "average pooling", Subsampling2d: "subsampling",
@@ -53,14 +58,16 @@ export function columnsOf(networks) {
 
 /** One layer of a network: its name, its numbers, the marks on them. */
 export class LayerCard {
-    /** page: {select(specimen, layer, at), change(), enter()}; enter moves the focus to the panel. */
-    constructor(specimen, layer, page) {
-        Object.assign(this, {specimen, layer, page});
+    /**
+     * page: {select(specimen, layer, at), change(), enter(), enlarge(specimen, layer)}; enter moves the focus to the
+     * panel. large: whether this is the layer that lecture mode shows, beside its card in the row.
+     */
+    constructor(specimen, layer, page, {large = false} = {}) {
+        Object.assign(this, {specimen, layer, page, large});
         const {layers, classNames} = specimen.network;
         this.shape = specimen.shapeOf(layer);
         this.names = layer === layers.length - 1 ? classNames : null;
         this.last = this.shape.map(() => 0); // the number that was chosen in this layer last
-        this.layout = layOut(this.shape, this.names !== null);
         this.numbers = make("canvas", {"aria-hidden": "true"});
         this.marks = make("canvas", {
             "class": "marks", "tabindex": "0", "role": "slider", "aria-label": this.label(),
@@ -68,34 +75,66 @@ export class LayerCard {
             onpointerdown: (event) => this.point(event),
             onpointermove: (event) => event.buttons === 1 && this.point(event),
             onkeydown: (event) => this.press(event),
+            onfocus: () => this.hover(),
+            onblur: hideHover,
         });
-        [this.marks.width, this.marks.height] = [this.layout.width, this.layout.height];
-        this.range = make("span", {class: "range"});
-        this.kindLine = make("p", {}, this.kind());
+        hoverOver(this.marks, (x, y) => this.numberAt(placeOnSheet(this.layout, x, y)));
         this.power = layer === INPUT ? null : makeButton("on", () => {
             toggle(specimen, specimen.nameOf(layer), {});
             page.change();
         }, {pressed: true, class: "power", title: "Switch the layer off or on"});
-        const sheet = make("div", {class: "sheet"}, this.numbers, this.marks);
-        sheet.style.width = `${this.layout.width}px`;
-        sheet.style.height = `${this.layout.height}px`;
-        this.element = make("article", {class: "layer", "data-layer": specimen.nameOf(layer)},
-            make("header", {}, make("h4", {}, specimen.nameOf(layer)), ...(this.power ? [this.power] : [])),
-            this.kindLine, make("p", {}, this.shape.join(" \u00d7 ")), sheet,
-            make("p", {}, this.range), ...this.parameters());
+        const colours = layer === INPUT && specimen.channels === COLOUR_NAMES.length ? COLOUR_NAMES : [];
+        this.mapNames = colours.map((name) => make("span", {class: "map-name", "aria-hidden": "true"}, name));
+        this.sheet = make("div", {class: "sheet"}, this.numbers, this.marks, ...this.mapNames);
+        const name = specimen.nameOf(layer);
+        this.enlarge = makeButton("+", () => page.enlarge(specimen, layer),
+            {class: "enlarge", "aria-label": `Show ${name} large`, title: "One layer by itself, in lecture mode"});
+        this.heading = make("h3", {}, name);
+        this.nameAnew();
+        this.size = make("p", {}, this.shape.join(" \u00d7 "));
+        const buttons = [this.enlarge, ...(this.power ? [this.power] : [])];
+        this.element = make("article", {class: "layer", [large ? "data-stand" : "data-layer"]: name},
+            make("header", {}, this.heading, make("span", {class: "tools"}, ...buttons)),
+            this.sheet, this.size);
+        this.useLayout(layOut(this.shape, this.names !== null, ROOMY));
+    }
+
+    /** Lays the sheet out anew; it is drawn by the next `draw`. */
+    useLayout(layout) {
+        this.layout = layout;
+        [this.marks.width, this.marks.height] = [layout.width, layout.height];
+        this.sheet.style.width = `${layout.width}px`;
+        this.sheet.style.height = `${layout.height}px`;
+        this.enlarge.hidden = this.large || layout.pixel >= READABLE;
+        this.size.textContent = this.shape.join(" \u00d7 ")
+            + (layout.only === undefined ? "" : `, here map ${layout.only}; Page Up and Page Down change it`);
+        this.mapNames.forEach((name, map) => {
+            const {left, top} = boxOnSheet(layout, [0, 0, map]);
+            name.hidden = layout.only !== undefined && layout.only !== map;
+            Object.assign(name.style, {left: `${left}px`, top: `${top}px`});
+        });
     }
 
     kind() {
-        if (this.layer === INPUT) {
-            return "what the network reads";
-        }
-        const [kind, first] = [this.specimen.network, this.specimen.first].map(({layers}) => layers[this.layer].kind);
-        return kind === first ? KINDS[kind] : `${KINDS[kind]} in its place`;
+        return this.layer === INPUT ? "what the network reads" : KINDS[this.specimen.network.layers[this.layer].kind];
     }
 
-    parameters() {
+    /** The network that learns may have another activation in the layer's place. */
+    nameAnew() {
+        const {network, first} = this.specimen;
+        const other = this.layer !== INPUT && network.layers[this.layer].kind !== first.layers[this.layer].kind;
+        this.heading.textContent = this.specimen.nameOf(this.layer) + (other ? `: ${this.kind()}` : "");
+        this.heading.title = this.kind();
+        this.marks.setAttribute("aria-label", this.label());
+    }
+
+    /** What the layer is: its kind, how many numbers in which range, how many parameters. */
+    inWords(view) {
+        const [low, high] = rangeOf(this.specimen.valuesOf(this.layer, view)).map((value) => value.toPrecision(2));
         const count = this.layer === INPUT ? 0 : this.specimen.network.layers[this.layer].parameters;
-        return count === 0 ? [] : [make("p", {}, `${count.toLocaleString("en")} parameters`)];
+        const parameters = count === 0 ? "" : `, ${count.toLocaleString("en")} parameters`;
+        const numbers = `${this.shape.join(" \u00d7 ")} numbers from ${Number(low)} to ${Number(high)}`;
+        return `${this.kind()}, ${numbers}${parameters}`;
     }
 
     label() {
@@ -109,7 +148,7 @@ export class LayerCard {
         const [low, high] = rangeOf(values);
         // The gradient with respect to a number that is switched off need not be 0: it says what switching on would do.
         const silenced = view === "gradients" ? null : this.specimen.silencedOf(this.layer);
-        drawSheet(this.numbers, this.layout, values, colours, Math.max(-low, high, 0), silenced);
+        drawSheet(this.numbers, this.layout, values, colours, Math.max(-low, high, 0), silenced, ink);
         if (this.layout.named) {
             writeNames(this.numbers, this.layout, this.names, ink);
         }
@@ -117,9 +156,8 @@ export class LayerCard {
         if (units !== undefined) {
             drawUnitMarks(this.numbers, this.layout, units, ink);
         }
-        this.kindLine.textContent = this.kind(); // which the network that learns may have another of
-        this.marks.setAttribute("aria-label", this.label());
-        this.range.textContent = `${Number(low.toPrecision(2))} to ${Number(high.toPrecision(2))}`;
+        this.nameAnew();
+        this.view = view;
         this.say(values);
         if (this.power !== null) {
             const off = isOff(this.specimen, this.specimen.nameOf(this.layer), {});
@@ -133,7 +171,9 @@ export class LayerCard {
     /** Marks what of this layer has to do with the chosen number: itself, what it is made of, what it sees. */
     mark({specimen, layer, at}, view, explanation, colour) {
         const boxes = [];
+        const parts = [];
         const windows = [];
+        const fields = [];
         const terms = explanation === null ? [] : explanation.terms;
         if (specimen === this.specimen) {
             if (this.layer === layer) {
@@ -143,35 +183,64 @@ export class LayerCard {
                 if (this.shape.length === 3) {
                     windows.push(windowOfTerms(terms));
                 } else {
-                    boxes.push(...largestTerms(terms).slice(0, BOXES).map(({place}) => place));
+                    parts.push(...largestTerms(terms).slice(0, BOXES).map(({place}) => place));
                 }
                 if (explanation.winner !== undefined) {
-                    boxes.push(explanation.winner.place);
+                    parts.push(explanation.winner.place);
                 }
             } else if (this.layer === INPUT && layer !== INPUT) {
-                windows.push({...specimen.fieldOf(layer, at), maps: [...Array(specimen.channels).keys()]});
+                fields.push({...specimen.fieldOf(layer, at), maps: [...Array(specimen.channels).keys()]});
             }
         }
-        this.outline(boxes, windows, colour);
+        this.marks.getContext("2d").clearRect(0, 0, this.marks.width, this.marks.height);
+        this.outline(fields.flatMap((field) => this.framesOf(field)), FIELD, colour);
+        this.outline([...parts.map((place) => this.frameOf(place)), ...windows.flatMap((each) => this.framesOf(each))],
+            PARTS, colour);
+        this.outline(boxes.map((place) => this.frameOf(place)), CHOSEN, colour);
+    }
+
+    frameOf(at) {
+        const {only} = this.layout;
+        return only === undefined || at[2] === only ? boxOnSheet(this.layout, at) : null;
+    }
+
+    framesOf({top, left, height, width, maps}) {
+        const {pixel} = this.layout;
+        return height === 0 || width === 0 ? [] : [...maps].map((map) => {
+            const corner = this.frameOf([top, left, map]);
+            return corner === null ? null : {...corner, width: width * pixel, height: height * pixel};
+        });
     }
 
     /** Draws frames in a light and a dark line beside each other, which stand out from every colour. */
-    outline(boxes, windows, {edge, line}) {
+    outline(frames, dashes, {edge, line}) {
         const context = this.marks.getContext("2d");
-        context.clearRect(0, 0, this.marks.width, this.marks.height);
-        const {pixel} = this.layout;
-        const frames = boxes.map((at) => boxOnSheet(this.layout, at));
-        for (const {top, left, height, width, maps} of windows) {
-            for (const map of height > 0 && width > 0 ? maps : []) {
-                const corner = boxOnSheet(this.layout, [top, left, map]);
-                frames.push({left: corner.left, top: corner.top, width: width * pixel, height: height * pixel});
-            }
-        }
-        for (const {left, top, width, height} of frames) {
-            for (const [lineWidth, strokeStyle] of [[3, edge], [1.5, line]]) {
+        for (const {left, top, width, height} of frames.filter((frame) => frame !== null)) {
+            for (const [lineWidth, strokeStyle, pattern] of [[3, edge, []], [1.5, line, dashes]]) {
                 Object.assign(context, {lineWidth, strokeStyle});
+                context.setLineDash(pattern);
                 context.strokeRect(left, top, width, height);
             }
+        }
+    }
+
+    /** A number's place and value, and where it lies on the sheet. */
+    numberAt(at) {
+        if (at === null || !this.specimen.answered || this.frameOf(at) === null) {
+            return null;
+        }
+        const value = this.specimen.valuesOf(this.layer, this.view)[flatIndex(at, this.shape)];
+        return {text: `${this.placeNamed(at)}: ${number(value)}`, box: this.frameOf(at)};
+    }
+
+    placeNamed(at) {
+        return this.names === null ? placeInWords(at) : this.names[at[0]];
+    }
+
+    /** Shows the label of the number that the keys are on. */
+    hover() {
+        if (document.activeElement === this.marks && this.marks.matches(":focus-visible")) {
+            showOn(this.marks, this.numberAt(this.last));
         }
     }
 
@@ -179,8 +248,8 @@ export class LayerCard {
     say(values) {
         const index = flatIndex(this.last, this.shape);
         this.marks.setAttribute("aria-valuenow", String(index));
-        const name = this.names === null ? placeInWords(this.last) : this.names[this.last[0]];
-        this.marks.setAttribute("aria-valuetext", `${name}: ${number(values[index])}`);
+        this.marks.setAttribute("aria-valuetext", `${this.placeNamed(this.last)}: ${number(values[index])}`);
+        this.hover();
     }
 
     point({offsetX, offsetY}) {

@@ -25,11 +25,12 @@ function ofMaps(units, shape) {
 export function drawUnitMarks(canvas, layout, units, ink) {
     const context = canvas.getContext("2d");
     ofMaps(units, layout.shape).forEach((kind, map) => {
+        if (kind === ALIVE || layout.only !== undefined && layout.only !== map) {
+            return;
+        }
         const {left, top} = boxOnSheet(layout, layout.vector ? [map] : [0, 0, map]);
         const [width, height] = [layout.mapWidth * layout.pixel, layout.mapHeight * layout.pixel];
-        if (kind !== ALIVE) {
-            drawMark(context, kind, {left, top, width, height}, ink);
-        }
+        drawMark(context, kind, {left, top, width, height}, ink);
     });
 }
 

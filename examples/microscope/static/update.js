@@ -62,13 +62,14 @@ function bracketed(value) {
 
 /** The digits that pulled hardest: each moved the weight by minus the rate times its share of the gradient. */
 function pullsInPictures({name, place}, {batch, settings: {rate}}, network, digits) {
-    const all = [...batch].map((index) => {
+    const moved = [...batch].map((index) => {
         const levels = digits.levelsOf(index);
         const label = digits.labelOf(index);
         const gradient = gradientOfDigit(network, network.indexOf(name), place, network.prepare(levels), label);
         return {levels, label, by: -rate * gradient / batch.length};
     });
-    if (all.every(({by}) => by === 0)) {
+    const all = moved.filter(({by}) => by !== 0);
+    if (all.length === 0) {
         return make("p", {class: "hint"}, "No digit of the batch lets a gradient through to this weight.");
     }
     all.sort((a, b) => Math.abs(b.by) - Math.abs(a.by));

@@ -72,7 +72,7 @@ class NetworkView {
 
     draw(page) {
         this.curves.draw();
-        this.galleries.forEach((gallery) => gallery.draw(this.latest, page.colours, page.edge(), true));
+        this.galleries.forEach((gallery) => gallery.draw(this.latest, page, page.edge(), true));
         this.words.textContent = this.inWords();
     }
 

@@ -12,6 +12,7 @@ from nn import SGD, Network, SoftmaxCrossEntropy, inspect
 from nn.data import digits
 from tests.browser import ARROWS, ENTER, PAGE_DOWN, needs_browser
 from tests.examples.microscope.test_engine import picture_for
+from tests.examples.microscope.test_hall import VIOLATIONS, axe
 from tests.examples.microscope.test_looks import INK_AND_PAPER, OUTSIDE, OVERLAPS, luminance
 from tests.examples.microscope.test_page import NAMELESS
 from tests.microscope import READY, VISIT, assert_answer, digits_lenet, seen, show, shown_answer
@@ -161,7 +162,7 @@ def test_the_maps_are_those_of_the_network_that_learns(learner, tmp_path):
     learner.wait_until("return !window.snapshots[window.snapshots.length - 1].playing")
     last = learner.run(LAST)
     learner.wait_until(
-        "return document.querySelector('.strip h3').textContent.endsWith(arguments[0])", f"after {last['step']} steps"
+        "return document.querySelector('#what').textContent.endsWith(arguments[0])", f"after {last['step']} steps"
     )
     learner.wait_until(READY)
     network = python_network(classifier, "Tanh", last["params"])
@@ -256,11 +257,12 @@ def test_the_curve_begins_anew_and_is_the_same(learner, tmp_path):
     assert "seed 2" in learner.text("#learning .notice")
     step(learner, 1)
     assert learner.run(LOSSES)[0] != losses[0]
+    assert learner.text("[data-layer=sigmoid1] h3") == "sigmoid1: ReLU"
     press(learner, "Back to the trained network")
     learner.wait_until(READY)
     assert shown_answer(learner) == before
     assert_answer(learner, classifier)
-    assert learner.run(VISIT, ["sigmoid1 3,4,2"]) and "log" in learner.text("[data-layer=sigmoid1] p")
+    assert learner.text("[data-layer=sigmoid1] h3") == "sigmoid1"
 
 
 def test_what_is_switched_off_stays_off(learner, tmp_path):
@@ -318,3 +320,17 @@ def test_text_stands_out(dark, learner, tmp_path):
     for element, ink, paper in learner.run(INK_AND_PAPER):
         dim, light = sorted([luminance(ink), luminance(paper)])
         assert (light + 0.05) / (dim + 0.05) >= 4.5, (element, ink, paper)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing(dark, learner, tmp_path):
+    source = axe()
+    for width, height in ((1440, 1000), (390, 844)):
+        learner.resize(width, height, dark=dark)
+        digits_lenet(learner, tmp_path)
+        learner.run(source)
+        step(learner, 1)
+        learner.run("document.querySelectorAll('.kernels')[1].focus()")
+        learner.press(ENTER)
+        learner.wait_until("return document.querySelector('.update') !== null")
+        assert learner.run(VIOLATIONS) == []

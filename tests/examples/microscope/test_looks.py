@@ -65,7 +65,7 @@ def test_names_are_never_markup(browser, tmp_path):
     assert browser.run("return [window.hacked ?? null, document.images.length, document.scripts.length]") == [
         None,
         0,
-        2,
+        3,
     ]
 
 

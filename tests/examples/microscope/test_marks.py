@@ -107,7 +107,7 @@ def test_window_kernel_products_and_their_sum(browser, tmp_path):
             # Two digits are shown of small numbers, one of very small ones.
             np.testing.assert_allclose(numbers(found), array, rtol=0.06, atol=5e-4)
     # The largest terms come first; they and the bias give the sum.
-    browser.run(PRESS, f"{25 * 6 - 12} smaller ones")
+    browser.run(PRESS, f"{25 * 6 - 9} smaller ones")
     shown = browser.run(
         """return [...document.querySelectorAll(".terms .number")].map(({textContent}) => textContent)"""
     )
@@ -148,6 +148,7 @@ def test_response_normalisation_shows_its_formula(browser, tmp_path):
 
 
 def test_the_overview_leads_to_a_layer(browser, tmp_path):
+    browser.resize(1440, 1000)  # where there is room for it
     digits_lenet(browser, tmp_path)
     script = """const volume = [...document.querySelectorAll(".overview g")].find(
         (each) => each.getAttribute("aria-label").startsWith("Show " + arguments[0]));
@@ -163,7 +164,7 @@ def test_the_overview_leads_to_a_layer(browser, tmp_path):
 def test_the_overview_has_every_volume(browser, tmp_path):
     (classifier,), _ = objects(browser, tmp_path)
     drawn = browser.run(
-        "return [...document.querySelectorAll('.overview text:not(.size)')].map((each) => each.textContent)"
+        "return [...document.querySelectorAll('.overview text:not(.size)')].map((each) => each.textContent.trim())"
     )
     kinds = ("conv", "pool", "fc")
     assert drawn == ["input", *(name for name in classifier.network.layers if name.startswith(kinds))]
@@ -183,8 +184,8 @@ def test_the_enlarged_map_is_clicked(browser, tmp_path):
     browser.run(VISIT, ["conv1 3,4,2"])
     browser.run("document.querySelector('#panel figure').scrollIntoView()")
     left, top, width, _ = browser.run(WHERE, "#panel figure canvas")
-    assert width == 28 * 6
-    browser.drag([(left + 6 * 20 + 3, top + 6 * 11 + 3)])
+    assert width == 28 * 4
+    browser.drag([(left + 4 * 20 + 2, top + 4 * 11 + 2)])
     assert heading(browser) == "conv1, map 2, row 11, column 20"
 
 

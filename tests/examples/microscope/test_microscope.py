@@ -29,22 +29,51 @@ def test_every_module_is_in_the_script_once_and_after_those_that_it_imports(entr
     script = joined_script(entry)
     assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
     texts = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.js")}
-    heads = {name: text.partition("*/")[0] for name, text in texts.items()}  # what its first comment says of it
+    bodies = {name: page.bare(text) for name, text in texts.items()}
     inside = {f"{entry}.js"}
     for _ in texts:  # as far as imports lead
         inside |= {name for other in inside for name in re.findall(r'^import\b[^;]*"\./(.+)";', texts[other], re.M)}
-    assert {name: script.count(head) for name, head in heads.items()} == {name: name in inside for name in texts}
+    assert {name: script.count(body) for name, body in bodies.items()} == {name: name in inside for name in texts}
     for name in inside:
         for imported in re.findall(r'^import\b[^;]*"\./(.+)";', texts[name], re.M):
-            assert script.index(heads[imported]) < script.index(heads[name]), (name, imported)
+            assert script.index(bodies[imported]) < script.index(bodies[name]), (name, imported)
     # In HTML a script, whatever its kind, ends there.
     assert "</script" not in script and "<!--" not in script
 
 
 def test_the_two_scripts_have_all_modules():
-    texts = [path.read_text(encoding="utf-8").partition("*/")[0] for path in FOLDER.glob("*.js")]
+    bodies = [page.bare(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.js")]
     scripts = joined_script("page") + joined_script("worker")
-    assert all(text in scripts for text in texts)
+    assert all(body in scripts for body in bodies)
+
+
+def test_comments_and_indentation_are_left_out_and_nothing_else():
+    text = """/** What it is for:
+ * nothing. */
+
+import {b} from "./b.js";
+
+/* Of one line. */
+export function a(x) {
+    // A comment.
+    const url = "http://somewhere"; // stays: it is not a line of its own
+    return x / b /** 2 */ + `
+    ${url}`;
+}
+"""
+    expected = """
+
+function a(x) {
+const url = "http://somewhere"; // stays: it is not a line of its own
+return x / b /** 2 */ + `
+${url}`;
+}
+"""
+    assert page.bare(text) == expected
+    # A template of several lines would lose its indentation, as above: there is none.
+    for path in FOLDER.glob("*.js"):
+        code = re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert all(line.count("`") % 2 == 0 for line in code.splitlines()), path.name
 
 
 def test_modules_that_import_one_another_are_refused(tmp_path, monkeypatch):
@@ -65,7 +94,7 @@ def test_the_page_is_written(tmp_path, monkeypatch, capsys):
     assert path == tmp_path / "runs/microscope/digits_lenet.html"
     assert str(path.relative_to(tmp_path)) in capsys.readouterr().out
     text = path.read_text(encoding="utf-8")
-    assert len(text) < 3_000_000
+    assert len(text) < 1_000_000
     assert "connect-src" not in text and not re.search(r"https?://(?!www\.w3\.org)", text)
     data = data_of(text)
     (network,) = data["networks"]

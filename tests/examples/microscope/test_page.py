@@ -117,10 +117,11 @@ def test_the_class_whose_loss_is_taken(browser, tmp_path):
 
 # ------------------------------------------------------------------------------------- pointing, typing, the keyboard
 def test_click_on_a_number_and_walk_on_with_the_keys(browser, tmp_path):
+    browser.resize(1280, 720)
     digits_lenet(browser, tmp_path)
     left, top, _, _ = browser.run(WHERE, "[data-layer=conv1] .marks")
-    # Maps of 28 x 28 numbers of 3 pixels, 3 pixels apart, two beside each other: map 3, row 4, column 10.
-    browser.drag([(left + 84 + 3 + 10 * 3 + 1, top + 84 + 3 + 4 * 3 + 1)])
+    # Maps of 28 x 28 numbers of 2 pixels, 3 pixels apart, three beside each other: map 3, row 4, column 10.
+    browser.drag([(left + 10 * 2 + 1, top + 56 + 3 + 4 * 2 + 1)])
     assert heading(browser) == "conv1, map 3, row 4, column 10"
     browser.press(ARROWS["down"], ARROWS["right"], ARROWS["right"], PAGE_UP)
     assert heading(browser) == "conv1, map 2, row 5, column 12"

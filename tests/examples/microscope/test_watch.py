@@ -241,7 +241,7 @@ def test_the_page_shows_the_network_as_it_has_become(window, sets, watched):
     assert "Waiting for the first step" in browser.text("#learning")
     _, history = run(sets, network, watch, after=lambda _: time.sleep(0.1))
     browser.wait_until("return document.querySelector('#learning .words').textContent.startsWith('Step 32, epoch 2;')")
-    browser.wait_until("return document.querySelector('#networks h3').textContent.includes('after 32 steps')")
+    browser.wait_until("return document.body.innerText.includes('while it learns, after 32 steps')")
     browser.wait_until(READY)
     levels = np.rint(255 * sets[1].images[:1]).astype(np.uint8)
     expected = 100 * network.predict(PREPARATION(levels))[0]
