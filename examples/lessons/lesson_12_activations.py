@@ -2,7 +2,7 @@
 # # Lesson 12: sigmoid, tanh, ReLU, and how weights begin
 #
 # Between the layers stands an activation function; without it linear layers in a row would be one
-# linear layer (lesson 1). Which one, seems a small matter. AlexNet's paper (Krizhevsky et al. 2012,
+# linear layer (lesson 1). Which one seems a small matter. AlexNet's paper (Krizhevsky et al. 2012,
 # section 3.1) puts it first among its ideas. We see why: the backward pass multiplies by its
 # derivative, layer after layer, and what is multiplied again and again either stays near 1 or is
 # lost. For the same reason it matters how large the weights are at the start.
