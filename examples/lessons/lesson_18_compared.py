@@ -5,9 +5,8 @@
 # is as much about how one compares as about who wins. Fair in what: in images seen, or in work
 # done? And if one run gives 94 % and the other 93 %, is that a difference or luck? We run each
 # network five times, from other initial weights and with other orders of the digits (five
-# **seeds**). Then we walk from LeNet towards AlexNet, one idea at a time (lessons 7, 12, 14 and
-# 15), which is called an **ablation** when one walks the other way. No sentence here says
-# beforehand who wins: it is made from the numbers.
+# **seeds**). Then we walk from LeNet towards AlexNet, one idea at a time (lessons 12, 7, 14, 15).
+# To walk the other way, and take one idea at a time out of the whole, is called an **ablation**.
 
 # %%
 import numpy as np
@@ -215,10 +214,11 @@ drawings.ideas(IDEAS, table)
 # In the figure a bar is the mean, each dot one seed. Read the verdicts with care: "not certain"
 # does not say that an idea is worth nothing, but that five runs of 4 epochs cannot tell. ReLU
 # helps. Dropout harms, as in lesson 15's first exercise: it makes training slower (lesson 17), 120
-# units are few, 4 epochs short. On photographs, with three seeds and more training
-# (examples/RESULTS.md, "What each idea of the paper is worth"), overlap helps by 1.1 points,
-# normalisation does not, and tanh instead of ReLU costs 30. The paper's own numbers for its large
-# network are in lesson 17. What remains, depth and width, is the contest above.
+# units are few, 4 epochs short. The row with pooling changes two things at once: the largest
+# instead of the mean, and windows that overlap. On photographs, with three seeds and more training
+# (examples/RESULTS.md, "What each idea of the paper is worth"), overlap by itself helps by 1.1
+# points, normalisation does not, and tanh instead of ReLU costs 30. The paper's own numbers for its
+# large network are in lesson 17. What remains, depth and width, is the contest above.
 
 
 # %%

@@ -183,3 +183,18 @@ def test_one_that_takes_too_long_is_stopped(folder, capsys):
     assert runner.main(["10", "--limit", "2.5"]) == 1
     out = capsys.readouterr().out
     assert re.search(r"failed: stopped after 2\.5 s, --limit allows more\n(waiting\n)?", out)
+
+
+# Those that take some seconds on the plain backend; the others train there for a minute or more.
+QUICK_WHEN_PLAIN = (*range(9), 13, 14)
+
+
+@pytest.mark.slow
+def test_lessons_run_on_the_plain_backend(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # where the figures go
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("NN_BACKEND", "plain")
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    assert runner.main([*map(str, QUICK_WHEN_PLAIN), "--no-answers"]) == 0, capsys.readouterr().out
+    assert f"{len(QUICK_WHEN_PLAIN)} programs" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("runs/lessons/*.png"))) >= len(QUICK_WHEN_PLAIN)

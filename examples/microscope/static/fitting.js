@@ -2,7 +2,8 @@
 
 import {ROOMY, layOut} from "./sheets.js";
 
-const PANEL = 312; // pixels that the explanation of one number takes
+const [PANEL, SHORT_PANEL] = [308, 270]; // pixels that the explanation of one number takes
+const SHORT = "(max-height: 47rem)"; // of learning.css: there it is written closer
 const NARROW = "(max-width: 60rem)"; // of page.css: there the layers stand in two rows, which scroll sideways
 const ON_NARROW = 120; // a sheet's height there
 const LEAST = 60; // a sheet's height where there is never room enough: then the row of layers scrolls
@@ -35,7 +36,7 @@ export function fitStrip(strip, cards) {
     const before = networks.previousElementSibling === null ? 0
         : networks.previousElementSibling.offsetHeight + parseFloat(getComputedStyle(networks.parentElement).rowGap);
     const above = topOf(document.querySelector("main")) + scrollY + topOf(strip) - topOf(networks);
-    const room = innerHeight - above - (before < LINE ? before : 0) - PANEL;
+    const room = innerHeight - above - (before < LINE ? before : 0) - (matchMedia(SHORT).matches ? SHORT_PANEL : PANEL);
     for (let highest = ROOMY.highest; highest >= LEAST; highest -= STEP) {
         useHeight(cards, highest);
         if (strip.scrollHeight <= room) {

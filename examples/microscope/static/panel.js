@@ -83,12 +83,13 @@ function inWords(specimen, layerIndex, view, explanation) {
 }
 
 /** What the letters of the formulas with windows stand for. */
-function letters(words, {attributes: {stride, padding}}) {
-    if (!words.includes("SH")) {
+function letters(formula, {attributes: {stride, padding}}) {
+    if (!formula.includes("SH")) {
         return [];
     }
     const [strides, paddings] = [stride.join(", "), padding.join(", ")];
-    return [make("br"), `(SH, SW) is the stride, here ${strides}; (PH, PW) the padding, here ${paddings}.`];
+    const words = `(SH, SW) is the stride, here ${strides}; (PH, PW) the padding, here ${paddings}.`;
+    return [make("span", {class: "letters"}, make("br"), words)];
 }
 
 // ---------------------------------------------------------------------------------------------------- the map itself

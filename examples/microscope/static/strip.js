@@ -91,7 +91,7 @@ export class LayerCard {
             {class: "enlarge", "aria-label": `Show ${name} large`, title: "One layer by itself, in lecture mode"});
         this.heading = make("h3", {}, name);
         this.nameAnew();
-        this.size = make("p", {}, this.shape.join(" \u00d7 "));
+        this.size = make("p", {class: "size"}, this.shape.join(" \u00d7 "));
         const buttons = [this.enlarge, ...(this.power ? [this.power] : [])];
         this.element = make("article", {class: "layer", [large ? "data-stand" : "data-layer"]: name},
             make("header", {}, this.heading, make("span", {class: "tools"}, ...buttons)),
