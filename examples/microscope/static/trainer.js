@@ -85,7 +85,7 @@ export class Trainer {
             const label = this.digits.labels[index];
             const states = this.network.forward(this.inputOf(index));
             const probabilities = softmax(states[states.length - 1].output);
-            loss -= Math.log(probabilities[label]) / indices.length;
+            loss += lossOf(states[states.length - 1].output, label) / indices.length;
             this.answers.push(probabilities.indexOf(Math.max(...probabilities)));
             correct += probabilities.every((probability) => probability <= probabilities[label]) ? 1 : 0;
             this.backward(states, probabilities.map((probability, unit) =>
@@ -135,7 +135,7 @@ export class Trainer {
             const states = this.network.forward(this.inputOf(index));
             const probabilities = softmax(states[states.length - 1].output);
             const label = labels[index];
-            loss -= Math.log(probabilities[label]) / held;
+            loss += lossOf(states[states.length - 1].output, label) / held;
             correct += probabilities.every((probability) => probability <= probabilities[label]) ? 1 : 0;
             if (index < count + EXAMINED) {
                 countUseless(this.network.layers, states, counters);
@@ -152,6 +152,13 @@ export class Trainer {
         });
         return {loss, accuracy: correct / held, units};
     }
+}
+
+/** -log of the label's probability: of the sum of exponentials, as a probability may be too small to be above 0. */
+function lossOf(logits, label) {
+    const largest = Math.max(...logits);
+    const total = logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
+    return Math.log(total) + largest - logits[label];
 }
 
 /** Counts for each unit of the activations whether this image finds it useless: silent, or flat. */

@@ -14,6 +14,7 @@ let digits = null;
 let trainer = null;
 let [run, activation] = [0, null];
 let playing = false;
+let next = null; // the turn that waits
 let used = null; // the settings of the last step
 let news = nothingNew();
 let examined = {took: 0, ended: -Infinity, step: -1, units: null};
@@ -36,11 +37,9 @@ self.onmessage = ({data}) => {
         examine();
         send();
     } else if (kind === "play") {
-        const stood = !playing;
         playing = true;
-        if (stood) {
-            turn();
-        }
+        clearTimeout(next); // one of before a pause may wait still
+        next = setTimeout(turn);
     } else if (kind === "pause") {
         playing = false;
         examine();
@@ -68,7 +67,7 @@ function turn() {
         examine();
     }
     send();
-    setTimeout(turn);
+    next = setTimeout(turn);
 }
 
 function step() {

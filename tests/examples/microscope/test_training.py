@@ -253,6 +253,65 @@ def test_the_other_digits_are_read_as_the_library_reads_them(data, tmp_path):
 
 
 @needs_node
+def test_a_loss_whose_probability_is_0_is_finite_as_the_library_has_it(data, tmp_path):
+    network = with_activation("ReLU")
+    for name, param in network.params.items():
+        param *= np.float32(10 if name.endswith("weight") else 1)  # as the initial spread may be set
+    levels, labels = levels_and_labels(data)
+    task = {
+        "digits": data["digits"],
+        "description": data["variants"]["ReLU"],
+        "params": flat(network, network.params).tolist(),
+        "batch": list(range(8)),
+    }
+    found = in_node(tmp_path, task, GRADIENTS)
+    logits = network.forward(load_classifier("digits_lenet").preparation(levels[:8]))
+    assert np.ptp(logits, axis=1).max() > 1000  # exp(-1000) is 0
+    assert found["loss"] == pytest.approx(SoftmaxCrossEntropy().forward(logits, labels[:8]), rel=1e-5)
+
+
+@needs_node
+def test_pausing_and_playing_again_leaves_one_turn_waiting(data, tmp_path):
+    script = """
+    const [later, never] = [setTimeout, clearTimeout];
+    const pending = new Set();
+    globalThis.setTimeout = (call) => {
+        const timer = later(() => {
+            pending.delete(timer);
+            call();
+        });
+        pending.add(timer);
+        return timer;
+    };
+    globalThis.clearTimeout = (timer) => {
+        pending.delete(timer);
+        never(timer);
+    };
+    let snapshots = 0;
+    globalThis.self = {postMessage: () => snapshots++};
+    await import("MODULES/worker.js");
+    const send = (data) => self.onmessage({data});
+    send({kind: "digits", digits: {...digits, held: 1}});
+    const settings = {rate: 0.02, momentum: 0.9, batch: 1, spread: 1, seed: 1};
+    send({kind: "start", run: 1, description: task.description, activation: "ReLU", settings});
+    for (const kind of ["play", "pause", "play", "play", "pause", "play"]) {
+        send({kind});
+    }
+    const atOnce = pending.size;
+    await new Promise((resolve) => later(resolve, 300));
+    const playing = pending.size;
+    send({kind: "pause"});
+    const before = snapshots;
+    await new Promise((resolve) => later(resolve, 200));
+    answer({atOnce, playing, before, after: snapshots, paused: pending.size});
+    """
+    task = {"digits": data["digits"], "description": data["variants"]["ReLU"]}
+    found = in_node(tmp_path, task, script)
+    assert found["atOnce"] == found["playing"] == 1 and found["paused"] == 0
+    assert found["before"] == found["after"] > 3  # it did play
+
+
+@needs_node
 @pytest.mark.parametrize(("activation", "kind"), [("ReLU", 1), ("Sigmoid", 2), ("Tanh", 2)])
 def test_dead_and_saturated_units_are_found(activation, kind, data, tmp_path):
     network = with_activation(activation)
