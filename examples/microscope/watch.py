@@ -42,6 +42,7 @@ ASKS = 0.3  # seconds after which a page asks again
 OPEN = 3.0  # seconds for which a page counts as open after it has asked
 MOST_PARAMETERS = 5_000_000  # of a network that a page can follow
 MOST_POINTS = 2_000  # of a curve that are sent at once
+LARGEST = 1e30  # is told for a loss that is infinite or not a number
 PICTURE_SIDE = 384  # pixels of the longer side of the image that the frame lies on
 
 
@@ -148,7 +149,8 @@ class Watch:
         snapshot = self.snapshots.get(name)
         if snapshot is None or snapshot.step <= after:
             return []
-        losses = np.asarray(snapshot.losses[after : snapshot.step])
+        losses = np.array(snapshot.losses[after : snapshot.step], np.float64)
+        losses[~np.isfinite(losses)] = LARGEST  # JSON has no other numbers
         every = -(-len(losses) // MOST_POINTS)
         told = {
             "network": name,

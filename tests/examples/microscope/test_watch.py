@@ -188,6 +188,14 @@ def test_a_long_run_is_told_in_few_points(sets, watched):
     assert snapshot(watch.address, after=5001) is None
 
 
+def test_a_loss_that_is_no_number_is_told_as_a_large_one(sets, watched):
+    """Python's JSON would hold NaN, which a browser refuses, and the page would ask no more."""
+    _, watch = watched
+    watch.snapshots["LeNet"] = module.Snapshot(3, 1, 0.1, 0.9, [2.3, np.inf, np.nan], [], 1.0, [])
+    _, body = fetch(watch.address, "/snapshot/0?after=0")
+    assert json.loads(body, parse_constant=pytest.fail)["losses"] == [2.3, 1e30, 1e30]
+
+
 def test_what_is_not_served_is_refused(watched):
     _, watch = watched
     status, body = fetch(watch.address, "/")
