@@ -17,8 +17,8 @@ from nn import SoftmaxCrossEntropy
 #
 # A network that tells cats, dogs and cars apart ends with a linear layer of three neurons. Their
 # outputs z are scores, one for each class, called **logits**. They may be negative, and they add up
-# to nothing in particular. Say that for one picture they are 2 for cat, 1 for dog and -1 for car.
-# We would rather have probabilities: positive, with sum 1. So make each number positive, with the
+# to nothing in particular. Say that for one image they are 2 for cat, 1 for dog and -1 for car. We
+# would rather have probabilities: positive, with sum 1. So make each number positive, with the
 # exponential function, and divide by the sum:
 #
 # | class | $z$ | $e^z$ | $p$ |
@@ -28,6 +28,8 @@ from nn import SoftmaxCrossEntropy
 # | car | -1 | 0.368 | 0.368 / 10.475 = 0.035 |
 # | sum | | 10.475 | 1 |
 #
+# (The last column is rounded; without that its sum is exactly 1.)
+#
 # This is **softmax**. For class c, and with a sum over all classes k,
 #
 # $$p_c = \frac{e^{z_c}}{\sum_k e^{z_k}}$$
@@ -35,9 +37,8 @@ from nn import SoftmaxCrossEntropy
 # Why the exponential? It makes any number positive and keeps the order: the largest logit gets the
 # largest probability. And it turns differences into ratios:
 # $p_a / p_b = e^{z_a} / e^{z_b} = e^{z_a - z_b}$. A cat is one ahead of a dog, so it is e = 2.718
-# times as probable, whatever the car has. One more on any logit multiplies its odds by e. (Its name
-# says what it is: a soft version of "1 for the largest, 0 for the others". Multiply all logits by
-# 10, and it is hardly soft any more.)
+# times as probable, whatever the car has. (The name says what it is: a soft version of "1 for the
+# largest, 0 for the others". Multiply all logits by 10, and it is hardly soft any more.)
 
 
 # %%
@@ -70,10 +71,10 @@ drawings.scores_to_probabilities(z, p, ["cat", "dog", "car"])
 # weights are nan, all of them, for good. A network that trains at too high a rate soon has logits
 # of 90.
 #
-# The cure costs one subtraction. Before the exponential, subtract the largest logit. Then the
-# largest exponent is 0, its exponential 1, and all others lie between 0 and 1. The sum is at least
-# 1 and at most the number of classes. What is far below the largest may become 0, and that does no
-# harm, because such a p is 0 to all digits that we have.
+# The cure, a piece of **numerical stability**, costs one subtraction. Before the exponential,
+# subtract the largest logit. Then the largest exponent is 0, its exponential 1, and all others lie
+# between 0 and 1. The sum is at least 1 and at most the number of classes. What is far below the
+# largest may become 0, and that does no harm, because such a p is 0 to all digits that we have.
 
 
 # %%
@@ -93,13 +94,13 @@ assert np.isfinite(np.exp(np.float32(88.7))) and np.exp(88.8) > np.finfo(np.floa
 # %% [markdown]
 # ## How wrong: minus the log of the right class's probability
 #
-# The label says which class is right. Only its probability matters for the loss: the nearer to 1
-# the better. The **cross-entropy** is minus its logarithm (log is the natural one, ln, in all of
-# this course):
+# The **label** of an image says which class is right; we call that class r. Only its probability
+# matters for the loss: the nearer to 1 the better. The **cross-entropy** is minus its logarithm
+# (log is the natural one, ln, in all of this course):
 #
-# $$\text{loss} = -\log p_{\text{right}}$$
+# $$\text{loss} = -\log p_r$$
 #
-# | $p_{right}$ | 1 | 0.9 | 0.5 | 0.1 | 0.01 | 0.0001 |
+# | $p_r$ | 1 | 0.9 | 0.5 | 0.1 | 0.01 | 0.0001 |
 # |---|---|---|---|---|---|---|
 # | loss | 0 | 0.105 | 0.693 | 2.303 | 4.605 | 9.210 |
 #
@@ -109,17 +110,17 @@ assert np.isfinite(np.exp(np.float32(88.7))) and np.exp(88.8) > np.finfo(np.floa
 # above it is wrong, and surer of it than a guesser.)
 #
 # Why the logarithm? The probability of getting *all* labels right, for independent images, is the
-# product of their p, and a product of thousands of numbers below 1 is 0 in any computer. The log
-# turns it into a sum: the smallest mean of $-\log p$ is the largest product of p. Statistics calls
-# the loss the **negative log-likelihood**, and whoever makes it small chooses the weights under
-# which the labels that were seen are most probable.
+# product of their $p_r$, and in any computer a product of thousands of numbers such as 0.5 is 0.
+# The log turns it into a sum: the smallest mean of $-\log p_r$ is the largest product of $p_r$.
+# Statistics calls the loss the **negative log-likelihood**, and whoever makes it small chooses the
+# weights under which the labels that were seen are most probable.
 #
 # The general form compares two lists of probabilities, what should be, q, and what the network
 # says, p: $-\sum_c q_c \log p_c$. Ours is the case where q is 1 for the right class and 0 for all
 # others, which is called **one-hot**.
 
 # %%
-right = 1  # the picture shows a dog
+right = 1  # the image shows a dog
 loss = -np.log(p[right])
 one_hot = np.eye(3)[right]  # row 1 of the identity matrix
 print(f"one-hot {one_hot}, loss -log {p[right]:.3f} = {loss:.3f}; a guesser's {np.log(3):.3f}")
@@ -133,8 +134,8 @@ assert np.prod(chances) == 0 and np.isfinite(-np.log(chances).mean())
 # ## Log-sum-exp
 #
 # One trap is left. With logits (1000, 0, 0) and class 1 right, p[1] is $e^{-1000}$, which even
-# float64 cannot tell from 0, and -log 0 is infinite. But put softmax into the loss, and the
-# exponential of the right class meets its logarithm:
+# float64 cannot tell from 0, and -log 0 is infinite. But put softmax into the loss: the logarithm
+# of a quotient is a difference, and the logarithm of $e^{z_r}$ is $z_r$.
 #
 # $$-\log \frac{e^{z_r}}{\sum_k e^{z_k}} = \log \sum_k e^{z_k} - z_r$$
 #
@@ -166,9 +167,9 @@ assert log_sum_exp(hopeless) - hopeless[right] == 1000
 # Which way is down? We want the derivative of the loss with respect to each logit. Take the two
 # terms of $\text{loss} = \log \sum_k e^{z_k} - z_r$ one by one.
 #
-# 1. The log of a sum S has the derivative 1 / S with respect to S. In S, the logit $z_c$ occurs in
-#    one term, $e^{z_c}$, which is its own derivative. Along the chain (lesson 2):
-#    $\frac{1}{S} \cdot e^{z_c}$. That is $p_c$!
+# 1. The log of a sum S has the derivative 1 / S with respect to S (lesson 0, exercise 3). In S, the
+#    logit $z_c$ occurs in one term, $e^{z_c}$, which is its own derivative. Along the chain (lesson
+#    2): $\frac{1}{S} \cdot e^{z_c}$. That is $p_c$!
 # 2. $-z_r$ has the derivative -1 with respect to the right logit, and 0 to all others: minus the
 #    one-hot.
 #
@@ -178,8 +179,8 @@ assert log_sum_exp(hopeless) - hopeless[right] == 1000
 #
 # What the network says, minus what it should have said. For our dog: (0.705, 0.259, 0.035) minus
 # (0, 1, 0), which is (0.705, -0.741, 0.035). A step downhill goes against it: the dog's logit rises
-# by what it lacks, the cat's and the car's fall by what they have too much. The three add up to 0,
-# as they must, because adding the same to all logits changes nothing.
+# by what it lacks, the cat's and the car's fall by what they have too much. Unrounded, the three
+# add up to 0, as they must, because adding the same to all logits changes nothing.
 
 
 # %%
@@ -205,8 +206,9 @@ assert (dz.round(3) == [0.705, -0.741, 0.035]).all()
 #
 # Step by step through p it must come to the same, and once in a life one should see it. Every p
 # depends on every z, so the derivatives of softmax are a table, the **Jacobian**: row i, column k
-# says how $p_i$ changes with $z_k$. In $p_i = e^{z_i} / S$ the numerator depends on $z_i$ only, and
-# the S below on every z. The quotient rule gives
+# says how $p_i$ changes with $z_k$. Above we found the derivative of $\log p_i = z_i - \log S$: it
+# is $1 - p_k$ if i = k, and $-p_k$ if not. The chain rule says that it is also $1 / p_i$ times that
+# of $p_i$. So
 #
 # $$\frac{\partial p_i}{\partial z_k} = p_i (1 - p_k) \text{ if } i = k, \text{ else } -p_i\, p_k$$
 #
@@ -216,10 +218,10 @@ assert (dz.round(3) == [0.705, -0.741, 0.035]).all()
 # factors apart, and for logits (1000, 0, 0) you get infinity times 0.
 
 # %%
-jacobian = np.diag(p) - np.outer(p, p)  # np.outer(p, p)[i, k] is p[i] * p[k]
-rows = [measured_slopes(lambda z, i=i: softmax(z)[i], z) for i in range(3)]
+jacobian = np.diag(p) - np.outer(p, p)  # p along the diagonal; [i, k] is p[i] * p[k]
 print("the Jacobian of softmax:", *jacobian.round(3), sep="\n    ")
-assert np.allclose(jacobian, rows, atol=1e-8)
+for i, row in enumerate(jacobian):
+    assert np.allclose(measured_slopes(lambda z, i=i: softmax(z)[i], z), row, atol=1e-8)
 assert np.allclose(-1 / p[right] * jacobian[right], dz)
 far = softmax(hopeless)
 with np.errstate(divide="ignore", invalid="ignore"):  # -1 / 0, times 0
@@ -230,8 +232,9 @@ with np.errstate(divide="ignore", invalid="ignore"):  # -1 / 0, times 0
 #
 # It served in lesson 2. Take two classes, so that softmax is a sigmoid y of one number z, and let
 # class 1 be right. The squared error $(y - 1)^2$ has the derivative $2 (y - 1) \cdot y (1 - y)$,
-# and the factor y (1 - y) is the sigmoid's own. Cross-entropy has y - 1: the logarithm has eaten
-# that factor. Compare them where the network is sure and wrong, at z = -8:
+# and the factor y (1 - y) is the sigmoid's own. For cross-entropy, $-\log y$, it is
+# $-\frac{1}{y} \cdot y (1 - y) = y - 1$: the logarithm has eaten the y that goes to 0. Compare them
+# where the network is sure and wrong, at z = -8:
 
 
 # %%
@@ -257,11 +260,11 @@ assert needed["cross-entropy"] < 20 and needed["squared error"] > 1000
 drawings.sure_and_wrong(slopes, paths)
 
 # %% [markdown]
-# The left panel shows both gradients. The cross-entropy's is largest where the network is most
-# wrong. The squared error's is largest where it hesitates, and next to nothing where it is sure and
-# wrong: it has given up on just those images that it most needs to learn from. At the right,
-# gradient descent from z = -8: what takes the one fewer than 20 steps takes the other well over a
-# thousand.
+# The left panel of the figure shows both gradients. The cross-entropy's is largest where the
+# network is most wrong. The squared error's is largest where it hesitates, and next to nothing
+# where it is sure and wrong: it has given up on just those images that it most needs to learn from.
+# At the right, gradient descent from z = -8: what takes the one fewer than 20 steps takes the other
+# well over a thousand.
 #
 # ## A whole batch
 #
@@ -270,10 +273,10 @@ drawings.sure_and_wrong(slopes, paths)
 #
 # $$dz = (p - \text{onehot}) / N$$
 #
-# This is the one place where the batch's size is divided by. The layers behind only add up over the
-# images (lesson 2: $dW = x^T dz$), and their sums are means because dz carries the 1/N. Leave it
-# out and everything works, until someone takes batches of 256 instead of 64, and all steps are four
-# times as long.
+# This is the one place where the batch's size is divided by. The layers before it only add up over
+# the images (lesson 2: $dW = x^T dz$), and their sums are means because dz carries the 1/N. Leave
+# it out and everything works, until someone takes batches of 256 instead of 64, and all steps are
+# four times as long.
 
 
 # %%
@@ -297,8 +300,8 @@ print(f"by hand and measured differ by {np.abs(measured - dz).max():.0e} at most
 assert np.allclose(measured, dz, rtol=0, atol=1e-8)
 
 # %% [markdown]
-# The library's `SoftmaxCrossEntropy` (`nn/loss.py`) is the same seven lines, and checks of what it
-# is given. `forward` returns the loss, `backward` its gradient:
+# The library's `SoftmaxCrossEntropy` (`nn/loss.py`) does the same, and checks what it is given.
+# `forward` returns the loss, `backward` its gradient:
 
 # %%
 theirs = SoftmaxCrossEntropy()
@@ -329,8 +332,8 @@ class QuickLoss:  # for exercise 2
 #
 # - $p_c = e^{z_c} / \sum_k e^{z_k}$; only differences of logits count, so subtract the largest
 #   first.
-# - $\text{loss} = -\log p_r = \log \sum_k e^{z_k} - z_r$, on average over the batch; log 10 = 2.30
-#   for guessing among ten.
+# - $\text{loss} = -\log p_r = \log \sum_k e^{z_k} - z_r$ with r the right class, on average over the
+#   batch; log 10 = 2.30 for guessing among ten.
 # - $dz = (p - \text{onehot}) / N$, and each row adds up to 0.
 # - Behind a softmax the squared error hardly learns from what is sure and wrong.
 # - Hand over logits, never probabilities, and subtract each row's own maximum.

@@ -45,8 +45,9 @@ def sure_and_wrong(slopes: dict[str, Callable], paths: dict[str, np.ndarray]) ->
         for name, slope in slopes.items():
             colour, line = LINES[name]
             left.plot(z, slope(z), line, color=colour, label=name)
-            right.semilogx(1 + np.arange(len(paths[name])), paths[name], line, color=colour)
+            answers = paths[name][1:]  # after 1, 2, 3 ... steps
+            right.semilogx(1 + np.arange(len(answers)), answers, line, color=colour)
         left.axvline(-8, color=GREY, linewidth=0.8, linestyle=":")
-        left.set(title="Gradient with respect to z (right: 1)", xlabel="z")
+        left.set(title="Gradient of the loss with respect to z", xlabel="z")
         left.legend(loc="upper left", bbox_to_anchor=(0.16, 0.7))
-        right.set(title="The answer y, from z = -8 with rate 1", xlabel="steps + 1", ylim=(0, 1))
+        right.set(title="The answer y, from z = -8 with rate 1", xlabel="steps", ylim=(0, 1))

@@ -43,10 +43,10 @@ assert round(after, 2) == 0.39 and round(softmax(z - dz)[0, 2], 2) == 0.68
 # `z.max()` is the largest logit of the whole batch. Subtracting the same number from a row changes
 # no p of it, so the formula is right, and with logits of one size the results are too. But if
 # another image's logits are around 1,000, this image's exponents are around -1,000, all its
-# exponentials are 0, so is their sum, and log 0 is minus infinity: the loss is infinite, the
-# gradient 0 / 0. The image with the large logits is fine, because the maximum is its own. No
-# gradient check with random numbers sees it: **test with numbers of very different size, too**. The
-# remedy is `z.max(axis=1, keepdims=True)`, each row's own maximum.
+# exponentials are 0, so is their sum, and log 0 is minus infinity. So is the loss, which should
+# never be below 0, and the gradient is 0 / 0. The image with the large logits is fine, because the
+# maximum is its own. No gradient check with random numbers sees it: **test with numbers of very
+# different size, too**. The remedy is `z.max(axis=1, keepdims=True)`, each row's own maximum.
 
 
 # %%
