@@ -332,8 +332,8 @@ class QuickLoss:  # for exercise 2
 #
 # - $p_c = e^{z_c} / \sum_k e^{z_k}$; only differences of logits count, so subtract the largest
 #   first.
-# - $\text{loss} = -\log p_r = \log \sum_k e^{z_k} - z_r$ with r the right class, on average over the
-#   batch; log 10 = 2.30 for guessing among ten.
+# - $\text{loss} = -\log p_r = \log \sum_k e^{z_k} - z_r$ with r the right class, on average over
+#   the batch; log 10 = 2.30 for guessing among ten.
 # - $dz = (p - \text{onehot}) / N$, and each row adds up to 0.
 # - Behind a softmax the squared error hardly learns from what is sure and wrong.
 # - Hand over logits, never probabilities, and subtract each row's own maximum.

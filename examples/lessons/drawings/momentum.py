@@ -15,7 +15,7 @@ WIDE = np.ones(20) / 20  # curves are means of 20 steps
 
 
 def valley(loss: Callable, paths: dict[str, np.ndarray]) -> None:
-    """The first 60 places of each path over the valley's contour lines, and all the losses."""
+    """The first 60 steps of each path over the valley's contour lines, and all the losses."""
     with figure("09_valley", 11, 6) as drawing:
         rows = drawing.subplot_mosaic([["plain", "loss"], ["momentum 0.9", "loss"]])
         w0, w1 = np.meshgrid(np.linspace(-4.5, 11, 200), np.linspace(-1.3, 1.3, 200))
@@ -26,7 +26,7 @@ def valley(loss: Callable, paths: dict[str, np.ndarray]) -> None:
             axes.contour(
                 w0, w1, heights, levels=[1, 5, 15, 30, 50, 75], colors=GREY, linewidths=0.6
             )
-            axes.plot(*path[:60].T, line, marker="o", markersize=3, linewidth=1, color=colour)
+            axes.plot(*path[:61].T, line, marker="o", markersize=3, linewidth=1, color=colour)
             axes.plot(0, 0, "*", color=INK, markersize=11)
             axes.set(title=f"{name}: the first 60 steps", xlabel="$w_0$", ylabel="$w_1$")
             losses = [loss(place) for place in path]

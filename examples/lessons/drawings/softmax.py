@@ -51,3 +51,4 @@ def sure_and_wrong(slopes: dict[str, Callable], paths: dict[str, np.ndarray]) ->
         left.set(title="Gradient of the loss with respect to z", xlabel="z")
         left.legend(loc="upper left", bbox_to_anchor=(0.16, 0.7))
         right.set(title="The answer y, from z = -8 with rate 1", xlabel="steps", ylim=(0, 1))
+        right.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
