@@ -3,12 +3,9 @@
 #
 # All pieces are there: neurons and the sigmoid (lesson 1), convolutions (4 to 6), averages over
 # windows (7), the loss (8) and the step (9). LeNet puts them in a row. We walk one digit through
-# it, count its parameters by hand, look closely at the one layer that is new, train it with five
-# lines, and see what it has learned and what it gets wrong.
-#
-# Many things have two names. A neuron is also called a **unit**, a squashing function an
-# **activation function** and what comes out of it an **activation**; the layer of lesson 1, which
-# the library calls `Linear`, is also called **fully connected** (fc for short).
+# it, count its parameters by hand, train it with four lines, and see what it has learned and what
+# it gets wrong. (A neuron is also called a **unit**. In the names of layers, fc stands for **fully
+# connected**: the linear layer of lesson 1.)
 
 # %%
 import numpy as np
@@ -28,9 +25,10 @@ from nn.training.schedules import one_cycle
 #
 # 8,000 digits to learn from, and 2,000 that the network never learns from, on which it is tested
 # (lesson 13 says why there should be a third part). Their pixels run from 0, paper, to 1, ink. From
-# each we take the mean of all pixels and divide by their standard deviation, so that the numbers
-# are around 0 and of a size around 1: the first sums are then neither huge nor all of one sign.
-# Mean and deviation are those of the training digits, for the test digits too.
+# each we take the mean of all pixels and divide by their **standard deviation** (the root of the
+# mean squared distance from the mean), so that the numbers are around 0 and of a size around 1: the
+# first sums are then neither huge nor all of one sign. Mean and deviation are those of the training
+# digits, for the test digits too.
 
 # %%
 raw_train, raw_test = digits()
@@ -85,7 +83,8 @@ for name, layer in network.layers.items():
 #
 # The two convolutions have 4 % of the weights, but each of their weights works at many places, and
 # they do more than four fifths of the multiplications: conv2 makes 10 * 10 * 16 numbers of 5 * 5 *
-# 6 products each, 240,000 of the network's 416,520. The figure shows the layers with their sizes.
+# 6 products each, 240,000 of the network's 416,520 (**multiply-adds**, for each product is added to
+# a sum). The figure shows the layers with their sizes.
 
 # %%
 counts = {"conv1": 6 * (5 * 5 * 1 + 1), "conv2": 16 * (5 * 5 * 6 + 1)}
@@ -103,48 +102,32 @@ plots.architecture(figure_path("10_architecture"), network)
 # %% [markdown]
 # ## Flatten: from maps to a vector
 #
-# A linear layer wants each image as one row. **Flatten** writes the 5x5x16 numbers of pool2 one
-# after the other, 400 of them. In which order? In that of memory, (H, W, C): all 16 channels of the
-# top left pixel, then those of its right neighbour, row by row. So the number at row h, column w
-# and channel c stands at place (h * 5 + w) * 16 + c. No number moves; only the shape is another
-# (`reshape`), and backward the same shape is put back.
-#
-# Any order would do, as the weights of fc3 are learned, each for its place. But once they are
-# learned the order is part of them. PyTorch keeps images as (C, H, W), **channels first**; ours are
-# **channels last**. Its flatten writes the whole first channel, then the second. Whoever takes fc
-# weights from one to the other must reorder their rows. The shapes fit without it, too, there is no
-# error, and the answers are nonsense.
-#
-# The figure shows a small image of 2x2 pixels and 3 channels, and its twelve numbers in both
-# orders.
+# A linear layer wants each image as one row. Flatten (lesson 5) writes the 5x5x16 numbers of pool2
+# one after the other, 400 of them, in the order of memory, (H, W, C): all 16 channels of the top
+# left pixel, then those of its right neighbour, row by row. So the number at row h, column w and
+# channel c stands at place (h * 5 + w) * 16 + c, and meets that row of fc3's weights. (PyTorch's
+# order is (C, H, W): whoever takes fc3's weights from there must reorder their rows.)
 
 # %%
-small = np.array([[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, 11, 12]]])  # (2, 2, 3)
-print("channels last: ", small.reshape(-1), " (h * 2 + w) * 3 + c")
-print("channels first:", small.transpose(2, 0, 1).reshape(-1), " (c * 2 + h) * 2 + w")
-assert all(small.reshape(-1)[(h * 2 + w) * 3 + c] == n for (h, w, c), n in np.ndenumerate(small))
-
-rng = np.random.default_rng(10)
-pool2 = rng.normal(size=(5, 5, 16))
-theirs = rng.normal(size=(16, 5, 5, 120))  # a weight for each channel, row and column
-answer = np.tensordot(pool2.transpose(2, 0, 1), theirs, axes=3)  # as PyTorch computes it
-ours = theirs.transpose(1, 2, 0, 3).reshape(400, 120)  # rows in the order (H, W, C)
-assert np.allclose(pool2.reshape(400) @ ours, answer)
-assert not np.allclose(pool2.reshape(400) @ theirs.reshape(400, 120), answer)  # fits, and is wrong
-drawings.flatten(small)
+untrained = activations(network, train_set.images[:1])
+pool2, flat = untrained["pool2"][0], untrained["flatten"][0]
+assert flat.shape == (400,) and network.params["fc3.weight"].shape == (400, 120)
+print("pool2", pool2.shape, "becomes", flat.shape)
+for (h, w, c), number in np.ndenumerate(pool2):
+    assert flat[(h * 5 + w) * 16 + c] == number
 
 # %% [markdown]
 # ## The loop that trains it
 #
 # 64 images at a time, in an order drawn anew for each epoch. For each batch: forward, loss,
-# backward, step. These are all five lines of it.
+# backward, step. These are four lines, from `for` to `sgd.step()`.
 
 # %%
 by_hand, loss = models.lenet(rng=0), SoftmaxCrossEntropy()
 first = loss.forward(by_hand.forward(train_set.images[:1000]), train_set.labels[:1000])
 sgd = SGD(by_hand, lr=0.1, momentum=0.9)
-order = np.random.default_rng([0, 1])  # seed 0, epoch 1: as `train` below draws it
-for images, labels in batches(train_set, 64, order):
+rng = np.random.default_rng([0, 1])  # seed 0, epoch 1: as `train` below draws the order
+for images, labels in batches(train_set, 64, rng):
     loss.forward(by_hand.forward(images, training=True), labels)
     by_hand.backward(loss.backward(), input_gradient=False)  # nobody needs that of the pixels
     sgd.step()
@@ -153,8 +136,7 @@ print(f"loss of 1,000 training digits: {first:.2f} before, {after:.2f} after one
 assert first > 1.05 * np.log(10) and after < np.log(10) / 1.5
 
 # %% [markdown]
-# (It begins worse than a guesser's log 10 = 2.30: random weights are wrong, and surer of it than
-# somebody who guesses.)
+# (It begins worse than a guesser, whose loss is log 10 = 2.30; see lesson 8.)
 #
 # The library's `train` (`nn/training/loop.py`) is the same loop with book-keeping around it, and
 # gives the same weights to the last bit. **Accuracy** is the share of images whose most probable
@@ -171,7 +153,7 @@ print(f"after one epoch, by hand and by the library alike: test error rate {1 - 
 # Now the network of our walk learns for eight epochs, at a rate that rises to 0.5 and falls to 0
 # (lesson 9), and is tested after each. The figure shows loss and accuracy. (The training accuracy
 # is counted while the weights still change, so that it lags behind at first.) This is one run; with
-# another seed it ends a few tenths of a percent higher or lower.
+# another seed it ends a few tenths of a percentage point higher or lower.
 
 # %%
 rate = one_cycle(0.5)
@@ -187,10 +169,11 @@ plots.learning_curves(figure_path("10_curves"), {"LeNet": vars(history)}, num_cl
 # %% [markdown]
 # ## What it has learned
 #
-# The same digit as before, seen by the trained network. Of the six maps of the first layer some
-# follow the ink and some the paper around it; nobody told them to. After the second pooling there
-# is no digit to be seen any more, and to the linear layers it is a pattern of units that are on and
-# off. (Stripes at the edges of a map come from the padding: its 0 is not paper, which is -0.42.)
+# The same digit as before, seen by the trained network (dark is near 1). Of the six maps of the
+# first layer some follow the ink and some the paper around it; nobody told them to. After the
+# second pooling there is no digit to be seen any more, and to the linear layers it is a pattern of
+# units that are on and off. (Stripes at the edges of a map come from the padding: its 0 is not
+# paper, which is -0.42.)
 
 # %%
 outputs = activations(network, train_set.images[:1])
@@ -253,8 +236,7 @@ class MeanLinear(Layer):  # for exercise 2
 # - 28x28x1 -> 28x28x6 -> 14x14x6 -> 10x10x16 -> 5x5x16 -> 400 -> 120 -> 84 -> 10.
 # - 61,706 parameters, nearly all of them in the linear layers; most multiplications are in the
 #   convolutions.
-# - Flatten keeps the order of memory: here (H, W, C), in PyTorch (C, H, W). The weights behind it
-#   depend on that.
+# - Flatten keeps the order of memory, here (H, W, C), and the weights behind it depend on that.
 # - One step: forward, loss, backward, `sgd.step()`.
 # - Prepare test images with the mean and deviation of the training images.
 #
@@ -265,7 +247,8 @@ class MeanLinear(Layer):  # for exercise 2
 #    sigmoid4 say?
 # 2. BUG: with `MeanLinear` for fc5 LeNet learns as if nothing were wrong. But something is!
 #    `check_gradients(network, images, labels, loss)` looks at a whole network: try it with 4
-#    digits, and with a single one. What is wrong, and why does one digit hide it?
+#    digits, and with a single one. (`network.layers["fc5"] = ...` exchanges a layer.) What is
+#    wrong, and why does one digit hide it?
 # 3. Let LeNet refuse to answer when its highest probability is below 90%. How many test digits does
 #    it refuse, and how many of the others does it misread?
 #

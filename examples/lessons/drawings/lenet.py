@@ -1,39 +1,11 @@
-"""The figures of lesson 10: the order of flatten, and a digit on its way through LeNet."""
+"""The figure of lesson 10: a digit on its way through LeNet."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from examples.lessons.figures import figure
-from nn.plots.style import COLOURS, INK
-
-
-def flatten(small: np.ndarray) -> None:
-    """A small image's channels, and its numbers in a row, channels last and channels first."""
-    H, W, C = small.shape
-    colours = (COLOURS[4], COLOURS[5], COLOURS[2])
-    with figure("10_flatten", 10, 3) as drawing:
-        axes = drawing.subplots()
-
-        def cell(across: float, up: float, number: int) -> None:
-            channel = (number - 1) % C
-            box = {"boxstyle": "square,pad=0.45", "facecolor": colours[channel], "edgecolor": INK}
-            axes.text(
-                across, up, f"{number:2}", ha="center", va="center", bbox=box, family="monospace"
-            )
-
-        for (h, w, c), number in np.ndenumerate(small):
-            cell(3.2 * c + w + 1, 3.6 - h, number)
-        for c in range(C):
-            axes.text(3.2 * c + 1.5, 4.35, f"channel {c}", ha="center")
-        for place, number in enumerate(small.reshape(-1)):
-            cell(place, 1.2, number)
-        for place, number in enumerate(small.transpose(2, 0, 1).reshape(-1)):
-            cell(place, 0, number)
-        axes.text(-0.8, 1.2, "channels last", ha="right", va="center")
-        axes.text(-0.8, 0, "channels first", ha="right", va="center")
-        axes.set(xlim=(-3.2, H * W * C), ylim=(-0.6, 4.7))
-        axes.axis("off")
+from nn.plots.style import COLOURS
 
 
 def walk(digit: np.ndarray, outputs: dict[str, np.ndarray], probabilities: np.ndarray) -> None:
