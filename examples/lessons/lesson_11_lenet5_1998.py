@@ -19,6 +19,7 @@ from nn import SGD, Layer, LeNet5Loss
 from nn.data import Dataset, digits
 from nn.data.augmentation import lenet5_input
 from nn.inspect import activations
+from nn.loss import softmax
 from nn.training import train
 from nn.training.schedules import one_cycle
 
@@ -29,6 +30,7 @@ test_images, test_labels = lenet5_input(raw_test.images), raw_test.labels
 
 # %% [markdown]
 # ## The seven layers
+#
 # C stands for convolution, S for subsampling, F for fully connected; the number is the layer's
 # place. A **connection** is a wire: from one input to one unit, or from the unit's bias. A
 # **parameter** is a number that is learned. Since a kernel is used at every position, few
@@ -67,13 +69,14 @@ assert 0.79 < (counts["C1"][1] + counts["C3"][1]) / totals[1] < 0.81
 
 # %% [markdown]
 # ## The input: 32x32, though digits are smaller
+#
 # The digits fit in 20x20 pixels, in images of 28x28. Why 32x32? Because the end of a stroke, or a
 # corner, should be able to lie in the *middle* of what a unit sees, wherever in the digit it is. A
-# unit of C3 sees how much? Write down, layer by layer, the side r of its **receptive field**, and
-# by how many pixels j the fields of two neighbours differ. A window of K numbers adds (K - 1) j to
-# r, and a stride of S multiplies j by S:
+# unit of C3 sees how much? Write down, layer by layer, the side of its **receptive field**, and how
+# many pixels the fields of two neighbours are apart. A window of K numbers adds K - 1 times the
+# "apart" of the layer before to the side, and a stride of S multiplies "apart" by S:
 #
-# | layer | K | S | r | j |
+# | layer | K | S | side | apart |
 # |---|---|---|---|---|
 # | C1 | 5 | 1 | 1 + 4 = 5 | 1 |
 # | S2 | 2 | 2 | 5 + 1 = 6 | 2 |
@@ -86,12 +89,12 @@ assert 0.79 < (counts["C1"][1] + counts["C3"][1]) / totals[1] < 0.81
 # variance about 1, which makes learning faster (sums are then not all of one sign; lesson 12).
 
 # %%
-r, j = 1, 1
+side, apart = 1, 1
 for K, S in ((5, 1), (2, 2), (5, 1)):
-    r, j = r + (K - 1) * j, j * S
-first = (r - 1) / 2  # the middle of the first field; pixel 0 reaches from -0.5 to 0.5
-print(f"C3: fields of {r}x{r}, {j} apart; {first - j / 2 + 0.5:.0f} pixels to spare on each side")
-assert (r, j, first - j / 2 + 0.5) == (14, 2, 6) and 6 + 20 + 6 == 32
+    side, apart = side + (K - 1) * apart, apart * S
+spare = side / 2 - apart / 2  # the middle of the first field, less half of its 2 pixels
+print(f"C3: fields of {side}x{side}, {apart} apart; {spare:.0f} pixels to spare on each side")
+assert (side, apart, spare) == (14, 2, 6) and 6 + 20 + 6 == 32
 print(f"our digits: mean {test_images.mean():.2f}, variance {test_images.var():.2f}")
 assert abs(test_images.mean()) < 0.1 and test_images.var() < 0.2
 
@@ -100,16 +103,18 @@ assert abs(test_images.mean()) < 0.1 and test_images.var() < 0.2
 # two levels are the paper's all the same.)
 #
 # ## The squashing function
-# All layers up to F6 end in a stretched tanh:
+#
+# "Squashing function" is the paper's word for an activation function. All layers up to F6 end in a
+# stretched tanh:
 #
 # $$ f(a) = 1.7159 \, \tanh\left( \frac{2}{3} a \right) $$
 #
-# Two strange numbers, and one aim: f(1) = 1 and f(-1) = -1 (paper, appendix A). Later, targets will
-# be +1 and -1. A plain tanh has its limits there: it reaches 1 only at infinity, so that training
-# would make weights larger and larger, and the slopes would vanish. The stretched one has its
-# limits at 1.7159 and reaches 1 while its slope is still 0.76. And at 1 it bends most: the second
-# derivative is largest there, which is where a unit is as far from a straight line as it can be.
-# The figure shows all three.
+# Two strange numbers, and one aim: f(1) = 1 and f(-1) = -1 (paper, appendix A). The targets of F6
+# will be +1 and -1. A plain tanh has its limits there: it reaches 1 only at infinity, so that
+# training would make weights larger and larger, and the slopes would vanish. The stretched one has
+# its limits at 1.7159 and reaches 1 while its slope is still 0.76. And near 1 it bends most: the
+# second derivative is largest there, which is where a unit is as far from a straight line as it can
+# be. The figure shows all three.
 
 # %%
 a = np.linspace(-3, 3, 6001)
@@ -126,6 +131,7 @@ draw.squashing(a, y, slope, bend)
 
 # %% [markdown]
 # ## Subsampling that can learn
+#
 # S2 adds up the four pixels of each 2x2 window, multiplies the sum s by a **trainable coefficient**
 # w, adds a trainable bias b, and squashes: f(w s + b). There is one w and one b for each map. With
 # w = 1/4 it is the average of lesson 7. Why let it learn? Let the four inputs be +1 or -1. With a
@@ -146,10 +152,12 @@ for w, b, name in ((0.1, 0, "blur"), (3, 9, "or"), (3, -9, "and")):
         assert (answers > 0).sum() == {"or": 4, "and": 1}[name] and np.abs(answers).min() > 1.6
 
 # %% [markdown]
-# Backward, w is used for every window of its map, so its gradient is a sum over all of them, as
-# with a kernel: $dw = \sum dy \cdot s$, $db = \sum dy$, and each pixel of a window gets $w \, dy$.
+# Backward, with dy for the gradient with respect to w s + b: w is used for every window of its map,
+# so its gradient is a sum over all of them, as with a kernel: $dw = \sum dy \cdot s$,
+# $db = \sum dy$, and each pixel of a window gets $w \, dy$.
 #
 # ## C3: which map sees which
+#
 # C3 makes 16 maps of S2's six, but most of them do not see all six. The figure is the paper's Table
 # I: a column for each map of C3, a mark where it sees a map of S2. The first six see three
 # neighbours, the next six four, three more see four that are not all neighbours, and the last sees
@@ -173,16 +181,18 @@ draw.table(sees)
 
 # %% [markdown]
 # ## C5 and F6
+#
 # C5's windows are as large as S4's maps, so that one position is left, and C5 is a fully connected
 # layer. Why call it a convolution? Because on a wider image it would be one: given a row of digits
 # it makes a row of answers (exercise 1). F6 is an ordinary fully connected layer with 84 units, and
 # 84 is 7 times 12: F6 is asked to *draw*.
 #
 # ## The output: ten drawings
+#
 # Each class has a drawing of 7x12 pixels, +1 where there is ink and -1 where there is none, made by
-# hand and never changed. (The ones in the figure are this library's own, in the manner of the
-# paper's Figure 3.) The output for class i is the squared distance between F6's 84 numbers x and
-# drawing i, a **radial basis function** (RBF):
+# hand and kept as it is. (The ones in the figure are this library's own, in the manner of the
+# paper's Figure 3.) The output for class i is the squared distance (in short, the distance) between
+# F6's 84 numbers x and drawing i, a **radial basis function** (RBF):
 #
 # $$ d_i = \sum_{m=1}^{84} (x_m - w_{im})^2 $$
 #
@@ -207,18 +217,19 @@ draw.bitmaps(bitmaps)
 
 # %% [markdown]
 # ## The loss
-# The simplest: the distance from the right drawing, on average (the paper's equation 8). It only
-# pulls. The paper's equation 9 also pushes the wrong ones away. With $d_y$ the distance from the
-# right drawing,
 #
-# $$ E = d_y + \log\left( e^{-j} + \sum_i e^{-d_i} \right) $$
+# The simplest: the distance from the right drawing, on average (the paper's equation 8). It only
+# pulls. The paper's equation 9 also pushes the wrong ones away. With r for the right class, as in
+# lesson 8,
+#
+# $$ E = d_r + \log\left( e^{-j} + \sum_i e^{-d_i} \right) $$
 #
 # Without the $e^{-j}$ it would be softmax with cross-entropy of the numbers $-d_i$ (lesson 8). With
 # it there is, so to speak, an eleventh class, "rubbish", at the constant distance j (the paper
-# gives no value, we take 10). The gradients are
+# gives no value, we take 10). The gradients, found as in lesson 8, are
 #
 # $$
-# \frac{\partial E}{\partial d_y} = 1 - q_y, \quad \frac{\partial E}{\partial d_i} = -q_i
+# \frac{\partial E}{\partial d_r} = 1 - q_r, \quad \frac{\partial E}{\partial d_i} = -q_i
 # \text{ for the others,} \quad q_i = \frac{e^{-d_i}}{e^{-j} + \sum_k e^{-d_k}}
 # $$
 #
@@ -232,18 +243,19 @@ for d in ([2, 3, 30], [12, 9, 30], [40, 30, 50]):
     q = np.exp(-d) / (np.exp(-10.0) + np.exp(-d).sum())
     assert np.isclose(E, d[0, 0] + np.log(np.exp(-10.0) + np.exp(-d).sum()))
     assert np.allclose(-loss.backward(), np.eye(3)[:1] - q)  # the library's outputs are -d
-    slopes = ", ".join(f"{s:+.2f}" for s in -loss.backward()[0] + 0.0)
-    print(f"distances {d[0].astype(int)}: loss {E:5.2f}, its gradient w.r.t. them {slopes}")
-assert q.max() < 1e-8  # with plain softmax the wrong one at 30 would be pushed with force 1
+    slopes = -loss.backward()[0].round(2) + 0.0  # and not -0.00
+    print(f"d = {d[0].astype(int)}: loss {E:5.2f}, gradient with respect to d {slopes}")
+assert q.max() < 1e-8 and (np.exp(-d) / np.exp(-d).sum())[0, 1] > 0.99
 
 # %% [markdown]
 # First row: the right one is pulled nearer, its near rival pushed away, the far one left alone.
 # Second: the rival is nearer than the right one, and both forces grow. Last: all are far, and only
-# the right one is pulled. The e^-j "prevents the penalties of classes that are already very large
-# from being pushed further up" (section II.C).
+# the right one is pulled, where softmax alone would push the rival as hard. The e^-j "prevents the
+# penalties of classes that are already very large from being pushed further up" (section II.C).
 #
 # ## Training
-# Initial weights are uniform between -2.4 / F and 2.4 / F, with F the number of a unit's inputs.
+#
+# Initial weights are uniform between -2.4 / n and 2.4 / n, with n the number of a unit's inputs.
 # The paper trained with a step size for each weight, by estimates of the second derivatives
 # (appendix C); we take SGD with momentum. Four epochs with our 8,000 digits:
 
@@ -260,44 +272,56 @@ assert wrong.mean() < 0.06
 # (With 60,000 digits and 20 epochs the paper reports 0.95% test errors, and 0.8% with distorted
 # copies of the digits: section III. Ours, trained longer: `examples/RESULTS.md`.)
 #
-# What does F6 draw? In the figure, below each digit, its 84 numbers as 7x12 pixels. They are no
-# copy of the handwriting: whoever wrote the 2, F6 draws much the same 2. The last two digits are
-# among those that it misreads.
+# What does F6 draw? In the figure, below each digit, its 84 numbers as 7x12 pixels; white is 0,
+# undecided. They are no copy of the handwriting: whoever wrote the 2, F6 draws much the same 2,
+# near to the mean of all. The last two digits are among those that it misreads.
 
 # %%
 F6 = activations(network, test_images)["tanh6"].reshape(-1, 12, 7)
+twos = test_labels == 2
+away = ((F6 - F6[twos].mean(axis=0)) ** 2).sum(axis=(1, 2))  # from the mean of all its twos
+print(f"mean distance from it: twos {away[twos].mean():.0f}, others {away[~twos].mean():.0f}")
+assert away[twos].mean() < 0.2 * away[~twos].mean()
 shown = [*(np.flatnonzero((test_labels == d) & ~wrong)[0] for d in range(10))]
 shown += [*np.flatnonzero(wrong)[:2]]
 draw.answers(test_images[shown, :, :, 0], F6[shown], answers[shown], distances[shown].min(axis=1))
 
 # %% [markdown]
 # ## Saying "I do not know"
-# Softmax must share out 100% among ten classes, whatever it is shown. A distance can be large from
-# everything. Is it, for what is no digit? Blank paper, white digits on black, and digits laid on
-# their side (transposed), 500 each:
+#
+# Softmax must share out 100% among ten classes, whatever it is shown, and it sees differences only
+# (lesson 8). A distance can be large from everything. Is it, for what is no digit? A sheet of blank
+# paper, 500 digits white on black, and 500 laid on their side (transposed). The table has the
+# distance from the nearest drawing, the probability that softmax of minus the distances would give
+# to it (both are medians: half are above, half below), and the share that is refused if we refuse
+# whatever is farther off than 95% of the test digits.
 
 # %%
-others = {
-    "blank paper": np.zeros_like(raw_test.images[:1]),
-    "white on black": 1 - raw_test.images[:500],
-    "on their side": raw_test.images[:500].transpose(0, 2, 1, 3),
+shown = {
+    "digits, read rightly": test_images[~wrong],
+    "misread": test_images[wrong],
+    "blank paper": lenet5_input(np.zeros_like(raw_test.images[:1])),
+    "white on black": lenet5_input(1 - raw_test.images[:500]),
+    "on their side": lenet5_input(raw_test.images[:500].transpose(0, 2, 1, 3)),
 }
-nearest = {
-    "digits, read rightly": distances[~wrong].min(axis=1),
-    "misread": distances[wrong].min(axis=1),
-}
-nearest |= {name: -network.forward(lenet5_input(x)).max(axis=1) for name, x in others.items()}
-middle = {name: np.median(d) for name, d in nearest.items()}
-for name, d in middle.items():
-    print(f"{name:22} distance from the nearest drawing {d:5.1f} (median)")
-first = middle["digits, read rightly"]
-assert all(d > 2 * first for name, d in middle.items() if name != "digits, read rightly")
+limit, found = np.quantile(distances.min(axis=1), 0.95), {}
+print("                      distance  softmax  refused")
+for name, images in shown.items():
+    z = network.forward(images)
+    far, sure = -z.max(axis=1), softmax(z).max(axis=1)
+    found[name] = np.median(far), np.median(sure), np.mean(far > limit)
+    print("{:20} {:9.1f} {:8.1%} {:8.0%}".format(name, *found[name]))
+(right, _, _), *rest = found.values()
+assert all(far > 2 * right and sure > 0.99 and refused > 0.3 for far, sure, refused in rest)
 
 # %% [markdown]
-# The misread digits are farther off, too: refusing what is far from everything, a post office would
-# spare itself many mistakes.
+# Softmax would be sure of all of it; the distance warns. The misread digits are farther off, too:
+# refusing what is far from everything, a post office would spare itself many mistakes. It is no
+# sure warning: some of the digits on their side are as near to a drawing as a good digit is. (And a
+# network that was *trained* with softmax is less sure when it is wrong: lesson 10, exercise 3.)
 #
 # ## What the redrawing changed
+#
 # Most later descriptions, `models.lenet` of lesson 10 among them, simplify:
 #
 # | | 1998 | lesson 10 |
@@ -338,21 +362,23 @@ class HandSubsampling(Layer):  # for exercise 2; images (N, H, W, C) with even H
 
 # %% [markdown]
 # ## In short
+#
 # - LeNet-5: C1, S2, C3, S4, C5, F6 and ten RBF units; 60,000 parameters, 340,908 connections.
 # - $f(a) = 1.7159 \tanh(2a/3)$ passes through (1, 1), alive and bending most: targets are +-1.
 # - Subsampling: $f(w s + b)$ with the sum s of a window; w and b are learned, one pair a map.
 # - C3's table: 60 of 96 kernels; cheaper, and no two maps see the same.
 # - Output: $d_i = \sum_m (x_m - w_{im})^2$, the distance from a drawing; the smallest is the
 #   answer, and a large smallest one means "I do not know".
-# - Loss: $d_y + \log(e^{-j} + \sum_i e^{-d_i})$: pull the right one, push the near wrong ones.
+# - Loss: $d_r + \log(e^{-j} + \sum_i e^{-d_i})$: pull the right one r, push the near wrong ones.
 #
 # ## Exercises (answers: `solutions/solution_11.py`)
-# 1. Give the layers up to C5 a strip of 32x64 pixels with two digits side by side. What shape comes
-#    out? Pass each column of it through F6 and the output. Which columns are what the network says
-#    to the two digits alone?
+#
+# 1. Give the layers before flatten, one after the other as in lesson 10, a strip of 32x64 pixels
+#    with two digits side by side. What shape comes out? Pass each column of it through F6 and the
+#    output. Which columns are what the network says to the two digits alone?
 # 2. BUG: `HandSubsampling` passes the gradient check for images of 2x2 pixels. Check it with 4x4.
 #    Which gradient is wrong, and why did 2x2 hide it?
-# 3. Write the loss of equation 8, $d_y$ alone, with forward and backward, and train with it and
+# 3. Write the loss of equation 8, $d_r$ alone, with forward and backward, and train with it and
 #    with `LeNet5Loss`, 2,000 digits and 2 epochs, five seeds. Is the competition worth anything
 #    here? What would happen to the drawings if they were learned, too, with equation 8?
 #

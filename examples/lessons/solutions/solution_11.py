@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Lesson 11: solutions
+# # Lesson 11: answers
 
 # %%
 import numpy as np
@@ -34,6 +34,7 @@ def learned(loss, count, epochs, seed):
 
 # %% [markdown]
 # ## 1. A strip of two digits
+#
 # A side of 64 becomes 60, 30, 26, 13 and, after C5's 5x5 windows, 9: C5 makes 1x9x120. Each of the
 # 9 columns sees 32x32 pixels, and two neighbours are 4 pixels apart (two strides of 2). So column 0
 # sees pixels 0 to 31 and column 8 pixels 32 to 63: exactly the two digits alone. Those between see
@@ -67,6 +68,7 @@ assert z.shape == (9, 10) and np.allclose(z[[0, 8]], alone, rtol=1e-3, atol=1e-3
 
 # %% [markdown]
 # ## 2. The bug
+#
 # `np.tile` lays copies of the whole dy side by side; wanted is each number of dy repeated for the
 # pixels of its own window, `np.repeat` along rows and along columns. With 2x2 pixels there is one
 # window, dy is 1x1, and the two are the same. dx is wrong, dw and db are right. (In a network that
@@ -108,6 +110,7 @@ assert check_gradients(HandSubsampling(3), x).max_error < 1e-6
 
 # %% [markdown]
 # ## 3. Without competition
+#
 # The gradient with respect to the outputs, minus the distances, is -1 / N for the right class and 0
 # for all others.
 
