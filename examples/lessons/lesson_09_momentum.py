@@ -138,7 +138,7 @@ def loss_and_gradients(params, x, labels):
 start = {"W": np.zeros((784, 10), np.float32), "b": np.zeros(10, np.float32)}
 assert sum(param.size for param in start.values()) == 7850
 full = loss_and_gradients(start, x, labels)[1]["W"]
-order = np.random.default_rng(0).permutation(8000).reshape(125, 64)
+order = np.random.default_rng(0).permutation(8000).reshape(125, 64)  # all images, shuffled
 small = np.array([loss_and_gradients(start, x[b], labels[b])[1]["W"] for b in order])  # (125, ...)
 assert np.allclose(small.mean(axis=0), full, atol=1e-6)
 angles = (small * full).sum(axis=(1, 2)) / np.linalg.norm(small, axis=(1, 2))
@@ -238,9 +238,9 @@ for rate in (0.01, 0.03):
 # ## Weight decay
 #
 # Add to the loss $\frac{\lambda}{2}$ times the sum of all $w^2$, and to every gradient comes
-# $\lambda w$. In the step, with r for the rate, that is
+# $\lambda w$. In the step, with ε for the rate, that is
 #
-# $$w \leftarrow w - r\,(\lambda w + g) = (1 - r \lambda)\, w - r\, g$$
+# $$w \leftarrow w - \epsilon\,(\lambda w + g) = (1 - \epsilon \lambda)\, w - \epsilon\, g$$
 #
 # Each weight shrinks by a small share at every step, hence **weight decay**. With AlexNet's rate of
 # 0.01 and λ = 0.0005 the share is 0.000005, and its momentum makes that ten times as much: without
@@ -314,8 +314,8 @@ drawings.schedules(curves)
 #
 # ## The step of 2012
 #
-# Krizhevsky, Sutskever and Hinton (2012, section 5) write it in one formula, with ε the rate, i the
-# number of the step, and the derivative averaged over the batch:
+# Krizhevsky, Sutskever and Hinton (2012, section 5) write it in one formula, with i the number of
+# the step, and the derivative averaged over the batch:
 #
 # $$v_{i+1} = 0.9\, v_i - 0.0005\, \epsilon\, w_i - \epsilon\, \frac{\partial L}{\partial w}$$
 #

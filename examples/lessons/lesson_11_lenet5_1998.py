@@ -280,8 +280,9 @@ assert wrong.mean() < 0.06
 F6 = activations(network, test_images)["tanh6"].reshape(-1, 12, 7)
 twos = test_labels == 2
 away = ((F6 - F6[twos].mean(axis=0)) ** 2).sum(axis=(1, 2))  # from the mean of all its twos
-print(f"mean distance from it: twos {away[twos].mean():.0f}, others {away[~twos].mean():.0f}")
-assert away[twos].mean() < 0.2 * away[~twos].mean()
+of_twos, of_others = away[twos].mean(), away[~twos].mean()
+print(f"distance from the mean 2: of twos {of_twos:.0f} on average, of others {of_others:.0f}")
+assert of_twos < 0.2 * of_others
 shown = [*(np.flatnonzero((test_labels == d) & ~wrong)[0] for d in range(10))]
 shown += [*np.flatnonzero(wrong)[:2]]
 draw.answers(test_images[shown, :, :, 0], F6[shown], answers[shown], distances[shown].min(axis=1))
