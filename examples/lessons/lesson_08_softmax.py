@@ -67,8 +67,8 @@ drawings.scores_to_probabilities(z, p, ["cat", "dog", "car"])
 # Add 5 to all three logits. Each $e^z$ becomes $e^5$ times as large, the sum as well, and the
 # factor cancels: the same p. So far it is a curiosity. But the largest number that float32 can hold
 # is about 3.4e38, which is $e^{88.7}$. Beyond it lies infinity, and infinity divided by infinity is
-# "not a number", nan. This is an **overflow**. One nan in the logits, and after the next step the
-# weights are nan, all of them, for good. A network that trains at too high a rate soon has logits
+# "not a number", nan. This is an **overflow**. One nan in the logits, and after the next step
+# weights are nan in every layer, for good. A network that trains at too high a rate soon has logits
 # of 90.
 #
 # The cure, a piece of **numerical stability**, costs one subtraction. Before the exponential,
