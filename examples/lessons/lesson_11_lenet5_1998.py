@@ -152,9 +152,7 @@ for w, b, name in ((0.1, 0, "blur"), (3, 9, "or"), (3, -9, "and")):
         assert (answers > 0).sum() == {"or": 4, "and": 1}[name] and np.abs(answers).min() > 1.6
 
 # %% [markdown]
-# Backward, with dy for the gradient with respect to w s + b: w is used for every window of its map,
-# so its gradient is a sum over all of them, as with a kernel: $dw = \sum dy \cdot s$,
-# $db = \sum dy$, and each pixel of a window gets $w \, dy$.
+# Its backward pass is that of lesson 7.
 #
 # ## C3: which map sees which
 #
