@@ -50,6 +50,12 @@ export function short(value) {
     return size >= 0.001 && size < 0.01 ? brief(Number(value.toPrecision(1))) : brief(value);
 }
 
+/** The same in two digits, for letters that the last row of a hall can read. */
+export function shortest(value) {
+    const size = Math.abs(value);
+    return size >= 0.01 && size < 100 ? brief(Number(value.toPrecision(size < 0.1 ? 1 : 2))) : short(value);
+}
+
 /** A number in few digits, three at most, for where many stand together. */
 export function brief(value) {
     const size = Math.abs(value);

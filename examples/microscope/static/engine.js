@@ -69,6 +69,13 @@ export function softmax(logits) {
     return probabilities.map((number) => number / total);
 }
 
+/** -log of the target's probability: of the sum of exponentials, as a probability may be too small to be above 0. */
+export function crossEntropy(logits, target) {
+    const largest = Math.max(...logits);
+    const total = logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
+    return Math.log(total) + largest - logits[target];
+}
+
 /**
  * @typedef {object} NetworkLayer
  * @property {string} name such as "conv1"

@@ -1,6 +1,6 @@
 /** How large the sheets in the row are: so that all layers, and below them one number's parts, are in the window. */
 
-import {ROOMY, layOut} from "./sheets.js";
+import {ROOMY} from "./sheets.js";
 
 const [PANEL, SHORT_PANEL] = [308, 270]; // pixels that the explanation of one number takes
 const SHORT = "(max-height: 47rem)"; // of learning.css: there it is written closer
@@ -20,7 +20,7 @@ function limitsOf(highest) {
 
 function useHeight(cards, highest) {
     const limits = limitsOf(highest);
-    cards.forEach((card) => card.useLayout(layOut(card.shape, card.names !== null, limits)));
+    cards.forEach((card) => card.useLayout(card.layOut(limits)));
 }
 
 /** Lays all cards out as large as there is room for. */
@@ -35,7 +35,7 @@ export function fitStrip(strip, cards) {
     // What stands before the layers in their column counts only while it is closed to a line.
     const before = networks.previousElementSibling === null ? 0
         : networks.previousElementSibling.offsetHeight + parseFloat(getComputedStyle(networks.parentElement).rowGap);
-    const above = topOf(document.querySelector("main")) + scrollY + topOf(strip) - topOf(networks);
+    const above = topOf(networks.parentElement) + scrollY + topOf(strip) - topOf(networks);
     const room = innerHeight - above - (before < LINE ? before : 0) - (matchMedia(SHORT).matches ? SHORT_PANEL : PANEL);
     for (let highest = ROOMY.highest; highest >= LEAST; highest -= STEP) {
         useHeight(cards, highest);

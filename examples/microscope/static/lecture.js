@@ -4,7 +4,7 @@
  */
 
 import {make, makeButton} from "./elements.js";
-import {layOut, layOutMap} from "./sheets.js";
+import {layOutMap} from "./sheets.js";
 import {INPUT, placeOfLargest} from "./specimen.js";
 import {LayerCard, READABLE} from "./strip.js";
 import {placeOf} from "./windows.js";
@@ -74,7 +74,7 @@ export class Lecture {
             const around = card.element.offsetHeight - card.sheet.offsetHeight;
             const highest = Math.max(60, stand.clientHeight - around - UNDER);
             const limits = {highest, widest, longest: widest, pixel: LARGEST, unit: LARGEST};
-            const all = layOut(shape, card.names !== null, limits);
+            const all = card.layOut(limits);
             const alone = shape.length === 3 && shape[2] > 1 && all.pixel < READABLE;
             return alone ? layOutMap(shape, Math.min(highest, widest), card.last[2]) : all;
         };
@@ -84,18 +84,18 @@ export class Lecture {
     }
 
     fillTabs(specimen, chosen) {
-        const {layers} = specimen.network;
+        const {layerNumbers} = specimen;
         const focused = this.tabs.contains(document.activeElement);
         const tab = (layer) => makeButton(specimen.nameOf(layer), () => this.go(specimen, layer),
             {"aria-current": layer === chosen ? "true" : null});
         const step = (words, layer, label) => {
             const button = makeButton(words, () => this.go(specimen, layer), {"aria-label": label});
-            button.disabled = layer < INPUT || layer >= layers.length;
+            button.disabled = !layerNumbers.includes(layer);
             return button;
         };
         const whose = this.specimens.length === 1 ? [] : [this.makeChoice(specimen)];
         this.tabs.replaceChildren(...whose, step("\u2039", chosen - 1, "Previous layer"),
-            ...[INPUT, ...layers.keys()].map(tab), step("\u203a", chosen + 1, "Next layer"));
+            ...layerNumbers.map(tab), step("\u203a", chosen + 1, "Next layer"));
         const current = this.tabs.querySelector("[aria-current]");
         if (focused) {
             current.focus();
@@ -133,7 +133,7 @@ export class Lecture {
         } else if (this.on && step !== undefined) {
             const {specimen, layer} = this.page.choice;
             const next = layer + step;
-            if (next >= INPUT && next < specimen.network.layers.length) {
+            if (specimen.layerNumbers.includes(next)) {
                 this.go(specimen, next);
             }
         }

@@ -1,26 +1,29 @@
 /** The page: what is chosen, what is shown of it, and what makes it change. */
 
 import {answerInWords, makeAnswer} from "./answer.js";
-import {CropFrame, DrawingPad, makeFileChooser, makeSliders} from "./controls.js";
-import {decodeBytes} from "./engine.js";
-import {keepingFocus, make, makeButton} from "./elements.js";
+import {keepingFocus, make} from "./elements.js";
+import {Experiments} from "./experiments.js";
 import {fitStrip} from "./fitting.js";
 import {hoverCells} from "./hover.js";
+import {ImageSection} from "./image.js";
 import {Lecture, lectureWanted} from "./lecture.js";
 import {Learning} from "./learning.js";
+import {Links} from "./links.js";
 import {drawOverview} from "./overview.js";
 import {showNumber} from "./panel.js";
-import {cutOut} from "./pictures.js";
 import {readPlace} from "./places.js";
 import {makeRow} from "./row.js";
-import {boxOnSheet, drawPicture, makeColours} from "./sheets.js";
-import {INPUT, Specimen, drawMasks, placeOfLargest, switchedOff, toggle} from "./specimen.js";
+import {boxOnSheet, makeColours} from "./sheets.js";
+import {Slide} from "./slide.js";
+import {INPUT, Specimen, placeOfLargest} from "./specimen.js";
 import {LayerCard} from "./strip.js";
+import {number} from "./terms.js";
+import {Tour} from "./tour.js";
 import {Watching} from "./watching.js";
 import {placeOf} from "./windows.js";
 
 const SAID_AFTER = 700; // milliseconds without a change, after which the answer is announced
-const STILL = {noise: 0, angle: 0, right: 0, down: 0};
+const FAINT = 0.2; // of the full colour: gradients that are shown fainter are explained
 const NO_SERVER = "The program that computes this does not answer; start it again and reload the page";
 
 const byId = (id) => document.getElementById(id);
@@ -32,9 +35,8 @@ class Page {
         this.target = target;
         this.labelled = target !== null; // whether the target is the known class of the image
         this.view = "activations";
-        this.effects = {...STILL};
         this.cards = this.specimens.map((specimen) =>
-            [INPUT, ...specimen.network.layers.keys()].map((layer) => new LayerCard(specimen, layer, this)));
+            specimen.layerNumbers.map((layer) => new LayerCard(specimen, layer, this)));
         this.choice = {specimen: this.specimens[0], layer: INPUT, at: [0, 0, 0]};
         this.hasChosen = false;
         this.kept = {};
@@ -43,26 +45,12 @@ class Page {
         document.title = `Microscope: ${this.specimens.map(({network}) => network.name).join(" and ")}`;
         this.fillHeader();
         this.fillNetworks();
-        this.fillExperiments();
-        if (this.specimens[0].channels === 1) {
-            const pad = new DrawingPad((drawn) => {
-                this.forgetLabel();
-                this.put(drawn);
-            }, () => {
-                this.specimens.forEach((specimen) => (specimen.picture = specimen.firstPicture));
-                this.change();
-            });
-            byId("picture").append(pad.element);
-        } else {
-            this.useSource({levels: decodeBytes(source.levels), shape: source.shape});
-            byId("picture").append(makeFileChooser((opened) => {
-                const frame = this.useSource(opened);
-                this.forgetLabel();
-                frame.reset();
-            }, (sentence) => this.complain(sentence)));
-        }
-        this.fillSeen();
+        this.experiments = new Experiments(this, byId("experiments"));
+        this.image = new ImageSection(this, byId("picture"), source);
         hoverCells(byId("panel"));
+        this.slide = new Slide(this);
+        this.tour = new Tour(this, byId("tour"), byId("start-tour"));
+        this.links = new Links(this);
         this.lecture = new Lecture(this, this.specimens,
             {button: byId("lecture"), tabs: byId("tabs"), stand: byId("stand")});
         addEventListener("resize", () => this.fit());
@@ -85,6 +73,7 @@ class Page {
         if (lectureWanted()) {
             this.lecture.set(true);
         }
+        this.links.follow();
     }
 
     /** Every sheet: the cards in the row, and in lecture mode the one that is shown large. */
@@ -130,8 +119,13 @@ class Page {
                 this.view = radio.value;
                 this.kept = {};
                 this.relayed(); // the class that the loss is of takes room, too
+                this.links.write();
             });
         }
+        byId("amplified").addEventListener("change", ({target}) => {
+            this.specimens.forEach((specimen) => (specimen.amplified = target.checked));
+            this.redraw();
+        });
         const target = byId("target");
         target.append(make("option", {}, "the answer"), ...this.classNames.map((name) => make("option", {}, name)));
         target.selectedIndex = this.target === null ? 0 : this.target + 1;
@@ -158,52 +152,7 @@ class Page {
             makeRow(this.specimens, several ? this.abouts : null, this.cards));
     }
 
-    fillExperiments() {
-        const largestShift = Math.round(this.specimens[0].size[0] / 4);
-        this.sliders = make("div");
-        this.off = make("ul", {class: "off-list"});
-        const sliders = () => makeSliders(this.effects, largestShift, () => this.change());
-        const fill = () => this.sliders.replaceChildren(...sliders());
-        const reset = makeButton("Undo the experiments", () => {
-            Object.assign(this.effects, STILL);
-            this.specimens.forEach((specimen) => (specimen.changes = {}));
-            fill();
-            this.change();
-        });
-        fill();
-        const masks = makeButton("Draw dropout masks, as in training", () => {
-            this.specimens.forEach(drawMasks);
-            this.change();
-        });
-        masks.hidden = !this.specimens.some(({network}) => network.layers.some(({kind}) => kind === "Dropout"));
-        const hint = make("p", {class: "hint"},
-            "Layers, maps and single numbers can be switched off where they are shown.");
-        byId("experiments").append(this.sliders, masks, this.off, hint, reset);
-    }
-
-    /** Each network's image as it sees it, after all experiments, with what the chosen number sees of it. */
-    fillSeen() {
-        this.seen = this.specimens.map((specimen) => {
-            const label = `The image as ${specimen.title} sees it`;
-            const canvas = make("canvas", {role: "img", "aria-label": label});
-            const field = make("div", {class: "field"});
-            const words = this.specimens.length === 1 ? "what the network sees" : specimen.title;
-            const element = make("figure", {class: "seen"}, make("div", {}, canvas, field),
-                make("figcaption", {}, words));
-            return {canvas, field, element};
-        });
-        byId("picture").append(make("div", {class: "all-seen"}, ...this.seen.map(({element}) => element)));
-    }
-
     // ------------------------------------------------------------------------------------------------- the image
-    /** Puts another image under the networks: levelsOf(size) gives its levels at a size. */
-    put(levelsOf) {
-        for (const specimen of this.specimens) {
-            specimen.picture = levelsOf(specimen.size);
-        }
-        this.change();
-    }
-
     /** After another image was put there, of which the class is not known. */
     forgetLabel() {
         if (this.labelled) {
@@ -211,17 +160,6 @@ class Page {
             this.target = null;
             byId("target").selectedIndex = 0;
         }
-    }
-
-    /** An image to cut out of. */
-    useSource(source) {
-        const frame = new CropFrame(source, (part) => this.put((size) => cutOut(source, part, size)));
-        this.cropper?.replaceWith(frame.element);
-        this.cropper = frame.element;
-        if (!frame.element.isConnected) {
-            byId("picture").append(frame.element);
-        }
-        return frame;
     }
 
     complain(sentence) {
@@ -246,7 +184,7 @@ class Page {
 
     async lookNow() {
         try {
-            const {effects, target} = this;
+            const {experiments: {effects}, target} = this;
             await Promise.all(this.specimens.map((specimen) => specimen.look({...effects}, target)));
             this.complain(null);
         } catch (error) {
@@ -269,16 +207,29 @@ class Page {
     }
 
     draw() {
+        this.sayFaint();
         this.colours = makeColours(this.dark.matches);
         this.ink = getComputedStyle(document.body).color;
         this.sheets.forEach((card) => card.draw(this.view, this.colours, this.ink));
-        this.specimens.forEach((specimen, place) =>
-            drawPicture(this.seen[place].canvas, specimen.levels, [...specimen.size, specimen.channels]));
+        this.image.draw();
         const several = this.specimens.length > 1;
         byId("answers").replaceChildren(...this.specimens.map((specimen) => makeAnswer(specimen, several)));
         clearTimeout(this.announcing);
         this.announcing = setTimeout(() => this.announce(), SAID_AFTER);
-        keepingFocus(this.off, () => this.off.replaceChildren(...this.specimens.flatMap((each) => this.offOf(each))));
+        this.experiments.draw();
+    }
+
+    /** Of an image that is read well the gradients are weak, and look so: says why. */
+    sayFaint() {
+        const [{probabilities, target, wrongness, network: {classNames}}] = this.specimens;
+        const faint = byId("faint");
+        const wasHidden = faint.hidden;
+        faint.hidden = this.view !== "gradients" || wrongness > FAINT;
+        faint.textContent = `The gradients are weak and look so: ${classNames[target]} has the probability ` +
+            `${number(probabilities[target])} already. Choose another class to see strong ones.`;
+        if (faint.hidden !== wasHidden) {
+            this.relayed();
+        }
     }
 
     /** Says the answer to a screen reader, where it is another one than before. */
@@ -287,16 +238,6 @@ class Page {
         if (byId("said").textContent !== sentences.join(" ")) {
             byId("said").textContent = sentences.join(" ");
         }
-    }
-
-    /** What is switched off of a network, each with a button. */
-    offOf(specimen) {
-        const whose = this.specimens.length > 1 ? `${specimen.title}: ` : "";
-        return switchedOff(specimen).map(({name, what, part}) => make("li", {}, `${whose}${what} `,
-            makeButton("on again", () => {
-                toggle(specimen, name, part);
-                this.change();
-            })));
     }
 
     // ---------------------------------------------------------------------------------------- the network that learns
@@ -320,6 +261,25 @@ class Page {
         this.cardOf(specimen, layer).last = at;
         if (this.specimens.every(({answered}) => answered)) {
             await this.show(specimen, layer, at);
+            this.links.write();
+        }
+    }
+
+    /** "activations" or "gradients". */
+    setView(view) {
+        if (view !== this.view) {
+            document.querySelector(`input[name=view][value=${view}]`).click();
+        }
+    }
+
+    /** Opens the section in which the network learns. */
+    learn() {
+        if (this.learning === undefined) {
+            this.complain("No network learns in this page, expected the page of LeNet and digits");
+        } else {
+            this.lecture.set(false); // which shows a layer alone
+            this.learning.open?.(); // a training that is watched is always open
+            this.learning.element.scrollIntoView({block: "nearest"});
         }
     }
 
@@ -347,6 +307,7 @@ class Page {
             colours, ink, kept, mark: this.edge().line, several: this.specimens.length > 1,
             about: this.cardOf(specimen, layer).inWords(view), change: () => this.change(),
             select: (other, place) => this.select(specimen, other, place),
+            controls: this.slide.makeControls(choice, view), large: this.lecture.on,
         };
         keepingFocus(byId("panel"), () => showNumber(byId("panel"), specimen, {layer, at, view}, explanation, page));
         this.sheets.filter((card) => card.specimen === specimen && card.layer === layer)
@@ -360,25 +321,8 @@ class Page {
 
     /** Draws the chosen number's frame, those of what it is made of, and its receptive field. */
     mark(explanation) {
-        const {specimen} = this.choice;
         this.sheets.forEach((card) => card.mark(this.choice, this.view, explanation, this.edge()));
-        this.specimens.forEach((each, place) => this.markField(each, this.seen[place].field, each === specimen));
-    }
-
-    markField(specimen, element, chosen) {
-        const {layer, at} = this.choice;
-        element.hidden = !chosen || layer === INPUT;
-        if (element.hidden) {
-            return;
-        }
-        const {top, left, height, width} = specimen.fieldOf(layer, at);
-        const [rows, columns] = specimen.size;
-        const [windowHeight, windowWidth] = specimen.network.imageShape;
-        const percent = (pixels, all) => `${100 * pixels / all}%`;
-        Object.assign(element.style, {
-            top: percent(top + Math.trunc((rows - windowHeight) / 2), rows), height: percent(height, rows),
-            left: percent(left + Math.trunc((columns - windowWidth) / 2), columns), width: percent(width, columns),
-        });
+        this.image.mark(this.choice);
     }
 
     edge() {

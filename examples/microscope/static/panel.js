@@ -1,9 +1,10 @@
 /** One number, taken apart before the reader's eyes: windows, kernels, products, the sum, and what is done with it. */
 
-import {brief, make, makeButton, short} from "./elements.js";
+import {brief, make, makeButton, short, shortest} from "./elements.js";
 import {hoverOver} from "./hover.js";
 import {boxOnSheet, colourOf, drawSheet, largestOf, layOutMap, placeOnSheet} from "./sheets.js";
-import {INPUT, isOff, toggle} from "./specimen.js";
+import {outcomeInWords} from "./outcome.js";
+import {isOff, toggle} from "./specimen.js";
 import {largestTerms, number, placeInWords} from "./terms.js";
 import {flatIndex} from "./windows.js";
 
@@ -21,12 +22,13 @@ const MOST_SUMS = 6; // of so many maps the sums are written out
  * @param {{layer: number, at: number[], view: string}} chosen
  * @param {Explanation|null} explanation of the number, see Specimen.explain
  * @param {{colours: Int32Array, mark: string, ink: string, about: string, several: boolean, select: function,
- *     change: function, kept: object}} page about: what the layer is; several: whether there are more networks; kept:
- *     what was opened in the panel while it showed this number, empty
- *     for another one
+ *     change: function, kept: object, controls: HTMLElement[], large: boolean}} page about: what the layer is; several:
+ *     whether there are more networks; kept: what was opened in the panel while it showed this number, empty for
+ *     another one; controls: stand before the formula; large: whether letters are large
  */
 export function showNumber(panel, specimen, {layer, at, view}, explanation, page) {
     const name = specimen.nameOf(layer);
+    const outcome = specimen.outcomeOf(layer);
     // A server's numbers have seven digits, an explanation's sum sixteen: one of them is shown, above and below.
     const shown = specimen.valuesOf(layer, view)[flatIndex(at, specimen.shapeOf(layer))];
     const value = explanation === null || explanation.bypassed !== null ? shown : explanation.result;
@@ -42,8 +44,8 @@ export function showNumber(panel, specimen, {layer, at, view}, explanation, page
             make("h2", {}, `${what}${name}, ${unitName(specimen, layer, at) ?? placeInWords(at)}`),
             make("p", {class: "result"}, make("output", {id: "result"}, number(value))),
             make("p", {class: "kind"}, page.about)),
-        make("p", {class: "how"}, ...inWords(specimen, layer, view, explanation)),
-        ...(tables.length === 0 && explanation?.terms.length > MOST_SUMS ? [make("p", {class: "added"},
+        make("p", {class: "how"}, ...page.controls, ...inWords(specimen, layer, view, explanation)),
+        ...(tables.length === 0 && explanation?.terms.length > MOST_SUMS && outcome === undefined ? [make("p", {class: "added"},
             addedUp([{sum: explanation.total - (explanation.bias ?? 0)}], explanation,
                 `the sum of ${explanation.terms.length} products `))] : []),
         make("div", {class: "apart"}, ...enlarged(specimen, layer, at, view, page), ...parts),
@@ -51,23 +53,31 @@ export function showNumber(panel, specimen, {layer, at, view}, explanation, page
     );
 }
 
-/** The class of one of the last layer's units. */
+/** The class of one of the last layer's units, or of softmax's; that whose loss it is. */
 function unitName(specimen, layer, at) {
     const {layers, classNames} = specimen.network;
-    return layer === layers.length - 1 ? classNames[at[0]] : null;
+    const outcome = specimen.outcomeOf(layer);
+    return outcome === "loss" ? `for the class ${classNames[specimen.target]}`
+        : layer === layers.length - 1 || outcome === "softmax" ? classNames[at[0]] : null;
 }
 
 /** What the number is, in a sentence or two. */
 function inWords(specimen, layerIndex, view, explanation) {
     const {layers, preparation, classNames} = specimen.network;
+    const outcome = specimen.outcomeOf(layerIndex);
+    if (outcome !== undefined) {
+        const [formula, sentence] = outcomeInWords(outcome, view, classNames, specimen.target);
+        return [make("code", {}, formula), make("span", {class: "letters"}, make("br"), sentence)];
+    }
     if (explanation === null) {
         const made = preparation.levels === "lenet5" ? "-0.1 + 1.275 * level / 255"
             : "(level / 255 - mean) / deviation";
         return ["The image: of a level from 0 to 255 the network reads ", make("code", {}, made)];
     }
     if (view === "gradients" && layerIndex === layers.length - 1) {
-        return [`The loss is -log of the probability of ${classNames[specimen.target]}. Its gradient with respect to the network's ` +
-            "outputs is the probability of each class, and for the wanted one the probability minus 1."];
+        return [`The loss is -log of the probability of ${classNames[specimen.target]}. Taken through softmax and the loss ` +
+            "together, its gradient with respect to the network's outputs is the probability of each class, and for the " +
+            "wanted one the probability minus 1."];
     }
     const {name, kind, formula, slope} = layers[view === "gradients" ? layerIndex + 1 : layerIndex];
     if (explanation.bypassed !== null) {
@@ -116,7 +126,7 @@ function enlarged(specimen, layer, at, view, page) {
             text: `${placeInWords(place)}: ${number(values[flatIndex(place, shape)])}`};
     });
     const silenced = view === "gradients" ? null : specimen.silencedOf(layer);
-    drawSheet(canvas, layout, values, page.colours, largestOf(values), silenced, page.ink);
+    drawSheet(canvas, layout, values, page.colours, specimen.fullColour(layer, view), silenced, page.ink);
     const context = canvas.getContext("2d");
     context.strokeStyle = page.mark;
     context.lineWidth = 2;
@@ -147,8 +157,8 @@ function matrices(explanation, specimen, layer, view, page) {
     const show = ({channel, terms, sum}) => {
         const of = view === "gradients" ? `gradient with respect to ${source}` : source;
         // In the colours of the sheet that the window lies on.
-        const whole = largestOf(specimen.valuesOf(specimen.sourceOf(layer, view), view));
-        const paint = {colours: page.colours};
+        const whole = specimen.fullColour(specimen.sourceOf(layer, view), view);
+        const paint = {colours: page.colours, write: page.large ? shortest : short};
         shown.replaceChildren(matrix(`${of}, map ${channel}`, terms, ({value}) => value, {...paint, largest: whole}));
         if (terms[0].square !== undefined) {
             shown.append(matrix("squares", terms, ({square}) => square, paint));
@@ -201,9 +211,10 @@ function signed(sign, table) {
 
 /**
  * Terms by their rows and columns, each cell in the colour of its number. largest: the magnitude of the full colour.
- * ofWeights: whether rows and columns are counted as the weights' are, else by the places of what they weigh.
+ * write(number): what stands in a cell. ofWeights: whether rows and columns are counted as the weights' are, else by
+ * the places of what they weigh.
  */
-function matrix(caption, terms, pick, {colours, largest = largestOf(terms.map(pick)), ofWeights = false}) {
+function matrix(caption, terms, pick, {colours, write, largest = largestOf(terms.map(pick)), ofWeights = false}) {
     const rows = new Map();
     const named = [new Map(), new Map()];
     for (const term of terms) {
@@ -212,7 +223,7 @@ function matrix(caption, terms, pick, {colours, largest = largestOf(terms.map(pi
         const places = ofWeights && term.weightPlace?.length === 4 ? term.weightPlace : term.place;
         named.forEach((names, axis) => names.set(term.place[axis], places[axis]));
     }
-    const paint = (term, row, column) => cell(term, pick, largest, colours,
+    const paint = (term, row, column) => cell(term, pick, largest, {colours, write},
         `row ${named[0].get(row)}, column ${named[1].get(column)}: ${number(pick(term))}`);
     const columns = [...new Set(terms.map(({place}) => place[1]))].sort((a, b) => a - b);
     const head = make("tr", {}, make("td"), ...columns.map((column) => make("th", {scope: "col"},
@@ -224,8 +235,8 @@ function matrix(caption, terms, pick, {colours, largest = largestOf(terms.map(pi
         make("caption", {}, caption), make("tbody", {}, head, ...body));
 }
 
-function cell(term, pick, largest, colours, words) {
-    const made = make("td", {class: term.won ? "won" : null, "data-number": words}, short(pick(term)));
+function cell(term, pick, largest, {colours, write}, words) {
+    const made = make("td", {class: term.won ? "won" : null, "data-number": words}, write(pick(term)));
     const {css, whiteText} = colourOf(colours, pick(term), largest);
     made.style.backgroundColor = css;
     made.style.color = whiteText ? "#fff" : "#000";
@@ -236,7 +247,6 @@ function cell(term, pick, largest, colours, words) {
 function termTable(explanation, specimen, layer, view, page) {
     const {terms, bias, how, total, finish, result} = explanation;
     const source = specimen.sourceOf(layer, view);
-    const linked = source < specimen.network.layers.length; // else they are probabilities
     const sorted = largestTerms(terms);
     const largest = largestOf(terms.map(({product}) => product));
     const body = make("tbody");
@@ -244,8 +254,7 @@ function termTable(explanation, specimen, layer, view, page) {
     const showRows = (count) => {
         for (const term of sorted.slice(shown, count)) {
             const place = term.place.join(",");
-            const where = !linked ? place
-                : makeButton(place, () => page.select(source, term.place), {title: "Take this number apart"});
+            const where = makeButton(place, () => page.select(source, term.place), {title: "Take this number apart"});
             body.append(make("tr", {class: term.won ? "won" : null},
                 make("th", {scope: "row"}, where), make("td", {}, termInWords(term)),
                 make("td", {class: "number"}, number(term.product)), bar(term.product, largest)));
@@ -296,7 +305,7 @@ function bar(value, largest) {
 // -------------------------------------------------------------------------------------------------------- experiments
 /** Buttons that switch the number, its map or its layer off. */
 function switches(specimen, layer, at, page) {
-    if (layer === INPUT) {
+    if (specimen.network.layers[layer] === undefined) {
         return [];
     }
     const {name, outputShape} = specimen.network.layers[layer];

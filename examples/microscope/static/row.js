@@ -25,9 +25,16 @@ export function makeRow(specimens, headings, cards) {
         for (let column = 1; column <= last; column++) {
             const stage = columns[place].find((each) => each.column === column);
             put(stage === undefined ? make("p", {class: "absent"}, `${title} has no such layers`)
-                : make("div", {class: "stage"}, ...stage.layers.map((layer) => cards[place][layer - INPUT].element)),
-            row + 1, column);
+                : makeStage(specimens[place], stage.layers, cards[place]), row + 1, column);
         }
     });
     return strip;
+}
+
+/** The cards of a stage's layers; softmax and the loss under each other. */
+function makeStage(specimen, layers, cards) {
+    const elements = (outcome) => layers.filter((layer) => (specimen.outcomeOf(layer) !== undefined) === outcome)
+        .map((layer) => cards[layer - INPUT].element);
+    const after = elements(true);
+    return make("div", {class: "stage"}, ...elements(false), ...(after.length === 0 ? [] : [make("div", {}, ...after)]));
 }

@@ -76,13 +76,14 @@ function tiled(shape, pixel, highest) {
     };
 }
 
-/** The largest layout that fits. named: the units are few, and each has a line with its name. */
-export function layOut(shape, named = false, {highest, widest, longest, pixel: largest, unit} = ROOMY) {
-    if (named && shape.length === 1 && shape[0] <= NAMED_UNITS) {
+/** The largest layout that fits. names: of the units, which have a line each where they are few; or null. */
+export function layOut(shape, names, {highest, widest, longest, pixel: largest, unit} = ROOMY) {
+    if (names !== null && shape[0] <= NAMED_UNITS) {
         const line = Math.min(Math.floor(highest / shape[0]), Math.max(14, 2 * unit - 2));
         const gap = Math.ceil(line / 5);
         const layout = {...tiled(shape, line - gap, highest), named: true, columns: 1, tileHeight: line, gap};
-        return {...layout, width: Math.min(widest, 7 * line), height: shape[0] * line - gap};
+        const letters = Math.max(...names.map(({length}) => length));
+        return {...layout, width: Math.min(widest, Math.ceil((2 + 0.6 * letters) * line)), height: shape[0] * line - gap};
     }
     const vector = shape.length === 1;
     for (let pixel = vector ? unit : largest; pixel > 1; pixel--) {

@@ -3,7 +3,9 @@
 import {Network, decodeBytes, encodeBytes, silencedUnits, softmax} from "./engine.js";
 import {explainBackward, explainForward, receptiveField} from "./explain.js";
 import {PASSES} from "./layers.js";
+import {OUTCOME, explainOutcome, outcomeValues} from "./outcome.js";
 import {experimented} from "./pictures.js";
+import {largestOf} from "./sheets.js";
 import {number, placeInWords, summed, term} from "./terms.js";
 import {placeOf, sizeOf} from "./windows.js";
 
@@ -32,6 +34,8 @@ export class Specimen {
         this.picture = decodeBytes(description.picture.levels);
         this.firstPicture = this.picture;
         this.changes = {};
+        /** Whether faint gradients have full colours, see fullColour. */
+        this.amplified = false;
         /** The probabilities of an image before any experiment. */
         this.before = {picture: null, probabilities: null};
     }
@@ -126,25 +130,66 @@ export class Specimen {
     }
 
     // ------------------------------------------------------------------------------------------------ by layer number
-    /** Of a layer, or of the input. */
+    /** Of all that is shown: the input, the layers, softmax, the loss. */
+    get layerNumbers() {
+        return Array.from({length: 1 + this.network.layers.length + OUTCOME.length}, (_, place) => INPUT + place);
+    }
+
+    /** "softmax" or "loss" where the number is theirs, else undefined. */
+    outcomeOf(layerIndex) {
+        return OUTCOME[layerIndex - this.network.layers.length];
+    }
+
+    get outcome() {
+        const {states, probabilities, target} = this;
+        return {logits: states[states.length - 1].output, probabilities, target};
+    }
+
     shapeOf(layerIndex) {
-        return layerIndex === INPUT ? this.network.imageShape : this.network.layers[layerIndex].outputShape;
+        const {layers, imageShape} = this.network;
+        const outcome = this.outcomeOf(layerIndex);
+        return layerIndex === INPUT ? imageShape : outcome === "loss" ? [1]
+            : layers[outcome === "softmax" ? layers.length - 1 : layerIndex].outputShape;
     }
 
     nameOf(layerIndex) {
-        return layerIndex === INPUT ? "input" : this.network.layers[layerIndex].name;
+        return layerIndex === INPUT ? "input" : this.outcomeOf(layerIndex) ?? this.network.layers[layerIndex].name;
     }
 
     /** The numbers that the view shows of a layer: its outputs, or the gradient with respect to each of them. */
     valuesOf(layerIndex, view) {
+        const outcome = this.outcomeOf(layerIndex);
+        if (outcome !== undefined) {
+            return outcomeValues(outcome, view, this.outcome);
+        }
         if (view === "gradients") {
             return layerIndex === INPUT ? this.gradients.input : this.gradients.outputs[layerIndex];
         }
         return layerIndex === INPUT ? this.input : this.states[layerIndex].output;
     }
 
+    /**
+     * The magnitude that has the full colour. Of a layer's gradients it is the largest that there would be if the image
+     * were read altogether wrong: all of them are in proportion to 1 - p of the wanted class, so those of an image that
+     * is read well look as weak as they are.
+     */
+    fullColour(layerIndex, view) {
+        const outcome = this.outcomeOf(layerIndex);
+        if (outcome !== undefined && view === "activations") {
+            return outcome === "softmax" ? 1 : Math.log(this.network.classNames.length);
+        }
+        const largest = largestOf(this.valuesOf(layerIndex, view));
+        const faint = view === "gradients" && outcome === undefined && !this.amplified;
+        return (faint ? largest / this.wrongness : largest) || 1;
+    }
+
+    /** From 0 to 1: how much of the probability the wanted class lacks. */
+    get wrongness() {
+        return 1 - this.probabilities[this.target];
+    }
+
     silencedOf(layerIndex) {
-        return layerIndex === INPUT ? null : this.states[layerIndex].silenced;
+        return this.states[layerIndex]?.silenced ?? null;
     }
 
     /** The layer whose numbers an explanation's terms are: the one before, or for a gradient the one after. */
@@ -158,6 +203,10 @@ export class Specimen {
      */
     explain(layerIndex, at, view) {
         const {network, states, gradients, input} = this;
+        const outcome = this.outcomeOf(layerIndex);
+        if (outcome !== undefined) {
+            return explainOutcome(outcome, at, view, this.outcome);
+        }
         if (view === "activations") {
             return layerIndex === INPUT ? null : explainForward(network, states, input, layerIndex, at);
         }
@@ -175,6 +224,9 @@ export class Specimen {
 
     /** What of the input image a layer's output sees. */
     fieldOf(layerIndex, at) {
+        if (this.outcomeOf(layerIndex) !== undefined) {
+            return this.fieldOf(this.network.layers.length - 1, [0]); // all that the last layer sees
+        }
         return layerIndex === INPUT ? null : receptiveField(this.network, layerIndex, at, this.states);
     }
 }

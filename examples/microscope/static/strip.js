@@ -2,6 +2,7 @@
 
 import {make, makeButton} from "./elements.js";
 import {hideHover, hoverOver, showOn} from "./hover.js";
+import {OUTCOME, OUTCOME_KINDS} from "./outcome.js";
 import {ROOMY, boxOnSheet, drawSheet, layOut, placeOnSheet, rangeOf, writeNames} from "./sheets.js";
 import {INPUT, isOff, toggle} from "./specimen.js";
 import {largestTerms, number, placeInWords} from "./terms.js";
@@ -23,7 +24,8 @@ const KINDS = {
 };
 
 /**
- * The stage that each layer belongs to: a convolution or a fully connected layer, with what follows it.
+ * The stage that each layer belongs to: a convolution or a fully connected layer, with what follows it; softmax and the
+ * loss are of the last one.
  * @returns {{kind: "input"|"convolution"|"connected", number: number, layers: number[]}[]} numbers count from 1
  */
 export function stagesOf(network) {
@@ -37,6 +39,7 @@ export function stagesOf(network) {
         }
         stages[stages.length - 1].layers.push(index);
     });
+    stages[stages.length - 1].layers.push(...OUTCOME.map((_, place) => network.layers.length + place));
     return stages;
 }
 
@@ -66,7 +69,8 @@ export class LayerCard {
         Object.assign(this, {specimen, layer, page, large});
         const {layers, classNames} = specimen.network;
         this.shape = specimen.shapeOf(layer);
-        this.names = layer === layers.length - 1 ? classNames : null;
+        this.description = layers[layer]; // undefined of the input, softmax and the loss
+        this.names = layer >= layers.length - 1 && this.shape[0] === classNames.length ? classNames : null;
         this.last = this.shape.map(() => 0); // the number that was chosen in this layer last
         this.numbers = make("canvas", {"aria-hidden": "true"});
         this.marks = make("canvas", {
@@ -79,7 +83,7 @@ export class LayerCard {
             onblur: hideHover,
         });
         hoverOver(this.marks, (x, y) => this.numberAt(placeOnSheet(this.layout, x, y)));
-        this.power = layer === INPUT ? null : makeButton("on", () => {
+        this.power = this.description === undefined ? null : makeButton("on", () => {
             toggle(specimen, specimen.nameOf(layer), {});
             page.change();
         }, {pressed: true, class: "power", title: "Switch the layer off or on"});
@@ -96,13 +100,22 @@ export class LayerCard {
         this.element = make("article", {class: "layer", [large ? "data-stand" : "data-layer"]: name},
             make("header", {}, this.heading, make("span", {class: "tools"}, ...buttons)),
             this.sheet, this.size);
-        this.useLayout(layOut(this.shape, this.names !== null, ROOMY));
+        this.useLayout(this.layOut(ROOMY));
+    }
+
+    /** The largest layout that fits. In the row softmax and the loss stand under each other, without the classes' names. */
+    layOut(limits) {
+        const above = !this.large && this.specimen.outcomeOf(this.layer) !== undefined;
+        const names = above ? null : this.names;
+        return layOut(this.shape, names, above ? {...limits, highest: limits.highest / 2} : limits);
     }
 
     /** Lays the sheet out anew; it is drawn by the next `draw`. */
     useLayout(layout) {
         this.layout = layout;
-        [this.marks.width, this.marks.height] = [layout.width, layout.height];
+        for (const canvas of [this.numbers, this.marks]) {
+            [canvas.width, canvas.height] = [layout.width, layout.height];
+        }
         this.sheet.style.width = `${layout.width}px`;
         this.sheet.style.height = `${layout.height}px`;
         this.enlarge.hidden = this.large || layout.pixel >= READABLE;
@@ -116,13 +129,15 @@ export class LayerCard {
     }
 
     kind() {
-        return this.layer === INPUT ? "what the network reads" : KINDS[this.specimen.network.layers[this.layer].kind];
+        const {specimen, layer} = this;
+        return layer === INPUT ? "what the network reads"
+            : OUTCOME_KINDS[specimen.outcomeOf(layer)] ?? KINDS[specimen.network.layers[layer].kind];
     }
 
     /** The network that learns may have another activation in the layer's place. */
     nameAnew() {
         const {network, first} = this.specimen;
-        const other = this.layer !== INPUT && network.layers[this.layer].kind !== first.layers[this.layer].kind;
+        const other = this.description !== undefined && network.layers[this.layer].kind !== first.layers[this.layer].kind;
         this.heading.textContent = this.specimen.nameOf(this.layer) + (other ? `: ${this.kind()}` : "");
         this.heading.title = this.kind();
         this.marks.setAttribute("aria-label", this.label());
@@ -131,9 +146,10 @@ export class LayerCard {
     /** What the layer is: its kind, how many numbers in which range, how many parameters. */
     inWords(view) {
         const [low, high] = rangeOf(this.specimen.valuesOf(this.layer, view)).map((value) => value.toPrecision(2));
-        const count = this.layer === INPUT ? 0 : this.specimen.network.layers[this.layer].parameters;
+        const count = this.description?.parameters ?? 0;
         const parameters = count === 0 ? "" : `, ${count.toLocaleString("en")} parameters`;
-        const numbers = `${this.shape.join(" \u00d7 ")} numbers from ${Number(low)} to ${Number(high)}`;
+        const numbers = low === high ? `${this.shape.join(" \u00d7 ")} number`
+            : `${this.shape.join(" \u00d7 ")} numbers from ${Number(low)} to ${Number(high)}`;
         return `${this.kind()}, ${numbers}${parameters}`;
     }
 
@@ -145,10 +161,9 @@ export class LayerCard {
 
     draw(view, colours, ink) {
         const values = this.specimen.valuesOf(this.layer, view);
-        const [low, high] = rangeOf(values);
         // The gradient with respect to a number that is switched off need not be 0: it says what switching on would do.
         const silenced = view === "gradients" ? null : this.specimen.silencedOf(this.layer);
-        drawSheet(this.numbers, this.layout, values, colours, Math.max(-low, high, 0), silenced, ink);
+        drawSheet(this.numbers, this.layout, values, colours, this.specimen.fullColour(this.layer, view), silenced, ink);
         if (this.layout.named) {
             writeNames(this.numbers, this.layout, this.names, ink);
         }

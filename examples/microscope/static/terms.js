@@ -49,6 +49,11 @@ export function number(value) {
     return String(Number((value + 0).toPrecision(6)) + 0);
 }
 
+/** A number in brackets where it has a sign, so that none stands beside another. */
+export function bracketed(value) {
+    return value < 0 ? `(${number(value)})` : number(value);
+}
+
 /** A place in words. */
 export function placeInWords(at) {
     return at.length === 1 ? `unit ${at[0]}` : `map ${at[2]}, row ${at[0]}, column ${at[1]}`;

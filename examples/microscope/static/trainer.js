@@ -7,7 +7,7 @@
  * Images are computed in double precision; the parameters and their velocities are float32, as in nn/sgd.py.
  */
 
-import {Network, softmax} from "./engine.js";
+import {Network, crossEntropy, softmax} from "./engine.js";
 import {PARAMETER_GRADIENTS} from "./gradients.js";
 import {PASSES} from "./layers.js";
 import {uniformNumbers} from "./random.js";
@@ -85,7 +85,7 @@ export class Trainer {
             const label = this.digits.labels[index];
             const states = this.network.forward(this.inputOf(index));
             const probabilities = softmax(states[states.length - 1].output);
-            loss += lossOf(states[states.length - 1].output, label) / indices.length;
+            loss += crossEntropy(states[states.length - 1].output, label) / indices.length;
             this.answers.push(probabilities.indexOf(Math.max(...probabilities)));
             correct += probabilities.every((probability) => probability <= probabilities[label]) ? 1 : 0;
             this.backward(states, probabilities.map((probability, unit) =>
@@ -135,7 +135,7 @@ export class Trainer {
             const states = this.network.forward(this.inputOf(index));
             const probabilities = softmax(states[states.length - 1].output);
             const label = labels[index];
-            loss += lossOf(states[states.length - 1].output, label) / held;
+            loss += crossEntropy(states[states.length - 1].output, label) / held;
             correct += probabilities.every((probability) => probability <= probabilities[label]) ? 1 : 0;
             if (index < count + EXAMINED) {
                 countUseless(this.network.layers, states, counters);
@@ -152,13 +152,6 @@ export class Trainer {
         });
         return {loss, accuracy: correct / held, units};
     }
-}
-
-/** -log of the label's probability: of the sum of exponentials, as a probability may be too small to be above 0. */
-function lossOf(logits, label) {
-    const largest = Math.max(...logits);
-    const total = logits.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
-    return Math.log(total) + largest - logits[label];
 }
 
 /** Counts for each unit of the activations whether this image finds it useless: silent, or flat. */

@@ -5,7 +5,7 @@ import {make} from "./elements.js";
 import {weightInWords} from "./kernels.js";
 import {drawPicture} from "./sheets.js";
 import {lossGradient} from "./specimen.js";
-import {number} from "./terms.js";
+import {bracketed, number} from "./terms.js";
 
 const MOST_PULLS = 8; // digits that are shown
 
@@ -53,11 +53,6 @@ function updateInWords(gallery, {params, velocities, gradients, previous, settin
         line("gradient", "of the batch's mean loss with respect to this weight", g),
         line("new velocity", `momentum \u00d7 velocity \u2212 rate \u00d7 gradient = ${sum}`, v),
         line("new weight", `weight + new velocity = ${number(before)} + ${bracketed(v)}`, params[at])));
-}
-
-/** A number in brackets where it has a sign, so that none stands beside another. */
-function bracketed(value) {
-    return value < 0 ? `(${number(value)})` : number(value);
 }
 
 /** The digits that pulled hardest: each moved the weight by minus the rate times its share of the gradient. */

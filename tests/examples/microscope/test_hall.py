@@ -116,7 +116,7 @@ def test_lecture_mode_is_all_in_view_and_large(place, size, page):
 
 def test_lecture_mode_goes_from_layer_to_layer(page):
     classifier = lecture(page)
-    names = ["input", *classifier.network.layers]
+    names = ["input", *classifier.network.layers, "softmax", "loss"]
     tabs = page.run("return [...document.querySelectorAll('#tabs button')].map(({textContent}) => textContent)")
     assert tabs == ["\u2039", *names, "\u203a"]
     current = "return document.querySelector('#tabs [aria-current]').textContent"
