@@ -82,8 +82,9 @@ drawings.curves(x, curves)
 # Backward is the same sum the other way: $dx = dz\, W^T$ adds up over the units that read x, so n
 # is there the number of outputs. Both cannot be kept if a layer has more outputs than inputs, or
 # fewer. **Xavier's rule** takes the mean of the two numbers as n: var(w) = 2 / (inputs + outputs)
-# (Xavier Glorot and Bengio 2010, equation 12). In a convolution a unit sums one window, so the
-# inputs are K * K * input maps, and each pixel is read by K * K * output maps: the outputs.
+# (Xavier Glorot and Bengio 2010, equation 12). In a convolution both are K * K times a number of
+# maps: a unit sums a window of all input maps, and a pixel is read at K * K places of all output
+# maps.
 
 # %%
 rng = np.random.default_rng(12)
@@ -101,9 +102,9 @@ for deviation in (0.05, 0.1, 0.2):
 # of all numbers, the negative ones, so half of the mean square is lost, and var(w) must be doubled:
 # **He's rule**, 2 / inputs (He et al. 2015, section 2.2).
 #
-# Below, ten layers of 100 with each. Size alone does not tell: sigmoids lie around 0.5 whatever
-# they are given. So we look also at how much a unit differs from example to example, for only that
-# can tell one example from another.
+# Below, ten layers of 100 units with each. Their size (the root of the mean square) is not all:
+# sigmoids lie around 0.5 whatever they are given. So we also look at how much a unit differs from
+# example to example, for by nothing else can the last layer tell them apart.
 
 # %%
 differ = {}
@@ -119,19 +120,17 @@ for name, deviation in {
     for _ in range(10):
         signal = activation.forward(signal @ rng.normal(0, deviation, size=(100, 100)))
     differ[name], size = signal.std(axis=0).mean(), np.sqrt(np.mean(signal**2))
-    print(
-        f"{name:<20} size {size:.1g}, from example to example a unit differs by {differ[name]:.1g}"
-    )
+    print(f"{name:<20} size {size:.1g}, differs from example to example by {differ[name]:.1g}")
 assert differ["sigmoid, Xavier"] < 1e-5 < 1e-3 < differ["sigmoid, 4 x Xavier"] < 0.1
 assert differ["ReLU, Xavier"] < 0.1 < differ["ReLU, He"] and differ["tanh, Xavier"] > 0.1
 
 # %% [markdown]
 # With Xavier's weights a tenth layer of sigmoids says the same of every example, to six digits.
 # Four times as large ones help much and not entirely: all outputs are positive, around 0.5, and
-# that pushes many units of the next layer off the straight part of the curve. (Less 0.5, the
-# sigmoid with these weights is tanh with Xavier's, as the formula above says.) Tanh presses the
-# large numbers of the start down, until they are on its straight part. ReLU with He's weights keeps
-# their size.
+# that pushes many units of the next layer off the straight part of the curve. (With 0.5 taken off
+# each output they would be tanh layers with Xavier's weights, as the formula above says.) Tanh
+# presses the large numbers of the start down, until they are on its straight part. ReLU with He's
+# weights keeps their size.
 #
 # ## LeNet, from three starts
 #

@@ -105,7 +105,8 @@ for n in (100, 500):
         seen, unseen = (100 * hits[:, part].mean(axis=1) for part in (block, ~block))
         best = [seen[:count].argmax() for count in counts]  # the best of the first so many
         rows.append(seen[best] - unseen[best])
-        kept += [unseen[best[-1]] - unseen.mean()] * (n == 100)
+        if n == 100:
+            kept.append(unseen[best[-1]] - unseen.mean())
     optimism[n] = np.mean(rows, axis=0)
     gaps = np.round(optimism[n], 1) + 0.0  # + 0.0 makes 0 of -0
     print(f"chosen by {n} digits, too good by", end=" ")
@@ -162,10 +163,14 @@ def accuracies(params, seed):
     return [100 * right(params, *images_and_labels).mean() for images_and_labels in sets]
 
 
-curves = [[] for _ in SEEDS]
-for seed, rows in zip(SEEDS, curves):
-    learn(*mislabelled(seed), seed, look=lambda p, s=seed, r=rows: r.append(accuracies(p, s)))
-curves = np.array(curves)  # (5 seeds, 30 epochs, 3 sets)
+def curve(seed):
+    """The three accuracies after each epoch."""
+    rows = []
+    learn(*mislabelled(seed), seed, look=lambda params: rows.append(accuracies(params, seed)))
+    return rows
+
+
+curves = np.array([curve(seed) for seed in SEEDS])  # (5 seeds, 30 epochs, 3 sets)
 assert sum(param.size for param in nets[0]) == 20_710
 for epoch in (1, 2, 5, 10, 30):
     train_set, held_out, _ = curves[:, epoch - 1].mean(axis=0)

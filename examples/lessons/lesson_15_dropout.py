@@ -51,7 +51,7 @@ def learn(p, seed, kind=Dropout, rate=0.03, looks=(1, 3, 6, 12, 20, EPOCHS)):
     few, net, rows = few_digits(seed), network(p, seed, kind=kind), []
 
     def look(history):
-        if len(history.epochs) in looks:
+        if len(history.epochs) in looks:  # `evaluate` gives loss and accuracy
             known, new = (evaluate(net, part.images, part.labels)[:2] for part in (few, test_set))
             rows.append([len(history.epochs), 100 * known[1], 100 * new[1], known[0]])
 
