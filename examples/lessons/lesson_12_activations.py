@@ -41,7 +41,8 @@ KINDS = {"sigmoid": Sigmoid, "tanh": Tanh, "ReLU": ReLU}
 #
 # Sigmoid and tanh **saturate**: far from 0 they are flat, and next to nothing is left of a gradient
 # that arrives there. Even at its best the sigmoid lets through a quarter. ReLU lets through all or
-# nothing. (Given a dy of ones, `backward` returns the derivative itself.)
+# nothing. The figure shows all three, and their derivatives. (Given a dy of ones, `backward`
+# returns the derivative itself.)
 
 # %%
 x, curves = np.linspace(-6, 6, 241), {}
@@ -80,8 +81,10 @@ drawings.curves(x, curves)
 #
 # Backward is the same sum the other way: $dx = dz\, W^T$ adds up over the units that read x, so n
 # is there the number of outputs. Both cannot be kept if a layer has more outputs than inputs, or
-# fewer. **Xavier's rule** takes the mean of the two: var(w) = 2 / (inputs + outputs) (Glorot and
-# Bengio 2010, equation 12).
+# fewer. **Xavier's rule** takes the mean of the two numbers as n: var(w) = 2 / (inputs + outputs)
+# (Xavier Glorot and Bengio 2010, equation 12). In a convolution both are K * K times a number of
+# maps: a unit sums a window of all input maps, and a pixel is read at K * K places of all output
+# maps.
 
 # %%
 rng = np.random.default_rng(12)
@@ -97,7 +100,11 @@ for deviation in (0.05, 0.1, 0.2):
 # derivative there as the slope. For tanh that is 1, and Xavier's rule holds as it is. For the
 # sigmoid it is 1/4, so weights must be **four times** as large to make up for it. ReLU drops half
 # of all numbers, the negative ones, so half of the mean square is lost, and var(w) must be doubled:
-# **He's rule**, 2 / inputs (He et al. 2015, section 2.2). Below, ten layers of 100 with each:
+# **He's rule**, 2 / inputs (He et al. 2015, section 2.2).
+#
+# Below, ten layers of 100 units with each. Their size (the root of the mean square) is not all:
+# sigmoids lie around 0.5 whatever they are given. So we also look at how much a unit differs from
+# example to example, for by nothing else can the last layer tell them apart.
 
 # %%
 differ = {}
@@ -112,15 +119,18 @@ for name, deviation in {
     signal = rng.normal(size=(1000, 100))
     for _ in range(10):
         signal = activation.forward(signal @ rng.normal(0, deviation, size=(100, 100)))
-    differ[name] = signal.std(axis=0).mean()  # how much a unit differs from example to example
-    print(f"{name:<20} from example to example a unit differs by {differ[name]:.1g}")
+    differ[name], size = signal.std(axis=0).mean(), np.sqrt(np.mean(signal**2))
+    print(f"{name:<20} size {size:.1g}, differs from example to example by {differ[name]:.1g}")
 assert differ["sigmoid, Xavier"] < 1e-5 < 1e-3 < differ["sigmoid, 4 x Xavier"] < 0.1
 assert differ["ReLU, Xavier"] < 0.1 < differ["ReLU, He"] and differ["tanh, Xavier"] > 0.1
 
 # %% [markdown]
 # With Xavier's weights a tenth layer of sigmoids says the same of every example, to six digits.
-# Four times as large ones help much and not entirely: sums that leave the straight part of the
-# curve are flattened all the same.
+# Four times as large ones help much and not entirely: all outputs are positive, around 0.5, and
+# that pushes many units of the next layer off the straight part of the curve. (With 0.5 taken off
+# each output they would be tanh layers with Xavier's weights, as the formula above says.) Tanh
+# presses the large numbers of the start down, until they are on its straight part. ReLU with He's
+# weights keeps their size.
 #
 # ## LeNet, from three starts
 #
@@ -163,6 +173,7 @@ for start in STARTS:
             print(f"    {start:<20}", "  ".join(f"{length:.5f}" for length in lengths))
     norms[start] = shares
     print(f"{'':>25}conv1's as a share of fc5's, five seeds:", np.round(shares, 3))
+assert 28 * 28 * 6 // 10 == 470  # numbers of conv1 for each of fc5
 assert max(norms["sigmoid, Xavier"]) < 0.003 and min(norms["sigmoid, 4 x Xavier"]) > 0.02
 assert min(norms["ReLU, He"]) > 0.1
 drawings.histograms(spread, NAMES)
@@ -176,16 +187,18 @@ drawings.histograms(spread, NAMES)
 #   powers of ten. With Xavier's weights every layer lies further left than the one before it: what
 #   makes one digit differ from another fades on the way. The other two keep most of it.
 # - Below, the gradients, on such a scale too. With Xavier's weights each layer lies further left
-#   than the one *behind* it, and conv1's are a thousand times smaller than fc5's. This is the
-#   **vanishing gradient**. On its way back through LeNet a gradient passes four sigmoids, four
-#   factors of at most 1/4, and two averages, which leave each pixel a quarter of it.
+#   than the one *behind* it. The norm of conv1's is a thousandth of fc5's, and its single numbers,
+#   of which there are 470 times as many, are smaller still. This is the **vanishing gradient**. On
+#   its way back through LeNet a gradient passes four sigmoids, four factors of at most 1/4, and two
+#   averages, which leave each pixel a quarter of it.
 #
 # ## The plateau
 #
 # What does it mean for learning? With Xavier's weights the first layers get next to no gradient,
 # and the last sees the same for every digit. All that it can learn is its biases, how frequent each
 # class is: a loss of log 10 = 2.30. So the loss stands on a **plateau**. Nothing is wrong in the
-# code; it could last for epochs. Below, 6,000 digits in batches of 32, from three seeds:
+# code; it could last for epochs, and another rate does not help (try some). Below, 6,000 digits in
+# batches of 32, from three seeds. (`SGD` has momentum 0.9 unless told otherwise.)
 
 # %%
 ends, paths, part = {}, {}, train_set.subset(slice(6000))
@@ -211,7 +224,8 @@ drawings.plateau(paths)
 # The claim of section 3.1: with ReLU a four-layer network reaches 25 % training error on CIFAR-10
 # (photographs of 32x32 pixels, ten classes) in a sixth of the steps that tanh needs, each with the
 # learning rate that suits it best. We do the same on digits with a small network: the same batches
-# and initial weights, the best of four rates (for the first seed), then two more seeds.
+# and initial weights (He's, which suit ReLU), the best of four rates (for the first seed), then two
+# more seeds.
 
 
 # %%
@@ -241,11 +255,13 @@ def steps_to(errors, target=0.25):
 print("steps to 25% training error on digits, for three seeds:")
 means, courses = {}, {}
 for name, kind in KINDS.items():
-    first = {rate: training_errors(kind, rate, 0) for rate in (0.01, 0.03, 0.1, 0.3)}
+    first = {rate: training_errors(kind, rate, 0) for rate in (0.03, 0.1, 0.3, 1)}
     rate = min(first, key=lambda rate: steps_to(first[rate]))
     runs = [first[rate], *(training_errors(kind, rate, seed) for seed in range(1, 3))]
     steps = [steps_to(errors) for errors in runs]
     means[name], courses[f"{name}, rate {rate}"] = np.mean(steps), np.mean(runs, axis=0)
+    if name == "tanh":  # after 70 steps a smaller rate is better
+        assert first[0.1][-1] < first[0.3][-1]
     print(f"    {name:<7} {', '.join(map(str, steps))}: mean {means[name]:.0f} (rate {rate})")
 ratio = means["tanh"] / means["ReLU"]
 print(f"tanh takes {ratio:.1f} times as many steps as ReLU (the paper's took 6 times as many)")
@@ -254,9 +270,11 @@ drawings.courses(courses)
 
 # %% [markdown]
 # The sigmoid is slowest. But tanh beats ReLU, where the paper's took six times as long! Digits are
-# easy: tanh arrives before many of its units are saturated. What holds for one task need not hold
-# for another. On the paper's photographs ReLU took 2,150 steps and tanh 15,183, 7.1 times as many,
-# the means of three seeds (`examples/RESULTS.md`). To see for yourself (it takes hours):
+# easy: at 25 % only some of its units are saturated. (Later most are. In the figure tanh hardly
+# gets better after 40 steps; a smaller rate is worse at first and better in the end.) What holds
+# for one task need not hold for another. On the paper's photographs ReLU took 2,150 steps and tanh
+# 15,183, 7.1 times as many, the means of three seeds (`examples/RESULTS.md`). To see for yourself
+# (it takes hours):
 #
 #     python -m examples.figure1 --data cifar10
 
@@ -284,12 +302,13 @@ class LeakyReLU(ReLU):  # for exercise 2: y = x where x > 0, else x / 10; `forwa
 #
 # ## Exercises (answers: `solutions/solution_12.py`)
 #
-# 1. Give LeNet tanh units, with Xavier's weights and with 4 times them. Measure the norms of the
-#    gradients and the mean derivative of its units, 1 - y^2 (`nn.inspect.activations` gives each
-#    y). Which weights would you start with?
+# 1. Give LeNet tanh units, with Xavier's weights and with 4 times them (`begin` knows how). Measure
+#    the norms of the gradients and the mean derivative of its units, 1 - y^2
+#    (`nn.inspect.activations` gives each y). Which weights would you start with?
 # 2. BUG: `LeakyReLU` shall keep a tenth of x below 0. Is it right? Mend it (`derivative` in
 #    `layers/activations.py`).
 # 3. A ReLU unit whose sum is negative for every image gets no gradient: it is **dead**. Train the
-#    small network with rates 0.03 and 0.3. How many maps of f2 and units of f3 die?
+#    small network of `training_errors` for an epoch, with rates 0.03 and 0.3. How many of the 16
+#    maps of f2, and of the 64 units of f3, are 0 for all of 2,000 images afterwards?
 #
 # One more checks itself: `lenet check 12 --start mine.py` writes a file to start from.

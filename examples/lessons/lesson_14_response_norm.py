@@ -30,21 +30,22 @@ from nn.inspect import activations
 # s_0 = 2 + 1^2 + 2^2 = 7, \quad s_1 = 2 + 1^2 + 2^2 + 3^2 = 16, \quad s_2 = 2 + 2^2 + 3^2 = 15
 # $$
 #
-# Then divide each by its $s^{0.75}$. As $16^{0.75} = 8$, the middle one becomes 2 / 8 = 0.25.
+# Then divide each by its $s^{0.75}$. The power 0.75 is the fourth root, cubed: 16 has the fourth
+# root 2, and $2^3 = 8$, so the middle one becomes 2 / 8 = 0.25.
 #
 # ## The formula
-# In general, for channel i of N at one pixel, with n neighbours: itself and n // 2 on each side,
+# In general, for channel i of C at one pixel, with n neighbours: itself and n // 2 on each side,
 # fewer at the ends.
 #
 # $$
-# s_i = k + \alpha \sum_{j = \max(0, i - n/2)}^{\min(N - 1, i + n/2)} x_j^2, \qquad
+# s_i = k + \alpha \sum_{j = \max(0, i - n/2)}^{\min(C - 1, i + n/2)} x_j^2, \qquad
 # y_i = \frac{x_i}{s_i^{\beta}}
 # $$
 #
-# (n / 2 rounded down. The paper writes a for x and b for y.) k keeps s away from 0; a larger
-# $\beta$ divides large numbers harder; $\alpha$ decides how large the x must be to be felt at all.
-# The paper has k = 2, n = 5, $\alpha$ = 0.0001, $\beta$ = 0.75, chosen with a validation set
-# (lesson 13). Every pixel is by itself: nothing is summed over places. And the order of the
+# (n / 2 rounded down. The paper writes a for x, b for y and N for C.) k keeps s away from 0; a
+# larger $\beta$ divides large numbers harder; $\alpha$ decides how large the x must be to be felt
+# at all. The paper has k = 2, n = 5, $\alpha$ = 0.0001, $\beta$ = 0.75, chosen with a validation
+# set (lesson 13). Every pixel is by itself: nothing is summed over places. And the order of the
 # channels means nothing before training; who is whose neighbour is settled by their numbers alone.
 
 
@@ -65,7 +66,8 @@ assert np.allclose(layer.forward(x.reshape(1, 1, 1, 3)).ravel(), x / s**0.75)
 # %% [markdown]
 # ## Gain control
 # Now thirteen channels, all 2 but a strong one, 8, in the middle; n = 5. The figure shows them
-# before and after, with the paper's $\alpha$ and with $\alpha$ = 1. Mind the three scales.
+# before and after, with the paper's $\alpha$ and with $\alpha$ = 1: orange the strong one, blue
+# those within its reach, grey those beyond. Mind the three scales.
 
 # %%
 x = np.full((1, 1, 1, 13), 2.0)
@@ -86,13 +88,14 @@ draw.gain(panels, strong=6, reach=2)
 # %% [markdown]
 # By what is each divided, with $\alpha$ = 1? The strong channel and the one beside it by the same
 # number, since each has the other for a neighbour and all else is alike; so one is four times the
-# other as before. The channels out of its reach are divided by much less, and so their distance
-# from the strong one shrinks. One contrast is kept, the other flattened; the strongest is damped as
-# hard as its neighbours. (The outermost have fewer neighbours, hence are divided by less.)
+# other as before. The channels out of its reach are divided by much less, and so they come near the
+# strong one. One contrast is kept, the other flattened; the strongest is damped as hard as its
+# neighbours. (The outermost have fewer neighbours, hence are divided by less.)
 #
 # With the paper's $\alpha$, numbers of this size are not felt: all are divided by almost $2^{0.75}$
 # = 1.68, a constant. How large must they be? If five neighbours are all x, $\alpha \cdot 5 x^2$
-# equals k = 2 at x = 63. AlexNet read pixels of up to 255, which make activations of that size.
+# equals k = 2 at x = 63. AlexNet read pixels from 0 to 255, less their mean and not divided by
+# anything (section 2), which can make activations of that size.
 
 # %%
 by_paper, by_one = (((2 + alpha * around(x**2)) ** 0.75)[0, 0, 0] for alpha in (1e-4, 1))
@@ -123,9 +126,9 @@ assert gap > 0.05
 # %% [markdown]
 # ## Backward
 # How does $y_j$ react to $x_i$? If j is i itself, $x_i$ stands in the numerator. And if i is a
-# neighbour of j, itself or another, $x_i$ stands in the denominator, where its square is one part
-# of $s_j$, with the derivative $2 \alpha x_i$. By the product rule for $y_j = x_j \cdot
-# s_j^{-\beta}$:
+# neighbour of j, itself or another, $x_i$ stands in the denominator, where $\alpha$ times its
+# square is one part of $s_j$, with the derivative $2 \alpha x_i$. The product rule for
+# $y_j = x_j \, s_j^{-\beta}$ gives
 #
 # $$
 # \frac{\partial y_j}{\partial x_i} = s_j^{-\beta} \text{ (only if } j = i \text{)}
@@ -142,8 +145,13 @@ assert gap > 0.05
 #
 # The second is the **cross term**: what i does to the gain of its neighbours, and to its own. If j
 # ought to grow, i had better be quiet (where both are positive). Only $x_i$, and the constants,
-# stand before the sum; all that belongs to j stands in it. To check it, the same without the cross
-# term:
+# stand before the sum; all that belongs to j stands in it.
+#
+# In numbers, for x = (1, 2, 3) as above, with $2 \alpha \beta = 1.5$, $s_1^{0.75} = 8$ and
+# $s_1^{1.75} = 128$: let dy be (0, 1, 0). Then the sum has one term, 2 / 128, and
+# $dx_0 = -1.5 \cdot 1 \cdot 2 / 128 = -3/128$, $dx_2 = -1.5 \cdot 3 \cdot 2 / 128 = -9/128$, and
+# $dx_1 = 1/8 - 1.5 \cdot 2 \cdot 2 / 128 = 10/128$. Then a check of the formula, and of the same
+# without the cross term:
 
 
 # %%
@@ -168,6 +176,9 @@ class NoCross(HandNorm):
         return 0
 
 
+layer.forward(np.array([[[[1.0, 2, 3]]]]), training=True)  # the first layer above: n = 3, alpha = 1
+assert np.allclose(layer.backward(np.array([[[[0.0, 1, 0]]]])) * 128, [-3, 10, -9])
+
 x = rng.standard_normal((2, 3, 3, 8))
 for kind in (HandNorm, NoCross):
     errors = [check_gradients(kind(alpha), x).max_error for alpha in (1e-4, 1)]
@@ -185,7 +196,8 @@ for kind in (HandNorm, NoCross):
 # The AlexNet for small photographs that comes with the library learned with the paper's constants.
 # We change $\alpha$ afterwards and show it 60 images of cats, dogs, cars and callipers that the
 # library draws (`objects`). `preparation` brings pixels to the mean and size that the network
-# learned with.
+# learned with. The figure shows an image and six maps of norm1, a row for each $\alpha$, each map
+# on a scale of its own.
 
 # %%
 classifier = load_classifier("cifar10_alexnet")
@@ -205,12 +217,15 @@ draw.maps(pictures[0], rows)
 
 # %% [markdown]
 # In this network, whose activations are small, the layer divides by nearly a constant: with
-# $\alpha$ = 0 it would hardly notice. With $\alpha$ = 1 the size of each neighbourhood is taken out
-# of all numbers, and what comes after never learned to read that.
+# $\alpha$ = 0 it hardly notices. With $\alpha$ = 1 the size of each neighbourhood is taken out of
+# all numbers: what was faint in a map is now as dark as what was strong. What comes after never
+# learned to read that.
 #
-# Was it worth having? In the paper, leaving it out cost 1.4 points of top-1 and 1.2 points of top-5
-# error on ImageNet, and 2 points on CIFAR-10 (section 3.3). In `examples/RESULTS.md`, on CIFAR-10
-# and within maps, it gained nothing. Later networks left it out, and normalise otherwise.
+# Was it worth having? In the paper, leaving it out cost 1.4 points of error on ImageNet (top-5: 1.2
+# points), and 2 points on CIFAR-10 (section 3.3). In this library's own trial on CIFAR-10
+# (`examples/RESULTS.md`) it gained nothing; there the neighbours were not channels but pixels of
+# the same map. Later networks left it out. Their **batch normalisation** (Ioffe and Szegedy 2015)
+# takes from each channel its mean over the batch, and divides by the standard deviation.
 
 
 # %%
@@ -232,8 +247,9 @@ class QuickNorm(HandNorm):  # for exercise 2
 # ## Exercises (answers: `solutions/solution_14.py`)
 # 1. A file of Caffe's says n = 5, alpha = 0.0001, k = 1. Which alpha must `LocalResponseNorm` get?
 #    Does some alpha make k = 1 as good as k = 2?
-# 2. BUG: `QuickNorm` saves the sum over dy. With alpha = 0.0001 its error is small. Is it right?
-#    Mend it.
-# 3. Multiply a large x by 1000. What becomes of y? For which beta would the size of x not matter?
+# 2. BUG: `QuickNorm` takes dy out of the sum. With alpha = 0.0001 a gradient check finds an error
+#    below a thousandth. Is it right? Mend it.
+# 3. Multiply a large x by 1000 (so large that k does not count). What becomes of y? For which beta
+#    would the size of x not matter?
 #
 # One more checks itself: `lenet check 14 --start mine.py` writes a file to start from.

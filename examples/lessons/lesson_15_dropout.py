@@ -4,8 +4,12 @@
 # A network with many weights and few images can learn the images themselves instead of what they
 # have in common: **overfitting** (lesson 13). AlexNet had 60 million parameters for 1.2 million
 # images, and its authors wrote that without dropout it overfitted substantially (Krizhevsky et al.
-# 2012, section 4.2). Here we overfit on purpose, build dropout by hand, see why it must be switched
-# off afterwards, and measure what it is worth.
+# 2012, section 4.2). What is done against it, such as early stopping and weight decay (lesson 13),
+# is called **regularisation**; dropout is another kind. We overfit on purpose, build dropout by
+# hand, see why it must be switched off afterwards, and measure what it is worth.
+#
+# To overfit we take 300 digits only and, as in lesson 13, spoil one label in five: it is drawn by
+# lot. `SGD` has momentum 0.9 unless told otherwise.
 
 # %%
 import numpy as np
@@ -14,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from examples.lessons.drawings import dropout as draw
 from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Layer, Network, check_gradients
-from nn.data import digits
+from nn.data import Dataset, digits
 from nn.training import evaluate, train
 from nn.training.schedules import one_cycle
 
@@ -23,7 +27,7 @@ train_set, test_set = digits()
 threadpool_limits(1)  # these matrices are too small to be shared between cores
 
 
-def network(p, seed, hidden=512, kind=Dropout):
+def network(p, seed, hidden=128, kind=Dropout):
     """Two hidden layers, each followed by dropout with probability p; p = 0 changes nothing."""
     rng = np.random.default_rng(seed)
     layers = [("flatten", Flatten())]
@@ -33,18 +37,26 @@ def network(p, seed, hidden=512, kind=Dropout):
     return Network([*layers, ("fc3", Linear(hidden, 10, rng=rng))])
 
 
-def learn(p, seed, kind=Dropout, looks=(1, 3, 6, 12, 20, EPOCHS)):
-    """Train on 300 digits, others for each seed; after the epochs of `looks`, note the accuracy."""
+def few_digits(seed):
+    """300 digits, others for each seed; a fifth of the labels by lot (a tenth of those right)."""
     few = train_set.subset(slice(seed * DIGITS, (seed + 1) * DIGITS))
-    net, rows = network(p, seed, kind=kind), []
+    rng = np.random.default_rng([seed, 15])
+    lot = rng.integers(0, 10, DIGITS)
+    labels = np.where(rng.random(DIGITS) < 0.2, lot, few.labels)
+    return Dataset(few.images, labels, few.class_names)
+
+
+def learn(p, seed, kind=Dropout, rate=0.03, looks=(1, 3, 6, 12, 20, EPOCHS)):
+    """Train on the 300 digits of this seed; after the epochs of `looks`, note the accuracy."""
+    few, net, rows = few_digits(seed), network(p, seed, kind=kind), []
 
     def look(history):
-        if len(history.epochs) in looks:
+        if len(history.epochs) in looks:  # `evaluate` gives loss and accuracy
             known, new = (evaluate(net, part.images, part.labels)[:2] for part in (few, test_set))
             rows.append([len(history.epochs), 100 * known[1], 100 * new[1], known[0]])
 
-    how = {"batch_size": 50, "schedule": one_cycle(0.03), "progress": False, "seed": seed}
-    train(net, few, epochs=EPOCHS, optimizer=SGD(net, 0.03), after_epoch=look, **how)
+    how = {"batch_size": 50, "schedule": one_cycle(rate), "progress": False, "seed": seed}
+    train(net, few, epochs=EPOCHS, optimizer=SGD(net, rate), after_epoch=look, **how)
     return net, np.array(rows)
 
 
@@ -52,24 +64,25 @@ without = [learn(0.0, seed)[1] for seed in SEEDS]
 _, known, new, loss = np.mean([rows[-1] for rows in without], axis=0)  # five networks
 print(f"{network(0, 0).num_parameters:,} parameters, {DIGITS} digits, {EPOCHS} epochs, no dropout:")
 print(f"    training digits: accuracy {known:.1f} %, loss {loss:.3f}; new digits: {new:.1f} %")
-assert known == 100 and loss < 0.05 and 80 < new < 90
+assert known > 98 and loss < 0.1 and 68 < new < 80
 
 # %% [markdown]
-# All 300 training digits are known by heart, and more than one new digit in ten is misread. More
-# training cannot help: the loss of the training digits is almost 0, and so are its gradients.
+# The 300 training digits are known by heart, wrong labels and all, and more than one new digit in
+# five is misread. More training cannot help: the loss of the training digits is almost 0, and so
+# are its gradients.
 #
 # ## The idea: thinned networks
-# At every training step, **drop** each hidden unit with probability p, by a coin toss of its own:
-# its output is 0 for this image, and what reads it reads nothing. The figure shows a small network
-# whole, and as three images might see it. Every image in every step trains another **thinned**
-# network; the weights belong to all of them.
+# At every training step, **drop** each hidden unit with probability p, by a coin toss of its own
+# (Hinton et al. 2012): its output is 0 for this image, and what reads it reads nothing. The figure
+# shows a small network whole, and as three images might see it. Every image in every step trains
+# another **thinned** network; the weights belong to all of them.
 #
 # Why should that help? A unit may have learned to mend the mistakes of one particular other, which
 # fits the training images and nothing else (the paper's "complex co-adaptations"). If that other is
 # absent half of the time, it is no use to rely on it: each unit must be worth something together
 # with many random others. Or think of the many thinned networks as a crowd whose answers are
-# averaged: crowds make fewer mistakes than their members, and here one need not train each member
-# by itself.
+# averaged (an **ensemble**): crowds make fewer mistakes than their members, and here one need not
+# train each member by itself.
 
 # %%
 draw.thinned((4, 6, 6, 2), p=0.5)
@@ -88,7 +101,8 @@ draw.thinned((4, 6, 6, 2), p=0.5)
 # | **inverted dropout** | x * mask / (1 - p) = (4, 0, 0, 16) | x = (2, 4, 6, 8) |
 #
 # In both, what the next layer gets at inference is the mean of what it gets in training, over all
-# masks. For inverted dropout, with probability 1 - p it is x / (1 - p) and else 0:
+# masks. Write E[y] for that mean (E as in "expected"). In inverted dropout y is x / (1 - p) with
+# probability 1 - p, and else 0:
 #
 # $$ E[y] = (1 - p) \cdot \frac{x}{1 - p} + p \cdot 0 = x $$
 #
@@ -148,8 +162,8 @@ for factor in (1, 1 / (1 - p) ** 2):
 # %% [markdown]
 # ## What is it worth?
 # The network from the beginning once more, now with dropout, in our way and in the paper's, all
-# with the same start and the same rate; five seeds (for the paper's way the first three), each with
-# 300 digits of its own.
+# with the same start and the same rate; five seeds, each with 300 digits of its own. Last, once
+# more without dropout at a third of the rate, since smaller steps overfit less, too.
 
 
 # %%
@@ -166,27 +180,34 @@ class PaperDropout(Dropout):
 
 
 nets, dropped = zip(*(learn(0.5, seed) for seed in SEEDS))
-papers = [learn(0.5, seed, PaperDropout, looks=[EPOCHS])[1] for seed in SEEDS[:3]]
-ends = [np.array([rows[-1, 2] for rows in runs]) for runs in (without, dropped, papers)]
-print("accuracy on new digits, %, for five seeds (for the paper's way, three):")
-for name, values in zip(("without dropout", "with dropout", "the paper's way"), ends):
-    print(f"    {name:16}", *(f"{value:6.2f}" for value in values), f"  mean {values.mean():.2f}")
-gains, losses = ends[1] - ends[0], ends[1][:3] - ends[2]
-error = gains.std(ddof=1) / np.sqrt(5)
-print(f"gain {gains.mean():+.2f} +- {error:.2f}: of the mistakes with new digits,", end=" ")
-print(f"{gains.mean() / (100 - ends[0].mean()):.0%} are spared")
-assert gains.mean() > 2 * error and losses.mean() > 2 * losses.std(ddof=1) / np.sqrt(3)
+papers = [learn(0.5, seed, PaperDropout, looks=[EPOCHS])[1] for seed in SEEDS]
+slower = [learn(0.0, seed, rate=0.01, looks=[EPOCHS])[1] for seed in SEEDS]
+ends = {"without dropout": without, "with dropout": dropped, "the paper's way": papers}
+ends["without, rate 0.01"] = slower
+print("accuracy on new digits, %, for five seeds:")
+for name, runs in ends.items():
+    ends[name] = values = np.array([rows[-1, 2] for rows in runs])
+    print(f"    {name:18}", *(f"{value:6.2f}" for value in values), f"  mean {values.mean():.2f}")
+for name in ("without dropout", "the paper's way", "without, rate 0.01"):
+    gains = ends["with dropout"] - ends[name]
+    error, spared = gains.std(ddof=1) / np.sqrt(5), gains.mean() / (100 - ends[name].mean())
+    print(f"better than {name}: {gains.mean():.2f} +- {error:.2f}, {spared:.0%} fewer mistakes")
+    assert gains.mean() > 2 * error
+heart = np.mean([rows[-1, 1] for rows in dropped])
+print(f"with dropout the training accuracy is {heart:.1f} %")
+assert heart < 95 and ends["with dropout"].mean() - ends["without dropout"].mean() > 3
 draw.curves(without, dropped)
 
 # %% [markdown]
-# Dropout helps, but only a little. (Number of units and rate are the best of a few that were tried,
-# by these same 2,000 digits, so that they are a validation set here; with some of the others it did
-# not help at all. After +- stands the standard error of a mean of five.) The training digits are
-# still known by heart. With half of the units dropped, learning takes longer; for AlexNet about
-# twice as many steps (section 4.2). The paper's way, with the same start and rate, is another
-# training, and a worse one here: who does not know that the two differ will say that dropout harms.
-# And it helps only with units to spare: exercise 1. AlexNet had it behind its first two fully
-# connected layers, of 4,096 units each.
+# Dropout helps: about a fifth of the mistakes with new digits are spared. With it fewer of the
+# wrong labels are learned by heart, as the left of the figure shows. (After +- stands the standard
+# error of a mean of five. Number of units and rate are the best of a few that were tried, by these
+# same 2,000 digits, so that they are a validation set here. Dropout is ahead of the smaller rate,
+# too.) With half of the units dropped, learning takes longer; for AlexNet about twice as many steps
+# (section 4.2). The paper's way, with the same start and rate, is another training, and a worse one
+# here: who does not know that the two differ will say that dropout hardly helps. And it helps only
+# with units to spare, and where there is something that had better not be learned: exercise 1.
+# AlexNet had it behind its first two fully connected layers, of 4,096 units each.
 #
 # ## Left on by mistake
 # Dropout must know whether it is training or inference. Here `forward(x)` means inference and
@@ -232,9 +253,10 @@ class WrongDropout(Layer):
 # - Switch it off for inference.
 #
 # ## Exercises (answers: `solutions/solution_15.py`)
-# 1. Give the two hidden layers 32 units instead of 512 (all else equal). Does dropout still help?
+# 1. Give the two hidden layers 16 units instead of 128 (all else equal). Does dropout still help?
+#    And with 128 units, if all labels are right? Look at the training accuracies, too.
 # 2. BUG: `WrongDropout` drops units, and yet training with it goes wrong. Find out why with
-#    `nn.check_gradients`.
+#    `nn.check_gradients`, and mend it.
 # 3. Asking the network with all units is a short cut for asking many thinned networks and averaging
 #    their answers. Train one with p = 0.5, ask 100 thinned ones (`forward(x, training=True)`) and
 #    average their probabilities (`nn.softmax`): are there fewer mistakes than with the short cut?

@@ -36,7 +36,8 @@ def histograms(found: dict[str, tuple[dict, dict]], names: Sequence[str]) -> Non
                 values = outputs[f"sigmoid{number}"]
                 shares, edges = np.histogram(values, 40, (0, most))
                 above.stairs(shares / values.size, edges, color=shades[name], linewidth=2)
-                powers(middle, values - values.mean(axis=0), shades[name])
+                means = values.mean(axis=0, dtype=float)  # exact where all digits agree
+                powers(middle, values - means, shades[name])
             for name in names:
                 powers(below, gradients[name], shades[name], name)
             above.set(title=start, xlabel="activation", ylim=(0, 0.3))

@@ -52,7 +52,7 @@ def curves(without, dropped):
                 label = f"{name}: {mean[-1, column]:.1f} %"
                 axes.plot(mean[:, 0], mean[:, column], color=colour, linewidth=2.5, label=label)
         for axes, title, limits in zip(
-            panels, ("300 training digits", "2,000 new digits"), ((40, 101), (70, 89))
+            panels, ("300 training digits", "2,000 new digits"), ((40, 101), (50, 85))
         ):
             axes.set(title=title, xlabel="epoch", ylabel="accuracy, %", ylim=limits)
             axes.legend(loc="lower right")

@@ -79,7 +79,7 @@ def sets():
         for row in range(6):
             top, name, boxes = 0, "one validation set", [(0, 80, TRAINING), (80, 20, VALIDATION)]
             if row:
-                top, name, out = -row - 0.6, f"fold {row}", 20 * (5 - row)
+                top, name, out = -row - 0.6, f"without fold {row}", 20 * (row - 1)
                 boxes = [
                     (at, 20, VALIDATION if at == out else TRAINING) for at in range(0, 100, 20)
                 ]

@@ -17,12 +17,13 @@ train_set, loss = Dataset(images, train_set.labels, train_set.class_names), Soft
 # %% [markdown]
 # ## 1. Tanh and its initial weights
 #
-# Around 0 tanh has the derivative 1, so that Xavier's weights keep a gradient's norm (what the two
-# averagings take away, about half each, is left out of his sums). Four times as large weights make
-# sums four times as large, and those saturate: the derivatives fall to almost 0. But what gets
-# through is multiplied by weights four times as large, too, so that on the way back the gradients
-# are not smaller: they even grow. Large gradients are no sign of health. The derivatives tell: with
-# 4 times Xavier's most units hardly react. So start with Xavier's.
+# Around 0 tanh has the derivative 1, so that Xavier's weights keep a gradient's norm, except that
+# each of the two averages halves it (four pixels get a quarter each, and $\sqrt{4} / 4 = 1/2$).
+# Four times as large weights make sums four times as large, and those saturate: the derivatives
+# fall to about a quarter. But what gets through is multiplied by weights four times as large, too,
+# so that on the way back the gradients are not smaller: they even grow. Large gradients are no sign
+# of health. The derivatives tell: with 4 times Xavier's many units hardly react. So start with
+# Xavier's.
 
 # %%
 print("LeNet with tanh: norm of the gradient with respect to the outputs of conv1 and fc5,")

@@ -10,10 +10,8 @@ from nn import Layer, check_gradients
 
 def around(a, n=5):
     """For each channel, the sum of a over its neighbours. Channels are in the last axis."""
-    return np.stack(
-        [a[..., max(0, i - n // 2) : i + n // 2 + 1].sum(axis=-1) for i in range(a.shape[-1])],
-        axis=-1,
-    )
+    reach = [slice(max(0, i - n // 2), i + n // 2 + 1) for i in range(a.shape[-1])]
+    return np.stack([a[..., part].sum(axis=-1) for part in reach], axis=-1)
 
 
 rng = np.random.default_rng(10)
@@ -31,9 +29,7 @@ caffe = x / (1 + 1e-4 / 5 * around(x**2)) ** 0.75
 assert np.allclose(caffe, LocalResponseNorm(alpha=2e-5, k=1).forward(x))
 paper = LocalResponseNorm(alpha=1e-4, k=2).forward(x)
 assert np.allclose(paper * 2**0.75, LocalResponseNorm(alpha=1e-4 / 2, k=1).forward(x))
-print(
-    "Caffe's alpha 0.0001 is 0.00002 here; the paper's layer is k = 1, alpha = 0.00005, over 1.68"
-)
+print("Caffe's alpha is 0.00002 here; the paper's layer is k = 1, alpha = 0.00005, over 1.68")
 
 # %% [markdown]
 # ## 2. The bug
@@ -78,9 +74,8 @@ errors = [check_gradients(QuickNorm(alpha), x).max_error for alpha in (1e-4, 1)]
 print(f"Mended: largest errors {errors[0]:.1e} and {errors[1]:.1e}")
 assert max(errors) < 1e-6 and bad[0] > 1e5 * errors[0]
 
-QuickNorm.mended = (
-    False  # the table of all derivatives at one pixel: row j, column i holds dy_j / dx_i
-)
+# The table of all derivatives at one pixel: row j, column i holds dy_j / dx_i.
+QuickNorm.mended = False
 pixel = rng.standard_normal((1, 1, 1, 8))
 layer, table, step = QuickNorm(1), np.empty((8, 8)), 1e-6
 for i in range(8):
@@ -88,9 +83,7 @@ for i in range(8):
     table[:, i] = (layer.forward(pixel + moved) - layer.forward(pixel - moved)).ravel() / (2 * step)
 dy = rng.standard_normal(8)
 layer.forward(pixel)
-assert np.allclose(
-    layer.backward(dy).ravel(), dy * table.sum(axis=1), atol=1e-6
-)  # dy_i times row i, added up
+assert np.allclose(layer.backward(dy).ravel(), dy * table.sum(axis=1), atol=1e-6)
 layer.mended = True
 assert np.allclose(layer.backward(dy).ravel(), table.T @ dy, atol=1e-6)
 print("It computed dy_i times the sum of row i of the table; wanted is its transpose times dy.")
