@@ -2,10 +2,12 @@
 # # Lesson 16: AlexNet, counted, and cut in two
 #
 # AlexNet (Krizhevsky et al. 2012) is built of layers that we know: convolution (lesson 4), pooling
-# (7), ReLU (12), response normalisation (14), dropout (15). New are its size, and one trick: too
-# large for one GPU of its time, it was trained on two. First we count it, number by number. Then we
-# cut it in two halves, run them side by side as the two GPUs did, and prove that together they are
-# the one network. How it was *trained* is lesson 17. (The second half takes about 3 GB of memory.)
+# (7), ReLU (12), response normalisation (14), dropout (15). New are its size, and one trick. It was
+# trained on **GPUs**, graphics processors, which were made for games and do thousands of
+# multiplications at the same time; and as it was too large for one of them, on two. First we count
+# it, number by number. Then we cut it in two halves, run them side by side as the two GPUs did, and
+# prove that together they are the one network. How it was *trained* is lesson 17. (The second half
+# takes about 3 GB of memory.)
 
 # %%
 import copy
@@ -129,10 +131,11 @@ assert (224 - 11) // 4 + 1 == 54 and (227 - 11) % 4 == 0 and (224 + 2 * 2 - 11) 
 drawings.columns()
 
 # %% [markdown]
-# The figure shows the two columns, and the exchanges between them. (The paper's two GPUs against
-# one with half of the kernels: 1.7 points fewer top-1 errors.) Let us first do it in small: two
-# inputs, one fully connected layer of four units and one more of two, and two GPUs, called a and b.
-# As the last axis of a weight counts its outputs, a GPU's share is *half of the last axis*.
+# The figure shows the two columns, and the exchanges between them. (Against one GPU with half of
+# the kernels they saved 1.7 points of the top-1 error rate, section 3.2.) Let us first do it in
+# small: two inputs, one fully connected layer of four units and one more of two, and two GPUs,
+# called a and b. As the last axis of a weight counts its outputs, a GPU's share is *half of the
+# last axis*.
 
 # %%
 x = np.array([[1.0, 2.0]])
