@@ -77,7 +77,9 @@ def checked(at: Sequence[int], shape: Sequence[int], what: str) -> Place:
     at = tuple(int(index) for index in at)
     shape_text = "x".join(map(str, shape))
     if len(at) != len(shape):
-        axes = {1: "one coordinate", 3: "three coordinates: row,column,channel"}.get(len(shape), f"{len(shape)}")
+        axes = {1: "one coordinate", 3: "three coordinates: row,column,channel"}.get(
+            len(shape), f"{len(shape)} coordinates"
+        )
         raise ValueError(f"{what} is {shape_text}, so that a place in it has {axes}; got {','.join(map(str, at))}")
     if not all(0 <= index < length for index, length in zip(at, shape)):
         last = ",".join(str(length - 1) for length in shape)

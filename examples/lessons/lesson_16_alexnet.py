@@ -2,10 +2,12 @@
 # # Lesson 16: AlexNet, counted, and cut in two
 #
 # AlexNet (Krizhevsky et al. 2012) is built of layers that we know: convolution (lesson 4), pooling
-# (7), ReLU (12), response normalisation (14), dropout (15). New are its size, and one trick: too
-# large for one GPU of its time, it was trained on two. First we count it, number by number. Then we
-# cut it in two halves, run them side by side as the two GPUs did, and prove that together they are
-# the one network. How it was *trained* is lesson 17.
+# (7), ReLU (12), response normalisation (14), dropout (15). New are its size, and one trick. It was
+# trained on **GPUs**, graphics processors, which were made for games and do thousands of
+# multiplications at the same time; and as it was too large for one of them, on two. First we count
+# it, number by number. Then we cut it in two halves, run them side by side as the two GPUs did, and
+# prove that together they are the one network. How it was *trained* is lesson 17. (The second half
+# takes about 3 GB of memory.)
 
 # %%
 import copy
@@ -22,10 +24,13 @@ network = alexnet(rng=0)
 plots.architecture(figure_path("16_alexnet"), network)
 
 # %% [markdown]
-# The figure shows the eight layers that learn: five convolutions and three fully connected layers,
-# and between them three poolings (section 3.5 of the paper).
+# The figure shows the eight layers that learn, five convolutions and three fully connected layers,
+# and between them three poolings (section 3.5 of the paper). As in LeNet, maps become smaller and
+# there are more of them. The first kernels are large and move in large steps, as the image is
+# large; the later ones are small. The halves, 48 + 48, are those of the two GPUs.
 #
 # ## One layer in numbers
+#
 # conv1 reads an image of 227 x 227 pixels in 3 colours. It has 96 kernels of 11 x 11, which move in
 # steps of 4 (stride 4), without padding.
 #
@@ -37,7 +42,7 @@ plots.architecture(figure_path("16_alexnet"), network)
 #   96 = 290,400 numbers: 105,415,200.
 #
 # For a convolution of kernels K x K, C input and D output channels, on an input of height and width
-# H, that is
+# H, that is (the brackets in the first line say: rounded down)
 #
 # $$OH = \lfloor (H + 2 \cdot \text{padding} - K) / \text{stride} \rfloor + 1$$
 #
@@ -45,9 +50,10 @@ plots.architecture(figure_path("16_alexnet"), network)
 #
 # $$\text{multiplications} = OH \cdot OH \cdot (K \cdot K \cdot C / G) \cdot D$$
 #
-# G is 1 for now, and 2 for the layers of the second half of this lesson. The first formula holds
-# for pooling as well. And a fully connected layer is a convolution whose kernel is as large as its
-# input: fc6 has K = 6, on the 6 x 6 x 256 numbers that pooling leaves.
+# G is 1, but for conv2, conv4 and conv5 it is 2: their kernels see only half of the C channels. The
+# two GPUs are the reason, as we shall see. The first formula holds for pooling as well. And a fully
+# connected layer is a convolution whose kernel is as large as its input: fc6 has K = 6, on the 6 x
+# 6 x 256 numbers that pooling leaves.
 
 # %%
 # Name, K, stride, padding, G, D; pooling has nothing to learn and keeps its channels: D is 0.
@@ -67,16 +73,18 @@ for name, K, stride, padding, G, D in TABLE:
         print("{:14,} {:16,}".format(*counts[name]), end="")
     print()
 total = np.sum(list(counts.values()), axis=0)
-print(f"together {sum(units.values()):23,}{total[0]:14,} {total[1]:16,}")
+print(f"together, no pooling {sum(units.values()):11,}{total[0]:14,} {total[1]:16,}")
+print(f"LeNet (lesson 10) had 61,706 and 416,520: a {total[0] / 61_706:.0f}th", end=" and ")
+print(f"a {total[1] / 416_520:,.0f}th of that")
 assert counts["conv1"] == (34_944, 105_415_200)
 assert total[0] == network.num_parameters == 60_965_224
 assert total[1] == network.multiply_adds() == 724_406_816
 drawings.where(counts, total)
 
 # %% [markdown]
-# The figure shows where they are. The *memory* is in the fully connected layers: fc6 alone holds
-# more than half of all parameters. The *work* is in the convolutions, which use each weight at
-# every place. So if AlexNet is too large for you, look at fc6; if it is too slow, look at conv2.
+# The figure shows where they are. The *parameters* are in the fully connected layers: fc6 alone
+# holds more than half of them. The *work* is in the convolutions, which use each weight at every
+# place. So if AlexNet's file is too large for you, look at fc6; if it is too slow, look at conv2.
 
 # %%
 shares = np.array(list(counts.values())) / total
@@ -87,6 +95,7 @@ assert shares[5, 0] > 0.5 and shares[1, 1] == shares[:, 1].max() and in_convolut
 
 # %% [markdown]
 # ## Two riddles of the paper
+#
 # **224 or 227?** The paper says that the input is 224 x 224. But (224 - 11) / 4 is no whole number,
 # and rounded down it gives maps of 54 x 54, while the paper's Figure 2 has 55. 227 gives 55 without
 # a remainder. (The authors' program let the last windows run over the image's edge, which also
@@ -97,7 +106,7 @@ assert shares[5, 0] > 0.5 and shares[1, 1] == shares[:, 1].max() and in_convolut
 # our column of numbers: all agree but the first, where we have 290,400. Where does 253,440 come
 # from? It is no 55 x 55 times anything, but it is 55 * 48 * 96: perhaps somebody took the 48 maps
 # of one GPU for the height of a map. That is a guess. But the paper says elsewhere that there are
-# 650,000 neurons in all. Which of the two numbers fits that better?
+# 650,000 neurons in all, and with 290,400 the sum is nearer to that.
 
 # %%
 PAPER = [253_440, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
@@ -110,20 +119,23 @@ assert (224 - 11) // 4 + 1 == 54 and (227 - 11) % 4 == 0 and (224 + 2 * 2 - 11) 
 
 # %% [markdown]
 # ## Two GPUs
-# A GTX 580 had 3 GB of memory: enough for half of the network and its training (section 3.2). So
-# each GPU got half of the kernels of every layer. Numbers travel slowly from one GPU to the other;
-# therefore most layers read only what their own GPU has made. conv2's outputs 0 to 127 read the
-# channels 0 to 47, its outputs 128 to 255 the channels 48 to 95. Today that is called a **grouped
-# convolution**, with G = 2 groups, and it has half of the weights and half of the work: hence the C
-# / G above. Only conv3, fc6, fc7 and fc8 read both.
+#
+# A GTX 580, a GPU of 2010, had 3 GB of memory, too little for the network that the authors wanted
+# to train (section 3.2). So each of two GPUs got half of the kernels of every layer. Numbers travel
+# slowly from one GPU to the other; therefore most layers read only what their own GPU has made.
+# conv2's outputs 0 to 127 read the channels 0 to 47, its outputs 128 to 255 the channels 48 to 95.
+# Today that is called a **grouped convolution**, with G = 2 groups, and it has half of the weights
+# and half of the work: hence the division by G above. Only conv3, fc6, fc7 and fc8 read both.
 
 # %%
 drawings.columns()
 
 # %% [markdown]
-# The figure shows the two columns, and the exchanges between them. Let us first do it in small: two
-# inputs, one fully connected layer of four units and one more of two, and two GPUs, called a and b.
-# As the last axis of a weight counts its outputs, a GPU's share is *half of the last axis*.
+# The figure shows the two columns, and the exchanges between them. (Against one GPU with half of
+# the kernels they saved 1.7 points of the top-1 error rate, section 3.2.) Let us first do it in
+# small: two inputs, one fully connected layer of four units and one more of two, and two GPUs,
+# called a and b. As the last axis of a weight counts its outputs, a GPU's share is *half of the
+# last axis*.
 
 # %%
 x = np.array([[1.0, 2.0]])
@@ -181,7 +193,7 @@ def forward(a, b, x):
 def backward(a, b, dy):
     da, db = np.split(dy, 2, axis=-1)
     for name in reversed(a):
-        da, db = a[name].backward(da.copy()), b[name].backward(db.copy())
+        da, db = a[name].backward(da), b[name].backward(db)
         if name in EXCHANGE:
             da, db = np.split(da + db, 2, axis=-1)
     return da + db  # both have read all of the image
@@ -189,8 +201,11 @@ def backward(a, b, dy):
 
 # %% [markdown]
 # ## Are they the same network?
-# We give both the same image of noise, as large as an image's pixels minus their mean. Dropout is
-# switched off for the moment, since it would drop other units in the halves (exercise 3).
+#
+# We give both the same image: noise, about as large as an image's pixels minus their mean. Dropout
+# is switched off for the moment, since it would drop other units in the halves (exercise 3). Then
+# we compare the outputs, dx, and the gradient of every parameter: the largest difference, as a
+# share of the largest number.
 
 # %%
 for name in ("dropout6", "dropout7"):
@@ -200,24 +215,13 @@ a, b = ({n: half_of(layer, number) for n, layer in network.layers.items()} for n
 x = 60 * np.random.default_rng(0).standard_normal((1, 227, 227, 3))
 LABEL, loss = np.array([281]), SoftmaxCrossEntropy()  # any class will do
 
-
-def differences(y, dx, layers, y2, dx2):
-    """Largest differences as shares of the largest number: outputs, dx, and of every gradient."""
-    found = {"outputs": (y, y2), "dx": (dx, dx2)}
-    for name, layer in layers.items():
-        for key, grad in layer.grads.items():
-            halves = [a[name].grads[key], b[name].grads[key]]
-            found[f"{name}.{key}"] = grad, np.concatenate(halves, axis=-1)
-    return {n: np.abs(one - two).max() / np.abs(one).max() for n, (one, two) in found.items()}
-
-
 y2 = forward(a, b, x)
 loss.forward(y2, LABEL)
 dx2 = backward(a, b, loss.backward())
 
 
-def whole_network(layers):
-    """Outputs and dx of the network as a whole, compared with the halves."""
+def compare(layers):
+    """The network as a whole: its outputs, its dx, and how the halves differ from it."""
     y = x
     for layer in layers.values():
         y = layer.forward(y, training=True)
@@ -225,13 +229,18 @@ def whole_network(layers):
     dx = loss.backward()
     for layer in reversed(layers.values()):
         dx = layer.backward(dx)
-    found = differences(y, dx, layers, y2, dx2)
+    pairs = {"outputs": (y, y2), "dx": (dx, dx2)}
+    for name, layer in layers.items():
+        for key, grad in layer.grads.items():
+            halves = a[name].grads[key], b[name].grads[key]
+            pairs[f"{name}.{key}"] = grad, np.concatenate(halves, axis=-1)
+    found = {n: np.abs(one - two).max() / np.abs(one).max() for n, (one, two) in pairs.items()}
     worst = max(found, key=found.get)
     print(f"outputs {found['outputs']:.0e}, dx {found['dx']:.0e}, worst {worst} {found[worst]:.0e}")
     return y, dx, found
 
 
-y, dx, found = whole_network(network.layers)
+y, dx, found = compare(network.layers)
 assert 1e-5 < found["outputs"] < 3e-4 and 0.02 < found["dx"] < 0.4
 
 # %% [markdown]
@@ -257,28 +266,28 @@ split = {
     n: SplitNorm() if isinstance(layer, LocalResponseNorm) else layer
     for n, layer in network.layers.items()
 }
-_, _, found = whole_network(split)
+_, _, found = compare(split)
 assert max(found.values()) < 1e-12
 
 # %% [markdown]
 # Now all agree to the last digits: outputs, dx and the gradients of all sixteen parameters. The two
 # columns and one network with grouped convolutions and split normalisation are the same function.
 #
-# ## Why were the outputs so close, and dx so far off?
-# With the wrong normalisation the outputs differed by some 5e-05 of the largest, dx by some 1e-01,
-# a thousand times as much and more. It was one and the same mistake. Two things make the
-# difference.
+# ## Optional: why were the outputs so close, and dx so far off?
+#
+# With the wrong normalisation the outputs differed by less than a thousandth of the largest, dx by
+# about a tenth. It was one and the same mistake. Two things make the difference.
 #
 # **The outputs hardly listen.** Before training the weights are small (deviation 0.01) and many
-# biases are 1 (section 5; lesson 17). So what comes out is mostly made by the biases, whatever the
-# image. Give the network altogether *another image*, and the outputs change by about a hundredth. A
-# mistake in 4 of 96 channels (46 to 49, beside the cut) changes them by far less.
+# biases are 1 (section 5; lesson 17). So what comes out is mostly made by the biases. Even *another
+# image* changes the outputs by about a hundredth only; a mistake in 4 of 96 channels (46 to 49,
+# beside the cut) changes them by far less.
 #
-# **The gradient goes by switches.** dx has no part that comes from biases. And it travels back
-# through switches: a max-pooling sends all of it to the largest number of each window. Where the
-# two largest are nearly equal, a change of a thousandth makes the other one the winner. The output
-# then hardly changes, but the gradient goes another way. Few switches flip. Let us count them:
-# `backward` of a pooling, given ones, marks the winner of each window.
+# **The gradient goes by switches.** dx has no part that comes from biases. And a max-pooling sends
+# all of the gradient to the largest number of each window. Where the two largest are nearly equal,
+# a change of a thousandth makes the other one the winner. The output then hardly changes, but the
+# gradient goes another way. Let us count such flips in the last two poolings (in the first there
+# are nearly none): `backward` of a pooling, given ones, marks the winner of each window.
 
 # %%
 other = network.forward(60 * np.random.default_rng(1).standard_normal(x.shape))
@@ -305,12 +314,12 @@ share = sum(flipped.values())
 assert 1e-3 < another_image < 0.05 and 0.002 < share < 0.015 and 0.03 < typical < 0.3
 
 # %% [markdown]
-# About half a percent of the switches, and yet each gradient is off by some ten percent? A pixel's
+# About half a percent of the switches, and yet a gradient is off by some ten percent? A pixel's
 # gradient is a sum over very many ways through the network, with either sign, most of which cancel.
 # The sum of n such numbers is about as large as $\sqrt{n}$ of them. If a share f of them is
 # replaced by others, fn old ones go and fn new ones come, and the sum changes by about
 # $\sqrt{2fn}$: as a share of itself that is $\sqrt{2f}$, much more than f. Try it with 10,000
-# random numbers.
+# random numbers:
 
 # %%
 terms = np.random.default_rng(0).standard_normal((2, 300, 10_000))  # 300 sums, old and new
@@ -323,12 +332,12 @@ print(f"by the formula {np.sqrt(2 * share):.0%}")
 assert np.isclose(moved, np.sqrt(2 * share), rtol=0.15)
 
 # %% [markdown]
-# So the two numbers fit. Learn from it for your own comparisons of two programs: near the output
+# So the numbers fit. Learn from it for your own comparisons of two programs: at the outputs
 # everything looks well; compare the gradients, in float64, and do not accept a tenth.
 
 
 # %%
-class TwoCardLinear(Linear):  # for exercise 2; `_take_saved()` is the x that forward has kept
+class TwoGPULinear(Linear):  # for exercise 2; `_take_saved()` is the x that forward has kept
     def backward(self, dy, input_gradient=True, out=None):
         x, weight, middle = self._take_saved(), self.params["weight"], self.out_features // 2
         for half in (slice(0, middle), slice(middle, None)):
@@ -340,6 +349,7 @@ class TwoCardLinear(Linear):  # for exercise 2; `_take_saved()` is the x that fo
 
 # %% [markdown]
 # ## In short
+#
 # - $OH = \lfloor (H + 2 \cdot \text{padding} - K) / \text{stride} \rfloor + 1$.
 # - Parameters: $(K^2 C / G + 1) D$; multiplications: $OH^2 (K^2 C / G) D$.
 # - AlexNet: 60,965,224 parameters, most of them in fc6; 724,406,816 multiplications, most of them
@@ -347,14 +357,17 @@ class TwoCardLinear(Linear):  # for exercise 2; `_take_saved()` is the x that fo
 # - A grouped convolution reads only its own group's channels: half the weights, half the work.
 # - Two columns: forward, the exchange puts the halves side by side; backward, both gradients are
 #   added, and each takes its own half.
-# - Watch out for layers that look at neighbouring channels: they talk across the cut. Switches make
-#   a share f of changes an error of $\sqrt{2f}$ in the gradient.
+# - Watch out for layers that look at neighbouring channels: they talk across the cut. Compare
+#   gradients, not only outputs.
 #
 # ## Exercises (answers: `solutions/solution_16.py`)
-# 1. How many parameters and multiplications has AlexNet without groups?
-# 2. BUG: `TwoCardLinear` works out its gradients half by half, as two GPUs would.
+#
+# 1. How many parameters and multiplications has AlexNet without groups, that is, with G = 1
+#    everywhere? What did the groups save?
+# 2. BUG: `TwoGPULinear` works out its gradients half by half, as two GPUs would.
 #    `nn.check_gradients` says that one of them is wrong. Which, and why are the other two right?
-# 3. Set dropout to 0.5, and give each GPU its half of the masks that the network drew
-#    (`layer.mask`). Still equal?
+# 3. Dropout again, with p = 0.5: let each GPU multiply by its half of the mask that the whole
+#    network drew (`layer.mask`), and divide by 1 - p. Are they still equal? (A small network will
+#    do: fc6, fc7 and fc8 with a few units.)
 #
 # One more checks itself: `lenet check 16 --start mine.py` writes a file to start from.

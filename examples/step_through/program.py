@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from examples.shared.command_line import Parser, carry_out, output_folder, plain_warnings
 from examples.shared.options import add_label, add_model, add_output, add_picture, add_seed, add_value, add_weights
 from examples.step_through.album import Album, can_open
-from examples.step_through.one_number import SHOWN, OneNumber, is_a_place
+from examples.step_through.one_number import QUANTITIES, SHOWN, OneNumber, is_a_place
 from examples.step_through.pages import Page, pages, walk
 from examples.step_through.subject import find_subject
 from nn.inspect import layer_called
@@ -43,6 +43,7 @@ HELP = """  Enter: the next stop     b: the one before     q: quit
   a layer's name: go there (while going backward, to its backward pass); also input and loss
   conv2 4,5,12: what this output is the sum of, in row 4, column 5, map 12
   conv2 dx 6,5,4: the same for the gradient with respect to this input
+  conv2 dw 0,1,3,12 and conv2 db 12: the same for the gradient with respect to this weight and this bias
   4,5,12: for this layer, forward or backward as we go; all behind a place: every term
   layers: {names}"""
 
@@ -201,7 +202,7 @@ def ask(stops: list[Page], index: int, number: OneNumber) -> int | None:
             return None
         if answer == "":
             return index + 1
-        if answer == "q":
+        if answer in ("q", "quit", "exit"):
             return None
         if answer == "b":
             if index:
@@ -218,8 +219,8 @@ def ask(stops: list[Page], index: int, number: OneNumber) -> int | None:
 
 
 def answer_with_the_number(asked: str, page: Page, names: list[str], number: OneNumber) -> None:
-    first = re.split(r"[\s,\[]", asked)[0]
-    if first[0].isalpha() and first not in (*names, "dx", "y"):
+    first = re.split(r"[\s,\[(]", asked)[0]
+    if first[:1].isalpha() and first not in names and first.lower() not in QUANTITIES:
         print(no_layer(first, names))
         return
     try:
@@ -229,6 +230,9 @@ def answer_with_the_number(asked: str, page: Page, names: list[str], number: One
 
 
 def no_layer(name: str, names: list[str]) -> str:
+    first = name.split()[0]
+    if first in names:
+        return f"Behind {first} comes a place, such as {first} dx 6,5,4; ? explains what can be asked."
     hint = did_you_mean(name, names) or "."
     return f"There is no layer {name!r}{hint} Enter goes on, b back, q quits, ? lists the layers."
 

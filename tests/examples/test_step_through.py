@@ -285,7 +285,7 @@ def test_a_number_is_taken_apart_and_the_session_stays_where_it_is(answer, capsy
     assert numbers(out) == [3, 4] and wanted in out
     run("--layer", "conv2", "--input-at", "6,5,4", "--all")
     wanted = capsys.readouterr().out
-    for typed in ("conv2 dx 6,5,4 all", "conv2 dx[6, 5, 4] all"):
+    for typed in ("conv2 dx 6,5,4 all", "conv2 dx[6, 5, 4] all", "conv2 dx(6,5,4) all"):
         answer(typed)
         run("--no-pictures", "--layer", "conv1")
         assert wanted in capsys.readouterr().out
@@ -298,9 +298,42 @@ def test_a_place_alone_is_of_this_stop_and_goes_its_way(answer, capsys):
     assert found == ["y[3,4,2]", "dx[3,4,0]", "dx[3,4,0]", "y[3,4,2]"]
 
 
+def test_a_place_at_the_image_s_gradient_is_the_first_layer_s_input(answer, capsys):
+    answer("fc5", "loss", "", "input", "3,4,0", "(3,4,0)", "quit")
+    run("--no-pictures", "--layer", "conv1")
+    assert capsys.readouterr().out.count("the network's dx[3,4,0]:") == 2
+
+
+@pytest.mark.parametrize("model", ["lenet5_1998", "alexnet_small"])
+def test_gradients_of_weights_and_biases_are_the_network_s(model):
+    """With stride, padding, groups and LeNet-5's table of connections; at the first place, the last, one between,
+    and one of a weight that is not there."""
+    number, checks = OneNumber(find_subject(model, None, None, "2", 0)), 0
+    for name, layer in number.subject.classifier.network.layers.items():
+        if not isinstance(layer, Conv2d | Linear):
+            continue
+        layer = number.visit(name).layer
+        for param, grad in layer.grads.items():
+            places = [np.unravel_index(index, grad.shape) for index in (0, grad.size // 3, grad.size - 1)]
+            if param == "weight" and getattr(layer, "connected", None) is not None:
+                places.append((0, 0, *np.argwhere(~layer.connected)[0]))
+            for at in places:
+                asked = f"{name} {'dw' if param == 'weight' else 'db'} {','.join(map(str, at))}"
+                text = "\n".join(number.asked(asked, name, "forward"))
+                taken, theirs = re.findall(r"(?:terms|it is): (\S+)\n  the network's d\S+ (\S+)$", text)[0]
+                assert taken == theirs and float(theirs) == pytest.approx(grad[at], rel=1e-6)
+                checks += 1
+    assert checks >= 24
+
+
 @pytest.mark.parametrize(
     "typed, said",
     [
+        ("conv2 dw 3,4", "conv2's weight is 5x5x6x16, so that a place in it has 4 coordinates; got 3,4."),
+        ("conv2 db 16", "conv2's bias is 16, so that places in it go from 0 to 15; got 16."),
+        ("pool1 dw 3", "pool1 (AvgPool2d) has no weight."),
+        ("conv2 dx", "Behind conv2 comes a place, such as conv2 dx 6,5,4"),
+        ("[3,b", "A place is whole numbers"),
         ("conv2 3,4", "conv2's output is 10x10x16, so that a place in it has three coordinates"),
         ("conv2 3,4,99", "places in it go from 0,0,0 to 9,9,15; got 3,4,99."),
         ("conv2 dx 3,4,6", "conv2's input is 14x14x6"),

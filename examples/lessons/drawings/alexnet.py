@@ -49,8 +49,10 @@ def columns() -> None:
                     axes.add_patch(
                         FancyArrowPatch(*tips, arrowstyle="-|>", mutation_scale=10, color=colour)
                     )
-        for row, card in ((1, "GPU a"), (0, "GPU b")):
-            axes.text(-0.3, row, card, ha="left", va="center", weight="bold")
+        for row, gpu in ((1, "GPU a"), (0, "GPU b")):
+            axes.text(-0.3, row, gpu, ha="left", va="center", weight="bold")
         axes.set(xlim=(-0.4, 8.4), ylim=(-0.35, 1.35), xticks=[], yticks=[])
-        axes.set_title("Two columns; orange: what travels from GPU to GPU")
+        axes.set_title(
+            "Two columns, with numbers of maps and units; orange: what travels from GPU to GPU"
+        )
         axes.spines[:].set_visible(False)

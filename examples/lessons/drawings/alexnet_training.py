@@ -32,19 +32,39 @@ def crops(image: np.ndarray) -> None:
                 small.spines[:].set(visible=True, color=colour, linewidth=2.5)
 
 
+def directions(pixels: np.ndarray, values: np.ndarray, vectors: np.ndarray) -> None:
+    """Pixels of two colours, and from their mean an arrow along each eigenvector, as long as the
+    standard deviation along it."""
+    mean = pixels.mean(axis=0)
+    with figure("17_directions", 6, 4.2) as drawing:
+        axes = drawing.subplots()
+        axes.plot(*pixels.T, "o", color=GREY, markersize=9)
+        for value, vector, colour in zip(values, vectors.T, COLOURS):
+            tip = np.sign(vector[0]) * np.sqrt(value) * vector  # to the right
+            arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 2.5}
+            axes.annotate("", mean + tip, mean, arrowprops=arrow)
+            label = f"eigenvalue {value:.4f}"
+            axes.annotate(label, mean + tip, (8, -8), textcoords="offset points", color=colour)
+        axes.set(xlabel="red", ylabel="green", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_title("Four pixels, and how they spread")
+
+
 def colours(image: np.ndarray, values: np.ndarray, vectors: np.ndarray) -> None:
-    """An image with colours added along its principal directions: alpha 0.1 above, 1 below."""
-    vectors = vectors * np.sign(vectors.sum(axis=0))  # so that alpha above 0 means brighter
-    alpha = np.random.default_rng(5).normal(0, 0.1, (5, 3))
-    with figure("17_colours", 11, 4.6) as drawing:
-        for axes_row, times in zip(drawing.subplots(2, 6), (1, 10)):
-            for column, axes in enumerate(axes_row):
-                added = 0 if column == 0 else vectors @ (times * alpha[column - 1] * values)
-                axes.imshow(np.clip(image + added, 0, 1))
-                title = "as it is" if column == 0 else f"alpha {times * alpha[column - 1, 2]:+.2f}"
-                axes.set(xticks=[], yticks=[])
-                axes.set_title(title, fontsize=9.5)
-            axes_row[0].set_ylabel(f"deviation {0.1 * times:g}")
+    """An image moved along each principal direction, the first above, by up to its deviation."""
+    steps, small = np.linspace(-1, 1, 5), image[::2, ::2]
+    side = len(small)
+    rows = []
+    for value, vector in zip(values[::-1], vectors.T[::-1]):
+        colour = np.sqrt(value) * vector * np.sign(vector[np.abs(vector).argmax()])
+        rows.append(np.hstack([np.clip(small + step * colour, 0, 1) for step in steps]))
+    with figure("17_colours", 9, 5.8) as drawing:
+        axes = drawing.subplots()
+        axes.imshow(np.vstack(rows))
+        axes.set_xticks(side * (np.arange(5) + 0.5), ["-1", "-0.5", "0", "+0.5", "+1"])
+        axes.set_yticks(side * (np.arange(3) + 0.5), ["first", "second", "third"])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set(xlabel="times the root of the eigenvalue", ylabel="direction")
 
 
 def plateau(errors: Sequence[float], rates: Sequence[float]) -> None:
@@ -53,7 +73,7 @@ def plateau(errors: Sequence[float], rates: Sequence[float]) -> None:
     with figure("17_plateau", 8, 4.4) as drawing:
         above, below = drawing.subplots(2, 1, sharex=True)
         above.plot(epochs, errors, "o-", color=COLOURS[0], markersize=4)
-        above.set(title="The rate follows the error", ylabel="validation errors, %")
+        above.set(title="The rate follows the error (made up)", ylabel="validation errors, %")
         below.step(epochs, rates, where="mid", color=COLOURS[1])
         below.set(yscale="log", xlabel="epoch", ylabel="learning rate")
         below.set_xticks(range(2, len(errors) + 1, 2))

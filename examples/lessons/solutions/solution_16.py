@@ -98,21 +98,21 @@ x = rng.standard_normal((4, 30))
 whole = network.forward(x, training=True)  # draws the masks
 
 
-def column(y, name, card, relu=True):
+def column(y, name, gpu, relu=True):
     """What one GPU makes of all of y: its half of the outputs, dropped by its half of the mask."""
     weight, bias = (
-        np.split(param, 2, axis=-1)[card] for param in network.layers[name].params.values()
+        np.split(param, 2, axis=-1)[gpu] for param in network.layers[name].params.values()
     )
     y = y @ weight + bias
     if relu:
         dropout = network.layers[name.replace("fc", "dropout")]
-        y = np.maximum(y, 0) * np.split(dropout.mask, 2, axis=-1)[card] / (1 - dropout.p)
+        y = np.maximum(y, 0) * np.split(dropout.mask, 2, axis=-1)[gpu] / (1 - dropout.p)
     return y
 
 
 y = x
 for name in ("fc6", "fc7", "fc8"):
-    y = np.concatenate([column(y, name, card, relu=name != "fc8") for card in (0, 1)], axis=-1)
+    y = np.concatenate([column(y, name, gpu, relu=name != "fc8") for gpu in (0, 1)], axis=-1)
 difference = np.abs(whole - y).max() / np.abs(whole).max()
 silent = 1 - np.mean(network.layers["dropout6"].mask)
 print(f"\nwith dropout ({silent:.0%} of fc6's units dropped): largest difference {difference:.0e}")
