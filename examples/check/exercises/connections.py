@@ -179,6 +179,6 @@ GROUPED_CONVOLUTION_MISTAKES = [
 ]
 
 EXERCISE_16 = Exercise(
-    "a convolution in groups, as on AlexNet's two cards",
+    "a convolution in groups, as on AlexNet's two GPUs",
     (compared(grouped_convolution, group_cases, GROUPED_CONVOLUTION_MISTAKES),),
 )

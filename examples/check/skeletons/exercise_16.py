@@ -1,4 +1,4 @@
-"""Exercise 16: a convolution in groups, as on AlexNet's two cards.
+"""Exercise 16: a convolution in groups, as on AlexNet's two GPUs.
 
 The C_in input channels and the C_out kernels are cut into `groups` equal parts, neighbours together. The kernels of
 group g see the input channels of group g alone, so each has C_in / groups channels. Stride 1, no padding.
