@@ -27,6 +27,12 @@ const canvas = document.querySelector(`[data-layer=${arguments[0]}] .sheet canva
 const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
 return data.reduce((most, red, index) => (index % 4 === 0 ? Math.max(most, Math.abs(red - data[index + 2])) : most), 0);
 """
+# Whether the tour lies on the number that it speaks of, at the top of the page.
+COVERED = """
+scrollTo(0, 0);
+const [tour, panel] = ["#tour", "#panel"].map((name) => document.querySelector(name).getBoundingClientRect());
+return tour.left < panel.right && panel.left < tour.right && tour.top < panel.bottom && panel.top < tour.bottom;
+"""
 TERMS = "return [...document.querySelectorAll('.terms tbody .number')].map(({textContent}) => Number(textContent))"
 FOOT = "return [...document.querySelectorAll('.terms tfoot tr')].map(({textContent}) => textContent)"
 
@@ -85,8 +91,10 @@ def test_they_are_taken_apart(browser, tmp_path):
     assert float(total.removeprefix("sum")) == pytest.approx(powers.sum(), rel=1e-5)
     dividend, divisor = (float(text) for text in re.match(r"([\d.e-]+) / (\d\.\d{5})", last).groups())
     assert dividend / divisor == pytest.approx(softmax(logits[None])[0, 3], rel=1e-4)
-    browser.run(VISIT, ["loss"])
     answer = classifier.class_names[int(logits.argmax())]
+    browser.click(".terms tbody button")  # the largest term
+    assert heading(browser) == f"fc5, {answer}" != "fc5, 3"
+    browser.run(VISIT, ["loss"])
     assert heading(browser) == f"loss, for the class {answer}"
     assert "\u2212log 0." in browser.run(FOOT)[1]
     browser.click(".terms tbody button")  # the probability that it is made of
@@ -176,6 +184,7 @@ def test_the_tour_of_lenet(size, lecture, browser, tmp_path):
         browser.wait_until(READY)
         layers.append(assert_true_here(browser, classifier))
         assert browser.run(OUTSIDE) == []
+        assert not browser.run(COVERED)
         if lecture and stop < 12:
             assert browser.run(SCROLLING) == []
             assert browser.run(BELOW, ["#tour", "#result", "#stand .sheet", ".pad"]) == []
