@@ -244,8 +244,8 @@ class Average(Layer):
 # - "Not certain" is not "no effect". And nothing here says what more training would do.
 #
 # ## Exercises (answers: `solutions/solution_18.py`)
-# 1. Average the probabilities of "LeNet, 4 epochs" and AlexNet for each test digit, for each seed.
-#    Does the pair make fewer mistakes than the better of the two?
+# 1. Add up the probabilities of the five LeNets with 4 epochs (of the five seeds) for each test
+#    digit. Do they make fewer mistakes together than the best of them alone? And any two of them?
 # 2. BUG: `Average`, just above, takes the mean of the outputs of two networks that lie side by
 #    side, so that a pair could be trained as one. Find the mistake with `nn.check_gradients`. What
 #    would training do with it?
