@@ -1,12 +1,9 @@
 """A classifier for other classes that begins with what a network has learned: every kept bit, and a new last layer."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 
 import models
-from layers import Linear
 from models import lenet, load_classifier, start_from
 from models.classifier import Classifier
 from models.foreign import caffe_params, torchvision_params
@@ -14,7 +11,7 @@ from models.registry import MODELS
 from models.start import last_layer, read_start
 from nn import Network
 from nn.data.preparation import Preparation
-from tests.alexnets import HIDDEN, MAPS, caffe_layers, small_caffe, small_torchvision, torchvision_arrays
+from tests.alexnets import HIDDEN, caffe_layers, narrow_caffe, narrow_torchvision, torchvision_arrays
 from tests.checks import one_sentence, randomise
 from tests.foreign_files import state_dict, write_pth, write_python2_npy
 
@@ -119,19 +116,11 @@ def test_a_network_of_another_dtype():
 
 
 # ------------------------------------------------------------------------------------------------- published files
-def small(layers_of, image_shape, name, num_classes=1000, rng=None):
-    """A narrow network in the place of the published one, with last maps of 6x6 as that has."""
-    layers = dict(layers_of().layers)
-    layers["fc6"], layers["fc8"] = Linear(36 * MAPS[4], HIDDEN[0]), Linear(HIDDEN[1], num_classes, rng=rng)
-    return Network(list(layers.items()), image_shape, name, {"num_classes": num_classes})
-
-
 @pytest.fixture
 def narrow(monkeypatch):
-    torchvision = partial(small, small_torchvision, (224, 224, 3), "alexnet_torchvision")
-    caffe = partial(small, small_caffe, (227, 227, 3), "alexnet_caffe")
-    monkeypatch.setitem(MODELS, "alexnet_torchvision", torchvision)
-    monkeypatch.setitem(MODELS, "alexnet_caffe", caffe)
+    """Narrow networks in the place of the two published ones."""
+    monkeypatch.setitem(MODELS, "alexnet_torchvision", narrow_torchvision)
+    monkeypatch.setitem(MODELS, "alexnet_caffe", narrow_caffe)
 
 
 def plain(colour, shape=(300, 401)):
