@@ -21,7 +21,7 @@ import numpy as np
 
 from models.classifier import Classifier, load_classifier
 from models.foreign import read_caffe, read_torchvision
-from models.registry import MODELS
+from models.registry import MODELS, find_weights
 from nn import Network
 from nn.data.preparation import Preparation
 from nn.device import move
@@ -88,7 +88,8 @@ def read_start(path: str | Path) -> Classifier:
 
     Raises FileNotFoundError; ValueError for a file that is damaged or does not say how images are prepared.
     """
-    ending = Path(path).suffix.lower()
+    path = find_weights(path)
+    ending = path.suffix.lower()
     if ending in (".pth", ".pt"):
         return _published(path, "alexnet_torchvision", read_torchvision(path), TORCHVISION)
     if ending == ".npy":

@@ -1,7 +1,11 @@
 """A classifier for other classes that begins with what a network has learned: every kept bit, and a new last layer."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import models
 from models import lenet, load_classifier, start_from
@@ -182,6 +186,26 @@ def test_torchvision_s_file_at_its_size(tmp_path):
     for name, param in torchvision_params(arrays).items():
         assert of(name, "fc8") or np.array_equal(begun.network.params[name], param), name
     assert begun.probabilities([plain((1, 2, 3))]).shape == (1, 3)
+
+
+# ------------------------------------------------------------------------------------------------- the programs' guide
+def test_the_program_in_the_guide_runs(tmp_path, monkeypatch, capsys):
+    guide = (Path(__file__).parents[2] / "docs" / "PROGRAMS.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    rng = np.random.default_rng(0)
+    for name in ("ash", "oak"):
+        (tmp_path / "my_pictures" / name).mkdir(parents=True)
+        for number in range(3):
+            picture = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(tmp_path / "my_pictures" / name / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    found: dict = {}
+    exec(compile(program, "docs/PROGRAMS.md", "exec"), found)
+    network, learned = found["start"].network, load_classifier("cifar10_alexnet").network
+    for name, param in network.params.items():
+        if not name.startswith("fc8"):
+            assert np.array_equal(param, learned.params[name]) == name.startswith("conv"), name
+    assert found["start"].class_names == ("ash", "oak") and capsys.readouterr().out.count("[") == 4
 
 
 # ------------------------------------------------------------------------------------------------- what does not fit
