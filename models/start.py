@@ -58,21 +58,7 @@ def start_from(
             "train_set.class_names"
         )
     old = start if isinstance(start, Classifier) else read_start(start)
-    model = old.network.model
-    if model is None or model["function"] not in MODELS:
-        raise ValueError(
-            f"start_from: {old.network.name} was made by no function of models, expected one of {', '.join(MODELS)}; "
-            "of another network, copy the layers' params yourself"
-        )
-    function, arguments = MODELS[model["function"]], model["arguments"]
-    if "num_classes" in inspect.signature(function).parameters:
-        arguments = arguments | {"num_classes": len(class_names)}
-    elif len(class_names) != len(old.class_names):
-        raise ValueError(
-            f"start_from: {old.network.name} always has {len(old.class_names)} classes, got {len(class_names)}; start "
-            "from another model"
-        )
-    network = function(**arguments, rng=rng)
+    network = made_anew(old, class_names, rng)
     new, fresh = last_layer(network), arrays_of(network)
     kept = {
         name: fresh[name] if name.partition(".")[0] == new else move(array, "cpu")
@@ -95,6 +81,26 @@ def read_start(path: str | Path) -> Classifier:
     if ending == ".npy":
         return _published(path, "alexnet_caffe", read_caffe(path), CAFFE)
     return load_classifier(path)
+
+
+def made_anew(old: Classifier, class_names: Sequence[str], rng: int | np.random.Generator | None = None) -> Network:
+    """A network of the same model and size for these classes, which has learned nothing yet: what `start_from` begins
+    with, and what may be compared with it. Raises ValueError as that does."""
+    model = old.network.model
+    if model is None or model["function"] not in MODELS:
+        raise ValueError(
+            f"start_from: {old.network.name} was made by no function of models, expected one of {', '.join(MODELS)}; "
+            "of another network, copy the layers' params yourself"
+        )
+    function, arguments = MODELS[model["function"]], model["arguments"]
+    if "num_classes" in inspect.signature(function).parameters:
+        arguments = arguments | {"num_classes": len(class_names)}
+    elif len(class_names) != len(old.class_names):
+        raise ValueError(
+            f"start_from: {old.network.name} always has {len(old.class_names)} classes, got {len(class_names)}; start "
+            "from another model"
+        )
+    return function(**arguments, rng=rng)
 
 
 def last_layer(network: Network) -> str:

@@ -286,7 +286,9 @@ def make_parser() -> Parser:
     add_model(parser, here="needed without --start-from", told="that of --start-from")
     starting.add_start(parser)
     add_data(parser)
-    add_image_size(parser, None, told="the size they have, or the start's; objects, 64", here="they are brought to it first")
+    add_image_size(
+        parser, None, told="the size they have, or the start's; objects, 64", here="they are brought to it first"
+    )
     add_value(
         parser,
         "--variant",
