@@ -25,6 +25,7 @@ PROGRAMS = {
     "train": "train a network on a data set, or on a folder of your own images",
     "render": "draw cats, dogs, cars and callipers: a data set of any size",
     "ablations": "what dropout, normalisation and the rest are worth: one of them left out at a time",
+    "few_images": "what features that other classes taught are worth where images are few",
     "figure1": "repeat the paper's figure 1: ReLU against tanh",
     "two_gpus": "cut AlexNet in two halves, as its authors did, and compare with the whole",
     "benchmark": "measure the speed beside PyTorch and ONNX Runtime",

@@ -47,14 +47,13 @@ class BatchNorm2d(Layer):
         self.channels = positive(channels, "BatchNorm2d: channels")
         self.epsilon = number(epsilon, "BatchNorm2d: epsilon", lambda e: 0 <= e < np.inf, "a finite number, at least 0")
         self.momentum = number(momentum, "BatchNorm2d: momentum", lambda m: 0 <= m <= 1, "a number from 0 to 1")
-        self.frozen = False  # True: training, too, uses the running averages and leaves them as they are
         self._add_param("weight", np.ones(channels, np.float32))
         self._add_param("bias", np.zeros(channels, np.float32))
         self._add_state("running_mean", np.zeros(channels, np.float32))
         self._add_state("running_variance", np.ones(channels, np.float32))
 
     def without_noise(self) -> None:
-        self.frozen = True
+        self.frozen = True  # training, too, uses the running averages and leaves them as they are
 
     def output_shape(self, image_shape: Shape) -> tuple[int, ...]:
         return self._check_image_shape(image_shape, 3, self.channels)

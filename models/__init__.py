@@ -7,6 +7,7 @@ from models.classifier import Classifier, load_classifier
 from models.lenet import lenet
 from models.lenet5 import lenet5_1998
 from models.registry import load, shipped
+from models.start import start_from
 
 __all__ = [
     "Classifier",
@@ -20,4 +21,5 @@ __all__ = [
     "load",
     "load_classifier",
     "shipped",
+    "start_from",
 ]

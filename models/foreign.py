@@ -38,12 +38,7 @@ def load_torchvision(network: Network, path: str | Path) -> Network:
     Images for it: the short side resized to 256 pixels, the middle 224x224, RGB in 0..1, minus
     (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225).
     """
-    arrays = read_pth(path)
-    try:
-        params = torchvision_params(arrays, _last_maps(network))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    assign(network, params, path)
+    assign(network, read_torchvision(path, _last_maps(network)), path)
     return network
 
 
@@ -52,13 +47,26 @@ def load_caffe(network: Network, path: str | Path) -> Network:
 
     Images for it: 227x227, RGB (Caffe's own are BGR) in 0..255, minus (124, 117, 104).
     """
-    arrays = read_caffe_npy(path)
+    assign(network, read_caffe(path), path)
+    return network
+
+
+def read_torchvision(path: str | Path, image_hw: Sequence[int] = (6, 6)) -> dict[str, np.ndarray]:
+    """The `torchvision_params` in a .pth file."""
+    arrays = read_pth(path)
     try:
-        params = caffe_params(arrays)
+        return torchvision_params(arrays, image_hw)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    assign(network, params, path)
-    return network
+
+
+def read_caffe(path: str | Path) -> dict[str, np.ndarray]:
+    """The `caffe_params` in a .npy file."""
+    arrays = read_caffe_npy(path)
+    try:
+        return caffe_params(arrays)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def torchvision_params(arrays: Mapping[str, np.ndarray], image_hw: Sequence[int] = (6, 6)) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """The engine: the layer contract, networks, loss, SGD, the training loop, gradient checks, data and plots."""
 
 from nn.backend import plain
+from nn.freezing import freeze
 from nn.inspect.gradient_check import check_gradients
 from nn.layer import Layer
 from nn.loss import LeNet5Loss, SoftmaxCrossEntropy, softmax
@@ -18,6 +19,7 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "check_gradients",
     "evaluate",
+    "freeze",
     "plain",
     "softmax",
     "train",

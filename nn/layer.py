@@ -41,6 +41,9 @@ class Layer:
     reads_output = False
     """True: backward reads what forward wrote into `out`, so that it must not change in between."""
 
+    frozen = False
+    """True: SGD leaves the parameters as they are, and the layer what it gathers of batches; `nn.freeze` sets it."""
+
     returns_view = False
     """True: without `out`, forward returns its input's memory in another shape, and backward likewise."""
 

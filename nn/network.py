@@ -13,6 +13,7 @@ from nn.buffers import Buffers, places
 from nn.checks import Shape
 from nn.device import move
 from nn.files import weights
+from nn.freezing import lowest_that_learns
 from nn.layer import Layer
 from nn.loss import softmax
 from nn.summary import rows_of_layers, summary
@@ -177,13 +178,13 @@ class Network:
     @single_threaded_blas
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
         """From the gradient with respect to the outputs: write `grads`, and return the gradient with respect to the
-        images, or None if it is not wanted."""
+        images, or None if it is not wanted: then the pass ends at the lowest layer that is not frozen."""
         if self._trained is None:
             raise RuntimeError(f"{self.name}: backward needs a forward(x, training=True) before it, one for each call")
         shapes, self._trained, this = self._trained, None, self._training_pass
-        gradient = dy
-        for index, layer in reversed(list(enumerate(self.layers.values()))):
-            out = self._buffers.for_gradient(index, layer, gradient, dy, shapes[index])
+        gradient, lowest = dy, 0 if input_gradient else lowest_that_learns(self)
+        for index, layer in reversed(list(enumerate(list(self.layers.values())[lowest:]))):
+            out = self._buffers.for_gradient(index, layer, gradient, dy, shapes[lowest + index])
             gradient = layer.backward(gradient, input_gradient or index > 0, out)  # type: ignore[assignment]  # None: not wanted
         self._check_alone(this)
         return self._buffers.own(gradient, dy) if input_gradient else None
@@ -240,10 +241,5 @@ class Network:
 
     def __getstate__(self) -> dict:
         """Copies of a network (copy.deepcopy) share no buffers and carry no unfinished step."""
-        return self.__dict__ | {
-            "_buffers": Buffers(),
-            "_spare_buffers": [],
-            "_trained": None,
-            "_training_pass": None,
-            "_shapes": (),
-        }
+        fresh = {"_buffers": Buffers(), "_spare_buffers": [], "_trained": None, "_training_pass": None, "_shapes": ()}
+        return self.__dict__ | fresh

@@ -8,6 +8,7 @@ import numpy as np
 
 from nn.backend import accelerated
 from nn.checks import check_update, number
+from nn.freezing import learning
 
 if TYPE_CHECKING:
     from nn.network import Network
@@ -83,12 +84,12 @@ class SGD:
             )
 
     def step(self) -> None:
-        """Update every parameter from the gradients of the last backward pass."""
+        """Update every parameter that is not frozen from the gradients of the last backward pass."""
         update = sgd_paper if self.form == "paper" else sgd_pytorch
         params, grads = self.network.params, self.network.grads
         if params.keys() != self.velocities.keys():
             raise ValueError("SGD: the network has other layers or parameters than before; make a new SGD")
-        for name, velocity in self.velocities.items():
+        for name, velocity in learning(self.network, self.velocities).items():
             param, grad = params[name], grads[name]
             check_update(name, param, grad, velocity)
             lr, decay = self.lr * self.lr_multipliers[name], self.weight_decay * self.decay_multipliers[name]

@@ -8,16 +8,21 @@ from nn.checks import Shape
 
 
 def summary(network: Any, image_shape: Shape | None = None) -> str:
-    """A table: layer, output shape, parameters, multiply-adds."""
-    rows = [("layer", "output", "parameters", "multiply-adds")]
+    """A table: layer, output shape, parameters, multiply-adds; and which layers are frozen, where some are."""
+    rows = [("layer", "output", "parameters", "multiply-adds", "")]
     table = rows_of_layers(network, image_shape)
-    for name, shape, parameters, count in table:
+    frozen = 0
+    for (name, shape, parameters, count), layer in zip(table, network.layers.values()):
         volume = "x".join(str(length) for length in shape)
-        rows.append((name, volume, f"{parameters:,}" if parameters else "", f"{count:,}" if count else ""))
-    rows.append(("total", "", f"{network.num_parameters:,}", f"{sum(row[3] for row in table):,}"))
+        is_frozen = layer.frozen and parameters > 0
+        frozen += parameters if is_frozen else 0
+        numbers = f"{parameters:,}" if parameters else "", f"{count:,}" if count else ""
+        rows.append((name, volume, *numbers, "frozen" if is_frozen else ""))
+    total = f"{network.num_parameters:,}", f"{sum(row[3] for row in table):,}"
+    rows.append(("total", "", *total, f"{frozen:,} frozen" if frozen else ""))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
-        f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}".rstrip()
+        f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]:>{widths[3]}}  {row[4]}".rstrip()
         for row in rows
     ]
     rule = "-" * max(len(line) for line in lines)

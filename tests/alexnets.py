@@ -68,6 +68,21 @@ def small_caffe():
     return Network(layers, image_shape=IMAGE_SHAPE, name="small_caffe")
 
 
+def narrow_torchvision(num_classes=1000, rng=None):
+    """What can stand for alexnet_torchvision: its images, its last maps of 6x6, and any number of classes."""
+    return _narrow(small_torchvision(), (224, 224, 3), "alexnet_torchvision", num_classes, rng)
+
+
+def narrow_caffe(num_classes=1000, rng=None):
+    return _narrow(small_caffe(), (227, 227, 3), "alexnet_caffe", num_classes, rng)
+
+
+def _narrow(network, image_shape, name, num_classes, rng):
+    layers = dict(network.layers)
+    layers["fc6"], layers["fc8"] = Linear(36 * MAPS[4], HIDDEN[0]), Linear(HIDDEN[1], num_classes, rng=rng)
+    return Network(list(layers.items()), image_shape, name, {"num_classes": num_classes})
+
+
 def torchvision_shapes(maps=MAPS, hidden=HIDDEN, classes=CLASSES, last_maps=LAST_MAPS):
     """The published layout: names and shapes."""
     weights = {

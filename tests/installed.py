@@ -33,6 +33,7 @@ COMMANDS = [
     "lenet train --model lenet --data digits --epochs 1 --resume",
     "lenet classify --weights runs/train/lenet/last.safetensors --json images",
     "lenet ablations --help",  # it takes photographs of ten classes, which are not in the box
+    "lenet few_images --help",  # likewise
     "lenet figure1 --data small/objects.npz --seeds 1 --epochs 1 --rates 0.001",
     "lenet two_gpus --steps 1",
     "lenet benchmark --rounds 1 --without-rivals --only 'LeNet forward, 1'",

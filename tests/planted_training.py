@@ -4,10 +4,13 @@ from tests.planted_mistake import Mistake
 
 PUBLISHED = ("models/test_recipes.py",)
 SETTINGS = ("examples/test_training_settings.py",)
+STARTED, BEGINNING = ("examples/train/test_starting.py",), ("models/test_start.py",)
+FROZEN = ("nn/test_freezing.py",)
 
 RECIPES, COMPARE = "models/recipes.py", "examples/compare/program.py"
 ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train/program.py"
 HALVES, HALVES_TRAINED = "examples/two_gpus/halves.py", "examples/two_gpus/training.py"
+STARTING, BEGUN, FREEZING = "examples/train/starting.py", "models/start.py", "nn/freezing.py"
 ALEXNET, CIFAR, LENET = "models/alexnet.py", "models/cifar.py", "models/lenet.py"
 
 MISTAKES: list[Mistake] = [
@@ -93,6 +96,21 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(TRAIN, "(0.5, 0.75, 0.9)", "(0.5, 0.75)", SETTINGS),
     Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/train/test_train.py",)),
+    # Starting from learned weights
+    Mistake(STARTING, "(1.0 if layer == new else share)", "share", STARTED),
+    Mistake(STARTING, "multipliers.get(name, multipliers.get(end, 1.0))", "multipliers.get(name, 1.0)", STARTED),
+    Mistake(STARTING, "rng=options.seed", "rng=0", STARTED),
+    Mistake(STARTING, "setattr(options, name, value)", "pass", STARTED),
+    Mistake(STARTING, "path.read_bytes()", "path.name.encode()", STARTED),
+    Mistake(STARTING, "size = times * height", "size = height", STARTED),
+    Mistake(
+        TRAIN, "begun.network, begun.preparation\n", "begun.network, Preparation((32, 32), 3, (28, 28))\n", STARTED
+    ),
+    Mistake(BEGUN, 'fresh[name] if name.partition(".")[0] == new else', "", BEGINNING),
+    Mistake(BEGUN, "fresh[name] if", "0 * fresh[name] if", BEGINNING),
+    Mistake(BEGUN, "np.float32([124, 117, 104])", "np.float32([104, 117, 124])", BEGINNING),
+    Mistake(FREEZING, "layer.params and not layer.frozen), 0)", "layer.params), 0)", FROZEN),
+    Mistake(FREEZING, "if not network.layers[name", "if network.layers[name", FROZEN),
     # Two graphics cards
     Mistake(HALVES, "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4", "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-3", SETTINGS),
     Mistake(HALVES_TRAINED, "(images - images.mean()) /", "images /", SETTINGS),

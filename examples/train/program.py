@@ -22,15 +22,13 @@ import argparse
 import shlex
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-import models
 from examples.microscope.watch import Watch
 from examples.shared.command_line import (
     Parser,
@@ -43,7 +41,6 @@ from examples.shared.command_line import (
 )
 from examples.shared.options import (
     ABOUT_DATA,
-    WIDTH,
     add_batch_size,
     add_data,
     add_device,
@@ -59,6 +56,8 @@ from examples.shared.options import (
     add_watch,
     add_width,
 )
+from examples.train import starting
+from examples.train.network import check_crop, make_network
 from examples.train.results import draw, error, write_progress
 from examples.train.stopping import StopSignals
 from models.classifier import Classifier
@@ -81,8 +80,14 @@ examples:
       26% error, as AlexNet's author published it
   python -m examples.train --model alexnet_small --data my_pictures --image-size 64 --augment crop,mirror
       your own: a folder with one sub-folder for each class
+  python -m examples.train --start-from cifar10_alexnet --freeze conv --data my_pictures
+      fewer of your own: keep what the layers have learned from other photographs
 
 {ABOUT_DATA}
+
+--start-from takes over the model, all layers but the last, and how images are prepared; the last layer is made
+anew for the classes of --data. Layers that --freeze names do not learn, and no gradients are computed below the
+lowest layer that does: the fewer layers learn, the faster it is.
 
 --augment changes the training images at random, anew in every epoch: crop cuts out a window of seven eighths of
 the side (the network reads windows of that size; alexnet, alexnet_caffe and alexnet_torchvision read 227 or 224
@@ -114,6 +119,8 @@ class Run:
     preparation: Preparation
     optimizer: SGD
     schedule: Schedule
+    command: str  # how it was started, as its checkpoints say
+    started: dict = field(default_factory=dict)  # from what: `starting.account`
     history: History | None = None  # of the checkpoint that it goes on from
     watch: Watch | None = None
 
@@ -123,7 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser()
     options = parser.parse_args(arguments)
-    options.out = options.out or Path("runs/train") / options.model
+    if options.model is None and options.start_from is None:
+        parser.error("neither --model nor --start-from says which network to train, expected one of the two")
+    name = options.model if options.start_from is None else f"from_{Path(options.start_from).stem}"
+    options.out = options.out or Path("runs/train") / name
     command = shlex.join(argument for argument in arguments if argument not in UNCOMMON)
     resume = f"{how_to_start('train')} {command} --resume"
 
@@ -136,8 +146,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tested = "none held out" if run.test_set is None else f"{len(run.test_set):,} held out"
         about = f"{run.network.num_parameters:,} parameters; {len(run.train_set):,} images, {tested}"
         print(f"{run.network.name}: {about}", flush=True)
+        if run.started:
+            print(starting.in_words(run.started), flush=True)
         with stop, run.watch or nullcontext():
-            history = fit(run, options, command, stop)
+            history = fit(run, options, stop)
         return report(run, options, history, stop, resume)
 
     return carry_out(
@@ -174,18 +186,29 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     """All parts of the run; whatever is wrong with them is found out here, before anything is written."""
     if options.resume and options.force:
         raise ValueError("--resume continues a run and --force starts it again, expected one of the two")
-    train_set, test_set = load_sets(options)
+    start, started = starting.read(options), {}
+    train_set, test_set = load_sets(options, None if start is None else start.preparation.channels)
     recipe = make_recipe(options)
-    network = make_network(options, recipe, train_set)
-    preparation = make_preparation(recipe, train_set, network.image_shape)
+    if start is None:
+        network = make_network(options, recipe, train_set)
+        preparation = make_preparation(recipe, train_set, network.image_shape)
+    else:
+        begun = starting.begin(options, start, train_set.class_names)
+        network, preparation = begun.network, begun.preparation
+        train_set = starting.as_learned(begun, train_set)
+        test_set = None if test_set is None else starting.as_learned(begun, test_set)
+        recipe = replace(recipe, lr_multipliers=starting.rates(options, network, recipe.lr_multipliers))
+        started = starting.account(options, network)
+        command += f" (where the SHA-256 of --start-from is {started['sha256']})"
     network.forward(preparation(train_set.images[:1]))  # images of a wrong size are found out here
     check_crop(options, recipe, preparation)
     network.to(options.device)
     multipliers = recipe.lr_multipliers, recipe.decay_multipliers
     optimizer = SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, options.form, *multipliers)
-    run = Run(network, train_set, test_set, recipe, preparation, optimizer, recipe.schedule(recipe.lr))
+    schedule = recipe.schedule(recipe.lr)
+    run = Run(network, train_set, test_set, recipe, preparation, optimizer, schedule, command, started)
     if options.resume:
-        run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, run.schedule, command)
+        run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, schedule, command)
     elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
         raise ValueError(f"--out: {options.out} is not empty; add --resume to continue or --force to start again")
     if options.watch:
@@ -197,7 +220,7 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     return run
 
 
-def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) -> History:
+def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
     """Train, and write after every epoch, every few minutes within one, and when asked to stop."""
     # What somebody needs who wants to use the weights; of the data set, its name but not where it lay.
     about = {
@@ -205,12 +228,14 @@ def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) 
         "preparation": run.preparation.to_json(),
         "data": Path(options.data).stem,
     }
+    if run.started:
+        about["started"] = run.started
     dtype = np.float16 if options.float16 else None
     saved = time.monotonic()
 
     def save(history: History) -> None:
         nonlocal saved
-        save_checkpoint(options.out / CHECKPOINT, run.network, run.optimizer, history, run.schedule, command)
+        save_checkpoint(options.out / CHECKPOINT, run.network, run.optimizer, history, run.schedule, run.command)
         saved = time.monotonic()
 
     def after_step(history: History) -> bool:
@@ -258,9 +283,12 @@ def make_parser() -> Parser:
         epilog=EXAMPLES,
     )
     of_recipe = "the recipe's"
-    add_model(parser, required=True)
+    add_model(parser, here="needed without --start-from", told="that of --start-from")
+    starting.add_start(parser)
     add_data(parser)
-    add_image_size(parser, None, told="the size they have; objects, 64", here="they are brought to it first")
+    add_image_size(
+        parser, None, told="the size they have, or the start's; objects, 64", here="they are brought to it first"
+    )
     add_value(
         parser,
         "--variant",
@@ -307,14 +335,14 @@ def make_parser() -> Parser:
     add_device(parser)
     within = "here those inside as well, where hours of training may lie"
     add_watch(parser)
-    add_output(parser, None, told="runs/train/MODEL", forced=within)
+    add_output(parser, None, told="runs/train/MODEL, or runs/train/from_WEIGHTS", forced=within)
     add_resume(parser)
     return parser
 
 
-def load_sets(options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
+def load_sets(options: argparse.Namespace, channels: int | None = None) -> tuple[Dataset, Dataset | None]:
     """The training and test images; what is held out replaces the data set's own test images."""
-    train_set, test_set = load(options.data, options.image_size)
+    train_set, test_set = load(options.data, options.image_size, channels)
     if options.held_out >= len(train_set):
         raise ValueError(f"--held-out is {options.held_out}, expected fewer than the {len(train_set)} images there are")
     if options.held_out:
@@ -347,40 +375,3 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
             raise ValueError("--augment: portion goes with lenet and alexnet_small, and without crop")
         changes["augment"] = kinds
     return replace(recipe, **changes)
-
-
-def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset) -> Network:
-    """The model, made for these images where it can be."""
-    shape, classes, seed = train_set.image_shape, train_set.num_classes, options.seed
-    if "portion" in recipe.augment:  # portions of a quarter then have as many pixels as the network reads
-        shape = (shape[0] // 2, shape[1] // 2, shape[2])
-    if options.model == "lenet":
-        return models.lenet(classes, shape, rng=seed)
-    if options.model == "lenet5_1998":
-        if classes != 10 or shape[2] != 1:
-            raise ValueError(f"lenet5_1998 reads ten classes of grey images, got {classes} classes of {shape}")
-        return models.lenet5_1998(rng=seed)
-    if options.model == "alexnet_small":
-        if "crop" in recipe.augment:  # an eighth of the side is left for the crop to move in
-            shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
-        return models.alexnet_small(classes, shape, options.width or WIDTH, rng=seed)
-    if options.model == "alexnet_cifar10":
-        if "crop" in recipe.augment:
-            shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
-        return models.alexnet_cifar10(options.variant or "18pct", classes, shape, rng=seed)
-    if options.model == "alexnet":
-        return models.alexnet(classes, options.init or "paper", rng=seed)
-    return getattr(models, options.model)(classes, rng=seed)
-
-
-def check_crop(options: argparse.Namespace, recipe: Recipe, preparation: Preparation) -> None:
-    """Where images are as large as the window that the network reads, a crop has no room: warn that it does nothing,
-    or raise ValueError if it was asked for."""
-    if "crop" not in recipe.augment or preparation.size != preparation.window:
-        return
-    size, room = "x".join(map(str, preparation.window)), -(-max(preparation.window) * 9 // 8)  # 256 for 227
-    reason = f"{options.model} reads {size} pixels and the images have no more, so crop does nothing"
-    remedy = f"add --image-size {room} to leave room for it"
-    if options.augment is not None:
-        raise ValueError(f"--augment: {reason}; {remedy}, or leave it out")
-    warnings.warn(f"{reason}; {remedy}", stacklevel=2)

@@ -14,6 +14,7 @@ import numpy as np
 
 from nn.backend.runtime.blas import single_threaded_blas
 from nn.device import move
+from nn.freezing import learning, lowest_that_learns
 from nn.inspect import activations, kept_outputs
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
@@ -49,10 +50,14 @@ def measure(network: Network, logits: np.ndarray, loss: Any) -> dict:
     silent      by ReLU layer: the share of dead units, or maps: those that were 0 for every image and everywhere
     saturated   by sigmoid or tanh layer: the share of its outputs that are close to one of its bounds
 
-    All plain numbers, so that JSON takes them. The gradients are 0 before the first step.
+    All plain numbers, so that JSON takes them. The gradients are 0 before the first step. Frozen layers, and what lies
+    below the lowest layer that learns, are left out.
     """
     silent, saturated = {}, {}
+    above = list(network.layers)[lowest_that_learns(network) :]  # what lies below stays as it is, whatever it does
     for name, y in kept_outputs(network).items():
+        if name not in above:
+            continue
         low, high = network.layers[name].bounds
         if math.isinf(high):
             silent[name] = float(np.mean(y[:MOST_PICTURES].max(axis=tuple(range(y.ndim - 1))) <= low))
@@ -60,7 +65,7 @@ def measure(network: Network, logits: np.ndarray, loss: Any) -> dict:
             saturated[name] = saturated_share(y[:FEWEST_PICTURES], (low, high))  # each gives many numbers
     gradients = {}
     for name, layer in network.layers.items():
-        if "weight" in layer.params:
+        if "weight" in layer.params and not layer.frozen:
             size, gradient = _size(layer.params["weight"]), _size(layer.grads["weight"])
             gradients[name] = gradient / size if size else 0.0
     return {
@@ -96,7 +101,7 @@ def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> 
     images: the batch, as the network got it. In the forward pass it is the first layer that gave such a number; if all
     outputs are finite, the first one in the backward pass with such a gradient, the last in the network's order.
     """
-    gradients = [name.split(".")[0] for name, good in _finite(network.grads).items() if not good]
+    gradients = [name.split(".")[0] for name, good in _finite(learning(network, network.grads)).items() if not good]
     if math.isfinite(loss) and not gradients:
         return ""
     found = "the loss is"

@@ -23,6 +23,11 @@ PROGRAMS = {
     "step_through": (["--no-pause", "--no-pictures"], "find_subject", "step"),
     "microscope": (["--serve", "--no-browser"], "find_classifiers", "serve"),
     "ablations": (["--data", "{colours}", "--held-out", "10"], "load", "run"),
+    "few_images": (
+        ["--data", "{colours}", "--classes", "0,1", "--images", "2", "--held-out", "4", "--weights", "objects_lenet"],
+        "load",
+        "run",
+    ),
     "benchmark": (["--only", "LeNet forward", "--without-rivals"], "card_kinds", "sgemm_rate"),
     "figure1": (["--data", "{colours}"], "load", "run"),
     "two_gpus": (["--data", "{digits}", "--where", "processes", "--steps", "1"], "make_whole", "train_halves"),

@@ -17,23 +17,23 @@ NUMBERS = {"N", "SECONDS", "RATE", "SHARE", "PIXELS", "I,J,C"}
 METAVARS = NUMBERS | {"FOLDER", "FILE", "DATA", "CLASS", "NAME", "TEXT", "KINDS"}
 # What must mean the same wherever it occurs, and in how many programs it does.
 SHARED = {
-    "--data": 5,
+    "--data": 6,
     "--image-size": 2,
-    "--held-out": 2,
-    "--weights": 4,
+    "--held-out": 3,
+    "--weights": 5,
     "--model": 3,
     "--watch": 2,
     "--width": 3,
     "--picture": 2,
     "--label": 3,
-    "--epochs": 4,
+    "--epochs": 5,
     "--batch-size": 3,
     "--lr": 2,
     "--seed": 7,
-    "--seeds": 2,
-    "--device": 5,
-    "--out": 10,
-    "--force": 10,
+    "--seeds": 3,
+    "--device": 6,
+    "--out": 11,
+    "--force": 11,
     "--resume": 2,
 }
 # Where not all programs can have the same default, the only ones that there are.
@@ -43,6 +43,7 @@ DEFAULTS = {
         "digits_lenet",
         "cifar10_alexnet",  # where the image is the user's own: a photograph, most likely
         "cifar10_alexnet for your images, the four objects networks for rendered ones",
+        "the features are learned first",
     },
     "--seed": {"0"},
     "--seeds": {"3"},

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
+import models
 from examples.train import program as train
 from examples.train import results
 from models import alexnet_small
@@ -120,7 +121,7 @@ def test_the_printed_best_epoch_is_the_one_in_the_file_even_if_epochs_tie(few_di
 def test_a_worse_epoch_leaves_the_best_weights(few_digits, tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(train.Network, "save", lambda self, path, extra, dtype: saved.append(extra["epoch"]))
-    network = train.models.lenet()
+    network = models.lenet()
     history = train.History()
     for epoch, accuracy in enumerate((0.5, 0.7, 0.6, 0.8, 0.1), 1):
         numbers = dict.fromkeys(COLUMNS, 0.5) | {"epoch": epoch, "test_accuracy": accuracy}
@@ -328,7 +329,7 @@ def test_help_teaches(capsys):
 @pytest.fixture
 def little_alexnet(monkeypatch):
     """The full-size AlexNet reads 227x227 pixels; here one of 32x32 stands for it."""
-    monkeypatch.setattr(train.models, "alexnet", lambda classes, _, rng: alexnet_small(classes, (32, 32, 3), 0.05, rng))
+    monkeypatch.setattr(models, "alexnet", lambda classes, _, rng: alexnet_small(classes, (32, 32, 3), 0.05, rng))
     return ("--epochs", 1, "--batch-size", 32)
 
 

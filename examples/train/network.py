@@ -1,0 +1,52 @@
+"""The network of a run, made for its images where it can be."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+
+import models
+from examples.shared.options import WIDTH
+from models.recipes import Recipe
+from nn import Network
+from nn.data import Dataset
+from nn.data.preparation import Preparation
+
+
+def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset) -> Network:
+    """The model, made for these images where it can be."""
+    shape, classes, seed = train_set.image_shape, train_set.num_classes, options.seed
+    if "portion" in recipe.augment:  # portions of a quarter then have as many pixels as the network reads
+        shape = (shape[0] // 2, shape[1] // 2, shape[2])
+    if options.model == "lenet":
+        return models.lenet(classes, shape, rng=seed)
+    if options.model == "lenet5_1998":
+        if classes != 10 or shape[2] != 1:
+            raise ValueError(f"lenet5_1998 reads ten classes of grey images, got {classes} classes of {shape}")
+        return models.lenet5_1998(rng=seed)
+    if options.model == "alexnet_small":
+        if "crop" in recipe.augment:  # an eighth of the side is left for the crop to move in
+            shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
+        return models.alexnet_small(classes, shape, options.width or WIDTH, rng=seed)
+    if options.model == "alexnet_cifar10":
+        if "crop" in recipe.augment:
+            shape = (shape[0] * 7 // 8, shape[1] * 7 // 8, shape[2])
+        return models.alexnet_cifar10(options.variant or "18pct", classes, shape, rng=seed)
+    if options.model == "alexnet":
+        return models.alexnet(classes, options.init or "paper", rng=seed)
+    return getattr(models, options.model)(classes, rng=seed)
+
+
+def check_crop(options: argparse.Namespace, recipe: Recipe, preparation: Preparation) -> None:
+    """Where images are as large as the window that the network reads, a crop has no room: warn that it does nothing,
+    or raise ValueError if it was asked for."""
+    if "crop" not in recipe.augment or preparation.size != preparation.window:
+        return
+    size, room = "x".join(map(str, preparation.window)), -(-max(preparation.window) * 9 // 8)  # 256 for 227
+    reason = f"{options.model} reads {size} pixels and the images have no more, so crop does nothing"
+    remedy = f"add --image-size {room} to leave room for it"
+    if options.start_from is not None:  # whose images have the size that they have
+        remedy = "name others with --augment"
+    if options.augment is not None:
+        raise ValueError(f"--augment: {reason}; {remedy}, or leave it out")
+    warnings.warn(f"{reason}; {remedy}", stacklevel=2)
