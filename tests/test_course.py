@@ -110,6 +110,7 @@ def test_each_cell_has_what_it_printed_and_drew(small):
     assert [Path(figure).name for figure in small[3].figures] == ["07_halves.png"]
 
 
+@pytest.mark.slow
 def test_a_lesson_runs_again_only_if_its_text_changed_or_a_figure_is_gone(lesson, tmp_path):
     kept, ran = tmp_path / "kept.json", tmp_path / "ran.txt"
     first = run(lesson, kept)
@@ -122,6 +123,7 @@ def test_a_lesson_runs_again_only_if_its_text_changed_or_a_figure_is_gone(lesson
     assert again.figures == first[3].figures  # drawn again over the old one
 
 
+@pytest.mark.slow
 def test_a_lesson_that_fails_is_not_kept(lesson, tmp_path):
     lesson.write_text(LESSON.replace("for x in", "assert False, 'half a loaf'\nfor x in"), encoding="utf-8")
     for _ in range(2):
@@ -236,6 +238,7 @@ def some_lessons(lesson, monkeypatch):
     return lesson
 
 
+@pytest.mark.slow
 def test_the_program_writes_all(some_lessons, capsys):
     assert course.main([]) == 0
     made = Path("runs/course")
@@ -251,6 +254,7 @@ def test_the_program_writes_all(some_lessons, capsys):
     assert not list(Path("other").glob("lesson_07*")) and list(Path("other").glob("lesson_08*"))
 
 
+@pytest.mark.slow
 def test_the_program_says_what_failed(some_lessons, capsys):
     some_lessons.write_text(LESSON.replace("for x in", "1 / 0\nfor x in"), encoding="utf-8")
     assert course.main([]) == 1

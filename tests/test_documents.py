@@ -64,6 +64,7 @@ def test_commands_that_a_page_names_exist(name):
         assert (ROOT / path).exists(), f"{name}: {path}"
 
 
+@pytest.mark.slow
 def test_the_program_in_the_readme_runs(tmp_path):
     program = re.search(r"```python\n(.*?)```", text_of("README.md"), re.DOTALL)[1]
     path = tmp_path / "readme.py"

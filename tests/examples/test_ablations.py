@@ -32,6 +32,7 @@ def test_what_each_change_changes():
     assert network.params["conv1.weight"].any()
 
 
+@pytest.mark.slow
 def test_a_small_run(tmp_path, capsys):
     out = tmp_path / "out"
     data = pictures(tmp_path / "pictures.npz")

@@ -14,6 +14,7 @@ from examples.benchmark import program as benchmark
 from examples.benchmark.worker import NETWORKS, channels_first, ours
 
 
+@pytest.mark.slow
 def test_ours_alone(tmp_path, capsys):
     arguments = ["--only", "LeNet forward", "--rounds", "2", "--without-rivals", "--out", str(tmp_path / "new")]
     assert benchmark.main(arguments) == 0
@@ -127,6 +128,7 @@ def test_a_step_on_a_card(gpu, task, tmp_path):
     assert isinstance(after, gpu.ndarray) and np.array_equal(after.get(), before) == (task == "forward")
 
 
+@pytest.mark.slow
 def test_the_rows_of_a_card_can_be_measured_alone(monkeypatch, tmp_path, capsys):
     measured = []
 

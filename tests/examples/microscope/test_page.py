@@ -88,6 +88,7 @@ def test_numbers_are_python_s(name, browser, tmp_path):
     assert_shown(browser.run(VISIT, words), [gradients[layer][(0, *at)] for _, layer, at in places], scale)
 
 
+@pytest.mark.slow
 def test_the_input_and_its_gradient(browser, tmp_path):
     classifier = padded()
     picture = picture_for(classifier)
@@ -116,6 +117,7 @@ def test_the_class_whose_loss_is_taken(browser, tmp_path):
 
 
 # ------------------------------------------------------------------------------------- pointing, typing, the keyboard
+@pytest.mark.slow
 def test_click_on_a_number_and_walk_on_with_the_keys(browser, tmp_path):
     browser.resize(1280, 720)
     digits_lenet(browser, tmp_path)
@@ -150,6 +152,7 @@ def test_type_where_to_go(browser, tmp_path):
         assert heading(browser) == "pool2, map 7, row 3, column 4"
 
 
+@pytest.mark.slow
 def test_a_term_leads_to_the_number_that_it_reads(browser, tmp_path):
     digits_lenet(browser, tmp_path)
     browser.run(VISIT, ["conv2 3,4,7"])
@@ -159,6 +162,7 @@ def test_a_term_leads_to_the_number_that_it_reads(browser, tmp_path):
     assert heading(browser) == f"pool1, map {channel}, row {row}, column {column}"
 
 
+@pytest.mark.slow
 def test_a_network_can_be_walked_with_the_tab_key_alone(browser, tmp_path):
     """Every layer's numbers are reached, in order, and the panel stays as it is until a number is chosen."""
     classifier = digits_lenet(browser, tmp_path)
@@ -179,6 +183,7 @@ def test_a_network_can_be_walked_with_the_tab_key_alone(browser, tmp_path):
     assert heading(browser).startswith(f"{order[-2]}, unit ")
 
 
+@pytest.mark.slow
 def test_every_control_has_a_name(browser, tmp_path):
     digits_lenet(browser, tmp_path)
     assert browser.run(NAMELESS) == []
@@ -212,6 +217,7 @@ def test_a_drawn_digit_is_read(name, kind, digit, browser, tmp_path):
     assert max(shown, key=shown.get) == digit
 
 
+@pytest.mark.slow
 def test_every_layer_answers_while_one_draws(browser, tmp_path):
     classifier = digits_lenet(browser, tmp_path)
     browser.click("#picture label input")  # as it is drawn, not brought to size
@@ -232,6 +238,7 @@ def test_every_layer_answers_while_one_draws(browser, tmp_path):
     np.testing.assert_array_equal(seen(browser, 1), picture_for(classifier))
 
 
+@pytest.mark.slow
 def test_drawing_with_the_keyboard(browser, tmp_path):
     classifier = digits_lenet(browser, tmp_path)
     browser.run("document.querySelector('.pad').focus()")
@@ -241,6 +248,7 @@ def test_drawing_with_the_keyboard(browser, tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------ experiments
+@pytest.mark.slow
 def test_noise_turning_and_moving(browser, tmp_path):
     classifier = digits_lenet(browser, tmp_path)
     draw(browser, STROKES["seven"])
@@ -310,6 +318,7 @@ def test_switching_off_and_on(browser, tmp_path):
     assert shown_answer(browser) == whole
 
 
+@pytest.mark.slow
 def test_dropout_masks(browser, tmp_path):
     (classifier,), _ = objects(browser, tmp_path)
     levels = seen(browser, 3)
@@ -360,6 +369,7 @@ def test_the_frame_cuts_out_what_it_shows(browser, tmp_path):
     assert np.abs(seen(browser, 3).astype(int) - wanted).max() <= 1
 
 
+@pytest.mark.slow
 def test_another_picture_is_opened_in_the_page(browser, tmp_path):
     (classifier,), _ = objects(browser, tmp_path)
     picture = np.asarray(Image.radial_gradient("L").convert("RGB").resize((100, 70)))

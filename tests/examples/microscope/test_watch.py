@@ -211,7 +211,8 @@ def test_a_network_too_large_for_a_page_is_refused():
         Watch({"AlexNet": classifier}, np.zeros((227, 227, 3), np.uint8))
 
 
-@pytest.mark.parametrize("program", ["train", pytest.param("compare", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["train", "compare"])
 def test_a_program_serves_the_page_while_it_trains(program, tmp_path):
     rng = np.random.default_rng(0)
     data = tmp_path / "few.npz"

@@ -233,6 +233,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 def test_a_program_with_a_damaged_cache_says_so_once_and_compiles_anew(tmp_path, filled):
     shutil.copytree(filled, tmp_path / "compiled")
     for path, damage in zip(files(tmp_path), DAMAGES.values()):
@@ -243,6 +244,7 @@ def test_a_program_with_a_damaged_cache_says_so_once_and_compiles_anew(tmp_path,
     assert [path.stat().st_size for path in files(tmp_path)] == [path.stat().st_size for path in files(filled)]
 
 
+@pytest.mark.slow
 def test_a_program_on_a_full_disk_says_so_once_and_keeps_nothing(tmp_path):
     resource = pytest.importorskip("resource")
     full = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (5000, {resource.RLIM_INFINITY}))\n"

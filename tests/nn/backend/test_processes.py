@@ -100,6 +100,7 @@ print(right, os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]))
     assert run(program) == "True 0\n"
 
 
+@pytest.mark.slow
 def test_daemon_threads_that_train_when_the_process_ends():
     program = """
 import threading, time
