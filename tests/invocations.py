@@ -74,6 +74,12 @@ TABLE = {
         (["--model", "lenet", "--data", "{digits}", "--save-every", "0"], "--save-every"),
         (["--model", "lenet", "--data", "{digits}", "--weight-decay", "little"], "--weight-decay"),
         (["--model", "lenet", "--data", "{digits}", "--image-size", "0"], "--image-size"),
+        (["--model", "lenet", "--data", "{digits}", "--data", "{gone}"], "gone"),
+        (["--model", "lenet", "--data", "{digits}", "--data", "{sizes}", "--image-size", "28"], "28x28x1 and 28x28x3"),
+        (["--model", "lenet", "--data", "{digits}", "--classes", "0,ten"], "no images are of a class 'ten'"),
+        (["--model", "lenet", "--data", "{digits}", "--classes", "0"], "at least two different names"),
+        (["--model", "lenet", "--data", "{digits}", "--per-class", "0"], "--per-class"),
+        (["--model", "lenet", "--data", "{digits}", "--least-portion", "0.5"], "--augment portion"),
     ],
     "compare": [
         (["stray"], "stray"),

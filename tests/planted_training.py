@@ -4,6 +4,7 @@ from tests.planted_mistake import Mistake
 
 PUBLISHED = ("models/test_recipes.py",)
 SETTINGS = ("examples/test_training_settings.py",)
+SETS = ("examples/train/test_sets.py",)
 
 RECIPES, COMPARE = "models/recipes.py", "examples/compare/program.py"
 ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train/program.py"
@@ -87,10 +88,12 @@ MISTAKES: list[Mistake] = [
     Mistake(TRAIN, "batch_size=run.recipe.batch_size,", "", SETTINGS),
     Mistake(
         TRAIN,
-        "make_prepare(run.preparation, run.recipe.augment, run.train_set)",
-        "make_prepare(run.preparation, (), run.train_set)",
+        "make_prepare(run.preparation, run.recipe.augment, run.train_set, least)",
+        "make_prepare(run.preparation, (), run.train_set, least)",
         SETTINGS,
     ),
+    Mistake(TRAIN, "draw=run.draw,", "", SETS),
+    Mistake("examples/train/sets.py", "options.per_class, origins)", "options.per_class)", SETS),
     Mistake(TRAIN, "(0.5, 0.75, 0.9)", "(0.5, 0.75)", SETTINGS),
     Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/train/test_train.py",)),
     # Two graphics cards

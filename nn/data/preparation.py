@@ -9,6 +9,7 @@ import numpy as np
 
 from nn.data.augmentation import centre_crop, lenet5_input, ten_crops, unit_interval
 from nn.data.pixels import fit, to_array, to_image
+from nn.data.whole import WholeImages
 
 LEVELS = ("standardised", "minus mean picture", "lenet5")
 MOST_PIXELS = 4096 * 4096  # of the size that images are brought to: what a stranger's weights may ask for
@@ -36,8 +37,8 @@ class Preparation:
     mean: np.ndarray | np.float32 = np.float32(0)
     deviation: np.ndarray | np.float32 = np.float32(1)
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The network's input (N, *window, C), float32, for uint8 images (N, H, W, C) of any one size.
+    def __call__(self, images: np.ndarray | WholeImages) -> np.ndarray:
+        """The network's input (N, *window, C), float32, for uint8 images (N, H, W, C) of any one size, or WholeImages.
 
         Floating-point images, in 0..1, are taken too if they have the size already; else TypeError.
         """
@@ -60,12 +61,12 @@ class Preparation:
         images = np.pad(images, [(0, 0), *space, (0, 0)])  # LeNet-5's border, where the window is the larger
         return centre_crop(images, self.window).astype(np.uint8)
 
-    def resized(self, images: np.ndarray) -> np.ndarray:
+    def resized(self, images: np.ndarray | WholeImages) -> np.ndarray:
         """uint8 images (N, H, W, C) brought to `size`, (N, *size, C); those that have it already stay as they are.
 
         Raises TypeError for floating-point images of another size.
         """
-        if images.shape[1:3] == self.size:
+        if images.shape[1:3] == self.size and not isinstance(images, WholeImages):
             return images
         if images.dtype != np.uint8:
             raise TypeError(f"images of {images.shape[1]}x{images.shape[2]} must be uint8 to be brought to {self.size}")
