@@ -10,8 +10,7 @@ import numpy as np
 
 from examples.shared.command_line import positive_number, whole_number
 from examples.shared.options import add_data, add_held_out, add_value
-from nn.data import Dataset, load
-from nn.data.batches import Draw, evenly
+from nn.data import Dataset, Draw, evenly, load
 from nn.data.dataset import fair_order
 from nn.data.divisions import listed
 from nn.data.united import unite

@@ -46,6 +46,11 @@ def batches(
     return _walk(dataset, batch_size, order, start)
 
 
+def epoch_size(dataset: Dataset, draw: Draw | None) -> int:
+    """How many images an epoch has: all, or as many as are drawn."""
+    return len(dataset) if draw is None else len(draw(np.random.default_rng(0)))
+
+
 def evenly(labels: np.ndarray, per_class: int, origins: np.ndarray | None = None) -> Draw:
     """Draw `per_class` images of each class for an epoch, whether it has ten times as many or a tenth.
 

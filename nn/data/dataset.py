@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Dataset:
     needed. The arrays are the caller's, not copies.
     """
 
-    images: np.ndarray | WholeImages
+    images: Any
     labels: np.ndarray
     class_names: tuple[str, ...]
     files: tuple[str, ...] = ()

@@ -8,8 +8,7 @@ from contextvars import copy_context
 
 import numpy as np
 
-from nn.data import Dataset, batches
-from nn.data.batches import Draw
+from nn.data import Dataset, Draw, batches
 from nn.data.whole import WholeImages
 from nn.device import move
 

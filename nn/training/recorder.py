@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.data import Dataset
-from nn.data.batches import Draw
+from nn.data import Dataset, Draw, epoch_size
 from nn.device import move
 from nn.network import Network
 from nn.training.diagnosis import measure, not_finite
@@ -23,8 +22,8 @@ from nn.training.progress import Progress
 class Recorder:
     """The record of one epoch, which begins anew or continues where `history.unfinished` says.
 
-    number: the epoch's, from 1. draw: its images, see `nn.data.batches`. size: how many they are. stop(history): asked
-    after each step but the last, with history.unfinished set; where it says yes, it stays set.
+    number: the epoch's, from 1. draw: its images, see `nn.data.batches`. stop(history): asked after each step but the
+    last, with history.unfinished set; where it says yes, it stays set.
     """
 
     def __init__(
@@ -33,10 +32,9 @@ class Recorder:
         train_set: Dataset,
         batch_size: int,
         prepare: Prepare | None,
+        draw: Draw | None,
         seed: int,
         number: int,
-        draw: Draw | None,
-        size: int,
         history: History,
         progress: Progress,
         stop: Callable[[History], bool] | None,
@@ -45,6 +43,7 @@ class Recorder:
         self.history, self.progress, self.stop = history, progress, stop
         self.epoch = Epoch(**history.unfinished) if history.unfinished else Epoch()
         history.unfinished = None
+        size = epoch_size(train_set, draw)
         self._steps_per_epoch = -(-size // batch_size)
         self._measured_step = max(0, size // batch_size - 1)  # the last whose batch is full
         self._start = time.perf_counter() - self.epoch.seconds
