@@ -9,6 +9,7 @@ network does on images that it is not trained on. Written to the folder --out ar
     best.safetensors         the weights of the best epoch so far, with all that is needed to use them:
                              models.load(path), or python -m examples.classify --weights path PICTURE
     last.safetensors         the weights after the last epoch
+    reliability.png          how often it is right, against how sure it is: see below
     checkpoint.safetensors   the state of the run, updated after every epoch and every --save-every seconds: --resume
                              continues from it with bit-identical results; checkpoint.previous.safetensors is the
                              one before it, which is used if it is damaged
@@ -57,14 +58,13 @@ from examples.shared.options import (
     add_watch,
     add_width,
 )
-from examples.train.results import draw, error, write_progress
+from examples.train.results import draw, error, write_calibration, write_progress
 from examples.train.sets import LEAST_PORTION, add_sets, load_sets
 from examples.train.stopping import StopSignals
 from models.classifier import Classifier
 from models.recipes import AUGMENTATIONS, Recipe, make_preparation, make_prepare, recipe_for
 from nn import SGD, Network
-from nn.data import Dataset
-from nn.data.batches import Draw
+from nn.data import Dataset, Draw
 from nn.data.preparation import Preparation
 from nn.data.whole import WholeImages
 from nn.spelling import did_you_mean
@@ -97,6 +97,11 @@ the paper's colour noise; distort shifts, scales and shears as LeNet-5's authors
 With portion, the images in folders and zips keep their shape: the portions are squares from anywhere in a photograph,
 whose short side is brought to --image-size if it is longer. They are kept in memory as they lie in their files, and
 decoded by a thread while the network learns: 20,000 photographs of 128 pixels take 120 MB.
+
+Where 100 images or more are held out, they tell at the end how sure the network may be: by which temperature its logits
+must be divided for its probabilities to be right on average, and from which probability on at most a tenth of its
+answers is wrong. Both are written into the weights; below that probability, examples.classify says that it has no
+answer. An epoch or a recipe that is chosen by the held-out images makes them a little too confident.
 """
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -263,6 +268,8 @@ def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) 
         stop.asked = ""  # it came too late to stop anything
         run.network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
         draw(options.out, run.network, history)
+        if options.held_out and (said := write_calibration(options.out, run.test_set, dtype)):
+            print(said, flush=True)
     return history
 
 

@@ -12,7 +12,9 @@ from models import alexnet_small, lenet, load_classifier
 from nn import plots
 from nn.data import digits
 from nn.data.preparation import Preparation
+from nn.files.weights import read_metadata
 from nn.inspect.saliency_maps import occlusion, saliency
+from tests.drawn import catch
 
 CLASSES = ["red", "green", "blue", "black", "white", "grey"]
 
@@ -106,6 +108,37 @@ def test_json_says_the_same(weights, folder, tmp_path, capsys, monkeypatch):
         assert sorted(answer["class"] for answer in picture["answers"]) == sorted(CLASSES)
         chances = [answer["probability"] for answer in picture["answers"]]
         assert sum(chances) == pytest.approx(1, abs=1e-5) and chances == sorted(chances, reverse=True)
+
+
+@pytest.fixture
+def unsure(weights, folder, tmp_path):
+    """The same network, which may answer only where it is surer than of the less sure of the two pictures."""
+    classifier = load_classifier(weights)
+    pixels = [np.asarray(Image.open(folder / name).convert("RGB")) for name in ("a$b.jpg", "deep/small.png")]
+    largest = [float(row.max()) for row in classifier.probabilities(pixels)]
+    extra = read_metadata(weights)["extra"] | {"calibration": {"least_probability": sum(largest) / 2}}
+    classifier.network.save(tmp_path / "unsure.safetensors", extra)
+    return tmp_path / "unsure.safetensors", int(np.argmin(largest))
+
+
+def test_no_answer_where_no_class_is_likely(unsure, folder, tmp_path, capsys, monkeypatch):
+    path, which = unsure
+    drawn = catch(monkeypatch)
+    run(folder, "--weights", path, "--out", tmp_path / "out")
+    words = capsys.readouterr().out
+    assert words.count("no answer: none of the 6 classes is likely") == 1 and words.count("%") == 5
+    parts = words.split("no answer")
+    assert ("small.png" in parts[0]) == (which == 1), "it stands below the picture that it is about"
+    assert drawn[0].words().count("no answer") == 1 and drawn[0].words().count("%") == 5
+    drawn[0].check()
+    pictures = json_of(capsys, folder, "--weights", path)["pictures"]
+    assert pictures[which]["answer"] is None and len(pictures[which]["answers"]) == 6
+    assert pictures[1 - which]["answer"] == pictures[1 - which]["answers"][0]["class"]
+    run(folder, "--weights", path, "--all-answers", "--out", tmp_path / "all")
+    words = capsys.readouterr().out
+    assert "no answer" not in words and words.count("%") == 10
+    for picture in json_of(capsys, folder, "--weights", path, "--all-answers")["pictures"]:
+        assert picture["answer"] == picture["answers"][0]["class"]
 
 
 def test_ten_crops_and_looks(weights, folder, tmp_path, capsys):

@@ -56,6 +56,25 @@ def test_pictures_of_different_sizes_and_none_at_all(path):
     assert classifier.probabilities([]).shape == (0, 3)
 
 
+def test_probabilities_are_calibrated_where_the_weights_say_how(path):
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 18, 18, 3), dtype=np.uint8)
+    plain = load_classifier(save(path))
+    calibration = {"temperature": 2.0, "least_probability": 0.4, "wrong_above": 0.1, "images": 100}
+    found = load_classifier(save(path, {"calibration": calibration}))
+    assert found.calibration.temperature == 2 and plain.calibration.temperature == 1
+    logits = plain.network.forward(plain.preparation(pictures)).astype(float)
+    powers = np.exp(logits / 2)
+    np.testing.assert_allclose(found.probabilities(pictures), powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
+    some = np.array([[0.2, 0.5, 0.3], [0.34, 0.33, 0.33], [0.3, 0.3, 0.4]])
+    assert found.answers(some) == [1, None, 2] and plain.answers(some) == [1, 0, 2]
+
+
+@pytest.mark.parametrize("calibration", [7, [], {"temperature": -1}, {"heat": 1}, {"temperature": "hot"}, None])
+def test_a_calibration_that_cannot_be(path, calibration):
+    with one_sentence(ValueError, "colours.safetensors", "calibration"):
+        load_classifier(save(path, {"calibration": calibration}))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
