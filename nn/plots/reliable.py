@@ -25,11 +25,11 @@ def reliability_diagram(
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2)
         for index, (name, (confidence, right)) in enumerate(answers.items()):
-            look = {"color": COLOURS[index % len(COLOURS)]}
             _, sure, shares = zip(*reliability(confidence, right))
             error = 100 * calibration_error(confidence, right)
             label = f"{plain(name)}: calibration error {error:.1f} %"
-            upper.plot(sure, shares, marker=MARKERS[index % len(MARKERS)], linewidth=1.8, label=label, **look)
+            look = {"color": COLOURS[index % len(COLOURS)], "clip_on": False}  # at the edges, too, points are whole
+            upper.plot(sure, shares, marker=MARKERS[index % len(MARKERS)], linewidth=1.8, label=label, zorder=3, **look)
             lower.hist(confidence, np.linspace(0, 1, BINS + 1), histtype="step", linewidth=1.6, **look)
         for axes in (upper, lower):
             axes.grid(True)
@@ -42,4 +42,4 @@ def reliability_diagram(
         lower.set(xlabel="probability of the answer", ylabel="answers")
         upper.yaxis.set_major_formatter(PercentFormatter(1))
         lower.xaxis.set_major_formatter(PercentFormatter(1))
-        upper.legend(loc="upper left", bbox_to_anchor=(0, 0.97), fontsize=9.5)
+        figure.legend(loc="outside lower center", fontsize=9.5)
