@@ -79,6 +79,7 @@ TABLE = {
         (["--model", "lenet", "--data", "{digits}", "--classes", "0,ten"], "no images are of a class 'ten'"),
         (["--model", "lenet", "--data", "{digits}", "--classes", "0"], "at least two different names"),
         (["--model", "lenet", "--data", "{digits}", "--per-class", "0"], "--per-class"),
+        (["--model", "lenet", "--data", "{digits}", "--held-out-files", "a"], "expected those of a folder or zip"),
         (["--model", "lenet", "--data", "{digits}", "--least-portion", "0.5"], "--augment portion"),
     ],
     "compare": [

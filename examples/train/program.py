@@ -10,6 +10,7 @@ network does on images that it is not trained on. Written to the folder --out ar
                              models.load(path), or python -m examples.classify --weights path PICTURE
     last.safetensors         the weights after the last epoch
     reliability.png          how often it is right, against how sure it is: see below
+    held_out.txt             the files that are held out, of folders and zips
     checkpoint.safetensors   the state of the run, updated after every epoch and every --save-every seconds: --resume
                              continues from it with bit-identical results; checkpoint.previous.safetensors is the
                              one before it, which is used if it is damaged
@@ -59,7 +60,7 @@ from examples.shared.options import (
     add_width,
 )
 from examples.train.results import draw, error, write_calibration, write_progress
-from examples.train.sets import LEAST_PORTION, add_sets, load_sets
+from examples.train.sets import ABOUT_SETS, HELD_OUT, LEAST_PORTION, add_sets, load_sets
 from examples.train.stopping import StopSignals
 from models.classifier import Classifier
 from models.recipes import AUGMENTATIONS, Recipe, make_preparation, make_prepare, recipe_for
@@ -94,14 +95,7 @@ pixels of larger images, such as --image-size 256); portion cuts out anything fr
 it (--least-portion), brought to half of --image-size, which the network reads; mirror flips left and right; colour adds
 the paper's colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 
-With portion, the images in folders and zips keep their shape: the portions are squares from anywhere in a photograph,
-whose short side is brought to --image-size if it is longer. They are kept in memory as they lie in their files, and
-decoded by a thread while the network learns: 20,000 photographs of 128 pixels take 120 MB.
-
-Where 100 images or more are held out, they tell at the end how sure the network may be: by which temperature its logits
-must be divided for its probabilities to be right on average, and from which probability on at most a tenth of its
-answers is wrong. Both are written into the weights; below that probability, examples.classify says that it has no
-answer. An epoch or a recipe that is chosen by the held-out images makes them a little too confident.
+{ABOUT_SETS}
 """
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -210,6 +204,8 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
         classifier = Classifier(network, preparation, train_set.class_names)
         run.watch = Watch({options.model: classifier}, (test_set or train_set).images[0])
     output_folder(options.out, (), options.force)
+    if sets.held_out:
+        (options.out / HELD_OUT).write_text("\n".join(sets.held_out) + "\n", encoding="utf-8")
     for left in options.out.glob(".*.safetensors.*.partial"):  # by a run that was killed while it wrote
         left.unlink(missing_ok=True)
     return run
@@ -268,7 +264,8 @@ def fit(run: Run, options: argparse.Namespace, command: str, stop: StopSignals) 
         stop.asked = ""  # it came too late to stop anything
         run.network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
         draw(options.out, run.network, history)
-        if options.held_out and (said := write_calibration(options.out, run.test_set, dtype)):
+        is_held_out = options.held_out or options.held_out_files
+        if is_held_out and (said := write_calibration(options.out, run.test_set, dtype)):
             print(said, flush=True)
     return history
 

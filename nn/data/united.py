@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,10 +17,12 @@ def unite(sets: Sequence[Dataset], class_names: Sequence[str] | None = None) -> 
     class_names: the classes to keep, numbered in this order; images of others are left out. None: all classes, in the
     order in which they occur first.
 
-    Arrays of images must be of one size; where any of the sets are `WholeImages`, all become that. ValueError for
-    images that do not go together.
+    Images without files get their numbers for names where others have files. Arrays of images must be of one size;
+    where any of the sets are `WholeImages`, all become that. ValueError for images that do not go together.
     """
     names = tuple(class_names or dict.fromkeys(name for each in sets for name in each.class_names))
+    if any(each.files for each in sets):
+        sets = [each if each.files else replace(each, files=tuple(map(str, range(len(each))))) for each in sets]
     kept = []  # of each set the images of these classes, with the numbers that the classes have now
     for each in sets:
         numbers = np.array([names.index(name) if name in names else -1 for name in each.class_names])
@@ -27,7 +30,7 @@ def unite(sets: Sequence[Dataset], class_names: Sequence[str] | None = None) -> 
         some = each if (labels >= 0).all() else each.subset(labels >= 0)
         kept.append(Dataset(some.images, labels[labels >= 0], names, some.files))
     labels = np.concatenate([each.labels for each in kept])
-    files = [name for each in kept for name in each.files] if all(each.files for each in kept) else []
+    files = [name for each in kept for name in each.files]
     origins = np.repeat(np.arange(len(kept)), [len(each) for each in kept])
     return Dataset(_together([each.images for each in kept]), labels, names, tuple(files)), origins
 

@@ -10,8 +10,11 @@ import pytest
 from PIL import Image
 
 from examples.train import program as train
+from examples.train import sets as sets_module
 from examples.train.sets import load_sets
 from models import load_classifier
+from nn.data import load
+from nn.data.duplicates import near_duplicates
 from nn.data.whole import WholeImages
 from tests.examples.train.test_train import arrays, assert_same_arrays, rows, timeless
 
@@ -136,6 +139,74 @@ def test_it_resumes_to_the_same_bits(trained, photos, tmp_path, monkeypatch, whe
         assert_same_arrays(arrays(folder / name), arrays(trained / name))
 
 
+HOLDING = ("--epochs", 1, "--batch-size", 18)
+
+
+@pytest.fixture(scope="module")
+def twice(photos, tmp_path_factory):
+    """The zip, with ten of its reds a second time under another name, mirrored and saved anew."""
+    path = tmp_path_factory.mktemp("twice") / "photos.zip"
+    with zipfile.ZipFile(photos / "photos.zip") as old, zipfile.ZipFile(path, "w") as archive:
+        for name in old.namelist()[1:]:
+            archive.writestr(name, old.read(name))
+            if name.startswith("red/") and name[-6] == "0":
+                image, buffer = Image.open(io.BytesIO(old.read(name))), io.BytesIO()
+                image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(buffer, "JPEG", quality=70)
+                archive.writestr(f"red/copy_{name[4:]}", buffer.getvalue())
+    return path.parent
+
+
+def hold(path, out, *more):
+    arguments = ("--model", "alexnet_small", "--width", 0.05, "--data", path, "--image-size", 32, *HOLDING, *more)
+    assert train.main([*map(str, arguments), "--out", str(out)]) == 0
+    return (out / "held_out.txt").read_text().splitlines()
+
+
+def test_held_out_images_take_their_near_duplicates_along(twice, tmp_path):
+    files = load(twice / "photos.zip", 32)[0].files
+    names = hold(twice / "photos.zip", tmp_path / "out", "--held-out", 24)
+    assert 12 <= len(names) <= 24 and len(set(names)) == len(names)
+    held = {name.removeprefix("photos.zip/") for name in names}
+    assert held < set(files)
+    dataset = load(twice / "photos.zip", 32)[0]
+    groups = near_duplicates(dataset.images)
+    out = np.array([file in held for file in dataset.files])
+    assert not set(groups[out]) & set(groups[~out])
+    copied = [file for file in files if "copy_" in file]
+    assert len(copied) == 10 and all((file in held) == (file.replace("copy_", "") in held) for file in copied)
+
+
+def test_a_source_is_held_out_by_its_names_and_with_its_copies(twice, tmp_path, capsys):
+    names = hold(twice / "photos.zip", tmp_path / "out", "--held-out-files", "copy_,b_")
+    held = {name.removeprefix("photos.zip/") for name in names}
+    for file in load(twice / "photos.zip", 32)[0].files:
+        if file.split("/")[1].startswith(("copy_", "b_")):
+            assert file in held and file.replace("copy_", "") in held
+    assert f"{len(names)} held out" in capsys.readouterr().out
+
+
+def test_a_resumed_run_reads_what_is_held_out(twice, tmp_path, monkeypatch):
+    names = hold(twice / "photos.zip", tmp_path / "out", "--held-out", 20)
+    monkeypatch.setattr(sets_module, "near_duplicates", None)  # they are not looked for again
+    assert hold(twice / "photos.zip", tmp_path / "out", "--held-out", 20, "--resume") == names
+    (tmp_path / "out" / "held_out.txt").write_text("photos.zip/red/gone.jpg\n")
+    with pytest.raises(SystemExit):
+        hold(twice / "photos.zip", tmp_path / "out", "--held-out", 20, "--resume")
+
+
+@pytest.mark.filterwarnings("ignore:.*README.md")
+def test_held_out_images_are_even_where_an_epoch_is(photos):
+    sets = load_sets(options_of(photos, *PORTIONS, "--held-out", 15), whole=True)
+    cells = [(name.split("/")[0], name.split("/")[-2]) for name in sets.held_out]
+    counts = {cell: cells.count(cell) for cell in cells}
+    assert set(counts) <= {("photos.zip", c) for c in ("red", "green", "blue")} | {
+        ("small", c) for c in ("red", "green")
+    }
+    assert max(counts.values()) == 3 and len(sets.held_out) == len(sets.test_set)
+    assert len(sets.train_set) + len(sets.test_set) == 60
+    assert sets.draw(np.random.default_rng(0)).max() < len(sets.train_set)
+
+
 @pytest.mark.parametrize(
     "more, said",
     [
@@ -143,6 +214,9 @@ def test_it_resumes_to_the_same_bits(trained, photos, tmp_path, monkeypatch, whe
         (("--classes", "red"), "at least two different names"),
         (("--classes", "red,red"), "at least two different names"),
         (("--per-class", "0"), "--per-class"),
+        (("--held-out-files", "nobody_"), "no file's name begins with nobody_"),
+        (("--held-out-files", "a_,"), "beginnings of names"),
+        (("--held-out-files", "a_,b_,0,1,2,3,4,5,6,7,8,9"), "no images on one of the two sides"),
         (("--least-portion", "0.5"), "--augment portion"),
         (("--least-portion", "2"), "--least-portion"),
     ],

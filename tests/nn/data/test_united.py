@@ -42,7 +42,8 @@ def test_whole_images_and_arrays():
     together, origins = unite([ANIMALS, whole], ("dog", "elk"))
     assert isinstance(together.images, WholeImages) and together.image_shape == (4, 4, 3)
     assert shown(together) == [(2, "dog"), (3, "dog"), (7, "dog"), (8, "elk")] and origins.tolist() == [0, 0, 1, 1]
-    assert together.files == ()  # some have none
+    assert together.files == ("d/1", "d/2", "0", "1")  # some have none, and are numbered
+    assert unite([whole, whole])[0].files == ()
 
 
 @pytest.mark.parametrize("other", [levels(1, 2, size=5), levels(1, 2, channels=1)])
