@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def make() -> tuple:
         if options.json and options.look:
             raise ValueError("--json draws nothing and --look draws where the network looks, expected one of the two")
+        if options.ten_crop and options.scales:
+            raise ValueError("--ten-crop and --scales are two ways to look several times, expected one of the two")
         classifier = load_classifier(options.weights)
         if options.all_answers:
             classifier = replace(classifier, calibration=replace(classifier.calibration, least_probability=0.0))
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with plain_warnings("classify"):
             answered = [] if options.json else run(classifier, files, pages, options)
             if options.json:
-                answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
+                answered = [described(answer, classifier) for answer in answers(classifier, files, options)]
         if not answered:
             parser.error(files.complaint() or f"there are no images in {', '.join(options.pictures)}")
         if options.json:
@@ -102,6 +104,8 @@ def make_parser() -> Parser:
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, or a folder with any number of them")
     add_weights(parser, "cifar10_alexnet")
     parser.add_argument("--ten-crop", action="store_true", help="average over corners, centre and mirror images")
+    help_ = "average over the image and squares of a half and a quarter of it, and mirror images"
+    parser.add_argument("--scales", action="store_true", help=help_)
     parser.add_argument("--look", action="store_true", help="draw where the network looks, too")
     parser.add_argument("--all-answers", action="store_true", help="show the answers, too, where no class is likely")
     parser.add_argument("--json", action="store_true", help="print JSON, draw nothing")
@@ -118,7 +122,7 @@ def page_names(count: int, look: bool) -> list[list[str]]:
 
 
 # ------------------------------------------------------------------------------------------------- asking
-def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iterator[Answer]:
+def answers(classifier: Classifier, files: PictureFiles, options: argparse.Namespace) -> Iterator[Answer]:
     """The network's answer to each image that can be read."""
     for path, picture in files:
         picture = classifier.as_learned(picture)
@@ -126,7 +130,7 @@ def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iter
         yield Answer(
             path,
             bring_to(picture, THUMBNAIL),
-            classifier.probabilities(sized, ten_crop)[0],
+            classifier.probabilities([picture] if options.scales else sized, options.ten_crop, options.scales)[0],
             classifier.preparation.seen(sized)[0],
             classifier.preparation(sized)[0],
         )
@@ -137,7 +141,7 @@ def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], opt
     """Ask about every image, print the answers and draw them page by page; how many there were."""
     about = f"{options.weights}: {classifier.network.name}, {len(classifier.class_names)} classes. {remark(classifier)}"
     print(about.strip())
-    asked = answers(classifier, files, options.ten_crop)
+    asked = answers(classifier, files, options)
     count, drawn = 0, []
     for names in pages:
         page = []

@@ -59,17 +59,20 @@ class Classifier:
         """Whether it learned digits as MNIST's are."""
         return self.learned_light_ink and self.class_names == DIGITS
 
-    def probabilities(self, pictures: Sequence[np.ndarray], ten_crop: bool = False) -> np.ndarray:
+    def probabilities(self, pictures: Sequence[np.ndarray], ten_crop: bool = False, scales: bool = False) -> np.ndarray:
         """(N, classes) for uint8 images (H, W, C) of any sizes, C as the network reads them. They are calibrated, where
         the weights say how.
 
         ten_crop: the mean over the corners, the centre, and each mirrored (Krizhevsky et al. 2012, section 4.1).
+        scales: the mean over `Preparation.at_scales`, where each scale counts as much; each window also mirrored.
         Raises TypeError for anything else.
         """
         for picture in pictures:
             _check(picture, self.preparation.channels)
         if len(pictures) == 0:
             return np.zeros((0, len(self.class_names)), self.network.dtype)
+        if scales:
+            return np.stack([self._over_scales(picture) for picture in pictures])
         parts = []
         batch = BATCH // 10 if ten_crop else BATCH
         for start in range(0, len(pictures), batch):
@@ -81,6 +84,13 @@ class Classifier:
             else:
                 parts.append(self._predict(self.preparation(sized)))
         return np.concatenate(parts)
+
+    def _over_scales(self, picture: np.ndarray) -> np.ndarray:
+        means = []
+        for windows in self.preparation.at_scales(picture):
+            both = np.concatenate([windows, windows[:, :, ::-1]])
+            means.append(self._predict(self.preparation(both)).mean(axis=0))
+        return np.mean(means, axis=0)
 
     def answers(self, probabilities: np.ndarray) -> list[int | None]:
         """The likeliest class of each row of probabilities (N, classes); None where none is likely: where its

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from nn.data.augmentation import centre_crop, lenet5_input, ten_crops, unit_interval
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.whole import WholeImages
 
 LEVELS = ("standardised", "minus mean picture", "lenet5")
+SCALES = (1, 1 / 2, 1 / 4)  # portions of the largest window's area
 MOST_PIXELS = 4096 * 4096  # of the size that images are brought to: what a stranger's weights may ask for
 
 
@@ -53,6 +55,25 @@ class Preparation:
         Where the window is as large as the image, they are five times the image and five times its mirror image.
         """
         return ten_crops(self.to_levels(unit_interval(self.resized(images))), self.window)
+
+    def at_scales(self, image: np.ndarray) -> list[np.ndarray]:
+        """Windows of one uint8 image (H, W, C), brought to `size`, for each of SCALES: (1, *size, C) of the largest
+        window, in the middle, and (5, *size, C) of smaller ones, in the middle and the corners.
+
+        The object fills all of one photograph and a tenth of another: one of the scales may be that of the images that
+        the network learned.
+        """
+        whole = to_image(image)
+        largest = min(whole.height / self.size[0], whole.width / self.size[1])
+        scales = []
+        for portion in SCALES:
+            high, wide = (min(largest * side * portion**0.5, most) for side, most in zip(self.size, image.shape))
+            down, right = whole.height - high, whole.width - wide  # how far a window can move
+            places = [(0.5, 0.5), *(((0, 0), (0, 1), (1, 0), (1, 1)) if portion < 1 else ())]
+            boxes = [(x * right, y * down, x * right + wide, y * down + high) for y, x in places]
+            windows = [whole.resize(self.size[::-1], Image.Resampling.BICUBIC, box=box) for box in boxes]
+            scales.append(np.stack([to_array(window) for window in windows]))
+        return scales
 
     def seen(self, images: np.ndarray) -> np.ndarray:
         """What the network reads of the images (N, H, W, C), still as bytes: (N, *window, C), for drawing it."""

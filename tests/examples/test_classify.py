@@ -150,6 +150,16 @@ def test_ten_crops_and_looks(weights, folder, tmp_path, capsys):
     assert one != ten
 
 
+def test_several_scales(weights, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    (picture,) = json_of(capsys, tmp_path / "noise.png", "--weights", weights, "--scales")["pictures"]
+    expected = load_classifier(weights).probabilities([pixels], scales=True)[0]
+    found = {answer["class"]: answer["probability"] for answer in picture["answers"]}
+    np.testing.assert_allclose([found[name] for name in CLASSES], expected, atol=1e-6)
+    assert "one of the two" in refused(capsys, tmp_path / "noise.png", "--weights", weights, "--scales", "--ten-crop")
+
+
 def json_of(capsys, *arguments):
     capsys.readouterr()
     run(*arguments, "--json")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models import lenet, load_classifier
 from models.classifier import BATCH
@@ -44,6 +45,32 @@ def test_ten_crops_are_averaged(path):
     expected = classifier.network.predict(x).astype(float).mean(axis=0)
     # Different batches may be multiplied in different orders: sums of some hundred terms.
     np.testing.assert_allclose(classifier.probabilities([picture], ten_crop=True)[0], expected, atol=1e-5)
+
+
+def test_scales_are_averaged(path):
+    """Whole, halves and quarters, cut by hand; each scale counts as much, however many windows it has."""
+    classifier = load_classifier(save(path))
+    picture = np.random.default_rng(0).integers(0, 256, (72, 72, 3), dtype=np.uint8)
+    side = 72 * 0.5**0.5
+    means = []
+    for length in (72, side, 36):
+        room = 72 - length
+        corners = [(0, 0), (room, 0), (0, room), (room, room)] if length < 72 else []
+        answers = []
+        for left, top in [(room / 2, room / 2), *corners]:
+            box = (left, top, left + length, top + length)
+            small = np.asarray(Image.fromarray(picture).resize((18, 18), Image.Resampling.BICUBIC, box=box))
+            answers += [
+                classifier.probabilities([turned])[0] for turned in (small, np.ascontiguousarray(small[:, ::-1]))
+            ]
+        means.append(sum(answers) / len(answers))
+    assert len(answers) == 10
+    np.testing.assert_allclose(classifier.probabilities([picture], scales=True)[0], sum(means) / 3, atol=1e-5)
+    for height, width in ((1, 1), (300, 20), (18, 18)):
+        flat = np.full((height, width, 3), 80, np.uint8)
+        np.testing.assert_allclose(
+            classifier.probabilities([flat], scales=True), classifier.probabilities([flat]), atol=1e-5
+        )
 
 
 def test_pictures_of_different_sizes_and_none_at_all(path):
