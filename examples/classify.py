@@ -4,7 +4,8 @@
 
 Without --weights, a small AlexNet trained on 45,000 photographs of CIFAR-10 answers: airplane, automobile, bird, cat,
 deer, dog, frog, horse, ship, truck. It knows nothing else, and it sees 32x32 pixels: the object should fill the image.
-The five most likely classes of each image are printed, and drawn beside it.
+The five most likely classes of each image are printed, and drawn beside it. Weights may say below which probability
+their answers were wrong too often on images held out of training: then there is no answer (--all-answers shows it).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -69,7 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def make() -> tuple:
         if options.json and options.look:
             raise ValueError("--json draws nothing and --look draws where the network looks, expected one of the two")
+        if options.ten_crop and options.scales:
+            raise ValueError("--ten-crop and --scales are two ways to look several times, expected one of the two")
         classifier = load_classifier(options.weights)
+        if options.all_answers:
+            classifier = replace(classifier, calibration=replace(classifier.calibration, least_probability=0.0))
         classifier.network.to(options.device)
         files = PictureFiles(options.pictures, classifier.preparation.channels)
         pages = page_names(len(files.files), options.look)
@@ -82,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with plain_warnings("classify"):
             answered = [] if options.json else run(classifier, files, pages, options)
             if options.json:
-                answered = [described(answer, classifier) for answer in answers(classifier, files, options.ten_crop)]
+                answered = [described(answer, classifier) for answer in answers(classifier, files, options)]
         if not answered:
             parser.error(files.complaint() or f"there are no images in {', '.join(options.pictures)}")
         if options.json:
@@ -99,7 +104,10 @@ def make_parser() -> Parser:
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, or a folder with any number of them")
     add_weights(parser, "cifar10_alexnet")
     parser.add_argument("--ten-crop", action="store_true", help="average over corners, centre and mirror images")
+    help_ = "average over the image and squares of a half and a quarter of it, and mirror images"
+    parser.add_argument("--scales", action="store_true", help=help_)
     parser.add_argument("--look", action="store_true", help="draw where the network looks, too")
+    parser.add_argument("--all-answers", action="store_true", help="show the answers, too, where no class is likely")
     parser.add_argument("--json", action="store_true", help="print JSON, draw nothing")
     add_device(parser)
     add_output(parser, "runs/classify")
@@ -114,7 +122,7 @@ def page_names(count: int, look: bool) -> list[list[str]]:
 
 
 # ------------------------------------------------------------------------------------------------- asking
-def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iterator[Answer]:
+def answers(classifier: Classifier, files: PictureFiles, options: argparse.Namespace) -> Iterator[Answer]:
     """The network's answer to each image that can be read."""
     for path, picture in files:
         picture = classifier.as_learned(picture)
@@ -122,7 +130,7 @@ def answers(classifier: Classifier, files: PictureFiles, ten_crop: bool) -> Iter
         yield Answer(
             path,
             bring_to(picture, THUMBNAIL),
-            classifier.probabilities(sized, ten_crop)[0],
+            classifier.probabilities([picture] if options.scales else sized, options.ten_crop, options.scales)[0],
             classifier.preparation.seen(sized)[0],
             classifier.preparation(sized)[0],
         )
@@ -133,12 +141,12 @@ def run(classifier: Classifier, files: PictureFiles, pages: list[list[str]], opt
     """Ask about every image, print the answers and draw them page by page; how many there were."""
     about = f"{options.weights}: {classifier.network.name}, {len(classifier.class_names)} classes. {remark(classifier)}"
     print(about.strip())
-    asked = answers(classifier, files, options.ten_crop)
+    asked = answers(classifier, files, options)
     count, drawn = 0, []
     for names in pages:
         page = []
         for answer in islice(asked, PAGE):
-            print(in_words(answer, classifier.class_names), flush=True)
+            print(in_words(answer, classifier), flush=True)
             page.append(answer)
         if page:
             if not drawn:
@@ -165,9 +173,12 @@ def remark(classifier: Classifier) -> str:
     return ""
 
 
-def in_words(answer: Answer, class_names: Sequence[str]) -> str:
-    """The file and its likeliest classes, each with a bar."""
+def in_words(answer: Answer, classifier: Classifier) -> str:
+    """The file and its likeliest classes, each with a bar; or that none is likely."""
+    class_names = classifier.class_names
     lines = [f"\n{printable(answer.path)}"]
+    if classifier.answers(answer.probabilities[None]) == [None]:
+        return f"{lines[0]}\n  no answer: none of the {len(class_names)} classes is likely; --all-answers shows them"
     for label in likeliest(answer.probabilities):
         probability = float(answer.probabilities[label])
         lines.append(f"  {class_names[label]:<20.20} {100 * probability:5.1f} %  {bar(probability)}".rstrip())
@@ -189,10 +200,12 @@ def likeliest(probabilities: np.ndarray) -> list[int]:
 
 
 def described(answer: Answer, classifier: Classifier) -> dict:
-    """One image's part of the JSON: its file and all classes, the likeliest first."""
+    """One image's part of the JSON: its file, its class or null where none is likely, and all, the likeliest first."""
     order = np.argsort(-answer.probabilities, kind="stable")
+    (label,) = classifier.answers(answer.probabilities[None])
     return {
         "file": str(answer.path),
+        "answer": None if label is None else classifier.class_names[label],
         "answers": [
             {"class": classifier.class_names[label], "probability": float(answer.probabilities[label])}
             for label in order
@@ -207,7 +220,8 @@ def draw(page: list[Answer], classifier: Classifier, paths: Sequence[Path]) -> N
     titles = [printable(answer.path.name) for answer in page]
     pictures = [answer.picture for answer in page]
     probabilities = [answer.probabilities for answer in page]
-    plots.answers(paths[0], titles, pictures, probabilities, classifier.class_names)
+    least = classifier.calibration.least_probability
+    plots.answers(paths[0], titles, pictures, probabilities, classifier.class_names, least)
     if len(paths) > 1:
         looks = []
         for answer in page:

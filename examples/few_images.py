@@ -86,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.few_images", description=__doc__)
-    add_data(parser, "cifar10", here="images of more classes than --classes names")
-    add_value(parser, "--classes", "the classes to set aside", default="automobile,cat,dog,ship", metavar="TEXT")
+    add_data(parser, "cifar10", here="images of more classes than --set-aside names")
+    add_value(parser, "--set-aside", "the classes to set aside", default="automobile,cat,dog,ship", metavar="NAMES")
     add_value(parser, "--images", "of each class, to learn from", default="20,50,200", metavar="TEXT")
     add_held_out(parser, 2000, here="of the classes that are set aside")
     add_weights(parser, None, told="the features are learned first")
@@ -113,7 +113,7 @@ def counts(options: argparse.Namespace) -> list[int]:
 
 def make(options: argparse.Namespace) -> Material:
     """The images and weights; whatever is wrong with them is found out here."""
-    most, names = max(counts(options)), tuple(options.classes.split(","))
+    most, names = max(counts(options)), tuple(options.set_aside.split(","))
     start = None if options.weights is None else read_start(options.weights)
     if start is not None and (known := set(names) & set(start.class_names)):
         raise ValueError(f"--weights: {options.weights} has learned {', '.join(sorted(known))}, expected other classes")
@@ -123,10 +123,12 @@ def make(options: argparse.Namespace) -> Material:
         if name not in images.class_names:
             known_names = ", ".join(images.class_names[:10])
             hint = did_you_mean(name, images.class_names)
-            raise ValueError(f"--classes: there is no {name!r} in {options.data}, expected some of {known_names}{hint}")
+            raise ValueError(
+                f"--set-aside: there is no {name!r} in {options.data}, expected some of {known_names}{hint}"
+            )
     others = tuple(name for name in images.class_names if name not in names)
     if len(names) < 2 or len(set(names)) < len(names) or len(others) < 2:
-        raise ValueError("--classes: expected two different ones or more, and two or more that are not named")
+        raise ValueError("--set-aside: expected two different ones or more, and two or more that are not named")
     few, test = split(chosen(images, names), options.held_out, seed=0)
     if np.bincount(few.labels, minlength=len(names)).min() < most:
         raise ValueError(f"--images: fewer than {most} of a class are left to learn from, expected a smaller number")

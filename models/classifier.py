@@ -12,7 +12,9 @@ from models.registry import find_weights, load
 from nn import Network
 from nn.data.placing import placed
 from nn.data.preparation import Preparation
+from nn.device import move
 from nn.files.weights import read_metadata
+from nn.inspect import Calibration
 
 DIGITS = tuple("0123456789")  # the classes of a network that reads them
 BATCH = 256  # images that are prepared together
@@ -26,12 +28,14 @@ class Classifier:
     preparation   makes that input of uint8 images of any size
     class_names   what to call class 0, class 1, ...
     data          the name of the set that it was trained on, "" if unknown
+    calibration   how sure it may be, as was found on images that it was not trained on
     """
 
     network: Network
     preparation: Preparation
     class_names: tuple[str, ...]
     data: str = ""
+    calibration: Calibration = Calibration()
 
     def as_learned(self, picture: np.ndarray) -> np.ndarray:
         """The image, uint8 (H, W, C), as those are that the network learned.
@@ -55,16 +59,20 @@ class Classifier:
         """Whether it learned digits as MNIST's are."""
         return self.learned_light_ink and self.class_names == DIGITS
 
-    def probabilities(self, pictures: Sequence[np.ndarray], ten_crop: bool = False) -> np.ndarray:
-        """(N, classes) for uint8 images (H, W, C) of any sizes, C as the network reads them.
+    def probabilities(self, pictures: Sequence[np.ndarray], ten_crop: bool = False, scales: bool = False) -> np.ndarray:
+        """(N, classes) for uint8 images (H, W, C) of any sizes, C as the network reads them. They are calibrated, where
+        the weights say how.
 
         ten_crop: the mean over the corners, the centre, and each mirrored (Krizhevsky et al. 2012, section 4.1).
+        scales: the mean over `Preparation.at_scales`, where each scale counts as much; each window also mirrored.
         Raises TypeError for anything else.
         """
         for picture in pictures:
             _check(picture, self.preparation.channels)
         if len(pictures) == 0:
             return np.zeros((0, len(self.class_names)), self.network.dtype)
+        if scales:
+            return np.stack([self._over_scales(picture) for picture in pictures])
         parts = []
         batch = BATCH // 10 if ten_crop else BATCH
         for start in range(0, len(pictures), batch):
@@ -77,8 +85,22 @@ class Classifier:
                 parts.append(self._predict(self.preparation(sized)))
         return np.concatenate(parts)
 
+    def _over_scales(self, picture: np.ndarray) -> np.ndarray:
+        means = []
+        for windows in self.preparation.at_scales(picture):
+            both = np.concatenate([windows, windows[:, :, ::-1]])
+            means.append(self._predict(self.preparation(both)).mean(axis=0))
+        return np.mean(means, axis=0)
+
+    def answers(self, probabilities: np.ndarray) -> list[int | None]:
+        """The likeliest class of each row of probabilities (N, classes); None where none is likely: where its
+        probability is one at which the network was wrong too often."""
+        least = self.calibration.least_probability
+        return [int(row.argmax()) if row.max() >= least else None for row in probabilities]
+
     def _predict(self, x: np.ndarray) -> np.ndarray:
-        return self.network.predict(x.astype(self.network.dtype, copy=False))
+        logits = self.network.forward(move(x.astype(self.network.dtype, copy=False), self.network.device))
+        return self.calibration.probabilities(move(logits, "cpu"))
 
 
 def _check(picture: np.ndarray, channels: int) -> None:
@@ -113,4 +135,8 @@ def load_classifier(path: str | Path) -> Classifier:
             f"{path} contradicts itself: its network turns {read} into {network.output_shape(read)}, "
             f"its images are {shape} of {len(class_names)} classes"
         )
-    return Classifier(network, preparation, class_names, str(extra.get("data", "")))
+    try:
+        calibration = Calibration(**extra.get("calibration", {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}; expected the calibration that examples.train wrote") from None
+    return Classifier(network, preparation, class_names, str(extra.get("data", "")), calibration)

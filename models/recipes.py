@@ -24,9 +24,11 @@ from nn.data.augmentation import (
     unit_interval,
 )
 from nn.data.preparation import Preparation
+from nn.data.whole import WholeImages
 from nn.training import Prepare
 from nn.training.schedules import Plateau, Schedule, one_cycle, stairs
 
+SAMPLED = 4000  # images that means are taken of where all would have to be decoded
 AUGMENTATIONS = ("crop", "portion", "mirror", "colour", "distort")
 
 
@@ -95,25 +97,33 @@ def recipe_for(model: str, variant: str = "") -> Recipe:
 def make_preparation(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int]) -> Preparation:
     """What every image goes through for a network that reads `image_shape`; means are the training images'."""
     window, channels = (image_shape[0], image_shape[1]), image_shape[2]
+    known = _as_arrays(train_set, window[0])
     # Trained on portions of large images, a network reads whole ones made small; else the middle is cut out.
     size = window if "portion" in recipe.augment else train_set.image_shape[:2]
     if recipe.levels == "lenet5":
         return Preparation(size, channels, window, recipe.levels)
-    mean, deviation = _statistics(train_set, per_pixel=recipe.levels == "minus mean picture")
+    mean, deviation = _statistics(known, per_pixel=recipe.levels == "minus mean picture")
     return Preparation(size, channels, window, recipe.levels, mean, deviation)
 
 
-def make_prepare(preparation: Preparation, augment: Sequence[str], train_set: Dataset) -> Prepare:
+def make_prepare(
+    preparation: Preparation, augment: Sequence[str], train_set: Dataset, least_portion: float = 1 / 16
+) -> Prepare:
     """The function prepare(images, rng) that makes the network's input of a batch, for `nn.training.train`.
 
-    With rng=None, for testing, nothing is random.
+    With rng=None, for testing, nothing is random. least_portion: of "portion", see `random_portions`.
     """
-    principal = principal_colours(train_set.images) if "colour" in augment else None
+    principal = None
+    if "colour" in augment:
+        principal = principal_colours(np.asarray(_as_arrays(train_set, preparation.size[0]).images))
 
     def prepare(images: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         if rng is None:
             return preparation(images)
-        images = random_portions(images, preparation.size, rng) if "portion" in augment else preparation.resized(images)
+        if "portion" in augment:
+            images = random_portions(images, preparation.size, rng, least_portion)
+        else:
+            images = preparation.resized(images)
         images = unit_interval(images)
         if "distort" in augment:
             images = distort(images, rng)
@@ -128,6 +138,17 @@ def make_prepare(preparation: Preparation, augment: Sequence[str], train_set: Da
         return np.ascontiguousarray(images, dtype=np.float32)
 
     return prepare
+
+
+def _as_arrays(train_set: Dataset, size: int) -> Dataset:
+    """The data set as it is; of one whose images must be decoded first, some thousands, evenly spaced, in this size: it
+    is enough for means, and decoding all would take half a minute."""
+    images = train_set.images
+    if not isinstance(images, WholeImages):
+        return train_set
+    step = -(-len(images) // SAMPLED)
+    some = Preparation((size, size), images.channels, (size, size)).resized(images[::step])
+    return Dataset(some, train_set.labels[::step], train_set.class_names)
 
 
 def _statistics(train_set: Dataset, per_pixel: bool) -> tuple[np.ndarray, np.ndarray | np.float32]:

@@ -27,7 +27,9 @@ MISTAKES: list[Mistake] = [
     Mistake(CLASSIFY, "np.argsort(-probabilities", "np.argsort(probabilities", CLASSIFIED),
     Mistake(CLASSIFY, "np.argsort(-answer.probabilities", "np.argsort(answer.probabilities", CLASSIFIED),
     Mistake(CLASSIFY, "{100 * probability:5.1f}", "{100 - 100 * probability:5.1f}", CLASSIFIED),
-    Mistake(CLASSIFY, "classifier.probabilities(sized, ten_crop)", "classifier.probabilities(sized)", CLASSIFIED),
+    Mistake(CLASSIFY, "options.ten_crop, options.scales)", "False, options.scales)", CLASSIFIED),
+    Mistake(CLASSIFY, "[picture] if options.scales else sized", "sized", CLASSIFIED),
+    Mistake(CLASSIFY, "least_probability=0.0", "least_probability=1.0", CLASSIFIED),
     Mistake(CLASSIFY, "picture = classifier.as_learned(picture)", "picture = picture", CLASSIFIED),
     Mistake(CLASSIFY, "classifier.preparation.seen(sized)[0],", "sized[0],", CLASSIFIED),
     Mistake(

@@ -6,6 +6,7 @@ PUBLISHED = ("models/test_recipes.py",)
 SETTINGS = ("examples/test_training_settings.py",)
 STARTED, BEGINNING = ("examples/train/test_starting.py",), ("models/test_start.py",)
 FROZEN = ("nn/test_freezing.py",)
+SETS = ("examples/train/test_sets.py",)
 
 RECIPES, COMPARE = "models/recipes.py", "examples/compare/program.py"
 ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train/program.py"
@@ -90,10 +91,15 @@ MISTAKES: list[Mistake] = [
     Mistake(TRAIN, "batch_size=run.recipe.batch_size,", "", SETTINGS),
     Mistake(
         TRAIN,
-        "make_prepare(run.preparation, run.recipe.augment, run.train_set)",
-        "make_prepare(run.preparation, (), run.train_set)",
+        "make_prepare(run.preparation, run.recipe.augment, run.train_set, least)",
+        "make_prepare(run.preparation, (), run.train_set, least)",
         SETTINGS,
     ),
+    Mistake(TRAIN, "draw=run.draw,", "", SETS),
+    Mistake("examples/train/sets.py", "options.per_class, origins)", "options.per_class)", SETS),
+    Mistake("examples/train/sets.py", "held = np.isin(groups, groups[begin])", "held = begin", SETS),
+    Mistake("examples/train/sets.py", "origins[~held]", "origins[held]", SETS),
+    Mistake("nn/data/duplicates.py", "thumbnails[:, :, ::-1]", "thumbnails", ("nn/data/test_duplicates.py",)),
     Mistake(TRAIN, "(0.5, 0.75, 0.9)", "(0.5, 0.75)", SETTINGS),
     Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/train/test_train.py",)),
     # Starting from learned weights
@@ -108,7 +114,7 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(BEGUN, 'fresh[name] if name.partition(".")[0] == new else', "", BEGINNING),
     Mistake(BEGUN, "fresh[name] if", "0 * fresh[name] if", BEGINNING),
-    Mistake(BEGUN, "np.float32([124, 117, 104])", "np.float32([104, 117, 124])", BEGINNING),
+    Mistake(BEGUN, "np.array([124, 117, 104]", "np.array([104, 117, 124]", BEGINNING),
     Mistake(FREEZING, "layer.params and not layer.frozen), 0)", "layer.params), 0)", FROZEN),
     Mistake(FREEZING, "if not network.layers[name", "if network.layers[name", FROZEN),
     # Two graphics cards

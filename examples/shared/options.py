@@ -41,10 +41,17 @@ def add_value(
     parser.add_argument(name, default=default, help=f"{words} ({end})", **how)
 
 
-def add_data(parser: argparse.ArgumentParser, default: str = "digits", here: str = "") -> None:
-    """The option --data, for `nn.data.load`."""
+def add_data(
+    parser: argparse.ArgumentParser,
+    default: str | None = "digits",
+    told: str = "",
+    here: str = "",
+    several: bool = False,
+) -> None:
+    """The option --data, for `nn.data.load`; with `several` a list of them, or None."""
     meaning = f"a path, or one of {', '.join(DATA_SETS)}"
-    add_value(parser, "--data", meaning, here=here, default=default, metavar="DATA")
+    how = {"action": "append"} if several else {}
+    add_value(parser, "--data", meaning, here=here, default=default, told=told, metavar="DATA", **how)
 
 
 def add_image_size(

@@ -9,6 +9,8 @@ network does on images that it is not trained on. Written to the folder --out ar
     best.safetensors         the weights of the best epoch so far, with all that is needed to use them:
                              models.load(path), or python -m examples.classify --weights path PICTURE
     last.safetensors         the weights after the last epoch
+    reliability.png          how often it is right, against how sure it is: see below
+    held_out.txt             the files that are held out, of folders and zips
     checkpoint.safetensors   the state of the run, updated after every epoch and every --save-every seconds: --resume
                              continues from it with bit-identical results; checkpoint.previous.safetensors is the
                              one before it, which is used if it is damaged
@@ -42,10 +44,8 @@ from examples.shared.command_line import (
 from examples.shared.options import (
     ABOUT_DATA,
     add_batch_size,
-    add_data,
     add_device,
     add_epochs,
-    add_held_out,
     add_image_size,
     add_lr,
     add_model,
@@ -58,13 +58,15 @@ from examples.shared.options import (
 )
 from examples.train import starting
 from examples.train.network import check_crop, make_network
-from examples.train.results import draw, error, write_progress
+from examples.train.results import draw, error, write_calibration, write_progress
+from examples.train.sets import ABOUT_SETS, HELD_OUT, LEAST_PORTION, add_sets, load_sets
 from examples.train.stopping import StopSignals
 from models.classifier import Classifier
 from models.recipes import AUGMENTATIONS, Recipe, make_preparation, make_prepare, recipe_for
 from nn import SGD, Network
-from nn.data import Dataset, load, split
+from nn.data import Dataset, Draw
 from nn.data.preparation import Preparation
+from nn.data.whole import WholeImages
 from nn.spelling import did_you_mean
 from nn.training import History, train
 from nn.training.checkpoint import load_checkpoint, save_checkpoint
@@ -82,6 +84,9 @@ examples:
       your own: a folder with one sub-folder for each class
   python -m examples.train --start-from cifar10_alexnet --freeze conv --data my_pictures
       fewer of your own: keep what the layers have learned from other photographs
+  python -m examples.train --model alexnet_small --width 0.5 --data photos.zip --data cifar10 --image-size 128
+          --classes cat,dog,ship --augment portion,mirror --least-portion 0.25 --per-class 2000 --held-out 600
+      several data sets together, of which these classes; it reads portions of the photographs, 64x64
 
 {ABOUT_DATA}
 
@@ -92,8 +97,10 @@ lowest layer that does: the fewer layers learn, the faster it is.
 --augment changes the training images at random, anew in every epoch: crop cuts out a window of seven eighths of
 the side (the network reads windows of that size; alexnet, alexnet_caffe and alexnet_torchvision read 227 or 224
 pixels of larger images, such as --image-size 256); portion cuts out anything from a sixteenth of the area to all of
-it, brought to half of --image-size, which the network reads; mirror flips left and right; colour adds the paper's
-colour noise; distort shifts, scales and shears as LeNet-5's authors did.
+it (--least-portion), brought to half of --image-size, which the network reads; mirror flips left and right; colour adds
+the paper's colour noise; distort shifts, scales and shears as LeNet-5's authors did.
+
+{ABOUT_SETS}
 """
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -120,6 +127,7 @@ class Run:
     optimizer: SGD
     schedule: Schedule
     command: str  # how it was started, as its checkpoints say
+    draw: Draw | None = None  # an epoch's images
     started: dict = field(default_factory=dict)  # from what: `starting.account`
     history: History | None = None  # of the checkpoint that it goes on from
     watch: Watch | None = None
@@ -134,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("neither --model nor --start-from says which network to train, expected one of the two")
     name = options.model if options.start_from is None else f"from_{Path(options.start_from).stem}"
     options.out = options.out or Path("runs/train") / name
+    options.data = options.data or ["digits"]
     command = shlex.join(argument for argument in arguments if argument not in UNCOMMON)
     resume = f"{how_to_start('train')} {command} --resume"
 
@@ -187,8 +196,10 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     if options.resume and options.force:
         raise ValueError("--resume continues a run and --force starts it again, expected one of the two")
     start, started = starting.read(options), {}
-    train_set, test_set = load_sets(options, None if start is None else start.preparation.channels)
     recipe = make_recipe(options)
+    whole = "portion" in recipe.augment and options.image_size is not None
+    sets = load_sets(options, whole and not (start and start.learned_light_ink), start)
+    train_set, test_set = sets.train_set, sets.test_set
     if start is None:
         network = make_network(options, recipe, train_set)
         preparation = make_preparation(recipe, train_set, network.image_shape)
@@ -200,13 +211,15 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
         recipe = replace(recipe, lr_multipliers=starting.rates(options, network, recipe.lr_multipliers))
         started = starting.account(options, network)
         command += f" (where the SHA-256 of --start-from is {started['sha256']})"
+    if test_set is not None and isinstance(test_set.images, WholeImages):  # decoded once and not in every epoch
+        test_set = replace(test_set, images=preparation.resized(test_set.images))
     network.forward(preparation(train_set.images[:1]))  # images of a wrong size are found out here
     check_crop(options, recipe, preparation)
     network.to(options.device)
     multipliers = recipe.lr_multipliers, recipe.decay_multipliers
     optimizer = SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, options.form, *multipliers)
     schedule = recipe.schedule(recipe.lr)
-    run = Run(network, train_set, test_set, recipe, preparation, optimizer, schedule, command, started)
+    run = Run(network, train_set, test_set, recipe, preparation, optimizer, schedule, command, sets.draw, started)
     if options.resume:
         run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, schedule, command)
     elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
@@ -215,6 +228,8 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
         classifier = Classifier(network, preparation, train_set.class_names)
         run.watch = Watch({options.model: classifier}, (test_set or train_set).images[0])
     output_folder(options.out, (), options.force)
+    if sets.held_out:
+        (options.out / HELD_OUT).write_text("\n".join(sets.held_out) + "\n", encoding="utf-8")
     for left in options.out.glob(".*.safetensors.*.partial"):  # by a run that was killed while it wrote
         left.unlink(missing_ok=True)
     return run
@@ -226,11 +241,12 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
     about = {
         "class_names": list(run.train_set.class_names),
         "preparation": run.preparation.to_json(),
-        "data": Path(options.data).stem,
+        "data": ", ".join(Path(name).stem for name in options.data),
     }
     if run.started:
         about["started"] = run.started
     dtype = np.float16 if options.float16 else None
+    least = options.least_portion or LEAST_PORTION
     saved = time.monotonic()
 
     def save(history: History) -> None:
@@ -261,7 +277,8 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
         batch_size=run.recipe.batch_size,
         schedule=run.schedule,
         loss=run.recipe.loss(),
-        prepare=make_prepare(run.preparation, run.recipe.augment, run.train_set),
+        prepare=make_prepare(run.preparation, run.recipe.augment, run.train_set, least),
+        draw=run.draw,
         seed=options.seed,
         history=run.history,
         after_step=after_step,
@@ -273,6 +290,9 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
         stop.asked = ""  # it came too late to stop anything
         run.network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
         draw(options.out, run.network, history)
+        is_held_out = options.held_out or options.held_out_files
+        if is_held_out and (said := write_calibration(options.out, run.test_set, dtype)):
+            print(said, flush=True)
     return history
 
 
@@ -285,7 +305,7 @@ def make_parser() -> Parser:
     of_recipe = "the recipe's"
     add_model(parser, here="needed without --start-from", told="that of --start-from")
     starting.add_start(parser)
-    add_data(parser)
+    add_sets(parser)
     add_image_size(
         parser, None, told="the size they have, or the start's; objects, 64", here="they are brought to it first"
     )
@@ -308,7 +328,6 @@ def make_parser() -> Parser:
         type=one_of(INITS),
         metavar="|".join(INITS),
     )
-    add_held_out(parser, 0, here="they replace the data set's own test images", smallest=0)
     add_epochs(parser, None, told=of_recipe)
     add_batch_size(parser, None, told=of_recipe)
     add_lr(parser, None, told=of_recipe)
@@ -340,16 +359,6 @@ def make_parser() -> Parser:
     return parser
 
 
-def load_sets(options: argparse.Namespace, channels: int | None = None) -> tuple[Dataset, Dataset | None]:
-    """The training and test images; what is held out replaces the data set's own test images."""
-    train_set, test_set = load(options.data, options.image_size, channels)
-    if options.held_out >= len(train_set):
-        raise ValueError(f"--held-out is {options.held_out}, expected fewer than the {len(train_set)} images there are")
-    if options.held_out:
-        train_set, test_set = split(train_set, options.held_out, seed=0)
-    return train_set, test_set
-
-
 def make_recipe(options: argparse.Namespace) -> Recipe:
     """The model's recipe with what the command line changes."""
     for name, model in (("variant", "alexnet_cifar10"), ("init", "alexnet"), ("width", "alexnet_small")):
@@ -374,4 +383,6 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
         if "portion" in kinds and ("crop" in kinds or options.model not in ("lenet", "alexnet_small")):
             raise ValueError("--augment: portion goes with lenet and alexnet_small, and without crop")
         changes["augment"] = kinds
+    if options.least_portion and "portion" not in changes.get("augment", recipe.augment):
+        raise ValueError("--least-portion is how small portions are, expected --augment portion with it")
     return replace(recipe, **changes)

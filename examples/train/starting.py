@@ -134,7 +134,7 @@ def as_learned(classifier: Classifier, dataset: Dataset) -> Dataset:
     images, preparation = images.copy(), replace(classifier.preparation, size=images.shape[1:3])
     for number in light:
         images[number] = preparation.resized(classifier.as_learned(images[number])[np.newaxis])[0]
-    return Dataset(images, dataset.labels, dataset.class_names)
+    return replace(dataset, images=images)
 
 
 def _image_size(options: argparse.Namespace, start: Classifier) -> int | None:

@@ -1,6 +1,6 @@
 """Data sets and batches."""
 
-from nn.data.batches import batches
+from nn.data.batches import Draw, batches, epoch_size, evenly
 from nn.data.cifar10 import cifar10
 from nn.data.dataset import Dataset, split
 from nn.data.digits import digits
@@ -12,9 +12,12 @@ from nn.data.rendered import objects, objects_with_boxes
 
 __all__ = [
     "Dataset",
+    "Draw",
     "batches",
     "cifar10",
     "digits",
+    "epoch_size",
+    "evenly",
     "fashion_mnist",
     "load",
     "load_npz",

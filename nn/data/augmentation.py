@@ -13,6 +13,7 @@ from PIL import Image
 
 from nn.backend import accelerated
 from nn.data.pixels import to_array, to_image
+from nn.data.whole import WholeImages
 
 LENET5_BACKGROUND, LENET5_INK = -0.1, 1.175
 
@@ -109,21 +110,25 @@ def random_crop(images: np.ndarray, size: int | tuple[int, int], rng: np.random.
 
 
 def random_portions(
-    images: np.ndarray, size: tuple[int, int], rng: np.random.Generator, least: float = 1 / 16
+    images: np.ndarray | WholeImages, size: tuple[int, int], rng: np.random.Generator, least: float = 1 / 16
 ) -> np.ndarray:
-    """A window of each uint8 image, of its shape but only a portion of its area, anywhere in it, brought to `size`:
-    (N, H, W, C) to uint8 (N, *size, C), still bytes, because Pillow does it.
+    """A window of each uint8 image, of the shape `size` but only a portion of its area, anywhere in it, brought to
+    `size`: (N, H, W, C) to uint8 (N, *size, C), still bytes, because Pillow does it.
 
-    The window's side is uniform between sqrt(least) and 1 of the image's: by default from a sixteenth of the area to
-    all of it. A network that is to recognise an object by a small piece must be trained on pieces.
+    The window's side is uniform between sqrt(least) and 1 of the side that the largest window of this shape has: by
+    default from a sixteenth of the area to all of it. A network that is to recognise an object by a small piece must be
+    trained on pieces; in a photograph that is longer than wide, the pieces come from all of it.
     """
     shares = rng.uniform(np.sqrt(least), 1, len(images))
     places = rng.random((len(images), 2))
-    height, width = images.shape[1:3]
     out = np.empty((len(images), *size, images.shape[3]), np.uint8)
     for image, share, (down, right), small in zip(images, shares, places, out):
-        top, left = down * (1 - share) * height, right * (1 - share) * width
-        box = (left, top, left + share * width, top + share * height)
+        height, width = image.shape[:2]
+        # The largest window is as high as the image, or as wide.
+        tall = share * min(1, width * size[0] / (height * size[1]))
+        wide = share * min(1, height * size[1] / (width * size[0]))
+        top, left = down * (1 - tall) * height, right * (1 - wide) * width
+        box = (left, top, left + wide * width, top + tall * height)
         # Bilinear: for shrinking it averages as the finer filters do, at half the cost.
         small[...] = to_array(to_image(image).resize(size[::-1], Image.Resampling.BILINEAR, box=box))
     return out

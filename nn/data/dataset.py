@@ -5,28 +5,35 @@ from __future__ import annotations
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from nn.data.whole import WholeImages
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """N images of one size, each with the number of the class it shows.
 
-    images       (N, H, W, C), uint8 in 0..255, or floating-point in whatever range they were prepared to have
+    images       (N, H, W, C), uint8 in 0..255, or floating-point in whatever range they were prepared to have; or
+                 `nn.data.whole.WholeImages`, which are of any sizes
     labels       integers, (N,), from 0 to number of classes - 1; kept as int64
     class_names  what to call class 0, class 1, ...
+    files        the name of each image's file within its folder or zip; empty for images that have none
 
     Bytes take a quarter of the memory of float32: large sets stay bytes, and each batch is converted when it is
     needed. The arrays are the caller's, not copies.
     """
 
-    images: np.ndarray
+    images: Any
     labels: np.ndarray
     class_names: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        images, labels = _array(self.images, "images"), _array(self.labels, "labels")
+        images = self.images if isinstance(self.images, WholeImages) else _array(self.images, "images")
+        labels = _array(self.labels, "labels")
         if isinstance(self.class_names, str):
             raise TypeError(f"Dataset: class_names must be a tuple of names, got one string {self.class_names!r}.")
         class_names = tuple(str(name) for name in self.class_names)
@@ -49,6 +56,11 @@ class Dataset:
             raise ValueError(
                 f"Dataset: there must be one label an image, got {len(images)} images and {len(labels)} labels."
             )
+        if len(self.files) not in (0, len(images)):
+            raise ValueError(
+                f"Dataset: there must be one file name an image or none at all, got {len(self.files)} for "
+                f"{len(images)} images."
+            )
         if not class_names:
             raise ValueError("Dataset: class_names must name at least one class, got none.")
         outside = (labels < 0) | (labels >= len(class_names))
@@ -63,6 +75,7 @@ class Dataset:
         object.__setattr__(self, "images", images)
         object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
         object.__setattr__(self, "class_names", class_names)
+        object.__setattr__(self, "files", tuple(self.files))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -89,13 +102,14 @@ class Dataset:
             indices = np.asarray(indices)
             if indices.size == 0:  # an empty list would become an array of floats
                 indices = np.zeros(0, dtype=np.int64)
-        return Dataset(self.images[indices], self.labels[indices], self.class_names)
+        files = [self.files[number] for number in np.arange(len(self))[indices]] if self.files else []
+        return Dataset(self.images[indices], self.labels[indices], self.class_names, tuple(files))
 
     def as_floats(self) -> Dataset:
         """The same set with images as float32 in 0..1, the bytes over 255; floating images stay as they are."""
         if self.images.dtype != np.uint8:
             return self
-        return Dataset(np.divide(self.images, 255, dtype=np.float32), self.labels, self.class_names)
+        return Dataset(np.divide(self.images, 255, dtype=np.float32), self.labels, self.class_names, self.files)
 
 
 def split(dataset: Dataset, held_out: int | float, seed: int = 0) -> tuple[Dataset, Dataset]:

@@ -19,6 +19,7 @@ from nn.data.npz import npz
 from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import objects
+from nn.data.whole import WholeImages
 from nn.files.addresses import refuse_address
 from nn.spelling import did_you_mean
 
@@ -29,7 +30,7 @@ DATA_SETS = ("digits", "objects", "mnist", "fashion_mnist", "cifar10")  # those 
 
 
 def load(
-    what: str | Path, image_size: int | None = None, channels: int | None = None
+    what: str | Path, image_size: int | None = None, channels: int | None = None, whole: bool = False
 ) -> tuple[Dataset, Dataset | None]:
     """The (training set, test set) that `what` names, images uint8; None where there are no test images.
 
@@ -56,6 +57,8 @@ def load(
                 MNIST's 28 pixels brought to LeNet-5's 32 (LeCun et al. 1998). None: as they are; images in a folder
                 must then all have one size; "objects" are rendered at this size, without one at 64
     channels    3: RGB, grey images get three equal channels; 1: grey. None: as they are; a folder or zip as RGB
+    whole       True: nothing is cut off and nothing enlarged; images in a folder or zip, and those that are smaller
+                than image_size, become `nn.data.whole.WholeImages`
 
     Raises ValueError or FileNotFoundError for what cannot be read, DownloadError where the network does not help.
     """
@@ -72,9 +75,9 @@ def load(
     else:
         read = _reader(Path(what).expanduser())
         if read is picture_sets:  # one file at a time from its own size to the wanted one
-            return picture_sets(Path(what).expanduser(), image_size, channels or 3)[:2]
+            return picture_sets(Path(what).expanduser(), image_size, channels or 3, whole)[:2]
         sets = read(Path(what).expanduser())
-    train_set, test_set = (None if each is None else _adapt(each, image_size, channels) for each in sets)
+    train_set, test_set = (None if each is None else _adapt(each, image_size, channels, whole) for each in sets)
     return train_set, test_set
 
 
@@ -129,10 +132,12 @@ def _digits() -> tuple[Dataset, Dataset]:
     return train_set, test_set
 
 
-def _adapt(dataset: Dataset, image_size: int | None, channels: int | None) -> Dataset:
+def _adapt(dataset: Dataset, image_size: int | None, channels: int | None, whole: bool) -> Dataset:
     images = dataset.images
     if channels is not None and channels != images.shape[-1]:
         images = np.repeat(images, 3, axis=-1) if channels == 3 else _to_grey(images)
+    if image_size is not None and whole and min(images.shape[1:3]) < image_size:
+        return Dataset(WholeImages(images, image_size, images.shape[-1]), dataset.labels, dataset.class_names)
     if image_size is not None and images.shape[1:3] != (image_size, image_size):
         images = _to_size(images, image_size)
     return Dataset(images, dataset.labels, dataset.class_names)

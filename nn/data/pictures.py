@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
 import warnings
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,23 +23,26 @@ from PIL import Image
 
 from nn.data.bars import bar
 from nn.data.dataset import Dataset
+from nn.data.divisions import (
+    VALIDATION_WORDS,
+    Files,
+    Parts,
+    division,
+    divisions_of,
+    inside_division,
+    listed,
+    printable,
+    train_and_test,
+    without_top,
+)
 from nn.data.pixels import formats, read_picture
+from nn.data.whole import WholeImages, read_whole
 
 MOST_BYTES = 2**28  # of one file in a zip, unpacked
 MANY = 1000  # images, from which on the progress is shown
 SHOWN = 5  # left-out files that a warning names
-# What folders that divide a data set are called, apart from digits, capitals and the words that say nothing.
-TRAIN_WORDS = ("train", "training", "trn", "trainval")
-VALIDATION_WORDS = ("val", "valid", "validation", "dev")
-TEST_WORDS = ("test", "testing", "tst", "eval", "evaluation", "holdout", "heldout", *VALIDATION_WORDS)  # first is best
-OTHER_WORDS = ("sample", "samples", "example", "examples", "demo", "extra", "unlabeled", "unlabelled", "unseen", "pred",
-               "predict", "prediction", "predictions", "query", "inference", "submission")  # fmt: skip
-FILL_WORDS = {"set", "data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos",
-              "folder", "split", "part", "seg"}  # fmt: skip
 NOT_PICTURES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave in folders; hidden files come to it
 
-Parts = tuple[str, ...]  # a path within the folder or zip, taken apart
-Files = dict[Parts, Parts]  # a path below the folders that are looked into -> the whole path
 Skipped = list[tuple[str, str]]  # (file, why it was left out)
 
 
@@ -64,43 +65,52 @@ def pictures(path: str | Path, image_size: int | None = None, channels: int = 3)
 
 
 def picture_sets(
-    path: str | Path, image_size: int | None = None, channels: int = 3
+    path: str | Path, image_size: int | None = None, channels: int = 3, whole: bool = False
 ) -> tuple[Dataset, Dataset | None, Skipped]:
     """As `pictures`, but folders `train` and `test` become two sets: (training, test or None, left out).
 
     Where there is `val` as well as `test`, `test` is taken, and `val` is not looked at. Other images beside the two
     are left out, as listed.
+
+    whole  True: nothing is cut off. The images are `nn.data.whole.WholeImages`, each of its own size, a short side
+           that is longer than image_size brought to it
     """
-    return _load(Path(path), image_size, channels, divided=True)
+    return _load(Path(path), image_size, channels, divided=True, whole=whole)
 
 
-def _load(path: Path, image_size: int | None, channels: int, divided: bool) -> tuple[Dataset, Dataset | None, Skipped]:
+def _load(
+    path: Path, image_size: int | None, channels: int, divided: bool, whole: bool = False
+) -> tuple[Dataset, Dataset | None, Skipped]:
     if channels not in (1, 3):
         raise ValueError(f"pictures: channels must be 1 (grey) or 3 (RGB), got {channels!r}")
     if image_size is not None and image_size < 1:
         raise ValueError(f"pictures: image_size must be at least 1, got {image_size!r}")
+    if whole and image_size is None:
+        raise ValueError("pictures: whole images need an image_size, the most that their short side may have, got none")
     skipped: Skipped = []
     with _open(path) as source, warnings.catch_warnings():
         # Pillow's remarks on single files: what matters of them ends up in `skipped`.
         warnings.filterwarnings("ignore", module="PIL")
         files, folders = source.contents(skipped)
         _note_folders_called_pictures(files, folders, skipped)
-        files, folders = _without_top(files, folders)
-        divisions = _divisions(files, folders)
+        files, folders = without_top(files, folders)
+        divisions = divisions_of(files, folders)
         if divisions and not divided:
-            warnings.warn(f"{path}: {_list(divisions)} look like divisions of one set and become classes", stacklevel=3)
+            warnings.warn(
+                f"{path}: {listed(divisions)} look like divisions of one set and become classes", stacklevel=3
+            )
         if not divisions or not divided:
-            train_set = _read_set(path, source, files, folders, image_size, channels, skipped)
+            train_set = _read_set(path, source, files, folders, image_size, channels, skipped, whole)
             test_set = None
         else:
-            train_name, test_name = _train_and_test(path, divisions)
+            train_name, test_name = train_and_test(path, divisions)
             _note_undivided_files(train_name, test_name, files, skipped)
-            inside = _inside_division(train_name, files, folders)
-            train_set = _read_set(path, source, *inside, image_size, channels, skipped)
+            inside = inside_division(train_name, files, folders)
+            train_set = _read_set(path, source, *inside, image_size, channels, skipped, whole)
             test_set = None
             if test_name is not None:
-                inside = _inside_division(test_name, files, folders)
-                test_set = _read_set(path, source, *inside, image_size, channels, skipped, train_set.class_names)
+                inside = inside_division(test_name, files, folders)
+                test_set = _read_set(path, source, *inside, image_size, channels, skipped, whole, train_set.class_names)
     if test_set is not None and test_set.image_shape != train_set.image_shape:
         raise _sizes_differ(path, train_set.image_shape, test_set.image_shape, test_name)
     if skipped:
@@ -119,6 +129,7 @@ def _read_set(
     image_size: int | None,
     channels: int,
     skipped: Skipped,
+    whole: bool,
     class_names: tuple[str, ...] | None = None,
 ) -> Dataset:
     """The class folders among `files` as a data set; with `class_names`, those classes and no others."""
@@ -130,33 +141,40 @@ def _read_set(
     if not set(found) <= set(names):
         raise ValueError(
             f"{path}: expected the same classes to train and to test with, "
-            f"got {_list(set(found) - set(names))} to test with only"
+            f"got {listed(set(found) - set(names))} to test with only"
         )
     _note_loose_files(files, skipped)
 
     entries = sorted(parts for parts in files if len(parts) > 1)
-    images, labels = None, []
+    images, kept = None, []  # an array of all; or an item each, where they are kept whole
+    labels, names_read = [], []
     among = formats()
+    read = read_whole if whole else read_picture
     for parts in bar(entries, len(entries) >= MANY, desc=path.name, unit="img"):
+        name = "/".join(files[parts])
         try:
             with source.open(files[parts]) as file:
-                picture = read_picture(file, image_size, channels, among)
+                picture = read(file, image_size, channels, among)
         except Exception as error:  # broken files make Pillow's readers fail in every way there is
-            skipped.append(("/".join(files[parts]), _reason(error)))
+            skipped.append((name, _reason(error)))
             continue
-        if images is None:
-            images = _room(path, len(entries), picture.shape)
-            first = "/".join(files[parts])
-        elif picture.shape != images.shape[1:]:
-            raise _sizes_differ(path, images.shape[1:], picture.shape, "/".join(files[parts]), first)
-        images[len(labels)] = picture
+        if whole:
+            kept.append(picture)
+        else:
+            if images is None:
+                images = _room(path, len(entries), picture.shape)
+            elif picture.shape != images.shape[1:]:
+                raise _sizes_differ(path, images.shape[1:], picture.shape, name, names_read[0])
+            images[len(labels)] = picture
         labels.append(names.index(parts[0]))
+        names_read.append(name)
     present = set(labels)
     empty = [name for label, name in enumerate(names) if label not in present]
     if not labels or (empty and class_names is None):
         why = f", and the first of {len(skipped)} files left out is {skipped[0][0]}: {skipped[0][1]}" if skipped else ""
-        raise ValueError(f"{path}: expected images in every class folder, got none in {_list(empty)}{why}")
-    return Dataset(images[: len(labels)], np.array(labels), tuple(_printable(name) for name in names))
+        raise ValueError(f"{path}: expected images in every class folder, got none in {listed(empty)}{why}")
+    images = WholeImages(kept, image_size, channels) if whole else images[: len(labels)]
+    return Dataset(images, np.array(labels), tuple(map(printable, names)), tuple(map(printable, names_read)))
 
 
 def _room(path: Path, count: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -193,7 +211,7 @@ def _note_undivided_files(train_name: str, test_name: str | None, files: Files, 
     """Files beside the folders to train and to test with; those to validate with are left alone knowingly."""
     where = f"not in {train_name!r}" if test_name is None else f"neither in {train_name!r} nor in {test_name!r}"
     for parts in sorted(files):
-        known = parts[0] in (train_name, test_name) or (len(parts) > 1 and _division(parts[0]) in VALIDATION_WORDS)
+        known = parts[0] in (train_name, test_name) or (len(parts) > 1 and division(parts[0]) in VALIDATION_WORDS)
         if not known:
             skipped.append(("/".join(files[parts]), f"it lies {where}"))
 
@@ -210,76 +228,6 @@ def _note_folders_called_pictures(files: Files, folders: set[Parts], skipped: Sk
 def _is_called_picture(parts: Parts) -> bool:
     Image.init()
     return os.path.splitext(parts[-1])[1].lower() in Image.EXTENSION
-
-
-def _list(names: Iterable[str]) -> str:
-    names = sorted(names)
-    shown = ", ".join(repr(_printable(name)) for name in names[:SHOWN])
-    return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-
-
-def _printable(name: str) -> str:
-    """A file system may have names that are no text; these become text that every terminal and file takes."""
-    return " ".join(name.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split())
-
-
-# ------------------------------------------------------------------------------------------ folders in folders
-def _without_top(files: Files, folders: set[Parts]) -> tuple[Files, set[Parts]]:
-    """Leave out outer folders that hold everything: `cifar10/cat/1.png` becomes `cat/1.png`."""
-    while any(len(parts) > 2 for parts in files):
-        tops = {parts[0] for parts in files if len(parts) > 1} | {parts[0] for parts in folders}
-        if len(tops) > 1:
-            break
-        files, folders = _inside(tops.pop(), files, folders)
-    return files, folders
-
-
-def _inside(name: str, files: Files, folders: set[Parts]) -> tuple[Files, set[Parts]]:
-    return (
-        {parts[1:]: file for parts, file in files.items() if parts[0] == name and len(parts) > 1},
-        {parts[1:] for parts in folders if parts[0] == name and len(parts) > 1},
-    )
-
-
-def _divisions(files: Files, folders: set[Parts]) -> list[str]:
-    """The outermost folders that divide the set, the plainest name first; none where all of them are classes.
-
-    A class may be called "train" too. So at least two folders must be called like divisions; and they must be all that
-    there is, or have sub-folders of the same names, as divisions into the same classes do.
-    """
-    inside: dict[str, set[str]] = {parts[0]: set() for parts in files if len(parts) > 1}
-    for parts, least in [*((parts, 3) for parts in files), *((parts, 2) for parts in folders)]:
-        if len(parts) >= least and parts[0] in inside:
-            inside[parts[0]].add(parts[1])
-    divisions = sorted((name for name in inside if _division(name)), key=lambda name: (len(name), name))
-    words = {_division(name) for name in divisions}
-    are_all = len(divisions) == len(inside) and bool(words & {*TRAIN_WORDS}) and bool(words & {*TEST_WORDS})
-    repeated = sum(len(inside[name]) for name in divisions) > len(set().union(*(inside[name] for name in divisions)))
-    return divisions if are_all or repeated else []
-
-
-def _train_and_test(path: Path, divisions: list[str]) -> tuple[str, str | None]:
-    train = [name for name in divisions if _division(name) in TRAIN_WORDS]
-    test = [name for word in TEST_WORDS for name in divisions if _division(name) == word]
-    if not train:
-        raise ValueError(f"{path}: expected a folder to train with, such as train, beside {_list(divisions)}, got none")
-    return train[0], test[0] if test else None
-
-
-def _division(name: str) -> str:
-    """The word for a division that a folder's name comes down to: "val" for "images_val2017"; "" where it has none."""
-    words = [word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)]
-    word = "".join(word for word in words if word not in FILL_WORDS).removesuffix("set")
-    return word if word in (*TRAIN_WORDS, *TEST_WORDS, *OTHER_WORDS) else ""
-
-
-def _inside_division(name: str, files: Files, folders: set[Parts]) -> tuple[Files, set[Parts]]:
-    """As `_inside`, and on into a single folder that says the same again: `train/train/cat/1.png`."""
-    tops = {name}
-    while len(tops) == 1 and _division(*tops) == _division(name):
-        files, folders = _inside(tops.pop(), files, folders)
-        tops = {parts[0] for parts in files if len(parts) > 1} | {parts[0] for parts in folders}
-    return files, folders
 
 
 def _is_hidden(name: str) -> bool:

@@ -32,13 +32,18 @@ def formats() -> tuple[str, ...]:
 
 
 def read_picture(
-    file: BinaryIO, image_size: int | None = None, channels: int = 3, among: tuple[str, ...] | None = None
+    file: BinaryIO,
+    image_size: int | None = None,
+    channels: int = 3,
+    among: tuple[str, ...] | None = None,
+    whole: bool = False,
 ) -> np.ndarray:
     """The image as uint8 (H, W, channels): RGB for 3 channels, grey for 1. Of several frames, the first.
 
     image_size  the short side is brought to this size and the square in the middle is cut out, so that H = W =
                 image_size; an image that has this size already keeps its pixels. None: every image as it is
     among       the formats to try, as `formats()` gives them
+    whole       cut nothing off and enlarge nothing: only a short side longer than image_size is brought to it
 
     Rotated as its EXIF orientation says. What is transparent becomes white. 16-bit grey keeps its upper half, 12-bit
     grey its upper eight bits. Colours are taken as they are stored: colour profiles are not applied.
@@ -60,7 +65,7 @@ def read_picture(
         _turn_upright(image)
         picture = _convert(image, "RGB" if channels == 3 else "L")
     if image_size is not None:
-        picture = fit(picture, image_size)
+        picture = shrink(picture, image_size) if whole else fit(picture, image_size)
     return to_array(picture)
 
 
@@ -98,6 +103,15 @@ def fit(picture: Image.Image, image_size: int | tuple[int, int]) -> Image.Image:
     high, wide = (image_size, image_size) if isinstance(image_size, int) else image_size
     # It cuts and resizes in one step: an image of 1 x 100,000 never becomes one of 224 x 22,400,000 in between.
     return ImageOps.fit(picture, (wide, high), Image.Resampling.BICUBIC)
+
+
+def shrink(picture: Image.Image, short_side: int) -> Image.Image:
+    """The whole image, its short side brought to this many pixels if it has more."""
+    if min(picture.size) <= short_side:
+        return picture
+    share = short_side / min(picture.size)
+    width, height = (round(share * side) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
 
 
 def _turn_upright(image: Image.Image) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from nn.data.augmentation import centre_crop, lenet5_input, ten_crops, unit_interval
 from nn.data.pixels import fit, to_array, to_image
+from nn.data.whole import WholeImages
 
 LEVELS = ("standardised", "minus mean picture", "lenet5")
+SCALES = (1, 1 / 2, 1 / 4)  # portions of the largest window's area
 MOST_PIXELS = 4096 * 4096  # of the size that images are brought to: what a stranger's weights may ask for
 
 
@@ -36,8 +39,8 @@ class Preparation:
     mean: np.ndarray | np.float32 = np.float32(0)
     deviation: np.ndarray | np.float32 = np.float32(1)
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The network's input (N, *window, C), float32, for uint8 images (N, H, W, C) of any one size.
+    def __call__(self, images: np.ndarray | WholeImages) -> np.ndarray:
+        """The network's input (N, *window, C), float32, for uint8 images (N, H, W, C) of any one size, or WholeImages.
 
         Floating-point images, in 0..1, are taken too if they have the size already; else TypeError.
         """
@@ -53,6 +56,25 @@ class Preparation:
         """
         return ten_crops(self.to_levels(unit_interval(self.resized(images))), self.window)
 
+    def at_scales(self, image: np.ndarray) -> list[np.ndarray]:
+        """Windows of one uint8 image (H, W, C), brought to `size`, for each of SCALES: (1, *size, C) of the largest
+        window, in the middle, and (5, *size, C) of smaller ones, in the middle and the corners.
+
+        The object fills all of one photograph and a tenth of another: one of the scales may be that of the images that
+        the network learned.
+        """
+        whole = to_image(image)
+        largest = min(whole.height / self.size[0], whole.width / self.size[1])
+        scales = []
+        for portion in SCALES:
+            high, wide = (min(largest * side * portion**0.5, most) for side, most in zip(self.size, image.shape))
+            down, right = whole.height - high, whole.width - wide  # how far a window can move
+            places = [(0.5, 0.5), *(((0, 0), (0, 1), (1, 0), (1, 1)) if portion < 1 else ())]
+            boxes = [(x * right, y * down, x * right + wide, y * down + high) for y, x in places]
+            windows = [whole.resize(self.size[::-1], Image.Resampling.BICUBIC, box=box) for box in boxes]
+            scales.append(np.stack([to_array(window) for window in windows]))
+        return scales
+
     def seen(self, images: np.ndarray) -> np.ndarray:
         """What the network reads of the images (N, H, W, C), still as bytes: (N, *window, C), for drawing it."""
         images = self.resized(images)
@@ -60,12 +82,12 @@ class Preparation:
         images = np.pad(images, [(0, 0), *space, (0, 0)])  # LeNet-5's border, where the window is the larger
         return centre_crop(images, self.window).astype(np.uint8)
 
-    def resized(self, images: np.ndarray) -> np.ndarray:
+    def resized(self, images: np.ndarray | WholeImages) -> np.ndarray:
         """uint8 images (N, H, W, C) brought to `size`, (N, *size, C); those that have it already stay as they are.
 
         Raises TypeError for floating-point images of another size.
         """
-        if images.shape[1:3] == self.size:
+        if images.shape[1:3] == self.size and not isinstance(images, WholeImages):
             return images
         if images.dtype != np.uint8:
             raise TypeError(f"images of {images.shape[1]}x{images.shape[2]} must be uint8 to be brought to {self.size}")

@@ -2,8 +2,8 @@
 
 `architecture` draws a network; `feature_maps`, `layer_kernels` and `layer_gradients` look inside one of its layers, and
 `grid` does the same for an array. `answers`, `looks` and `crops` show what a network says about images.
-`learning_curves`, `confusion_matrices`, `kernel_grids` and `mistakes` compare networks: they take plain arrays in dicts
-keyed by the network's name.
+`learning_curves`, `confusion_matrices`, `kernel_grids`, `reliability_diagram` and `mistakes` compare networks: they
+take plain arrays in dicts keyed by the network's name.
 """
 
 from nn.plots.answered import answers, looks
@@ -15,6 +15,7 @@ from nn.plots.grids import grid
 from nn.plots.inside import feature_maps, layer_gradients, layer_kernels
 from nn.plots.kernels import kernel_grids
 from nn.plots.misread import mistakes
+from nn.plots.reliable import reliability_diagram
 
 __all__ = [
     "answers",
@@ -31,5 +32,6 @@ __all__ = [
     "learning_curves",
     "looks",
     "mistakes",
+    "reliability_diagram",
     "smooth",
 ]

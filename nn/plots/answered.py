@@ -22,8 +22,12 @@ def answers(
     pictures: Sequence[np.ndarray],
     probabilities: Sequence[np.ndarray],
     class_names: Sequence[str],
+    least: float = 0.0,
 ) -> None:
-    """Draw each image (H, W, 1 or 3), uint8, with bars for its five likeliest classes; probabilities (classes,)."""
+    """Draw each image (H, W, 1 or 3), uint8, with bars for its five likeliest classes; probabilities (classes,).
+
+    least: where no class is as probable as this, a sentence says that there is no answer.
+    """
     columns = min(COLUMNS, max(1, len(pictures)))
     rows = -(-len(pictures) // columns)
     width, height = 2 * MARGIN + CELL_WIDTH * columns, 2 * MARGIN + CELL_HEIGHT * rows
@@ -37,7 +41,12 @@ def answers(
             axes = _axes(figure, left + 0.1, top - 0.35 - SIDE, SIDE, SIDE)
             show_picture(axes, image)
             bars = _axes(figure, left + 0.1 + SIDE + 0.12, top - 0.35 - SIDE, CELL_WIDTH - SIDE - 0.4, SIDE)
-            _draw_bars(bars, chances, class_names)
+            if max(chances) >= least:
+                _draw_bars(bars, chances, class_names)
+            else:
+                words = f"no answer:\nnone of the {len(class_names)} classes\nis likely"
+                bars.text(0, 0.5, words, va="center", fontsize=10, color=GREY)
+                bars.axis("off")
 
 
 def _draw_bars(axes, chances: np.ndarray, class_names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.data import Dataset
+from nn.data import Dataset, Draw, epoch_size
 from nn.device import move
 from nn.labels import as_labels
 from nn.loss import SoftmaxCrossEntropy
@@ -31,6 +31,7 @@ def train(
     schedule: Callable[[float], float] | Schedule | None = None,
     loss: Any = None,
     prepare: Prepare | None = None,
+    draw: Draw | None = None,
     seed: int = 0,
     progress: bool = True,
     description: str = "",
@@ -43,14 +44,13 @@ def train(
     schedule: the learning rate as a function of the fraction of the run that is done, 0 to 1, or one of
     `nn.training.schedules`; without one the optimizer's stays as it is. loss: an object with forward(logits, labels)
     and backward(); softmax and cross-entropy if none is given. prepare(images, rng): makes the network's input of a
-    batch of images; rng is a generator for random changes, or None for testing. seed: the order of the images and the
+    batch of images; rng is a generator for random changes, or None for testing. draw(rng): the numbers of an epoch's
+    images, as `nn.data.evenly` draws them; without it all, in random order. seed: the order of the images and the
     random changes. progress: show a bar if stderr is a terminal, else print a line after each epoch; and say so, once,
-    if something keeps the network from learning (see `diagnosis`). history: that of an earlier call, to continue
-    where it ended, after an epoch or within one. after_step(history): called after each step; true stops the run, and
-    history.unfinished says where. after_epoch(history): called after each epoch, and stops the run likewise.
-
-    Where the loss or a gradient is NaN or infinite, training stops before the weights are changed by it, and
-    history.failure names the layer and the step.
+    if something keeps the network from learning (see `diagnosis`). history: that of an earlier call, to continue where
+    it ended. after_step(history), after_epoch(history): called after each; true stops the run, and history.unfinished
+    says where. Where the loss or a gradient is NaN or infinite, training stops before the weights are changed by it,
+    and history.failure names the layer and the step.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
@@ -61,10 +61,11 @@ def train(
     loss = SoftmaxCrossEntropy() if loss is None else loss
     history = History() if history is None else history
     schedule = None if schedule is None else as_schedule(schedule)
-    done = len(history.epochs) * len(train_set) + (history.unfinished or {"seen": 0})["seen"]
-    with Progress(description or network.name, epochs, epochs * len(train_set), done, progress) as shown:
+    size = epoch_size(train_set, draw)
+    done = len(history.epochs) * size + (history.unfinished or {"seen": 0})["seen"]
+    with Progress(description or network.name, epochs, epochs * size, done, progress) as shown:
         for number in range(len(history.epochs) + 1, epochs + 1):
-            record = Recorder(network, train_set, batch_size, prepare, seed, number, history, shown, after_step)
+            record = Recorder(network, train_set, batch_size, prepare, draw, seed, number, history, shown, after_step)
             _train_epoch(network, optimizer, loss, schedule, epochs, record)
             if history.unfinished:
                 return history

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.data import Dataset
+from nn.data import Dataset, Draw, epoch_size
 from nn.device import move
 from nn.network import Network
 from nn.training.diagnosis import measure, not_finite
@@ -22,8 +22,8 @@ from nn.training.progress import Progress
 class Recorder:
     """The record of one epoch, which begins anew or continues where `history.unfinished` says.
 
-    number: the epoch's, from 1. stop(history): asked after each step but the last, with history.unfinished set; where
-    it says yes, it stays set.
+    number: the epoch's, from 1. draw: its images, see `nn.data.batches`. stop(history): asked after each step but the
+    last, with history.unfinished set; where it says yes, it stays set.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Recorder:
         train_set: Dataset,
         batch_size: int,
         prepare: Prepare | None,
+        draw: Draw | None,
         seed: int,
         number: int,
         history: History,
@@ -42,13 +43,14 @@ class Recorder:
         self.history, self.progress, self.stop = history, progress, stop
         self.epoch = Epoch(**history.unfinished) if history.unfinished else Epoch()
         history.unfinished = None
-        self._steps_per_epoch = -(-len(train_set) // batch_size)
-        self._measured_step = max(0, len(train_set) // batch_size - 1)  # the last whose batch is full
+        size = epoch_size(train_set, draw)
+        self._steps_per_epoch = -(-size // batch_size)
+        self._measured_step = max(0, size // batch_size - 1)  # the last whose batch is full
         self._start = time.perf_counter() - self.epoch.seconds
         # A generator for each epoch: a resumed run sees what it would have seen without a stop.
         rng = np.random.default_rng([seed, number])
         first, state = self.epoch.batches, self.epoch.generator
-        self._batches = Prefetch(train_set, batch_size, rng, network.device, prepare, first, state)
+        self._batches = Prefetch(train_set, batch_size, rng, network.device, prepare, first, state, draw)
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches that are left, until a number is NaN or infinite or the caller stops the run."""

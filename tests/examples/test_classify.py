@@ -12,7 +12,9 @@ from models import alexnet_small, lenet, load_classifier
 from nn import plots
 from nn.data import digits
 from nn.data.preparation import Preparation
+from nn.files.weights import read_metadata
 from nn.inspect.saliency_maps import occlusion, saliency
+from tests.drawn import catch
 
 CLASSES = ["red", "green", "blue", "black", "white", "grey"]
 
@@ -108,6 +110,37 @@ def test_json_says_the_same(weights, folder, tmp_path, capsys, monkeypatch):
         assert sum(chances) == pytest.approx(1, abs=1e-5) and chances == sorted(chances, reverse=True)
 
 
+@pytest.fixture
+def unsure(weights, folder, tmp_path):
+    """The same network, which may answer only where it is surer than of the less sure of the two pictures."""
+    classifier = load_classifier(weights)
+    pixels = [np.asarray(Image.open(folder / name).convert("RGB")) for name in ("a$b.jpg", "deep/small.png")]
+    largest = [float(row.max()) for row in classifier.probabilities(pixels)]
+    extra = read_metadata(weights)["extra"] | {"calibration": {"least_probability": sum(largest) / 2}}
+    classifier.network.save(tmp_path / "unsure.safetensors", extra)
+    return tmp_path / "unsure.safetensors", int(np.argmin(largest))
+
+
+def test_no_answer_where_no_class_is_likely(unsure, folder, tmp_path, capsys, monkeypatch):
+    path, which = unsure
+    drawn = catch(monkeypatch)
+    run(folder, "--weights", path, "--out", tmp_path / "out")
+    words = capsys.readouterr().out
+    assert words.count("no answer: none of the 6 classes is likely") == 1 and words.count("%") == 5
+    parts = words.split("no answer")
+    assert ("small.png" in parts[0]) == (which == 1), "it stands below the picture that it is about"
+    assert drawn[0].words().count("no answer") == 1 and drawn[0].words().count("%") == 5
+    drawn[0].check()
+    pictures = json_of(capsys, folder, "--weights", path)["pictures"]
+    assert pictures[which]["answer"] is None and len(pictures[which]["answers"]) == 6
+    assert pictures[1 - which]["answer"] == pictures[1 - which]["answers"][0]["class"]
+    run(folder, "--weights", path, "--all-answers", "--out", tmp_path / "all")
+    words = capsys.readouterr().out
+    assert "no answer" not in words and words.count("%") == 10
+    for picture in json_of(capsys, folder, "--weights", path, "--all-answers")["pictures"]:
+        assert picture["answer"] == picture["answers"][0]["class"]
+
+
 def test_ten_crops_and_looks(weights, folder, tmp_path, capsys):
     run(folder, "--weights", weights, "--ten-crop", "--look", "--out", tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["answers.png", "looks.png"]
@@ -115,6 +148,16 @@ def test_ten_crops_and_looks(weights, folder, tmp_path, capsys):
     one = json_of(capsys, folder / "a$b.jpg", "--weights", weights)
     ten = json_of(capsys, folder / "a$b.jpg", "--weights", weights, "--ten-crop")
     assert one != ten
+
+
+def test_several_scales(weights, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    (picture,) = json_of(capsys, tmp_path / "noise.png", "--weights", weights, "--scales")["pictures"]
+    expected = load_classifier(weights).probabilities([pixels], scales=True)[0]
+    found = {answer["class"]: answer["probability"] for answer in picture["answers"]}
+    np.testing.assert_allclose([found[name] for name in CLASSES], expected, atol=1e-6)
+    assert "one of the two" in refused(capsys, tmp_path / "noise.png", "--weights", weights, "--scales", "--ten-crop")
 
 
 def json_of(capsys, *arguments):

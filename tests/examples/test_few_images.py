@@ -91,7 +91,7 @@ def test_few_images_are_drawn_of_each_class_by_the_seed_and_all_take_as_many_ste
 
 
 def test_a_small_run(pictures, tmp_path, capsys):
-    common = ["--data", str(pictures), "--classes", "b,e", "--held-out", "40", "--images", "2,5", "--batches", "2"]
+    common = ["--data", str(pictures), "--set-aside", "b,e", "--held-out", "40", "--images", "2,5", "--batches", "2"]
     out = tmp_path / "out"
     assert few_images.main([*common, "--epochs", "1", "--seeds", "2", "--out", str(out)]) == 0
     said = capsys.readouterr().out

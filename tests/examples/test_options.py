@@ -14,7 +14,7 @@ from tests.invocations import program_called
 
 # The kinds of values. A name is a model's or a layer's; what has few values lists them: cpu|cuda.
 NUMBERS = {"N", "SECONDS", "RATE", "SHARE", "PIXELS", "I,J,C"}
-METAVARS = NUMBERS | {"FOLDER", "FILE", "DATA", "CLASS", "NAME", "TEXT", "KINDS"}
+METAVARS = NUMBERS | {"FOLDER", "FILE", "DATA", "CLASS", "NAME", "NAMES", "TEXT", "KINDS"}
 # What must mean the same wherever it occurs, and in how many programs it does.
 SHARED = {
     "--data": 6,

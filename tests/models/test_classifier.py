@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models import lenet, load_classifier
 from models.classifier import BATCH
@@ -46,6 +47,32 @@ def test_ten_crops_are_averaged(path):
     np.testing.assert_allclose(classifier.probabilities([picture], ten_crop=True)[0], expected, atol=1e-5)
 
 
+def test_scales_are_averaged(path):
+    """Whole, halves and quarters, cut by hand; each scale counts as much, however many windows it has."""
+    classifier = load_classifier(save(path))
+    picture = np.random.default_rng(0).integers(0, 256, (72, 72, 3), dtype=np.uint8)
+    side = 72 * 0.5**0.5
+    means = []
+    for length in (72, side, 36):
+        room = 72 - length
+        corners = [(0, 0), (room, 0), (0, room), (room, room)] if length < 72 else []
+        answers = []
+        for left, top in [(room / 2, room / 2), *corners]:
+            box = (left, top, left + length, top + length)
+            small = np.asarray(Image.fromarray(picture).resize((18, 18), Image.Resampling.BICUBIC, box=box))
+            answers += [
+                classifier.probabilities([turned])[0] for turned in (small, np.ascontiguousarray(small[:, ::-1]))
+            ]
+        means.append(sum(answers) / len(answers))
+    assert len(answers) == 10
+    np.testing.assert_allclose(classifier.probabilities([picture], scales=True)[0], sum(means) / 3, atol=1e-5)
+    for height, width in ((1, 1), (300, 20), (18, 18)):
+        flat = np.full((height, width, 3), 80, np.uint8)
+        np.testing.assert_allclose(
+            classifier.probabilities([flat], scales=True), classifier.probabilities([flat]), atol=1e-5
+        )
+
+
 def test_pictures_of_different_sizes_and_none_at_all(path):
     classifier = load_classifier(save(path))
     pictures = [np.full((height, width, 3), 80, np.uint8) for height, width in ((1, 1), (300, 20), (18, 18))]
@@ -54,6 +81,25 @@ def test_pictures_of_different_sizes_and_none_at_all(path):
     np.testing.assert_allclose(answers, np.tile(answers[2], (3, 1)), atol=1e-6)
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
     assert classifier.probabilities([]).shape == (0, 3)
+
+
+def test_probabilities_are_calibrated_where_the_weights_say_how(path):
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 18, 18, 3), dtype=np.uint8)
+    plain = load_classifier(save(path))
+    calibration = {"temperature": 2.0, "least_probability": 0.4, "wrong_above": 0.1, "images": 100}
+    found = load_classifier(save(path, {"calibration": calibration}))
+    assert found.calibration.temperature == 2 and plain.calibration.temperature == 1
+    logits = plain.network.forward(plain.preparation(pictures)).astype(float)
+    powers = np.exp(logits / 2)
+    np.testing.assert_allclose(found.probabilities(pictures), powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
+    some = np.array([[0.2, 0.5, 0.3], [0.34, 0.33, 0.33], [0.3, 0.3, 0.4]])
+    assert found.answers(some) == [1, None, 2] and plain.answers(some) == [1, 0, 2]
+
+
+@pytest.mark.parametrize("calibration", [7, [], {"temperature": -1}, {"heat": 1}, {"temperature": "hot"}, None])
+def test_a_calibration_that_cannot_be(path, calibration):
+    with one_sentence(ValueError, "colours.safetensors", "calibration"):
+        load_classifier(save(path, {"calibration": calibration}))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nn.data import Dataset, batches
+from nn.data.batches import evenly
 
 
 @pytest.fixture
@@ -69,3 +70,54 @@ def test_an_empty_data_set_has_no_batches(dataset):
 def test_bad_batch_sizes_are_refused_at_the_call(dataset, batch_size, error, message):
     with pytest.raises(error, match=message):
         batches(dataset, batch_size)
+
+
+# ------------------------------------------------------------------------------------------- as many of each class
+LABELS = np.repeat([0, 1, 2], [50, 7, 3])
+
+
+def test_every_class_is_drawn_as_often():
+    draw = evenly(LABELS, 10)
+    drawn = draw(np.random.default_rng(0))
+    assert np.bincount(LABELS[drawn]).tolist() == [10, 10, 10]
+    times = np.bincount(drawn, minlength=60)
+    assert set(times[:50]) == {0, 1} and set(times[50:57]) == {1, 2} and sorted(times[57:]) == [3, 3, 4]
+    assert np.any(np.diff(LABELS[drawn]) < 0), "they are mixed"
+
+
+def test_epochs_differ_and_seeds_fix_them():
+    draw = evenly(LABELS, 10)
+    rng = np.random.default_rng(0)
+    first, second = draw(rng), draw(rng)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, evenly(LABELS, 10)(np.random.default_rng(0)))
+    seen = np.bincount(np.concatenate([draw(rng) for _ in range(100)])[:], minlength=60)
+    assert seen[:50].min() > 5, "over many epochs all images are seen, each 20 times on average"
+
+
+def test_each_data_set_gives_its_part():
+    origins = np.zeros(60, int)
+    origins[40:50] = origins[56] = 1
+    drawn = evenly(LABELS, 10, origins)(np.random.default_rng(0))
+    parts = [
+        [int(np.sum((LABELS[drawn] == label) & (origins[drawn] == origin))) for origin in (0, 1)] for label in range(3)
+    ]
+    assert parts == [[5, 5], [5, 5], [10, 0]]
+    assert np.sum(drawn == 56) == 5  # the only one of its class in that set
+    odd = evenly(LABELS, 7, origins)(np.random.default_rng(0))
+    assert np.bincount(LABELS[odd]).tolist() == [7, 7, 7]
+
+
+def test_batches_of_what_is_drawn(dataset):
+    draw = evenly(dataset.labels, 3)
+    seen = list(batches(dataset, 8, 0, draw=draw))
+    assert [len(labels) for _, labels in seen] == [8, 8, 8, 6]
+    assert sorted(order(seen)) == sorted([*range(10)] * 3)
+    assert order(batches(dataset, 8, 0, start=1, draw=draw)) == order(seen)[8:]
+    for images, labels in seen:
+        assert np.array_equal(images[:, 0, 0, 0], labels)
+
+
+def test_none_of_each_class_is_refused():
+    with pytest.raises(ValueError, match="per_class must be at least 1, got 0"):
+        evenly(LABELS, 0)

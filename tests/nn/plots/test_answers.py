@@ -38,6 +38,15 @@ def test_answers(tmp_path, monkeypatch, count, classes):
     assert "cat.jpg" in drawn[0].words() and "%" in drawn[0].words()
 
 
+def test_where_there_is_no_answer(tmp_path, monkeypatch):
+    drawn = catch(monkeypatch)
+    sure = np.array([[0.9, 0.1], [0.5, 0.5], [0.55, 0.45]])
+    plots.answers(tmp_path / "a.png", TITLES[:3], PICTURES[:3], sure, NAMES[:2], least=0.55)
+    drawn[0].check()
+    words = drawn[0].words()
+    assert words.count("no answer") == 1 and words.count("%") == 4 and "none of the 2 classes" in words
+
+
 @pytest.mark.parametrize("count", [1, 4])
 def test_looks(tmp_path, monkeypatch, count):
     drawn = catch(monkeypatch)

@@ -1,13 +1,17 @@
 """What stands around the training loop: prefetched batches, schedules that answer the same calls, an epoch's row."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
 
+import nn
 from layers import Flatten, Linear
 from nn import SGD, Network
+from nn.backend import _is_plain
 from nn.data import Dataset, batches
+from nn.data.whole import WholeImages
 from nn.training import Epoch, train
 from nn.training.prefetch import Prefetch
 from nn.training.schedules import Curve, Plateau, Schedule, as_schedule, constant, one_cycle, stairs, steps
@@ -59,6 +63,36 @@ def test_it_goes_on_within_an_epoch():
     resumed = Prefetch(images(), 3, np.random.default_rng(5), "cpu", noisy, start=1, generator_state=state)
     for part, expected in zip([part for part, _ in resumed], rest, strict=True):
         assert np.array_equal(part, expected)
+
+
+def test_images_that_must_be_decoded_are_prepared_by_a_thread_with_the_same_numbers():
+    """One batch ahead, with the state after the batch in hand; within `nn.plain` it is plain there, too."""
+    arrays = np.random.default_rng(0).integers(0, 256, (7, 5, 4, 3), dtype=np.uint8)
+    whole = Dataset(WholeImages(arrays, 6), np.arange(7) % 3, ("a", "b", "c"))
+    threads, plain = [], []
+
+    def prepare(batch, rng):
+        threads.append(threading.current_thread())
+        plain.append(_is_plain.get())
+        return noisy(np.asarray(batch), rng)
+
+    rng = np.random.default_rng(3)
+    expected = [(prepare(part, rng), labels, rng.bit_generator.state) for part, labels in batches(whole, 3, rng)]
+    threads.clear(), plain.clear()
+    with nn.plain():
+        found = Prefetch(whole, 3, np.random.default_rng(3), "cpu", prepare)
+        for (part, labels), (plain_part, plain_labels, state) in zip(found, expected, strict=True):
+            assert np.array_equal(part, plain_part) and np.array_equal(labels, plain_labels)
+            assert found.generator_state == state
+    assert len(set(threads)) == 1 and threads[0] is not threading.current_thread()
+    assert all(plain) and len(plain) == 3
+    assert not threads[0].is_alive(), "it ends with the epoch"
+
+
+def test_what_fails_in_the_thread_fails_in_training():
+    whole = Dataset(WholeImages([b"no image"] * 4, 6), np.arange(4) % 2, ("a", "b"))
+    with pytest.raises(OSError, match="not an image"):
+        next(iter(Prefetch(whole, 2, np.random.default_rng(0), "cpu", lambda batch, rng: np.asarray(batch))))
 
 
 def test_every_schedule_answers_the_same_two_calls():

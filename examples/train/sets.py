@@ -1,0 +1,151 @@
+"""The images that a training run learns from and is tested on, put together from the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from examples.shared.command_line import positive_number, whole_number
+from examples.shared.options import add_data, add_held_out, add_value
+from models import Classifier
+from nn.data import Dataset, Draw, evenly, load
+from nn.data.dataset import fair_order
+from nn.data.divisions import listed
+from nn.data.duplicates import hold_out, near_duplicates
+from nn.data.united import unite
+from nn.spelling import did_you_mean
+
+LEAST_PORTION = 1 / 16
+ABOUT_SETS = """\
+With portion, the images in folders and zips keep their shape: the portions are squares from anywhere in a photograph,
+whose short side is brought to --image-size if it is longer. They are kept in memory as they lie in their files, and
+decoded by a thread while the network learns: 20,000 photographs of 128 pixels take 120 MB.
+
+Of folders and zips, images are held out together with all that nearly are the same: thumbnails of 16x16 that correlate
+by more than 0.92, mirrored too. To find them takes seconds for 20,000 images, a minute or two for 70,000. With
+--per-class, as many images of each class and data set are held out, at most half of any; a whole source is held out by
+how its files' names begin (--held-out-files).
+
+Where 100 images or more are held out, they tell at the end how sure the network may be: by which temperature its logits
+must be divided for its probabilities to be right on average, and from which probability on at most a tenth of its
+answers is wrong. Both are written into the weights; below that probability, examples.classify says that it has no
+answer. An epoch or a recipe that is chosen by the held-out images makes them a little too confident."""
+HELD_OUT = "held_out.txt"  # in a run's folder: the files that are held out
+
+
+@dataclass
+class Sets:
+    """draw: which images an epoch has, None for all of them, see `nn.data.batches`. held_out: the files that are."""
+
+    train_set: Dataset
+    test_set: Dataset | None
+    draw: Draw | None
+    held_out: list[str] = field(default_factory=list)
+
+
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """The options of `load_sets`, and how large portions are, which changes the images that it loads."""
+    add_data(
+        parser, None, told="digits", here="may be given several times: their classes are united by name", several=True
+    )
+    meaning = "learn these classes alone, in this order, such as cat,dog"
+    add_value(parser, "--classes", meaning, told="all", type=_names, metavar="NAMES")
+    meaning = "in every epoch so many images of each class, in equal parts from all --data that have it"
+    add_value(parser, "--per-class", meaning, told="each image once", type=whole_number(1), metavar="N")
+    meaning = "the least share of an image's area that --augment portion cuts out"
+    add_value(parser, "--least-portion", meaning, told="0.0625", type=positive_number(1), metavar="SHARE")
+    here = "of folders and zips with all their near duplicates; they replace the data set's own test images"
+    add_held_out(parser, 0, here=here, smallest=0)
+    meaning = "test also on the files whose names begin so, such as pacs_,tin64_, with all their near duplicates"
+    add_value(parser, "--held-out-files", meaning, told="none", type=_beginnings, metavar="NAMES")
+
+
+def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None = None) -> Sets:
+    """The training and test images; what is held out replaces the data sets' own test images.
+
+    whole: photographs keep their shape, see `nn.data.load`. start: of --start-from, whose channels the images get.
+    """
+    channels = None if start is None else start.preparation.channels
+    pairs = [load(name, options.image_size, channels, whole) for name in options.data]
+    train_sets = [pair[0] for pair in pairs]
+    test_sets = [pair[1] for pair in pairs if pair[1] is not None]
+    if len(pairs) == 1 and options.classes is None:
+        train_set, origins = train_sets[0], np.zeros(len(train_sets[0]), np.int64)
+        test_set = test_sets[0] if test_sets else None
+    else:
+        _check_classes(options.classes, train_sets)
+        train_set, origins = unite(train_sets, options.classes)
+        test_set = unite(test_sets, train_set.class_names)[0] if test_sets else None
+    if options.held_out >= len(train_set):
+        raise ValueError(f"--held-out is {options.held_out}, expected fewer than the {len(train_set)} images there are")
+    names = [f"{Path(options.data[origin]).name}/{file}" for origin, file in zip(origins, train_set.files)]
+    held = _held_out(options, train_set, origins, names)
+    if held.any():
+        train_set, test_set, origins = train_set.subset(~held), train_set.subset(held), origins[~held]
+    draw = None
+    if options.per_class:
+        counts = np.bincount(train_set.labels, minlength=train_set.num_classes)
+        if missing := [name for name, count in zip(train_set.class_names, counts) if not count]:
+            raise ValueError(f"--per-class: there are no images to learn {listed(missing)} from")
+        draw = evenly(train_set.labels, options.per_class, origins)
+    return Sets(train_set, test_set, draw, [name for name, out in zip(names, held) if out])
+
+
+def _held_out(options: argparse.Namespace, images: Dataset, origins: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Which images are held out, (N,) of booleans. A resumed run reads it in its folder."""
+    held = np.zeros(len(images), bool)
+    if options.held_out_files and not names:
+        raise ValueError("--held-out-files: the images have no files, expected those of a folder or zip")
+    if not names:
+        held[fair_order(images.labels, np.random.default_rng(0))[: options.held_out]] = True
+        return held
+    if not options.held_out and not options.held_out_files:
+        return held
+    listing = options.out / HELD_OUT if options.resume else None
+    if listing and listing.is_file():
+        known = set(listing.read_text(encoding="utf-8").splitlines())
+        if missing := known - set(names):
+            raise ValueError(f"{listing} names images that --data has not: {listed(missing)}")
+        return np.array([name in known for name in names])
+    groups = near_duplicates(images.images)
+    if options.held_out_files:
+        begin = np.array([PurePosixPath(file).name.startswith(options.held_out_files) for file in images.files])
+        if not begin.any():
+            raise ValueError(f"--held-out-files: no file's name begins with {' or '.join(options.held_out_files)}")
+        held = np.isin(groups, groups[begin])
+    if options.held_out:
+        # Even where the training images of an epoch are: else in proportion to how many there are.
+        cells = images.labels * (1 + origins.max()) + origins
+        held |= hold_out(groups, cells, options.held_out, even=options.per_class is not None, never=held)
+    if not held.any() or held.all():
+        raise ValueError(
+            "--held-out: groups of near duplicates leave no images on one of the two sides; take another N"
+        )
+    return held
+
+
+def _beginnings(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names:
+        raise argparse.ArgumentTypeError(f"expected beginnings of names with commas between, got {text!r}")
+    return names
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if len(names) < 2 or len(set(names)) < len(names) or "" in names:
+        raise argparse.ArgumentTypeError(f"expected at least two different names with commas between, got {text!r}")
+    return names
+
+
+def _check_classes(names: Sequence[str] | None, sets: Sequence[Dataset]) -> None:
+    """ValueError for a class that no set has images of."""
+    known = {name for each in sets for number, name in enumerate(each.class_names) if number in each.labels}
+    for name in names or ():
+        if name not in known:
+            hint = did_you_mean(name, known) or f", expected some of {listed(known)}"
+            raise ValueError(f"--classes: no images are of a class {name!r}{hint}")
