@@ -25,7 +25,7 @@ whose short side is brought to --image-size if it is longer. They are kept in me
 decoded by a thread while the network learns: 20,000 photographs of 128 pixels take 120 MB.
 
 Of folders and zips, images are held out together with all that nearly are the same: thumbnails of 16x16 that correlate
-by more than 0.92, mirrored too. To find them takes seconds for 20,000 images, a minute or two for 70,000. With
+by more than 0.92, mirrored too. To find them takes ten seconds for 20,000 images, a minute or two for 70,000. With
 --per-class, as many images of each class and data set are held out, at most half of any; a whole source is held out by
 how its files' names begin (--held-out-files).
 
