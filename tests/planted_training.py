@@ -99,7 +99,12 @@ MISTAKES: list[Mistake] = [
     Mistake("examples/train/sets.py", "options.per_class, origins)", "options.per_class)", SETS),
     Mistake("examples/train/sets.py", "held = np.isin(groups, groups[begin])", "held = begin", SETS),
     Mistake("examples/train/sets.py", "origins[~held]", "origins[held]", SETS),
-    Mistake("nn/data/duplicates.py", "thumbnails[:, :, ::-1]", "thumbnails", ("nn/data/test_duplicates.py",)),
+    Mistake(
+        "nn/data/duplicates.py",
+        "+ np.abs(odd[some] @ odd[others].T)",
+        "+ odd[some] @ odd[others].T",
+        ("nn/data/test_duplicates.py",),
+    ),
     Mistake(TRAIN, "(0.5, 0.75, 0.9)", "(0.5, 0.75)", SETTINGS),
     Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/train/test_train.py",)),
     # Starting from learned weights

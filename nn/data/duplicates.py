@@ -15,7 +15,7 @@ from nn.data.whole import WholeImages
 
 ALIKE = 0.92  # correlation of thumbnails, above which two images are near duplicates
 SIDE = 16  # pixels of a thumbnail's side
-TILE = 2048  # images that are compared with as many others at a time
+TILE = 1024  # images that are compared with as many others at a time
 MANY = 5000  # images, from which on the progress is shown
 
 
@@ -26,11 +26,14 @@ def near_duplicates(images: np.ndarray | WholeImages, alike: float = ALIKE) -> n
     one of them mirrored; so do those that others link to each other. (Empty skies link many: groups of hundreds occur.)
     An image of a single colour correlates with nothing.
 
-    For all pairs of N images, 2 N^2 products of 256 numbers are summed, as matrix products of TILE x TILE: about five
-    seconds for 20,000 images and a minute for 70,000, after the thumbnails, of which 5,000 a second are made.
+    A thumbnail is the sum of a part that is its own mirror image, e, and one that is minus its own, o. So a and b
+    correlate by e_a e_b + o_a o_b, and a and mirrored b by e_a e_b - o_a o_b; the larger one is e_a e_b + |o_a o_b|.
+    For all pairs of N images these are N^2 / 2 times 256 products, in matrix products of TILE x TILE. On two cores it
+    takes ten seconds for 20,000 images and one or two minutes for 70,000, of which decoding is a part.
     """
-    thumbnails = _thumbnails(images)
-    rows, mirrored = _standardised(thumbnails), _standardised(thumbnails[:, :, ::-1])
+    rows = _standardised(_thumbnails(images))
+    left, right = rows[:, :, : SIDE // 2], rows[:, :, : SIDE // 2 - 1 : -1]  # the right half from its outer edge
+    even, odd = (half.reshape(len(rows), -1) * np.float32(0.5**0.5) for half in (left + right, left - right))
     groups = np.arange(len(images))
 
     def group_of(number: int) -> int:
@@ -42,9 +45,9 @@ def near_duplicates(images: np.ndarray | WholeImages, alike: float = ALIKE) -> n
     starts = range(0, len(images), TILE)
     tiles = [(first, second) for first in starts for second in starts if second >= first]
     for first, second in bar(tiles, len(images) >= MANY, desc="near duplicates", unit="tile"):
-        others = rows[second : second + TILE].T
-        found = np.maximum(rows[first : first + TILE] @ others, mirrored[first : first + TILE] @ others) > alike
-        for one, other in np.argwhere(found) + (first, second):
+        some, others = slice(first, first + TILE), slice(second, second + TILE)
+        correlation = even[some] @ even[others].T + np.abs(odd[some] @ odd[others].T)
+        for one, other in np.argwhere(correlation > alike) + (first, second):
             if one < other:
                 low, high = sorted((group_of(one), group_of(other)))
                 groups[high] = low
@@ -96,7 +99,7 @@ def _thumbnails(images: np.ndarray | WholeImages) -> np.ndarray:
 
 
 def _standardised(thumbnails: np.ndarray) -> np.ndarray:
-    """As rows of mean 0 and length 1, so that the product of two is their correlation; (N, 256), float32."""
-    rows = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
-    rows -= rows.mean(axis=1, keepdims=True)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
+    """With mean 0 and length 1, so that the product of two is their correlation; (N, SIDE, SIDE), float32."""
+    levels = thumbnails.astype(np.float32)
+    levels -= levels.mean(axis=(1, 2), keepdims=True)
+    return levels / np.maximum(np.sqrt((levels**2).sum(axis=(1, 2), keepdims=True)), 1)

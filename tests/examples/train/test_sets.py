@@ -185,6 +185,14 @@ def test_a_source_is_held_out_by_its_names_and_with_its_copies(twice, tmp_path, 
     assert f"{len(names)} held out" in capsys.readouterr().out
 
 
+def test_a_source_is_held_out_of_one_class(twice, tmp_path):
+    names = hold(twice / "photos.zip", tmp_path / "out", "--held-out-files", "red/b_")
+    files = [name.removeprefix("photos.zip/") for name in names]
+    assert files and all(file.startswith("red/") for file in files)
+    expected = {file for file in load(twice / "photos.zip", 32)[0].files if file.startswith("red/b_")}
+    assert {file for file in files if "/b_" in file} == expected
+
+
 def test_a_resumed_run_reads_what_is_held_out(twice, tmp_path, monkeypatch):
     names = hold(twice / "photos.zip", tmp_path / "out", "--held-out", 20)
     monkeypatch.setattr(sets_module, "near_duplicates", None)  # they are not looked for again

@@ -56,7 +56,7 @@ def test_copies_are_found_whatever_was_done_to_them(monkeypatch):
     for number in (3, 7):
         images += copies(images[number])
     images += pictures(5, seed=1)
-    for tile in (2048, 5):  # all at once, and pairs that lie in different tiles
+    for tile in (1024, 5):  # all at once, and pairs that lie in different tiles
         monkeypatch.setattr(duplicates, "TILE", tile)
         found = near_duplicates(WholeImages(images, 48))
         assert found.tolist() == groups_by_search(images)
