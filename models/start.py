@@ -16,6 +16,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,11 +33,15 @@ TORCHVISION = Preparation(
     (256, 256),
     3,
     (224, 224),
-    mean=np.float32([0.485, 0.456, 0.406]),
-    deviation=np.float32([0.229, 0.224, 0.225]),
+    mean=np.array([0.485, 0.456, 0.406], np.float32),
+    deviation=np.array([0.229, 0.224, 0.225], np.float32),
 )
 CAFFE = Preparation(
-    (256, 256), 3, (227, 227), mean=np.float32([124, 117, 104]) / np.float32(255), deviation=np.float32(1 / 255)
+    (256, 256),
+    3,
+    (227, 227),
+    mean=np.array([124, 117, 104], np.float32) / np.float32(255),
+    deviation=np.float32(1 / 255),
 )
 
 
@@ -86,7 +91,7 @@ def read_start(path: str | Path) -> Classifier:
 def made_anew(old: Classifier, class_names: Sequence[str], rng: int | np.random.Generator | None = None) -> Network:
     """A network of the same model and size for these classes, which has learned nothing yet: what `start_from` begins
     with, and what may be compared with it. Raises ValueError as that does."""
-    model = old.network.model
+    model: Any = old.network.model
     if model is None or model["function"] not in MODELS:
         raise ValueError(
             f"start_from: {old.network.name} was made by no function of models, expected one of {', '.join(MODELS)}; "

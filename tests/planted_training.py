@@ -108,7 +108,7 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(BEGUN, 'fresh[name] if name.partition(".")[0] == new else', "", BEGINNING),
     Mistake(BEGUN, "fresh[name] if", "0 * fresh[name] if", BEGINNING),
-    Mistake(BEGUN, "np.float32([124, 117, 104])", "np.float32([104, 117, 124])", BEGINNING),
+    Mistake(BEGUN, "np.array([124, 117, 104]", "np.array([104, 117, 124]", BEGINNING),
     Mistake(FREEZING, "layer.params and not layer.frozen), 0)", "layer.params), 0)", FROZEN),
     Mistake(FREEZING, "if not network.layers[name", "if network.layers[name", FROZEN),
     # Two graphics cards
