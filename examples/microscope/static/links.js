@@ -7,7 +7,7 @@
 const QUIET = 300; // milliseconds without a change, after which the address is written: browsers limit how often
 
 export class Links {
-    /** page: specimens, choice, view, tour, setView(view), goTo(words), learn(), complain(sentence); see page.js. */
+    /** page: specimens, choice, view, tour, setView(view), goTo(words), learn(); see page.js. */
     constructor(page) {
         this.page = page;
         addEventListener("hashchange", () => this.follow());

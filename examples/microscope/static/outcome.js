@@ -35,7 +35,7 @@ export function explainOutcome(name, at, view, {logits, probabilities, target}) 
         return explanation;
     }
     if (name === SOFTMAX) {
-        const [slope] = outcomeValues(SOFTMAX, view, {logits, probabilities, target}).slice(unit);
+        const slope = outcomeValues(SOFTMAX, view, {logits, probabilities, target})[unit];
         const text = unit === target ? `\u22121 / ${number(probabilities[unit])} \u00d7 1` : "0 \u00d7 1";
         return summed([term(0, [0], slope, 1, {text})]);
     }

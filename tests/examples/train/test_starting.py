@@ -162,22 +162,6 @@ def test_the_recipe_s_own_rates_are_multiplied(colours, tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------- resuming
-@pytest.fixture
-def interrupt(monkeypatch):
-    """Stop the program by Ctrl-C after so many epochs."""
-    real = train.save_checkpoint
-
-    def after(epochs):
-        def save(path, network, optimizer, history, *rest):
-            real(path, network, optimizer, history, *rest)
-            if len(history.epochs) == epochs:
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(train, "save_checkpoint", save)
-
-    yield after
-
-
 OPTIONS = ("--freeze", "conv,fc6", "--kept-rate", 0.3, "--epochs", 3, "--batch-size", 20, "--augment", "crop,mirror")
 
 

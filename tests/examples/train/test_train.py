@@ -204,22 +204,6 @@ def test_the_seed_fixes_the_run(few_digits, tmp_path):
 
 
 # --------------------------------------------------------------------------------------------------- resuming
-@pytest.fixture
-def interrupt(monkeypatch):
-    """Stop the program by Ctrl-C after so many epochs."""
-    real = train.save_checkpoint
-
-    def after(epochs):
-        def save(path, network, optimizer, history, *rest):
-            real(path, network, optimizer, history, *rest)
-            if len(history.epochs) == epochs:
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(train, "save_checkpoint", save)
-
-    yield after
-
-
 RESUMED = {
     "lenet one-cycle": ("lenet", ("--epochs", 4, "--batch-size", 16)),
     "alexnet_small": (
