@@ -8,8 +8,8 @@ learned them). Then networks learn the classes that were set aside from a few im
     convolutions frozen   the same, but the convolutions stay as they are
     new layer alone       only the new layer learns
 
-each for the same number of steps, on random crops and mirror images, from several seeds, which choose the images
-too. They are tested on other images of these classes. Results go to the folder --out: table.txt, results.json, and
+each for the same number of steps, on random crops (or portions, where --weights learned portions) and mirror images,
+from several seeds, which choose the images too. They are tested on other images of these classes. Results go to the folder --out: table.txt, results.json, and
 features.safetensors, the features, which --weights takes the next time.
 """
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,19 +48,19 @@ from nn.training import evaluate, train
 SCRATCH, SLOWER, FROZEN, ALONE = WAYS = ("from scratch", "all kept, slower", "convolutions frozen", "new layer alone")
 KEPT_RATE = 0.1
 BATCH = 32
-AUGMENT = ("crop", "mirror")
+CROPS, PORTIONS = ("crop", "mirror"), ("portion", "mirror")
+LEAST_PORTION = 0.3
 FEATURES = "features.safetensors"
 
 
 @dataclass
 class Material:
-    """others: images of the classes that were not set aside. few, test: of those that were, to learn and to test.
-    start: what has learned the features, if something has."""
+    """few, test: images of the classes that were set aside, to learn and to test. start: what has learned the features,
+    or the images of the other classes, from which they are to be learned."""
 
-    others: Dataset
+    start: Classifier | Dataset
     few: Dataset
     test: Dataset
-    start: Classifier | None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     def work(material: Material) -> None:
-        start = material.start or learn_features(material.others, options)
+        start = learn_features(material.start, options) if isinstance(material.start, Dataset) else material.start
         found: dict[str, dict[str, list[float]]] = {way: {} for way in WAYS}
         runs = [(seed, count, way) for seed in range(options.seeds) for count in counts(options) for way in WAYS]
         for seed, count, way in bar(runs, desc="few_images", unit="run"):
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.few_images", description=__doc__)
-    add_data(parser, "cifar10", here="images of more classes than --set-aside names")
+    add_data(parser, "cifar10", here="without --weights, images of more classes than --set-aside names")
     add_value(parser, "--set-aside", "the classes to set aside", default="automobile,cat,dog,ship", metavar="NAMES")
     add_value(parser, "--images", "of each class, to learn from", default="20,50,200", metavar="TEXT")
     add_held_out(parser, 2000, here="of the classes that are set aside")
@@ -117,8 +117,7 @@ def make(options: argparse.Namespace) -> Material:
     start = None if options.weights is None else read_start(options.weights)
     if start is not None and (known := set(names) & set(start.class_names)):
         raise ValueError(f"--weights: {options.weights} has learned {', '.join(sorted(known))}, expected other classes")
-    # What the features were learned from has a size and colours.
-    images, _ = load(options.data, *(() if start is None else (start.preparation.size[0], start.preparation.channels)))
+    images, _ = load(options.data, *(() if start is None else as_learned(start)))
     for name in names:
         if name not in images.class_names:
             known_names = ", ".join(images.class_names[:10])
@@ -127,13 +126,28 @@ def make(options: argparse.Namespace) -> Material:
                 f"--set-aside: there is no {name!r} in {options.data}, expected some of {known_names}{hint}"
             )
     others = tuple(name for name in images.class_names if name not in names)
-    if len(names) < 2 or len(set(names)) < len(names) or len(others) < 2:
-        raise ValueError("--set-aside: expected two different ones or more, and two or more that are not named")
+    if len(names) < 2 or len(set(names)) < len(names) or (start is None and len(others) < 2):
+        raise ValueError(
+            "--set-aside: expected two different ones or more, and without --weights two or more that are not named"
+        )
     few, test = split(chosen(images, names), options.held_out, seed=0)
     if np.bincount(few.labels, minlength=len(names)).min() < most:
         raise ValueError(f"--images: fewer than {most} of a class are left to learn from, expected a smaller number")
     output_folder(options.out, ("table.txt", "results.json", FEATURES), options.force)
-    return Material(chosen(images, others), few, test, start)
+    return Material(start or chosen(images, others), few, test)
+
+
+def as_learned(start: Classifier) -> tuple[int, int, bool]:
+    """The size and channels of the images that the features were learned from, and whether they are to keep their
+    shape, for portions of them; see `nn.data.load`."""
+    size, channels = start.preparation.size[0], start.preparation.channels
+    portions = augment(start.preparation) == PORTIONS
+    return (2 * size if portions else size), channels, portions and not start.learned_light_ink
+
+
+def augment(preparation: Preparation) -> tuple[str, ...]:
+    """The random changes of what is learned from: where the network reads all of an image, a crop has no room."""
+    return PORTIONS if preparation.size == preparation.window else CROPS
 
 
 def chosen(images: Dataset, names: Sequence[str]) -> Dataset:
@@ -157,7 +171,7 @@ def learn_features(images: Dataset, options: argparse.Namespace) -> Classifier:
         optimizer=SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay),
         batch_size=recipe.batch_size,
         schedule=recipe.schedule(recipe.lr),
-        prepare=make_prepare(preparation, AUGMENT, images),
+        prepare=make_prepare(preparation, CROPS, images),
         description="features",
     )
     about = {"class_names": list(images.class_names), "preparation": preparation.to_json()}
@@ -170,7 +184,8 @@ def begin(way: str, start: Classifier, few: Dataset, seed: int) -> tuple[Network
     parameters."""
     if way == SCRATCH:
         network = made_anew(start, few.class_names, rng=seed)
-        return network, make_preparation(recipe_of(network), few, (*start.preparation.window, few.image_shape[2])), {}
+        recipe = replace(recipe_of(network), augment=augment(start.preparation))
+        return network, make_preparation(recipe, few, (*start.preparation.window, few.image_shape[2])), {}
     network, new = start_from(start, few.class_names, rng=seed).network, last_layer(start.network)
     kept = [name for name, layer in network.layers.items() if layer.params and name != new]
     if way == FROZEN:
@@ -203,7 +218,7 @@ def run(way: str, start: Classifier, material: Material, count: int, seed: int, 
         optimizer=SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, lr_multipliers=rates),
         batch_size=BATCH,
         schedule=recipe.schedule(recipe.lr),
-        prepare=make_prepare(preparation, AUGMENT, few),
+        prepare=make_prepare(preparation, augment(start.preparation), few, LEAST_PORTION),
         seed=seed,
         progress=False,
     )

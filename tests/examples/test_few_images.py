@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import models
 from examples import few_images
-from models import lenet, load_classifier
+from models import lenet, load_classifier, recipes
 from models.classifier import Classifier
 from nn.data import Dataset
+from nn.data.augmentation import random_portions
 from nn.data.preparation import Preparation
 
 NAMES = tuple("abcdef")
@@ -76,7 +79,7 @@ def test_few_images_are_drawn_of_each_class_by_the_seed_and_all_take_as_many_ste
     monkeypatch.setattr(few_images, "train", lambda network, few, **how: calls.append((few, how)))
     rng = np.random.default_rng(2)
     own = Dataset(rng.integers(0, 256, (300, 32, 32, 3), dtype=np.uint8), np.arange(300) % 2, ("a", "b"))
-    material = few_images.Material(own, own.subset(slice(0, 250)), own.subset(slice(250, 300)), start)
+    material = few_images.Material(start, own.subset(slice(0, 250)), own.subset(slice(250, 300)))
     options = few_images.make_parser().parse_args(["--batches", "50"])
     for count, seed in ((20, 0), (20, 0), (20, 1), (100, 0)):
         accuracy = few_images.run(few_images.ALONE, start, material, count, seed, options)
@@ -113,3 +116,28 @@ def test_a_small_run(pictures, tmp_path, capsys):
     for way, by_count in found.items():
         assert {count: values[:1] for count, values in by_count.items()} == repeated[way]
     assert not (again / "features.safetensors").exists()
+
+
+def test_what_has_learned_portions_is_given_portions_of_whole_photographs(tmp_path, monkeypatch):
+    """And its data set may be nothing but the classes to learn."""
+    rng = np.random.default_rng(3)
+    for label in ("saw", "motorbike"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(8):
+            picture = rng.integers(0, 256, (48, 70, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(tmp_path / "photos" / label / f"{number}.png")
+    preparation = Preparation((32, 32), 3, (32, 32), "standardised", np.float32(0.4), np.float32(0.2))
+    extra = {"class_names": list("abc"), "preparation": preparation.to_json()}
+    models.alexnet_small(3, (32, 32, 3), width=0.05, rng=0).save(tmp_path / "start.safetensors", extra)
+    asked = []
+
+    def portions(images, size, rng, least):
+        asked.append(([image.shape for image in images], size, least))
+        return random_portions(images, size, rng, least)
+
+    monkeypatch.setattr(recipes, "random_portions", portions)
+    arguments = "--set-aside saw,motorbike --images 3 --held-out 8 --batches 1 --seeds 1".split()
+    where = ["--data", str(tmp_path / "photos"), "--weights", str(tmp_path / "start.safetensors")]
+    assert few_images.main([*arguments, *where, "--out", str(tmp_path / "out")]) == 0
+    assert len(asked) == 4  # a batch for each way
+    assert asked == [([(48, 70, 3)] * 6, (32, 32), few_images.LEAST_PORTION)] * 4
