@@ -24,7 +24,7 @@ PROGRAMS = {
     "microscope": (["--serve", "--no-browser"], "find_classifiers", "serve"),
     "ablations": (["--data", "{colours}", "--held-out", "10"], "load", "run"),
     "few_images": (
-        ["--data", "{colours}", "--classes", "0,1", "--images", "2", "--held-out", "4", "--weights", "objects_lenet"],
+        ["--data", "{colours}", "--set-aside", "0,1", "--images", "2", "--held-out", "4", "--weights", "objects_lenet"],
         "load",
         "run",
     ),
