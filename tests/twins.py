@@ -20,6 +20,10 @@ from layers import (
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
 
+# The tests have a process for each core already: more threads of PyTorch's would take the cores from one another, and
+# burn three times the processor's time while they wait.
+torch.set_num_threads(1)
+
 
 def torch_layer(layer, x, params):
     """What one of our layers does; x is (N, C, H, W) or (N, features)."""
