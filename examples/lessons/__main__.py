@@ -34,6 +34,7 @@ from examples.shared.command_line import (
     run_program,
     whole_number,
 )
+from nn.backend.runtime.threads import num_threads
 
 FOLDER = Path(__file__).parent
 PATTERNS = ("lesson_*.py", "appendix*.py", "solutions/solution_*.py")
@@ -95,8 +96,7 @@ def run_all(modules: Sequence[str], limit: float, jobs: int) -> int:
     pool = ThreadPoolExecutor(jobs)
     try:
         failed = sum(
-            not well
-            for well in pool.map(lambda module: run(module, limit, alone=jobs == 1), modules)
+            not well for well in pool.map(lambda module: run(module, limit, jobs), modules)
         )
     finally:
         pool.shutdown(cancel_futures=True)  # after Ctrl-C the next do not begin
@@ -126,16 +126,20 @@ def number(module: str) -> int | None:
     return next((int(word) for word in module.split("_") if word.isdigit()), None)
 
 
-def run(module: str, limit: float, alone: bool) -> bool:
+def run(module: str, limit: float, jobs: int) -> bool:
     """Run one module for at most so many seconds, print its line (and, if it failed, all that it
     said), and return whether it went well.
 
-    alone: its name can be printed before, since no other line comes in between.
+    jobs: how many run at the same time. They share the cores: if each took all of them, threads
+    would wait for one another. Of one alone the name can be printed before, since no other line
+    comes in between.
     """
+    alone = jobs == 1
     if alone:
         print(f"{module:40}", end="", flush=True)
     command = in_a_process(f"examples.lessons.{module}", FOLDER.parents[1])
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    threads = str(max(1, num_threads() // jobs))
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8", "NUM_THREADS": threads}
     start = time.perf_counter()
     try:
         result = subprocess.run(

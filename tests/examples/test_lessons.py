@@ -179,6 +179,15 @@ def test_several_at_a_time_say_the_same(folder, capsys):
     assert "3 programs" in out and "1 failed" in out
 
 
+def test_those_that_run_at_the_same_time_share_the_cores(folder, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "num_threads", lambda: 8)
+    lesson = runner.FOLDER / "lesson_02_bad.py"
+    lesson.write_text("import os; raise SystemExit('threads: ' + os.environ['NUM_THREADS'])")
+    for jobs, threads in ((1, 8), (3, 2), (9, 1)):
+        assert runner.main(["2", "--jobs", str(jobs)]) == 1
+        assert f"threads: {threads}\n" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_one_that_takes_too_long_is_stopped(folder, capsys):
     assert runner.main(["10", "--limit", "2.5"]) == 1
