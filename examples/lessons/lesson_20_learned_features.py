@@ -296,10 +296,12 @@ print(f"from a start that has seen the test: {np.mean(too_good):.1f}%")
 assert np.mean(too_good) > alone[0] + 8
 
 # %% [markdown]
-# Part of that is honest (the start knows what a 9 is), part is not (it knows these 9s); from
-# outside nobody can tell the two apart (exercise 3 does). Published weights have often learned half
-# of the internet. So find out what a start was trained on, and test with images that are younger
-# than it, or that you took yourself.
+# Whoever reports "20 of each class are enough" reports a number that is worth nothing: the start
+# had learned our classes from 800 more digits. Did it also know these 800 by heart? From this
+# number nobody can tell; exercise 3 asks, and the answer may surprise you. A large network that is
+# trained for long does learn images by heart. Published weights have often learned half of the
+# internet. So find out what a start was trained on, both which classes and which images, and test
+# with images that are younger than it, or that you took yourself.
 
 
 # %%
@@ -318,7 +320,8 @@ def frozen_step(sgd, names):  # for exercise 4: a step in which these layers sta
 # - Freezing ends the backward pass at the lowest layer that learns; here more than half of a step
 #   is saved.
 # - The gain is large with few images, and shrinks with more, and with other kinds of images.
-# - The start must not have learned the images that you test with.
+# - The start must not have learned the images that you test with; nor your classes, if you say how
+#   few images they need.
 #
 # ## Exercises (answers: `solutions/solution_20.py`)
 # 1. Give scratch and "all kept, slower" three times the steps, with 20 and with 200 images of each
@@ -326,8 +329,8 @@ def frozen_step(sgd, names):  # for exercise 4: a step in which these layers sta
 # 2. For "new layer alone" compute what goes into fc5 once, for the 80 digits of seed 0 and for the
 #    test, as images of 1 x 1 x 84, and train a `Flatten` and a `Linear(84, 4)` on that. Is it as
 #    good? How much faster is it?
-# 3. How much of section 8's result is the leak? Make a start from 0 to 5 and as many *other* 6 to 9
-#    (`ours`, from the 1,600th on, of which nobody learned), and compare.
+# 3. Does section 8's start know the test digits by heart, or just the classes? Make a start from 0
+#    to 5 and as many *other* 6 to 9 (`ours`, from the 1,600th on: nobody learned them). Compare.
 # 4. BUG: `frozen_step`, just above, freezes layers by taking their gradients away. Make five steps
 #    with `SGD(network, 0.1, weight_decay=5e-4)`, then freeze conv1 with it for five more. Does
 #    conv1 stay? There are two reasons. What does `nn.freeze` do instead?

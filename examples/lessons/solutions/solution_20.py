@@ -124,7 +124,7 @@ assert abs(at_the_end - alone) < 1
 # images replaces hundreds. It does not go together with augmentation, which shows the network other
 # images in every epoch.
 #
-# ## 3. How much of it is the leak?
+# ## 3. By heart, or just the classes?
 
 # %%
 seen = part(test_set, test_set.labels >= 6, 0)
@@ -143,12 +143,15 @@ print("\nnew layer alone, 20 of each class, from a start that has learned ...")
 for name, values in right.items():
     print(f"    {name:20}", *(f"{v:.1f}" for v in values), f" mean {np.mean(values):.1f}")
 means = [np.mean(values) for values in right.values()]
-assert means[0] < means[1] < means[2]
+assert means[1] > means[0] + 8 and abs(means[2] - means[1]) < 4
 
 # %% [markdown]
-# To know the classes already is the larger part, and one may use it, if one says so. The last
-# difference is the leak: the same number of digits, the same classes, but these very images. Your
-# users' images will not have been seen, so they get the middle row and not the last.
+# Other digits serve as well as the very test digits: this LeNet, which saw each five times only,
+# knows the classes and no digit by heart. What made the number false is that the start had learned
+# our classes; one may use that, if one says so. Do not conclude that to learn from test images does
+# no harm: a larger network, or more epochs, and the last row leaves the middle one behind (lesson
+# 13: the gap between training and test). Here we could measure it because we had other digits to
+# compare with; whoever has none must keep the rule.
 #
 # ## 4. The bug
 
