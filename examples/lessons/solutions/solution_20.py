@@ -149,9 +149,9 @@ assert means[1] > means[0] + 8 and abs(means[2] - means[1]) < 4
 # Other digits serve as well as the very test digits: this LeNet, which saw each five times only,
 # knows the classes and no digit by heart. What made the number false is that the start had learned
 # our classes; one may use that, if one says so. Do not conclude that to learn from test images does
-# no harm: a larger network, or more epochs, and the last row leaves the middle one behind (lesson
-# 13: the gap between training and test). Here we could measure it because we had other digits to
-# compare with; whoever has none must keep the rule.
+# no harm: with a larger network, or more epochs, the last row may leave the middle one behind
+# (lesson 13: the gap between training and test). Here we could measure it because we had other
+# digits to compare with; whoever has none must keep the rule.
 #
 # ## 4. The bug
 
