@@ -14,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
 	@echo 'make crops        show LeNet and AlexNet ever smaller crops of cats, dogs, cars and callipers; results in runs/crops/'
-	@echo 'make lessons      run the twenty lessons, from one neuron to AlexNet; figures in runs/lessons/'
+	@echo 'make lessons      run the twenty-one lessons, from one neuron to AlexNet; figures in runs/lessons/'
 	@echo 'make book         make the course a book to read in a browser, with figures and formulas; it is in runs/book/'
 	@echo 'make microscope   write a page that shows what LeNet computes from a digit you draw; it is in runs/microscope/'
 	@echo 'make course       write slides and one-page sheets of the lessons, for those who teach; results in runs/course/'

@@ -18,7 +18,7 @@ PROGRAMS = {
     "compare": "train LeNet and AlexNet on real digits, side by side, and write a report",
     "classify": "say what is on your images: lenet classify my_cat.jpg",
     "crops": "show both networks ever smaller pieces of cats, dogs, cars and callipers",
-    "lessons": "run the twenty lessons and their answers, from one neuron to AlexNet",
+    "lessons": "run the twenty-one lessons and their answers, from one neuron to AlexNet",
     "check": "check your answers to the exercises: a task for each lesson, and hints",
     "step_through": "take one image through a network, a layer at a time, forward and backward",
     "microscope": "write a page on which to draw a digit and look into every layer",

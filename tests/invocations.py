@@ -283,7 +283,7 @@ TABLE = {
         (["--step", "3"], "did you mean --steps?"),
     ],
     "check": [
-        (["20"], "0 to 19"),
+        (["21"], "0 to 20"),
         (["six"], "there is no exercise 'six'"),
         (["6", "{gone}"], "gone"),
         (["6", "{text}"], "ends in .py"),
@@ -298,7 +298,7 @@ TABLE = {
         (["6", "--star", "mine.py"], "did you mean --start?"),
     ],
     "lessons.__main__": [
-        (["20"], "expected 0 to 19"),
+        (["21"], "expected 0 to 20"),
         (["one"], "one"),
         (["1.5"], "1.5"),
         (["1", "--limit", "0"], "--limit"),

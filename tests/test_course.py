@@ -300,7 +300,7 @@ def test_the_guide_names_what_there_is():
     for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert (guide.parent / link).exists(), link
     taught = set(map(int, re.findall(r"^\| (\d+) \|", text, re.MULTILINE)))
-    assert taught == set(range(20))
+    assert taught == set(range(21))
 
 
 def test_the_guides_program_counts_right_answers():

@@ -34,6 +34,7 @@ NEEDS = {
     17: (16,),
     18: (17,),
     19: (18,),
+    20: (18,),
     "appendix_it_does_not_learn": (12,),
     "appendix_silent_bugs": (15,),
 }
@@ -41,7 +42,7 @@ PARTS = {
     "How a network learns": (0, 3),
     "Convolution": (4, 7),
     "LeNet": (8, 13),
-    "AlexNet": (14, 19),
+    "AlexNet": (14, 20),
 }
 
 

@@ -41,6 +41,6 @@ def find_exercise(text: str) -> tuple[str, Exercise]:
         from nn.spelling import did_you_mean
 
         hint = "" if name.isdecimal() else did_you_mean(name, EXERCISES)
-        hint = hint or ", expected 0 to 19 or blind1 to blind5"
+        hint = hint or ", expected 0 to 20 or blind1 to blind5"
         raise ValueError(f"there is no exercise {text!r}{hint}")
     return name, EXERCISES[name]

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.check", description=__doc__, epilog=EPILOG)
-    parser.add_argument("exercise", nargs="?", metavar="EXERCISE", help="0 to 19, or blind1 to blind5")
+    parser.add_argument("exercise", nargs="?", metavar="EXERCISE", help="0 to 20, or blind1 to blind5")
     parser.add_argument("file", nargs="*", type=Path, metavar="FILE", help="what to check: files, or folders of files")
     add_value(
         parser,

@@ -1,2 +1,2 @@
-"""Twenty lessons, from one neuron to AlexNet: `python -m examples.lessons --help` says how to take
-them."""
+"""Twenty-one lessons, from one neuron to AlexNet: `python -m examples.lessons --help` says how to
+take them."""

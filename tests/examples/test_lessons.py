@@ -43,7 +43,7 @@ def folder(tmp_path, monkeypatch):
 def test_the_numbers_run_without_a_gap_and_each_lesson_has_answers():
     modules = runner.find_modules()
     lessons = [module for module in modules if module.startswith("lesson")]
-    assert [runner.number(module) for module in lessons] == list(range(20))
+    assert [runner.number(module) for module in lessons] == list(range(21))
     assert modules[0::2] == [path.stem for path in LESSONS]
     assert modules[1::2] == [f"solutions.{plan.answers(path.stem)}" for path in LESSONS]
     assert modules[-4::2] == ["appendix_it_does_not_learn", "appendix_silent_bugs"]

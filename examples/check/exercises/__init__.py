@@ -7,6 +7,7 @@ from examples.check.exercises.blind import BLIND_1, BLIND_2, BLIND_3, BLIND_4, B
 from examples.check.exercises.connections import EXERCISE_11, EXERCISE_16
 from examples.check.exercises.convolution import EXERCISE_4, EXERCISE_5, EXERCISE_6
 from examples.check.exercises.dropout import EXERCISE_15
+from examples.check.exercises.freezing import EXERCISE_20
 from examples.check.exercises.honesty import EXERCISE_13, EXERCISE_18
 from examples.check.exercises.pooling import EXERCISE_7, EXERCISE_12, EXERCISE_19
 from examples.check.exercises.training import EXERCISE_8, EXERCISE_9, EXERCISE_10
@@ -32,6 +33,7 @@ EXERCISES = {
     "17": EXERCISE_17,
     "18": EXERCISE_18,
     "19": EXERCISE_19,
+    "20": EXERCISE_20,
     "blind1": BLIND_1,
     "blind2": BLIND_2,
     "blind3": BLIND_3,

@@ -38,8 +38,8 @@ def test_several_functions_by_name(capsys):
     assert "WRONG there is no function tanh_backward" in text and "1 of 3 right" in text
     with one_sentence(ValueError, "'tanh_backwards'", "did you mean tanh_backward"):
         check(12, sigmoid_backward, tanh_backwards)
-    with one_sentence(ValueError, "exercise '20'", "0 to 19"):
-        check(20, tanh_backwards)
+    with one_sentence(ValueError, "exercise '21'", "0 to 20"):
+        check(21, tanh_backwards)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +182,7 @@ def test_a_report_survives_json():
 def test_the_skeletons_examples_are_true():
     """The numbers in the texts at the top of the skeletons."""
     from examples.check.solutions import exercise_02, exercise_07, exercise_08, exercise_14, exercise_18, exercise_19
+    from examples.check.solutions.exercise_20 import slower_step, training_work
 
     one = np.ones((1, 1))
     gradients = exercise_02.backward(one, 0 * one, one, np.zeros(1), 2 * one, np.zeros(1))
@@ -200,3 +201,6 @@ def test_the_skeletons_examples_are_true():
     W1, W2 = np.array([[3.0, -1]]), np.array([[1.0, 5], [7, 4]])
     maps = exercise_19.saliency(np.full((1, 1, 1, 1), 2.0), W1, np.zeros(2), W2, np.zeros(2), np.array([1]))
     assert maps.tolist() == [[[15]]]
+    assert training_work([5, 3, 2], [False, True, True]) == (10, 7)
+    w, v = slower_step(np.array([1.0]), np.zeros(1), np.array([2.0]), 0.1, 0.9, 0.0, 0.5)
+    assert (w.tolist(), v.tolist()) == ([0.9], [-0.1])
