@@ -136,7 +136,7 @@ def test_what_has_learned_portions_is_given_portions_of_whole_photographs(tmp_pa
         return random_portions(images, size, rng, least)
 
     monkeypatch.setattr(recipes, "random_portions", portions)
-    arguments = "--set-aside saw,motorbike --images 3 --held-out 8 --batches 1 --seeds 1".split()
+    arguments = ["--set-aside", "saw,motorbike", "--images", "3", "--held-out", "8", "--batches", "1", "--seeds", "1"]
     where = ["--data", str(tmp_path / "photos"), "--weights", str(tmp_path / "start.safetensors")]
     assert few_images.main([*arguments, *where, "--out", str(tmp_path / "out")]) == 0
     assert len(asked) == 4  # a batch for each way
