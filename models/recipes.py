@@ -21,6 +21,7 @@ from nn.data.augmentation import (
     principal_colours,
     random_crop,
     random_portions,
+    soften,
     unit_interval,
 )
 from nn.data.preparation import Preparation
@@ -29,7 +30,7 @@ from nn.training import Prepare
 from nn.training.schedules import Plateau, Schedule, one_cycle, stairs
 
 SAMPLED = 4000  # images that means are taken of where all would have to be decoded
-AUGMENTATIONS = ("crop", "portion", "mirror", "colour", "distort")
+AUGMENTATIONS = ("crop", "portion", "soften", "mirror", "colour", "distort")
 
 
 @dataclass
@@ -124,6 +125,8 @@ def make_prepare(
             images = random_portions(images, preparation.size, rng, least_portion)
         else:
             images = preparation.resized(images)
+        if "soften" in augment:
+            images = soften(images, rng)
         images = unit_interval(images)
         if "distort" in augment:
             images = distort(images, rng)

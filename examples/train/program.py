@@ -94,11 +94,12 @@ examples:
 anew for the classes of --data. Layers that --freeze names do not learn, and no gradients are computed below the
 lowest layer that does: the fewer layers learn, the faster it is.
 
---augment changes the training images at random, anew in every epoch: crop cuts out a window of seven eighths of
-the side (the network reads windows of that size; alexnet, alexnet_caffe and alexnet_torchvision read 227 or 224
-pixels of larger images, such as --image-size 256); portion cuts out anything from a sixteenth of the area to all of
-it (--least-portion), brought to half of --image-size, which the network reads; mirror flips left and right; colour adds
-the paper's colour noise; distort shifts, scales and shears as LeNet-5's authors did.
+--augment changes the training images at random, anew in every epoch: crop cuts out a window of seven eighths of the
+side (the network reads windows of that size; alexnet, alexnet_caffe and alexnet_torchvision read 227 or 224 pixels
+of larger images, such as --image-size 256); portion cuts out anything from a sixteenth of the area to all of it
+(--least-portion), brought to half of --image-size, which the network reads; soften makes half of the images
+coarser, so that sharp collections and small, enlarged images can be learned from together; mirror flips left and
+right; colour adds the paper's colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 
 {ABOUT_SETS}
 """

@@ -1,8 +1,8 @@
 """From images to a network's input: levels and means, and the random changes that make many images of few.
 
-Functions take a batch (N, H, W, C), uint8 or float32, and return float32 (`random_portions`, the first of all, takes
-and returns uint8); `rng` is a numpy Generator, so that a seed gives the same images again. They work on CuPy arrays,
-too, with the same random numbers; except `random_portions`, which leaves the work to Pillow. The training loop calls
+Functions take a batch (N, H, W, C), uint8 or float32, and return float32 (`random_portions` and `soften`, the first,
+take and return uint8); `rng` is a numpy Generator, so that a seed gives the same images again. They work on CuPy
+arrays, too, with the same random numbers; except those two, which leave the work to Pillow. The training loop calls
 one function prepare(images, rng), with rng=None for testing: it is put together from these.
 """
 
@@ -131,6 +131,23 @@ def random_portions(
         box = (left, top, left + wide * width, top + tall * height)
         # Bilinear: for shrinking it averages as the finer filters do, at half the cost.
         small[...] = to_array(to_image(image).resize(size[::-1], Image.Resampling.BILINEAR, box=box))
+    return out
+
+
+def soften(images: np.ndarray, rng: np.random.Generator, least: float = 1 / 4) -> np.ndarray:
+    """Half of the uint8 images (N, H, W, C) as if they had fewer pixels: brought to a share of their side, uniform
+    between `least` and 1, and back; uint8 again.
+
+    One collection has sharp photographs and another small ones, enlarged. A class that only one of them has would be
+    known by its sharpness, and never be seen in sharp photographs.
+    """
+    height, width = images.shape[1:3]
+    shares = rng.uniform(least, 1, len(images))
+    out = images.copy()
+    for number in np.flatnonzero(rng.random(len(images)) < 0.5):
+        few = max(1, round(width * shares[number])), max(1, round(height * shares[number]))
+        small = to_image(images[number]).resize(few, Image.Resampling.BILINEAR)
+        out[number] = to_array(small.resize((width, height), Image.Resampling.BILINEAR))
     return out
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from nn.data.dataset import Dataset
 
+TWICE = 2  # how often an image may be drawn in an epoch where another set has others
 # draw(rng): the numbers of an epoch's images, in their order; as many each time.
 Draw = Callable[[np.random.Generator], np.ndarray]
 
@@ -56,7 +57,8 @@ def evenly(labels: np.ndarray, per_class: int, origins: np.ndarray | None = None
 
     origins: the number of the data set that each image comes from. Each class's images are then drawn in equal parts
     from all sets that have it, or to one: else a class that has its photographs in one set and another that has them in
-    the other would be told apart by what the sets look like.
+    the other would be told apart by what the sets look like. But no image is drawn more often than TWICE in an epoch
+    where another set can give the rest: a hundred images that are drawn a thousand times are learned by heart.
 
     A class of n images gives each of them per_class // n times, and the rest at random, without repetition.
     """
@@ -65,10 +67,14 @@ def evenly(labels: np.ndarray, per_class: int, origins: np.ndarray | None = None
     origins = np.zeros(len(labels), np.int64) if origins is None else origins
     parts = []  # (numbers of the images, how many of them are drawn)
     for label in np.unique(labels):
-        sets = np.unique(origins[labels == label])
-        for index, origin in enumerate(sets):
-            count = per_class * (index + 1) // len(sets) - per_class * index // len(sets)
-            parts.append((np.flatnonzero((labels == label) & (origins == origin)), count))
+        sets = [np.flatnonzero((labels == label) & (origins == origin)) for origin in np.unique(origins)]
+        sets = sorted((numbers for numbers in sets if len(numbers)), key=len)
+        left = per_class
+        for index, numbers in enumerate(sets):
+            is_last = index + 1 == len(sets)
+            count = left if is_last else min(left // (len(sets) - index), TWICE * len(numbers))
+            parts.append((numbers, count))
+            left -= count
 
     def draw(rng: np.random.Generator) -> np.ndarray:
         drawn = []

@@ -385,6 +385,33 @@ def test_the_noise_has_the_covariance_that_the_formula_promises():
     np.testing.assert_allclose(np.cov(noise, rowvar=False), expected, atol=5 * 0.04 * math.sqrt(2 / 20_000))
 
 
+# ------------------------------------------------------------------------------------------------ coarser images
+def test_half_of_the_images_lose_what_fewer_pixels_cannot_show():
+    """Waves: of those with more than one crest in two pixels of the coarse image nothing is left."""
+    across = np.arange(128)
+    images = np.empty((600, 128, 128, 3), np.uint8)
+    periods = np.array([4, 16, 64])  # pixels, in the three channels
+    images[:] = (127.5 + 100 * np.cos(2 * np.pi * across[:, None] / periods)).astype(np.uint8)
+    soft = augment.soften(images, np.random.default_rng(0))
+    assert soft.shape == images.shape and soft.dtype == np.uint8 and not np.shares_memory(soft, images)
+    changed = (soft != images).any(axis=(1, 2, 3))
+    assert 0.42 < changed.mean() < 0.58  # half of them, four standard errors of 600
+    left = soft[changed].std(axis=(1, 2)) / images[0].std(axis=(0, 1))
+    fine, middle, coarse = left.T
+    assert coarse.min() > 0.9  # four pixels of 32, the coarsest, show 16 of these
+    assert fine.min() < 0.05 < 0.5 < fine.max()  # from 32 pixels, which cannot show a period of 4, to nearly all
+    assert middle.min() > 0.4
+    np.testing.assert_allclose(soft.mean(axis=(1, 2)), images.mean(axis=(1, 2)), atol=3)
+
+
+def test_how_coarse_at_most():
+    checks = np.indices((64, 64)).sum(axis=0)[None, :, :, None].repeat(50, axis=0) % 2 * np.uint8(255)
+    one = augment.soften(checks.astype(np.uint8), np.random.default_rng(1), least=1)
+    np.testing.assert_array_equal(one, checks)  # brought to all of its side: nothing is lost
+    soft = augment.soften(checks.astype(np.uint8), np.random.default_rng(1), least=1 / 8)
+    assert soft.shape == checks.shape and sorted(soft.std(axis=(1, 2, 3)))[0] < 10
+
+
 # ------------------------------------------------------------------------------------------------ random portions
 def test_portions_are_windows_of_every_size_everywhere():
     """Each pixel holds its own place, so that the result tells which window it is."""
