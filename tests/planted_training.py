@@ -105,6 +105,8 @@ MISTAKES: list[Mistake] = [
         "+ odd[some] @ odd[others].T",
         ("nn/data/test_duplicates.py",),
     ),
+    Mistake("nn/data/batches.py", "TWICE * len(numbers)", "9 * len(numbers)", ("nn/data/test_batches.py",)),
+    Mistake(RECIPES, "images = soften(images, rng)", "soften(images, rng)", PUBLISHED),
     Mistake(TRAIN, "(0.5, 0.75, 0.9)", "(0.5, 0.75)", SETTINGS),
     Mistake(TRAIN, "schedule=run.schedule,\n", "", ("examples/train/test_train.py",)),
     # Starting from learned weights

@@ -109,3 +109,18 @@ def test_crops_lie_anywhere_and_half_of_the_pictures_are_mirrored(augment):
     # Of 200 drawn at random among 25 places one is left out with a chance of 0.7%; of 200 tosses 60 to 140 are heads.
     assert len(places) > 20 if "crop" in augment else places == {(2, 2)}
     assert 60 < mirrored < 140 if "mirror" in augment else mirrored == 0
+
+
+def test_softened_pictures_are_prepared_as_the_others_are():
+    """Half of them are as they were; what the others lose is detail, and not their level."""
+    data = colourful(200)
+    recipe = recipe_for("alexnet_small")
+    preparation = make_preparation(recipe, data, data.image_shape)
+    plain, found = (
+        make_prepare(preparation, augment, data)(data.images, np.random.default_rng(0)) for augment in ((), ("soften",))
+    )
+    same = np.array([np.array_equal(*pair) for pair in zip(plain, found)])
+    assert 70 < same.sum() < 130  # 100 +- 7
+    means = (each[~same].mean(axis=(1, 2)) for each in (plain, found))
+    np.testing.assert_allclose(*means, atol=0.15)
+    assert (found[~same].std(axis=(1, 2)) < plain[~same].std(axis=(1, 2))).all()
