@@ -246,4 +246,4 @@ def test_a_zip_of_photographs(tmp_path):
     sets = load_sets(train.make_parser().parse_args([*map(str, ("--model", "lenet", *more))]), whole=True)
     files = sum(item.nbytes if isinstance(item, np.ndarray) else len(item) for item in sets.train_set.images.items)
     assert files < path.stat().st_size
-    assert len({image.shape for image in sets.train_set.images[:50]}) > 1
+    assert len({image.shape for image in sets.train_set.images[::100]}) > 1
