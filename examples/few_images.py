@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Results are in {options.out}.")
 
     stopped = f"stopped by Ctrl-C; the results so far are in {options.out}"
-    return carry_out(parser, lambda: make(options), work, stopped=stopped)
+    return carry_out(parser, lambda: make(options), work, stopped=stopped, failures=(FloatingPointError,))
 
 
 def make_parser() -> Parser:
@@ -211,17 +211,20 @@ def run(way: str, start: Classifier, material: Material, count: int, seed: int, 
     network, preparation, rates = begin(way, start, few, seed)
     recipe = recipe_of(network)
     network.to(options.device)
-    train(
+    lr = recipe.lr * BATCH / recipe.batch_size  # in proportion to the batch, or training diverges
+    history = train(
         network,
         few,
         epochs=-(-options.batches // -(-len(few) // BATCH)),
-        optimizer=SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, lr_multipliers=rates),
+        optimizer=SGD(network, lr, recipe.momentum, recipe.weight_decay, lr_multipliers=rates),
         batch_size=BATCH,
-        schedule=recipe.schedule(recipe.lr),
+        schedule=recipe.schedule(lr),
         prepare=make_prepare(preparation, augment(start.preparation), few, LEAST_PORTION),
         seed=seed,
         progress=False,
     )
+    if history.failure:
+        raise FloatingPointError(f"{way}, {count} images of each class: {history.failure}")
     test = material.test
     return evaluate(network, test.images, test.labels, prepare=make_prepare(preparation, (), test))[1]
 

@@ -1,6 +1,7 @@
 """few_images learns in the four ways that it names, from the images that it says, and writes what it finds."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from models.classifier import Classifier
 from nn.data import Dataset
 from nn.data.augmentation import random_portions
 from nn.data.preparation import Preparation
+from nn.training import History
 
 NAMES = tuple("abcdef")
 
@@ -76,7 +78,12 @@ def test_what_is_taken_over_frozen_and_slower(start, way, frozen):
 
 def test_few_images_are_drawn_of_each_class_by_the_seed_and_all_take_as_many_steps(start, monkeypatch):
     calls = []
-    monkeypatch.setattr(few_images, "train", lambda network, few, **how: calls.append((few, how)))
+
+    def learn(network, few, **how):
+        calls.append((few, how))
+        return History()
+
+    monkeypatch.setattr(few_images, "train", learn)
     rng = np.random.default_rng(2)
     own = Dataset(rng.integers(0, 256, (300, 32, 32, 3), dtype=np.uint8), np.arange(300) % 2, ("a", "b"))
     material = few_images.Material(start, own.subset(slice(0, 250)), own.subset(slice(250, 300)))
@@ -90,7 +97,17 @@ def test_few_images_are_drawn_of_each_class_by_the_seed_and_all_take_as_many_ste
     held = {image.tobytes() for image in material.test.images}
     assert not held & {image.tobytes() for few, _ in calls for image in few.images}
     assert how["epochs"] == 25 and long["epochs"] == 8  # of 2 and 7 batches
+    assert how["optimizer"].lr == recipes.recipe_for("lenet").lr / 2, "whose recipe is for batches of 64"
     assert how["batch_size"] == 32 and how["optimizer"].lr_multipliers["fc4.weight"] == 0.1
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered")
+def test_a_training_that_diverges_ends_all_with_a_sentence(pictures, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(few_images, "recipe_of", lambda network: replace(recipes.recipe_for("alexnet_small"), lr=1e30))
+    more = ["--set-aside", "b,e", "--held-out", "40", "--images", "2", "--epochs", "1", "--batches", "3"]
+    assert few_images.main(["--data", str(pictures), *more, "--out", str(tmp_path / "out")]) == 1
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("few_images: from scratch")]
+    assert "2 images of each class" in said and not (tmp_path / "out" / "table.txt").exists()
 
 
 def test_a_small_run(pictures, tmp_path, capsys):
