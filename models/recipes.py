@@ -116,13 +116,13 @@ def make_prepare(
     """
     principal = None
     if "colour" in augment:
-        principal = principal_colours(np.asarray(_as_arrays(train_set, preparation.size[0]).images))
+        principal = principal_colours(np.asarray(_as_arrays(train_set, preparation.window[0]).images))
 
     def prepare(images: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         if rng is None:
             return preparation(images)
         if "portion" in augment:
-            images = random_portions(images, preparation.size, rng, least_portion)
+            images = random_portions(images, preparation.window, rng, least_portion)
         else:
             images = preparation.resized(images)
         if "soften" in augment:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 
 import models
 from examples.shared.options import WIDTH
@@ -50,3 +52,19 @@ def check_crop(options: argparse.Namespace, recipe: Recipe, preparation: Prepara
     if options.augment is not None:
         raise ValueError(f"--augment: {reason}; {remedy}, or leave it out")
     warnings.warn(f"{reason}; {remedy}", stacklevel=2)
+
+
+def check_portions(options: argparse.Namespace, augment: Sequence[str]) -> None:
+    """ValueError where something is said of portions and none are learned."""
+    for name in ("least_portion", "middle"):
+        if getattr(options, name) and "portion" not in augment:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} is of networks that learn portions, expected --augment portion with it")
+
+
+def reading_the_middle(preparation: Preparation, share: float | None) -> Preparation:
+    """So that only this share of an image's side is read, in the middle: images are made so much larger. None: all."""
+    if share is None:
+        return preparation
+    high, wide = preparation.window
+    return replace(preparation, size=(round(high / share), round(wide / share)))

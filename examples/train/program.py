@@ -57,7 +57,7 @@ from examples.shared.options import (
     add_width,
 )
 from examples.train import starting
-from examples.train.network import check_crop, make_network
+from examples.train.network import check_crop, check_portions, make_network, reading_the_middle
 from examples.train.results import draw, error, write_calibration, write_progress
 from examples.train.sets import ABOUT_SETS, HELD_OUT, LEAST_PORTION, add_sets, load_sets
 from examples.train.stopping import StopSignals
@@ -82,7 +82,7 @@ examples:
       26% error, as AlexNet's author published it
   python -m examples.train --model alexnet_small --data my_pictures --image-size 64 --augment crop,mirror
       your own: a folder with one sub-folder for each class
-  python -m examples.train --start-from cifar10_alexnet --freeze conv --data my_pictures
+  python -m examples.train --start-from photos_alexnet --freeze conv --data my_pictures
       fewer of your own: keep what the layers have learned from other photographs
   python -m examples.train --model alexnet_small --width 0.5 --data photos.zip --data cifar10 --image-size 128
           --classes cat,dog,ship --augment portion,mirror --least-portion 0.25 --per-class 2000 --held-out 600
@@ -97,7 +97,8 @@ lowest layer that does: the fewer layers learn, the faster it is.
 --augment changes the training images at random, anew in every epoch: crop cuts out a window of seven eighths of the
 side (the network reads windows of that size; alexnet, alexnet_caffe and alexnet_torchvision read 227 or 224 pixels
 of larger images, such as --image-size 256); portion cuts out anything from a sixteenth of the area to all of it
-(--least-portion), brought to half of --image-size, which the network reads; soften makes half of the images
+(--least-portion), brought to half of --image-size, which the network reads; when it is asked, it reads all of an
+image, or its --middle, where things are as large as it learned them; soften makes half of the images
 coarser, so that sharp collections and small, enlarged images can be learned from together; mirror flips left and
 right; colour adds the paper's colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 
@@ -212,6 +213,7 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
         recipe = replace(recipe, lr_multipliers=starting.rates(options, network, recipe.lr_multipliers))
         started = starting.account(options, network)
         command += f" (where the SHA-256 of --start-from is {started['sha256']})"
+    preparation = reading_the_middle(preparation, options.middle)
     if test_set is not None and isinstance(test_set.images, WholeImages):  # decoded once and not in every epoch
         test_set = replace(test_set, images=preparation.resized(test_set.images))
     network.forward(preparation(train_set.images[:1]))  # images of a wrong size are found out here
@@ -384,6 +386,5 @@ def make_recipe(options: argparse.Namespace) -> Recipe:
         if "portion" in kinds and ("crop" in kinds or options.model not in ("lenet", "alexnet_small")):
             raise ValueError("--augment: portion goes with lenet and alexnet_small, and without crop")
         changes["augment"] = kinds
-    if options.least_portion and "portion" not in changes.get("augment", recipe.augment):
-        raise ValueError("--least-portion is how small portions are, expected --augment portion with it")
+    check_portions(options, changes.get("augment", recipe.augment))
     return replace(recipe, **changes)

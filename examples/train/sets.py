@@ -58,6 +58,8 @@ def add_sets(parser: argparse.ArgumentParser) -> None:
     add_value(parser, "--per-class", meaning, told="each image once", type=whole_number(1), metavar="N")
     meaning = "the least share of an image's area that --augment portion cuts out"
     add_value(parser, "--least-portion", meaning, told="0.0625", type=positive_number(1), metavar="SHARE")
+    meaning = "the share of an image's side that a network reads which learned portions, in the middle"
+    add_value(parser, "--middle", meaning, told="all of it", type=positive_number(1), metavar="SHARE")
     here = "of folders and zips with all their near duplicates; they replace the data set's own test images"
     add_held_out(parser, 0, here=here, smallest=0)
     meaning = "test also on the files whose names begin so, such as pacs_,dog/tin64_, with all their near duplicates"

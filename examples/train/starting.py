@@ -140,11 +140,12 @@ def as_learned(classifier: Classifier, dataset: Dataset) -> Dataset:
 def _image_size(options: argparse.Namespace, start: Classifier) -> int | None:
     """The side that images are brought to first: the start's, or twice as much for its portions; None where its images
     are not square: then its preparation brings them to their size."""
-    height, width = start.preparation.size
-    times = 2 if options.augment is not None and "portion" in options.augment.split(",") else 1
+    portions = options.augment is not None and "portion" in options.augment.split(",")
+    height, width = start.preparation.window if portions else start.preparation.size
+    times = 2 if portions else 1
     size = times * height if height == width else None
     if options.image_size not in (None, size):
         reads = f"{options.start_from} reads images of {height}x{width} pixels"
-        more = f", and portions of {size}x{size}" if times == 2 and size else ""
+        more = f", and portions of {size}x{size}" if portions and size else ""
         raise ValueError(f"--image-size is {options.image_size}, but {reads}{more}; leave --image-size out")
     return size

@@ -107,6 +107,15 @@ def test_a_network_learns_from_portions(trained, photos):
     assert classifier.probabilities(pictures).argmax(axis=1).tolist() == [0, 1, 2]
 
 
+def test_a_network_that_is_to_read_the_middle_learns_the_same_and_reads_the_middle(trained, photos, tmp_path):
+    """--middle says how images are read that are not learned from, and changes nothing else."""
+    more = ("--epochs", 4, "--lr", 0.02, "--batch-size", 18, "--middle", 0.8, "--out", tmp_path / "out")
+    assert train.main(arguments(photos, *PORTIONS, *more)) == 0
+    assert_same_arrays(arrays(trained / "last.safetensors"), arrays(tmp_path / "out" / "last.safetensors"))
+    classifier = load_classifier(tmp_path / "out" / "last.safetensors")
+    assert classifier.preparation.size == (40, 40) and classifier.preparation.window == (32, 32)
+
+
 def test_what_is_subtracted_are_the_photographs_means(trained, photos):
     preparation = load_classifier(trained / "last.safetensors").preparation
     images = load_sets(options_of(photos, *PORTIONS), whole=True).train_set.images
@@ -227,6 +236,8 @@ def test_held_out_images_are_even_where_an_epoch_is(photos):
         (("--held-out-files", "a_,b_,0,1,2,3,4,5,6,7,8,9"), "no images on one of the two sides"),
         (("--least-portion", "0.5"), "--augment portion"),
         (("--least-portion", "2"), "--least-portion"),
+        (("--middle", "0.8"), "--middle is of networks that learn portions"),
+        (("--middle", "1.5"), "--middle"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*README.md")
