@@ -2,10 +2,10 @@
 
     python -m examples.classify my_cat.jpg
 
-Without --weights, a small AlexNet trained on 45,000 photographs of CIFAR-10 answers: airplane, automobile, bird, cat,
-deer, dog, frog, horse, ship, truck. It knows nothing else, and it sees 32x32 pixels: the object should fill the image.
-The five most likely classes of each image are printed, and drawn beside it. Weights may say below which probability
-their answers were wrong too often on images held out of training: then there is no answer (--all-answers shows it).
+Without --weights, a small AlexNet answers that learned photographs, at 128x128 pixels: airplane, automobile, bird, cat,
+deer, dog, frog, horse, ship, truck. It knows nothing else. The five most likely classes of each image are printed, and
+drawn beside it. Weights may say below which probability their answers were wrong too often on images held out of
+training: then there is no answer (--all-answers shows it).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.classify", description=__doc__, epilog=EXAMPLES)
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file, or a folder with any number of them")
-    add_weights(parser, "cifar10_alexnet")
+    add_weights(parser, "photos_alexnet")
     parser.add_argument("--ten-crop", action="store_true", help="average over corners, centre and mirror images")
     help_ = "average over the image and squares of a half and a quarter of it, and mirror images"
     parser.add_argument("--scales", action="store_true", help=help_)

@@ -1,6 +1,6 @@
 """Start from learned weights: the features that a network has learned for some classes serve for others.
 
-    start = models.start_from("cifar10_alexnet", train_set.class_names, rng=0)
+    start = models.start_from("photos_alexnet", train_set.class_names, rng=0)
     nn.freeze(start.network, "conv")
     sgd = nn.SGD(start.network, lr=0.01)
     nn.train(start.network, train_set, epochs=5, optimizer=sgd, prepare=lambda x, rng: start.preparation(x))

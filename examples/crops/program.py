@@ -66,7 +66,7 @@ OURS = {
     "objects_alexnet": "AlexNet, trained on whole images",
     "objects_alexnet_portions": "AlexNet, trained on portions",
 }
-PHOTOGRAPHS = "cifar10_alexnet"  # what is asked about images of the user's own
+PHOTOGRAPHS = "photos_alexnet"  # what is asked about images of the user's own
 RESULTS = ("curves.png", "results.json", "table.txt", "report.html")
 STALE = ("crops_[0-9]*.png", "curves.png", "table.txt")  # of an earlier run; the others are always written anew
 SIZE = 256  # pixels of an image's side before it is cut

@@ -270,9 +270,9 @@ drawings.kernels(kernels)
 #   start that sees noise. That is why `start_from` hands on the preparation with the weights.
 #
 # The same with photographs, and with a larger network: `python -m examples.few_images` sets four
-# classes of CIFAR-10 aside; `lenet train --start-from` does it with images of your own
-# (docs/PROGRAMS.md). With two hundred photographs of each class, one hardly ever starts from
-# nothing.
+# classes of CIFAR-10 aside, or with `--weights photos_alexnet` starts from the network in the box;
+# `lenet train --start-from photos_alexnet` does it with images of your own (docs/PROGRAMS.md). With
+# two hundred photographs of each class, one hardly ever starts from nothing.
 #
 # ## 8. The trap: what has the start seen?
 # Test images must not have been learned from (lesson 13), and now there are *two* trainings in

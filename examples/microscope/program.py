@@ -58,6 +58,7 @@ LEARNED = {
     "objects_lenet": "rendered cats, dogs, cars and callipers",
     "objects_alexnet": "rendered cats, dogs, cars and callipers",
     "cifar10_alexnet": "the photographs of CIFAR-10",
+    "photos_alexnet": "photographs",
 }
 MOST_BYTES = 15_000_000  # of a page that is written
 RENDERED = 256  # pixels of a side of a rendered image

@@ -72,7 +72,7 @@ def test_compare(gpu, few_digits, tmp_path):
 @on_a_plain_card
 def test_classify(gpu, picture, tmp_path, capsys):
     on_both(classify.main, [picture, "--look"], tmp_path)
-    here, there = capsys.readouterr().out.split("cifar10_alexnet: ")[1:]
+    here, there = capsys.readouterr().out.split("photos_alexnet: ")[1:]
     assert here.split("Drawn")[0] == there.split("Drawn")[0]
     assert (tmp_path / "cuda" / "looks.png").is_file()
 

@@ -41,8 +41,8 @@ DEFAULTS = {
     "--data": {"digits", "cifar10"},  # of which the second are colour images
     "--weights": {
         "digits_lenet",
-        "cifar10_alexnet",  # where the image is the user's own: a photograph, most likely
-        "cifar10_alexnet for your images, the four objects networks for rendered ones",
+        "photos_alexnet",  # where the image is the user's own: a photograph, most likely
+        "photos_alexnet for your images, the four objects networks for rendered ones",
         "the features are learned first",
     },
     "--seed": {"0"},

@@ -201,7 +201,7 @@ def test_the_program_in_the_guide_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     found: dict = {}
     exec(compile(program, "docs/PROGRAMS.md", "exec"), found)
-    network, learned = found["start"].network, load_classifier("cifar10_alexnet").network
+    network, learned = found["start"].network, load_classifier("photos_alexnet").network
     for name, param in network.params.items():
         if not name.startswith("fc8"):
             assert np.array_equal(param, learned.params[name]) == name.startswith("conv"), name

@@ -209,6 +209,10 @@ def test_images_are_brought_to_the_start_s_size_and_colours(few_digits, colours,
     assert made.train_set.image_shape == (28, 28, 1)
     portions = run_of(colours, tmp_path / "out", "--augment", "portion", start="objects_alexnet_portions")
     assert portions.train_set.image_shape == (128, 128, 3) and portions.preparation.size == (64, 64)
+    portions = run_of(
+        colours, tmp_path / "out", "--augment", "portion", start="photos_alexnet"
+    )  # which reads the middle
+    assert portions.train_set.image_shape == (256, 256, 3) and portions.preparation.size == (146, 146)
 
 
 def test_dark_ink_is_turned_as_the_result_will_turn_it(few_digits, tmp_path):
