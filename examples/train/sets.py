@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from examples.shared.command_line import positive_number, whole_number
+from examples.shared.command_line import one_of, positive_number, whole_number
 from examples.shared.options import add_data, add_held_out, add_value
 from models import Classifier
 from nn.data import Dataset, Draw, evenly, load
 from nn.data.dataset import fair_order
 from nn.data.divisions import listed
 from nn.data.duplicates import hold_out, near_duplicates
+from nn.data.stream import StreamedImages
 from nn.data.united import unite
 from nn.spelling import did_you_mean
 
 LEAST_PORTION = 1 / 16
+STREAM = {"yes": True, "no": False, "auto": None}
+LARGE, LARGE_SIZE = ("alexnet", "alexnet_caffe", "alexnet_torchvision"), 256  # models, and the paper's images
 ABOUT_SETS = """\
 With portion, the images in folders and zips keep their shape: the portions are squares from anywhere in a photograph,
 whose short side is brought to --image-size if it is longer. They are kept in memory as they lie in their files, and
 decoded by a thread while the network learns: 20,000 photographs of 128 pixels take 120 MB.
+
+Images in shards (tar files, see lenet pack) are streamed: they stay on the disk, and are decoded by threads while the
+network learns, so that a million take no more memory than a thousand. So are those of a folder that would take more
+than half of the free memory, or with --stream yes; alexnet then reads 227 pixels of 256 without --image-size. Of
+streamed images a fair random part is held out, and near duplicates are not looked for; their mean and colours are those
+that lenet pack wrote, or of 1,000 of them. One that cannot be read is named, and another of its class stands in for it.
 
 Of folders and zips, images are held out together with all that nearly are the same: thumbnails of 16x16 that correlate
 by more than 0.92, mirrored too. To find them takes ten seconds for 20,000 images, a minute or two for 70,000. With
@@ -62,6 +72,10 @@ def add_sets(parser: argparse.ArgumentParser) -> None:
     add_held_out(parser, 0, here=here, smallest=0)
     meaning = "test also on the files whose names begin so, such as pacs_,dog/tin64_, with all their near duplicates"
     add_value(parser, "--held-out-files", meaning, told="none", type=_beginnings, metavar="NAMES")
+    meaning = "whether the images of a folder stay on the disk, and are decoded while the network learns"
+    kind = "|".join(STREAM)
+    here = "auto: where they would take more than half of the free memory"
+    add_value(parser, "--stream", meaning, here=here, default="auto", type=one_of(STREAM), metavar=kind)
 
 
 def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None = None) -> Sets:
@@ -70,7 +84,7 @@ def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None
     whole: photographs keep their shape, see `nn.data.load`. start: of --start-from, whose channels the images get.
     """
     channels = None if start is None else start.preparation.channels
-    pairs = [load(name, options.image_size, channels, whole) for name in options.data]
+    pairs = [_load(options, name, channels, whole) for name in options.data]
     train_sets = [pair[0] for pair in pairs]
     test_sets = [pair[1] for pair in pairs if pair[1] is not None]
     if len(pairs) == 1 and options.classes is None:
@@ -95,9 +109,35 @@ def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None
     return Sets(train_set, test_set, draw, [name for name, out in zip(names, held) if out])
 
 
+def _load(options: argparse.Namespace, name: str, channels: int | None, whole: bool) -> tuple[Dataset, Dataset | None]:
+    """One of --data; what is streamed, and why, is said."""
+    large = LARGE_SIZE if options.model in LARGE else None
+    pair = load(name, options.image_size, channels, whole, STREAM[options.stream], large)
+    images = pair[0].images
+    if isinstance(images, StreamedImages):
+        if len(options.data) > 1:
+            raise ValueError(
+                f"--data: {name} is streamed, which one data set alone can be; take the others out, or --stream no"
+            )
+        side = images.image_size
+        print(f"{Path(name).name}: {len(images):,} images of {side}x{side} are streamed from the disk.", flush=True)
+    return pair
+
+
+def tell_unread(*sets: Dataset | None) -> None:
+    """Which images of streamed sets could not be read, in a sentence on stderr; each time that there are more."""
+    for each in sets:
+        if each is not None and isinstance(each.images, StreamedImages) and (said := each.images.said_of_unread()):
+            print(f"train: {said}", file=sys.stderr, flush=True)
+
+
 def _held_out(options: argparse.Namespace, images: Dataset, origins: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Which images are held out, (N,) of booleans. A resumed run reads it in its folder."""
     held = np.zeros(len(images), bool)
+    if isinstance(images.images, StreamedImages) and (options.held_out_files or options.held_out):
+        if options.held_out_files:
+            raise ValueError("--held-out-files: of streamed images a random part can be held out; take --held-out N")
+        print("Images are held out at random; near duplicates of streamed images are not looked for.", flush=True)
     if options.held_out_files and not names:
         raise ValueError("--held-out-files: the images have no files, expected those of a folder or zip")
     if not names:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nn.data import Dataset, Draw, epoch_size
 from nn.device import move
-from nn.labels import as_labels
+from nn.labels import as_labels, places_of
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
 from nn.sgd import SGD
@@ -71,8 +71,13 @@ def train(
                 return history
             row = record.row(optimizer.lr)
             if test_set is not None and not history.failure:
-                tested = evaluate(network, test_set.images, test_set.labels, loss=loss, prepare=prepare)
+                places = np.zeros(len(test_set), np.int64)
+                tested = evaluate(
+                    network, test_set.images, test_set.labels, loss=loss, prepare=prepare, places=places
+                )
                 row["test_loss"], row["test_accuracy"], _ = tested
+                if test_set.num_classes > 5:
+                    row["test_top5"] = float((places < 5).mean())
             history.epochs.append(row)
             history.statistics.append(record.epoch.statistics)
             if schedule is not None and not history.failure:
@@ -108,8 +113,12 @@ def evaluate(
     batch_size: int = 256,
     loss: Any = None,
     prepare: Prepare | None = None,
+    places: np.ndarray | None = None,
 ) -> tuple[float, float, np.ndarray]:
-    """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full."""
+    """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full.
+
+    places: integers (N,), to be filled with each image's `nn.labels.places_of`.
+    """
     if len(images) == 0:
         raise ValueError("evaluate got no images, expected at least one")
     labels = as_labels(labels, "evaluate")
@@ -124,5 +133,7 @@ def evaluate(
         logits = network.forward(move(part if prepare is None else prepare(part, None), network.device))
         loss_sum += float(loss.forward(logits, right)) * len(right)
         predictions.append(move(logits.argmax(axis=1), "cpu"))
+        if places is not None:
+            places[start : start + batch_size] = places_of(move(logits, "cpu"), right)
     classes = np.concatenate(predictions)
     return loss_sum / len(images), float((classes == labels).mean()), classes
