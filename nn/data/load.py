@@ -177,9 +177,7 @@ def _is_large(count: int, size: int, channels: int) -> bool:
     return free is not None and count * size * size * channels > MOST_OF_MEMORY * free
 
 
-def _of_source(
-    source: Source, path: Path, image_size: int | None, streamed_size: int | None, channels: int
-) -> Dataset:
+def _of_source(source: Source, path: Path, image_size: int | None, streamed_size: int | None, channels: int) -> Dataset:
     known = Statistics.load(source.path) if isinstance(source, ShardSource) else None
     size = image_size or (known.total.shape[0] if known is not None else streamed_size)
     if size is None:

@@ -192,9 +192,9 @@ def _members(path: Path, file: BinaryIO) -> Iterator[tuple[str, int, int]]:
         except ValueError:
             stated, size = -1, 0
         if stated != sum(header) - sum(header[148:156]) + 8 * ord(" "):
-            compressed = header[:2] == b"\x1f\x8b"
-            what = "is compressed, expected a plain one: gunzip it" if compressed else f"is no tar, or damaged at byte {at:,}"
-            raise ValueError(f"{path} {what}")
+            if header[:2] == b"\x1f\x8b":
+                raise ValueError(f"{path} is compressed, expected a plain tar; gunzip it")
+            raise ValueError(f"{path} is no tar, or damaged at byte {at:,}")
         begin, kind = at + BLOCK, header[156:157]
         if begin + size > end:
             raise ValueError(f"{path} is cut off: it has {end:,} bytes, and a file in it ends at {begin + size:,}")
@@ -211,6 +211,8 @@ def _members(path: Path, file: BinaryIO) -> Iterator[tuple[str, int, int]]:
             name = os.fsdecode(header[:100].partition(b"\0")[0])
             yield longer or (f"{prefix}/{name}" if prefix else name), begin, size
         longer = ""
+    if at != end:  # what marks the end may be missing, but not a part of a block
+        raise ValueError(f"{path} is cut off: it has {end:,} bytes, which is no whole number of blocks")
 
 
 def _number(field: bytes) -> int:

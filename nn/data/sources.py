@@ -6,8 +6,8 @@ A source has N pictures, each the bytes of a file:
     source.read(3)     the bytes of picture 3; from any thread
     source.name(3)     what to call it in a message
 
-`FolderSource` is a folder of class folders, `nn.data.shards.ShardSource` tar files. A million pictures take 50 MB: their
-names lie in one piece of memory, not in a million strings.
+`FolderSource` is a folder of class folders, `nn.data.shards.ShardSource` tar files. A million pictures take 50 MB:
+their names lie in one piece of memory, not in a million strings.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import warnings
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -113,15 +112,54 @@ class FolderSource:
             return opened.read()
 
 
-@dataclass
 class _Found:
-    """What lies in a folder: its folders with files, the files, and how many files are called unlike pictures."""
+    """What lies in a folder, in alphabetical order. Links are followed, except in circles.
 
-    folders: list[Parts]
-    all_folders: set[Parts]
-    names: Names
-    where: np.ndarray
-    others: int
+    folders      those that have files of their own; all_folders: and those that have none
+    names, where of all files that are called like pictures: the name, and the number of the folder
+    others       how many files are called otherwise
+    """
+
+    def __init__(self, path: Path) -> None:
+        Image.init()
+        self._path, self._endings = path, set(Image.EXTENSION)
+        self._text, self._ends, self._where = bytearray(), array("q"), array("i")
+        self.folders: list[Parts] = []
+        self.all_folders: set[Parts] = set()
+        self.others = 0
+        self._shown = bar(is_shown=False)
+        try:
+            self._walk((), frozenset([os.path.realpath(path)]))
+        finally:
+            self._shown.close()
+        self.names = Names(bytes(self._text), np.array(self._ends, np.int64))
+        self.where = np.array(self._where, np.int32)
+        del self._text, self._ends, self._where
+
+    def _walk(self, inside: Parts, above: frozenset[str]) -> None:
+        number, before = None, len(self._ends)
+        for entry in sorted(os.scandir(self._path.joinpath(*inside)), key=lambda entry: entry.name):
+            name = entry.name
+            if name.startswith(".") or name.lower() in NOT_PICTURES:
+                continue
+            if entry.is_dir():
+                real = os.path.realpath(entry.path)
+                if real not in above:
+                    self.all_folders.add((*inside, name))
+                    self._walk((*inside, name), above | {real})
+            elif os.path.splitext(name)[1].lower() not in self._endings or not entry.is_file():
+                self.others += 1
+            else:
+                if number is None:
+                    number = len(self.folders)
+                    self.folders.append(inside)
+                self._text.extend(os.fsencode(name))
+                self._ends.append(len(self._text))
+                self._where.append(number)
+        if len(self._ends) >= MANY and self._shown.disable:
+            self._shown = bar(desc=f"listing {self._path.name}", unit="img", initial=before)
+        if not self._shown.disable:
+            self._shown.update(len(self._ends) - self._shown.n)
 
 
 def folder_sources(path: str | Path, labels: str | Path | None = None) -> tuple[FolderSource, FolderSource | None]:
@@ -137,7 +175,7 @@ def folder_sources(path: str | Path, labels: str | Path | None = None) -> tuple[
     path = Path(path)
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: there is no such folder of images")
-    found = _look_into(path)
+    found = _Found(path)
     files: Files = {(*parts, FILE): (*parts, FILE) for parts in found.folders}
     files, folders = without_top(files, found.all_folders)
     divisions = divisions_of(files, folders)
@@ -206,51 +244,6 @@ def _source(
     return FolderSource(path, where, found.names, found.where, kept, of_file[kept], tuple(names))
 
 
-def _look_into(path: Path) -> _Found:
-    """All files in a folder, in alphabetical order. Links are followed, except in circles."""
-    Image.init()
-    endings = set(Image.EXTENSION)
-    folders: list[Parts] = []
-    all_folders: set[Parts] = set()
-    text, ends, where = bytearray(), array("q"), array("i")
-    others = 0
-    shown = bar(is_shown=False)
-
-    def walk(inside: Parts, above: frozenset[str]) -> None:
-        nonlocal others, shown
-        number = None
-        before = len(ends)
-        for entry in sorted(os.scandir(path.joinpath(*inside)), key=lambda entry: entry.name):
-            name = entry.name
-            if name.startswith(".") or name.lower() in NOT_PICTURES:
-                continue
-            if entry.is_dir():
-                real = os.path.realpath(entry.path)
-                if real not in above:
-                    all_folders.add((*inside, name))
-                    walk((*inside, name), above | {real})
-            elif os.path.splitext(name)[1].lower() not in endings or not entry.is_file():
-                others += 1
-            else:
-                if number is None:
-                    number = len(folders)
-                    folders.append(inside)
-                text.extend(os.fsencode(name))
-                ends.append(len(text))
-                where.append(number)
-        if len(ends) >= MANY and shown.disable:
-            shown = bar(desc=f"listing {path.name}", unit="img", initial=before)
-        if not shown.disable:
-            shown.update(len(ends) - shown.n)
-
-    try:
-        walk((), frozenset([os.path.realpath(path)]))
-    finally:
-        shown.close()
-    names = Names(bytes(text), np.array(ends, np.int64))
-    return _Found(folders, all_folders, names, np.array(where, np.int32), others)
-
-
 def _read_labels(path: Path, files: list[str], class_names: Sequence[str]) -> np.ndarray:
     """The classes that a text file gives to these files: see `folder_sources`."""
     try:
@@ -262,7 +255,9 @@ def _read_labels(path: Path, files: list[str], class_names: Sequence[str]) -> np
     if all(len(line) == 1 for line in lines):
         classes = [line[0] for line in lines]
         if len(classes) != len(files):
-            raise ValueError(f"--labels: {path} has {len(classes):,} lines, expected one for each of {len(files):,} images")
+            raise ValueError(
+                f"--labels: {path} has {len(classes):,} lines, expected one for each of {len(files):,} images"
+            )
         if all(name.isdigit() and name not in numbers for name in classes):
             raise ValueError(
                 f"--labels: {path} has numbers alone, as ILSVRC's development kit, whose order of classes is its own; "

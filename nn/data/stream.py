@@ -87,9 +87,7 @@ class StreamedImages:
     def __iter__(self) -> Iterator[np.ndarray]:
         return self.in_threads(self.__getitem__, range(len(self)))
 
-    def in_threads(
-        self, function: Callable[[int], Result], items: Iterable[int], ahead: int = 64
-    ) -> Iterator[Result]:
+    def in_threads(self, function: Callable[[int], Result], items: Iterable[int], ahead: int = 64) -> Iterator[Result]:
         """function(item) of each item, in their order, computed by the threads that decode."""
         return in_threads(self._pool, function, items, ahead)
 
@@ -99,8 +97,9 @@ class StreamedImages:
         try:
             out = np.empty(self.shape, np.uint8)
         except MemoryError:
-            size = f"{self.image_size}x{self.image_size}"
-            raise ValueError(f"{len(self):,} images of {size} do not fit into memory, take fewer or smaller ones") from None
+            raise ValueError(
+                f"{len(self):,} images of {self.image_size}x{self.image_size} do not fit into memory, take smaller ones"
+            ) from None
 
         def decode(place: int) -> None:
             out[place] = self[place]

@@ -72,9 +72,7 @@ def train(
             row = record.row(optimizer.lr)
             if test_set is not None and not history.failure:
                 places = np.zeros(len(test_set), np.int64)
-                tested = evaluate(
-                    network, test_set.images, test_set.labels, loss=loss, prepare=prepare, places=places
-                )
+                tested = evaluate(network, test_set.images, test_set.labels, loss=loss, prepare=prepare, places=places)
                 row["test_loss"], row["test_accuracy"], _ = tested
                 if test_set.num_classes > 5:
                     row["test_top5"] = float((places < 5).mean())

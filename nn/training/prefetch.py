@@ -64,12 +64,15 @@ class Prefetch:
         if self._thread:
             while len(self._fetched) < (AHEAD if self._is_streamed else 1):
                 context = copy_context()  # so that `nn.plain` holds there as well
-                self._fetched.append(self._thread.submit(context.run, next, self._source, None))
+                self._fetched.append(self._thread.submit(context.run, self._next))
         elif not self._fetched:
-            batch = next(self._source, None)
+            batch = self._next()
             self._fetched.append(Future())
             self._fetched[0].set_result(batch)
         return self._fetched[0]
+
+    def _next(self) -> tuple | None:
+        return next(self._source, None)
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         try:
