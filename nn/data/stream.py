@@ -121,7 +121,7 @@ class StreamedImages:
             self._known[0] = measure(self)
         return self._known[0]
 
-    def said_of_unread(self) -> str:
+    def said_of_unread(self, and_so: str = "others of their classes stand in for them") -> str:
         """Which pictures could not be read, in a sentence; "" if all could, or if it has been said."""
         with self._lock:
             unread = sorted(self.unread.items())
@@ -130,10 +130,7 @@ class StreamedImages:
         self._said[0] = len(unread)
         named = "; ".join(f"{self.source.name(number)}: {reason}" for number, reason in unread[:SHOWN])
         more = f"; and {len(unread) - SHOWN:,} more" if len(unread) > SHOWN else ""
-        return (
-            f"{len(unread):,} of {len(self.source):,} images cannot be read, and others of their classes stand in for "
-            f"them: {named}{more}"
-        )
+        return f"{len(unread):,} of {len(self.source):,} images cannot be read, and {and_so}: {named}{more}"
 
     def _decode(self, number: int) -> np.ndarray:
         """The picture with this number in the source, or the one that stands in for it."""
