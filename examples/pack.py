@@ -41,6 +41,7 @@ ILSVRC2012_val_00000001.JPEG n01751748, or the class alone for each image in alp
 its folder in train/, or its number among them in alphabetical order, from 0.
 """
 
+FORCED = "replace results that lie outside runs/"  # as all programs have it
 SHOWN = 5  # left-out images that are named
 
 
@@ -93,7 +94,7 @@ def make_parser() -> Parser:
     add_value(parser, "--labels", meaning, here="see below", told="none", type=Path, metavar="FILE")
     add_image_size(parser, 256, here="of those that are written", smallest=8)
     add_value(parser, "--per-shard", "images in each shard", default=5000, type=whole_number(1), metavar="N")
-    parser.add_argument("--force", action="store_true", help="replace shards that were packed before")
+    parser.add_argument("--force", action="store_true", help=f"{FORCED}; here shards that were packed before")
     return parser
 
 
