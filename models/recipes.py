@@ -30,6 +30,7 @@ from nn.data.whole import WholeImages
 from nn.training import Prepare
 from nn.training.schedules import Plateau, Schedule, one_cycle, stairs
 
+ONE_LEVEL = np.float32(1 / 255)  # of 0..1
 SAMPLED = 4000  # images that means are taken of where all would have to be decoded
 AUGMENTATIONS = ("crop", "portion", "soften", "mirror", "colour", "distort")
 
@@ -166,7 +167,7 @@ def _statistics(train_set: Dataset, size: int, per_pixel: bool) -> tuple[np.ndar
     """
     if isinstance(train_set.images, StreamedImages):
         known = train_set.images.statistics()
-        return (known.mean_picture, np.float32(1 / 255)) if per_pixel else known.of_channels()
+        return (known.mean_picture, ONE_LEVEL) if per_pixel else known.of_channels()
     train_set = _as_arrays(train_set, size)
     total = np.zeros(train_set.image_shape)
     squares = np.zeros(train_set.image_shape)
@@ -176,7 +177,7 @@ def _statistics(train_set: Dataset, size: int, per_pixel: bool) -> tuple[np.ndar
         squares += (part * part).sum(axis=0)
     mean, mean_square = total / len(train_set), squares / len(train_set)
     if per_pixel:
-        return mean.astype(np.float32), np.float32(1 / 255)
+        return mean.astype(np.float32), ONE_LEVEL
     channel_mean = mean.mean(axis=(0, 1))
     deviation = np.sqrt(np.maximum(mean_square.mean(axis=(0, 1)) - channel_mean**2, 1e-12))
     return channel_mean.astype(np.float32), deviation.astype(np.float32)

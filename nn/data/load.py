@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from nn.backend.runtime.memory import free_memory
+from nn.data.bars import bar
 from nn.data.cifar10 import cifar10, first_member, is_cifar10_folder
 from nn.data.cifar100 import cifar100, is_cifar100
 from nn.data.dataset import Dataset
@@ -21,9 +23,9 @@ from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import objects
 from nn.data.shards import ShardSource, is_shards, shard_sources
-from nn.data.sources import Source, folder_sources
+from nn.data.sources import Found, Source, folder_sources
 from nn.data.statistics import Statistics
-from nn.data.stream import StreamedImages
+from nn.data.stream import MANY, StreamedImages
 from nn.data.whole import WholeImages
 from nn.files.addresses import refuse_address
 from nn.spelling import did_you_mean
@@ -159,10 +161,10 @@ def _streamed(
     elif path.is_file() or (stream is None and size is None):  # a zip, or images that keep their sizes
         return None
     else:
-        sources = folder_sources(path)
-        count = sum(len(each) for each in sources if each is not None)
-        if stream is None and not _is_large(count, size or 0, channels):
+        found = Found(path)
+        if stream is None and not _is_large(len(found.where), size or 0, channels):
             return None
+        sources = folder_sources(path, found=found)
     train_set, test_set = (
         None if source is None else _of_source(source, path, image_size, streamed_size, channels) for source in sources
     )
@@ -191,7 +193,21 @@ def _of_source(source: Source, path: Path, image_size: int | None, streamed_size
 
 
 def _in_memory(dataset: Dataset) -> Dataset:
-    return Dataset(np.asarray(dataset.images), dataset.labels, dataset.class_names)
+    """The images decoded now; those that cannot be read are left out, and a warning names them."""
+    streamed = dataset.images
+    try:
+        images = np.empty(streamed.shape, np.uint8)
+    except MemoryError:
+        raise ValueError(
+            f"{streamed.shape} levels of images do not fit into memory; take a smaller image_size"
+        ) from None
+    for number, image in enumerate(bar(streamed, len(images) >= MANY, desc="decoding", unit="img")):
+        images[number] = image
+    good = ~np.isin(np.arange(len(images)), list(streamed.unread))
+    if not good.all():
+        warnings.warn(streamed.said_of_unread("are left out"), stacklevel=4)
+        images = images[good]
+    return Dataset(images, dataset.labels[good], dataset.class_names)
 
 
 def _digits() -> tuple[Dataset, Dataset]:

@@ -80,7 +80,9 @@ def is_shards(path: Path) -> bool:
     """Whether the path is a shard, or a folder of shards, perhaps in folders to train and to test with."""
     if path.is_file():
         return path.suffix.lower() == ".tar"
-    return bool(_shards_in(path)) or any(division(inner.name) and _shards_in(inner) for inner in _folders_in(path))
+    # Pictures in folders may have the tar beside them that they were unpacked from.
+    inner = _folders_in(path)
+    return bool(_shards_in(path) if not inner else any(division(each.name) and _only_shards_in(each) for each in inner))
 
 
 def shard_sources(path: str | Path) -> tuple[ShardSource, ShardSource | None]:
@@ -91,7 +93,7 @@ def shard_sources(path: str | Path) -> tuple[ShardSource, ShardSource | None]:
     path = Path(path)
     if path.is_file():
         return ShardSource(path.parent, [path.name]), None
-    inner = {folder.name: _shards_in(folder) for folder in _folders_in(path) if division(folder.name)}
+    inner = {folder.name: _only_shards_in(folder) for folder in _folders_in(path) if division(folder.name)}
     inner = {name: shards for name, shards in inner.items() if shards}
     if inner:
         train_name, test_name = train_and_test(path, sorted(inner, key=lambda name: (len(name), name)))
@@ -244,6 +246,11 @@ def _shards_in(path: Path) -> list[str]:
     with suppress(OSError):
         return sorted(entry.name for entry in os.scandir(path) if _is_shard(entry.name) and entry.is_file())
     return []
+
+
+def _only_shards_in(path: Path) -> list[str]:
+    """The shards in a folder; none where it has folders as well."""
+    return [] if _folders_in(path) else _shards_in(path)
 
 
 def _is_shard(name: str) -> bool:

@@ -112,12 +112,12 @@ class FolderSource:
             return opened.read()
 
 
-class _Found:
+class Found:
     """What lies in a folder, in alphabetical order. Links are followed, except in circles.
 
     folders      those that have files of their own; all_folders: and those that have none
     names, where of all files that are called like pictures: the name, and the number of the folder
-    others       how many files are called otherwise
+    others       how many files are called otherwise, or folders cannot be looked into
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +138,12 @@ class _Found:
 
     def _walk(self, inside: Parts, above: frozenset[str]) -> None:
         number, before = None, len(self._ends)
-        for entry in sorted(os.scandir(self._path.joinpath(*inside)), key=lambda entry: entry.name):
+        try:
+            entries = sorted(os.scandir(self._path.joinpath(*inside)), key=lambda entry: entry.name)
+        except OSError:
+            self.others += 1
+            return
+        for entry in entries:
             name = entry.name
             if name.startswith(".") or name.lower() in NOT_PICTURES:
                 continue
@@ -162,20 +167,23 @@ class _Found:
             self._shown.update(len(self._ends) - self._shown.n)
 
 
-def folder_sources(path: str | Path, labels: str | Path | None = None) -> tuple[FolderSource, FolderSource | None]:
+def folder_sources(
+    path: str | Path, labels: str | Path | None = None, found: Found | None = None
+) -> tuple[FolderSource, FolderSource | None]:
     """(training, test or None): the pictures of a folder with one sub-folder per class, divided as `picture_sets`
     does it. Only names are looked at: a file counts as a picture if it is called like one (`any.jpg`).
 
     labels: for test pictures that lie in no class folders, as ILSVRC's: a text file with a line for each, its name and
     its class (`ILSVRC2012_val_00000001.JPEG n01751748`), or the class alone, in alphabetical order of the names. The
-    class is called by its folder's name, or by its number from 0 among these in alphabetical order.
+    class is called by its folder's name, or by its number from 0 among these in alphabetical order. found: what lies in
+    the folder, if that has been looked at.
 
     Raises FileNotFoundError, and ValueError where there are no two classes, or classes without pictures.
     """
     path = Path(path)
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: there is no such folder of images")
-    found = _Found(path)
+    found = Found(path) if found is None else found
     files: Files = {(*parts, FILE): (*parts, FILE) for parts in found.folders}
     files, folders = without_top(files, found.all_folders)
     divisions = divisions_of(files, folders)
@@ -193,7 +201,7 @@ def folder_sources(path: str | Path, labels: str | Path | None = None) -> tuple[
         elif labels is not None:
             raise ValueError(f"--labels is for test images, and {path} has no folder of them")
     left_out = len(found.where) - len(train) - (0 if test is None else len(test))
-    said = [f"{found.others:,} are not called like images"] * bool(found.others)
+    said = [f"{found.others:,} are not called like images, or cannot be listed"] * bool(found.others)
     said += [f"{left_out:,} lie in no class's folder or in a division that is not used"] * bool(left_out)
     if said:
         warnings.warn(f"{path}: files were left out: {'; '.join(said)}", stacklevel=2)
@@ -202,7 +210,7 @@ def folder_sources(path: str | Path, labels: str | Path | None = None) -> tuple[
 
 def _source(
     path: Path,
-    found: _Found,
+    found: Found,
     files: Files,
     folders: set[Parts],
     class_names: tuple[str, ...] | None = None,

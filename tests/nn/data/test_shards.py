@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from nn.data import load, shards
-from nn.data.shards import shard_sources, write_index
+from nn.data.shards import is_shards, shard_sources, write_index
 from nn.data.sources import DataLost
-from tests.streamed import jpeg, make_shards, write_shard
+from tests.streamed import jpeg, make_folder, make_shards, write_shard
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,21 @@ def test_divisions_by_folder_and_by_name(tmp_path):
         write_shard(tmp_path / "b" / f"{name}.tar", [(f"{n}", jpeg(n), n % 2) for n in range(count)])
     train, test = shard_sources(tmp_path / "b")
     assert (len(train), len(test)) == (5, 4)
+
+
+def test_a_tar_beside_the_folders_that_it_was_unpacked_to_is_no_shard(tmp_path):
+    make_folder(tmp_path)
+    write_shard(tmp_path / "all.tar", [("a", jpeg(1), 0)])
+    assert len(load(tmp_path, 8)[0]) == 30 and not is_shards(tmp_path)
+    write_shard(tmp_path / "train" / "cat.tar", [("a", jpeg(1), 0)])
+    assert len(load(tmp_path, 8)[0]) == 30 and not is_shards(tmp_path)
+
+
+def test_what_cannot_be_read_is_left_out_in_memory(tmp_path):
+    write_shard(tmp_path / "0.tar", [("a", jpeg(1), 0), ("b", b"broken", 1), ("c", jpeg(3), 1)])
+    with pytest.warns(UserWarning, match=r"1 of 3 images cannot be read, and are left out: 0\.tar/b\.jpg"):
+        images, _ = load(tmp_path, 8)
+    assert images.labels.tolist() == [0, 1]
 
 
 def test_names_of_classes(tmp_path):

@@ -3,6 +3,7 @@
 import io
 import os
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -20,8 +21,9 @@ def test_a_folder_has_what_is_read_of_it_into_memory(tmp_path):
     (inside / "10").mkdir()
     (inside / "10" / "x.jpg").write_bytes(jpeg(77))
     (inside / ".hidden.jpg").write_bytes(b"")
-    os.symlink(inside / "0.jpg", inside / "link.jpg")
-    os.symlink(inside, inside / "circle")
+    with suppress(OSError):  # Windows lets only some make links
+        os.symlink(inside / "0.jpg", inside / "link.jpg")
+        os.symlink(inside, inside / "circle")
     for path in (tmp_path, tmp_path / "top" / "set"):
         expected = picture_sets(path, 16)[:2]
         for source, images in zip(folder_sources(path), expected, strict=True):
@@ -42,7 +44,9 @@ def test_what_is_called_unlike_a_picture_is_left_out_and_counted(tmp_path):
     make_folder(tmp_path)
     (tmp_path / "train" / "cat" / "notes.txt").write_text("no")
     (tmp_path / "train" / "loose.jpg").write_bytes(jpeg(1))
-    with pytest.warns(UserWarning, match="1 are not called like images; 1 lie in no class's folder"):
+    with pytest.warns(
+        UserWarning, match="1 are not called like images, or cannot be listed; 1 lie in no class's folder"
+    ):
         train, _ = folder_sources(tmp_path)
     assert len(train) == 30
 

@@ -59,6 +59,16 @@ def test_a_folder_is_streamed_where_it_would_fill_half_of_the_memory(folder, mon
     assert load(folder, stream=None, streamed_size=24)[0].image_shape == (24, 24, 3)
 
 
+def test_a_small_folder_is_read_as_ever(tmp_path):
+    """Also where names say less than contents: nothing is said twice, and nothing refused."""
+    make_folder(tmp_path)
+    (tmp_path / "train" / "cat" / "picture").write_bytes(jpeg(3))
+    (tmp_path / "train" / "notes.txt").write_text("")
+    with pytest.warns(UserWarning) as warned:
+        train_set, _ = load(tmp_path, SIZE, stream=None)
+    assert len(train_set) == 31 and len(warned) == 1
+
+
 @pytest.mark.parametrize("threads", [1, 2, 8])
 def test_batches_are_the_same_for_any_number_of_threads(folder, threads):
     source, _ = folder_sources(folder)
