@@ -141,13 +141,14 @@ def load_images(options: argparse.Namespace, classifier: Classifier) -> Dataset:
 def as_learned(dataset: Dataset, classifier: Classifier) -> Dataset:
     """The images with the classes' numbers that they have in the network. ValueError for classes that it has not."""
     names, own = classifier.class_names, dataset.class_names
-    if any(all(name.isdigit() for name in each) for each in (names, own)) and len(own) <= len(names):
+    unknown = {own[label] for label in np.unique(dataset.labels)} - set(names)
+    counted, known_by_number = (all(name.isdigit() for name in each) for each in (own, names))
+    if not unknown:
+        numbers = np.array([names.index(name) if name in names else 0 for name in own])
+    elif (counted and len(own) <= len(names)) or (known_by_number and len(own) == len(names)):
         numbers = np.arange(len(own))
     else:
-        unknown = {own[label] for label in np.unique(dataset.labels)} - set(names)
-        if unknown:
-            raise ValueError(f"the network knows {listed(names)}, and not {listed(unknown)}, which the images are of")
-        numbers = np.array([names.index(name) if name in names else 0 for name in own])
+        raise ValueError(f"the network knows {listed(names)}, and not {listed(unknown)}, which the images are of")
     return Dataset(dataset.images, numbers[dataset.labels], names)
 
 

@@ -8,8 +8,9 @@ from safetensors import safe_open
 
 from examples import pack
 from examples.train import program as train
+from examples.train.results import write_progress
 from nn.data.stream import StreamedImages
-from nn.training import prefetch
+from nn.training import History, prefetch
 from tests.streamed import make_folder, make_shards
 
 FIRST = [
@@ -115,6 +116,17 @@ def test_a_shard_that_vanishes_ends_the_run_with_a_sentence(tmp_path, capsys, mo
     assert run(tmp_path / "run", tmp_path / "shards") == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("train: ") and "00001.tar could be read before and no longer can" in said
+
+
+def test_a_run_that_began_with_fewer_columns_goes_on(tmp_path):
+    history = History(
+        epochs=[{"epoch": 1, "test_accuracy": 0.5}, {"epoch": 2, "test_accuracy": 0.25, "test_top5": 0.75}]
+    )
+    write_progress(tmp_path, None, history, {})
+    assert metrics(tmp_path) == [
+        {"epoch": "1", "test_accuracy": "0.5", "test_top5": ""},
+        {"epoch": "2", "test_accuracy": "0.25", "test_top5": "0.75"},
+    ]
 
 
 def test_a_crop_that_cannot_move_is_refused(folder, tmp_path, capsys):
