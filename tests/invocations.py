@@ -58,7 +58,6 @@ TABLE = {
         (["--model", "lenet", "--data", "{digits}", "--augment", "fog"], "fog"),
         (["--model", "lenet", "--data", "{sizes}", "--stream", "yes"], "--image-size 256"),
         (["--model", "lenet", "--data", "{sizes}", "--stream", "maybe"], "--stream"),
-        (["--model", "alexnet", "--data", "{sizes}", "--image-size", "227"], "crop does nothing"),
         (["--model", "lenet", "--data", "{digits}", "--resume"], "no checkpoint"),
         (["--model", "lenet", "--data", "{digits}", "--out", "{full}"], "not empty"),
         (["--model", "lenet", "--data", "{digits}", "--out", "{text}"], "text.png"),

@@ -2,7 +2,11 @@
 
 import io
 import os
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 
 import numpy as np
 import pytest
@@ -139,3 +143,27 @@ def test_what_is_stopped_leaves_nothing_behind(tmp_path, monkeypatch, capsys, er
     assert packed(tmp_path / "set", tmp_path / "shards", "--force") == status
     assert everything(tmp_path / "shards") == before and sorted(os.listdir(tmp_path)) == ["set", "shards"]
     assert capsys.readouterr().err.count("\n") <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("when", ["listing", "packing"])
+def test_ctrl_c_is_answered_within_two_seconds(tmp_path, when):
+    """With more pictures than can be packed meanwhile: hard links."""
+    for name in ("cat", "dog"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "0.jpg").write_bytes(jpeg(1, 500, 375))
+        for number in range(1, 15_000):
+            os.link(tmp_path / "set" / name / "0.jpg", tmp_path / "set" / name / f"{number}.jpg")
+    command = [sys.executable, "-m", "examples.pack", str(tmp_path / "set"), str(tmp_path / "shards")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    partial = tmp_path / ".shards.partial"
+    while process.poll() is None and when == "packing" and not (partial / "00000.tar").exists():
+        time.sleep(0.01)
+    if when == "listing":
+        time.sleep(1)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - asked < 2 and process.returncode == 130, said
+    assert "stopped by Ctrl-C" in said and sorted(os.listdir(tmp_path)) == ["set"]

@@ -8,7 +8,9 @@ from safetensors import safe_open
 
 from examples import pack
 from examples.train import program as train
+from examples.train.network import check_crop
 from examples.train.results import write_progress
+from nn.data.preparation import Preparation
 from nn.data.stream import StreamedImages
 from nn.training import History, prefetch
 from tests.streamed import make_folder, make_shards
@@ -129,12 +131,13 @@ def test_a_run_that_began_with_fewer_columns_goes_on(tmp_path):
     ]
 
 
-def test_a_crop_that_cannot_move_is_refused(folder, tmp_path, capsys):
-    arguments = ["--model", "alexnet", "--data", str(folder), "--image-size", "227", "--out", str(tmp_path / "run")]
-    with pytest.raises(SystemExit):
-        train.main([*arguments, "--stream", "yes"])
-    said = capsys.readouterr().err
-    assert "crop does nothing" in said and "--image-size 256" in said
+def test_a_crop_that_cannot_move_is_refused():
+    parser = train.make_parser()
+    preparation = Preparation((227, 227), 3, (227, 227))
+    for more in (["--image-size", "227"], ["--augment", "crop"]):
+        options = parser.parse_args(["--model", "alexnet", *more])
+        with pytest.raises(ValueError, match="crop does nothing; add --image-size 256"):
+            check_crop(options, train.make_recipe(options), preparation)
 
 
 def test_alexnet_reads_256_pixels_of_what_is_streamed(folder):
