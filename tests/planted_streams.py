@@ -18,7 +18,7 @@ MISTAKES: list[Mistake] = [
         SOURCES,
         "yield waiting.pop(0).result()\n        while",
         "yield waiting.pop().result()\n        while",
-        OF_STREAM,
+        OF_SOURCES,
     ),
     Mistake(SHARDS, "begin, kind = at + BLOCK,", "begin, kind = at,", OF_SHARDS),
     Mistake(SHARDS, 'if kind in b"Lx":', 'if kind in b"L":', OF_SHARDS),
@@ -28,7 +28,7 @@ MISTAKES: list[Mistake] = [
     Mistake(SHARDS, "if at != end:", "if False:", OF_SHARDS),
     # Decoding
     Mistake(STREAM, "out[place] = self[place]", "out[place] = self[0]", OF_STREAM),
-    Mistake(STREAM, "np.roll(same, -place - 1)", "np.roll(same, -place)[1:]", OF_STREAM),
+    Mistake(STREAM, "np.roll(same, -place - 1)", "same", OF_STREAM),
     Mistake(STREAM, "some._all, some._known = some.numbers, [None]", "some._known = [None]", OF_STREAM),
     Mistake(STREAM, "self._said[0] = len(unread)", "", OF_STREAM),
     Mistake(STREAM, "ThreadPoolExecutor(threads or num_threads(), ", "ThreadPoolExecutor(1, ", OF_STREAM),

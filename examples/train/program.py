@@ -59,7 +59,7 @@ from examples.shared.options import (
 from examples.train import starting
 from examples.train.network import check_crop, make_network
 from examples.train.results import draw, error, write_calibration, write_progress
-from examples.train.sets import ABOUT_SETS, HELD_OUT, LEAST_PORTION, add_sets, load_sets, tell_unread
+from examples.train.sets import ABOUT_SETS, HELD_OUT, LEAST_PORTION, add_sets, load_sets, tell_unread, told_to_resume
 from examples.train.stopping import StopSignals
 from models.classifier import Classifier
 from models.recipes import AUGMENTATIONS, Recipe, make_preparation, make_prepare, recipe_for
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{run.network.name}: {about}", flush=True)
         if run.started:
             print(starting.in_words(run.started), flush=True)
-        with stop, run.watch or nullcontext():
+        with stop, told_to_resume(resume), run.watch or nullcontext():
             history = fit(run, options, stop)
         return report(run, options, history, stop, resume)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +18,7 @@ from nn.data import Dataset, Draw, evenly, load
 from nn.data.dataset import fair_order
 from nn.data.divisions import listed
 from nn.data.duplicates import hold_out, near_duplicates
+from nn.data.sources import DataLost
 from nn.data.stream import StreamedImages
 from nn.data.united import unite
 from nn.spelling import did_you_mean
@@ -122,6 +124,15 @@ def _load(options: argparse.Namespace, name: str, channels: int | None, whole: b
         side = images.image_size
         print(f"{Path(name).name}: {len(images):,} images of {side}x{side} are streamed from the disk.", flush=True)
     return pair
+
+
+@contextmanager
+def told_to_resume(resume: str) -> Iterator[None]:
+    """Where images get lost in the with-block, say also how to continue once they are there again."""
+    try:
+        yield
+    except DataLost as error:
+        raise DataLost(f"{error}; then, to continue from the last checkpoint, if there is one: {resume}") from None
 
 
 def tell_unread(*sets: Dataset | None) -> None:

@@ -49,10 +49,14 @@ class Prefetch:
         if generator_state is not None:
             rng.bit_generator.state = generator_state
         self.generator_state = generator_state
-        self._source = _prepared(parts, prepare, rng, device)
+        self._start(dataset, _prepared(parts, prepare, rng, device))
+
+    def _start(self, dataset: Dataset, prepared: Iterator[tuple]) -> None:
+        """Nothing is prepared yet; `prepared` gives (images, labels, state), or what else has three parts."""
+        self._source = prepared
         self._thread = ThreadPoolExecutor(1, "batches") if isinstance(dataset.images, UNDECODED) else None
         self._is_streamed = isinstance(dataset.images, StreamedImages)
-        self._fetched: deque[Future] = deque()  # of (images, labels, state), or of None after the last batch
+        self._fetched: deque[Future] = deque()  # of these, or of None after the last batch
         self._begun, self._seconds = time.perf_counter(), 0.0
 
     @property

@@ -118,6 +118,7 @@ def test_a_shard_that_vanishes_ends_the_run_with_a_sentence(tmp_path, capsys, mo
     assert run(tmp_path / "run", tmp_path / "shards") == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("train: ") and "00001.tar could be read before and no longer can" in said
+    assert "bring it back; then, to continue from the last checkpoint" in said and said.endswith("--resume")
 
 
 def test_a_run_that_began_with_fewer_columns_goes_on(tmp_path):

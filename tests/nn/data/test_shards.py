@@ -62,6 +62,7 @@ def test_divisions_by_folder_and_by_name(tmp_path):
     assert (len(train), len(test)) == (5, 4)
 
 
+@pytest.mark.filterwarnings("ignore:.*were left out")
 def test_a_tar_beside_the_folders_that_it_was_unpacked_to_is_no_shard(tmp_path):
     make_folder(tmp_path)
     write_shard(tmp_path / "all.tar", [("a", jpeg(1), 0)])
@@ -119,7 +120,7 @@ def test_nothing_is_written_beside_the_shards_of_others(tmp_path):
 def test_shards_that_vanish_or_shrink_while_they_are_read(tmp_path):
     source, _ = shard_sources(make_shards(tmp_path))
     with open(tmp_path / "00002.tar", "r+b") as file:
-        file.truncate(3000)
+        file.truncate(int(source._start[59]) + 10)
     with pytest.raises(DataLost, match=r"00002\.tar has become shorter"):
         source.read(59)
     (tmp_path / "00001.tar").unlink()

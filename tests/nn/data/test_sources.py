@@ -3,6 +3,7 @@
 import io
 import os
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from nn.data.pictures import picture_sets
 from nn.data.pixels import read_picture
-from nn.data.sources import folder_sources
+from nn.data.sources import folder_sources, in_threads
 from tests.streamed import jpeg, make_folder
 
 
@@ -124,3 +125,20 @@ def test_many_names_take_little_memory(tmp_path):
         tracemalloc.stop()
     assert len(source) == 4000 and source.name(3999) == "dog/n01440764_01999.jpg"
     assert kept[1] - kept[0] < 4000 * 60
+
+
+@pytest.mark.parametrize("ahead", [1, 5, 500])
+def test_threads_give_their_results_in_order_and_not_too_far_ahead(ahead):
+    begun = []
+    with ThreadPoolExecutor(4) as pool:
+        for number, found in enumerate(in_threads(pool, lambda n: begun.append(n) or n * n, range(200), ahead)):
+            assert found == number * number and len(begun) <= number + ahead
+    assert sorted(begun) == list(range(200))
+
+
+def test_what_fails_in_a_thread_fails_where_it_is_asked_for_and_the_rest_is_not_begun():
+    begun = []
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+        for _ in in_threads(pool, lambda n: begun.append(n) or 1 / (n - 3), range(200), 10):
+            pass
+    assert len(begun) < 200
