@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             for part, source in sources.items():
                 (partial / part).mkdir(parents=True)
-                left_out += pack(source, partial / part, options.image_size, options.per_shard)
+                what = f"packing {part}".strip()
+                left_out += pack(source, partial / part, options.image_size, options.per_shard, description=what)
             put(partial, target)
         except ValueError as error:
             print(f"pack: {options.folder}: {error}", file=sys.stderr)

@@ -27,14 +27,20 @@ SAMPLED = 10_000  # pictures, of which the mean and the colours are kept with th
 
 
 def pack(
-    source: Source, folder: Path, image_size: int = 256, per_shard: int = 5000, threads: int | None = None
+    source: Source,
+    folder: Path,
+    image_size: int = 256,
+    per_shard: int = 5000,
+    threads: int | None = None,
+    description: str = "packing",
 ) -> list[tuple[str, str]]:
     """Write all pictures of a source into shards in an empty folder, in their order: the short side brought to
     image_size, the square in the middle cut out. With them go the index, the classes' names, and the mean and colours
     of a random sample. Returns what could not be read and is left out, as (name, reason).
 
-    The same pictures give the same bytes, for any number of threads. Raises ValueError where a class has no picture
-    that can be read, and OSError.
+    The same pictures give the same bytes, for any number of threads. description: of the bar.
+
+    Raises ValueError where a class has no picture that can be read, and OSError.
     """
     among = formats()
     skipped: list[tuple[str, str]] = []
@@ -54,7 +60,7 @@ def pack(
     with ThreadPoolExecutor(threads or num_threads(), "pack") as pool:
         done = in_threads(pool, packed, range(len(source)))
         try:
-            for number, content in enumerate(bar(done, total=len(source), desc=folder.name, unit="img")):
+            for number, content in enumerate(bar(done, total=len(source), desc=description, unit="img")):
                 if isinstance(content, Exception):
                     why = content.strerror if isinstance(content, OSError) and content.strerror else str(content)
                     skipped.append((source.name(number), " ".join(why.split()) or type(content).__name__))
