@@ -56,5 +56,7 @@ MISTAKES: list[Mistake] = [
     Mistake(EVALUATE, "return Dataset(dataset.images, numbers[dataset.labels], names)", "return dataset", OF_EVALUATE),
     # Ahead of the network
     Mistake(PREFETCH, "images, labels, self.generator_state = batch", "images, labels, _ = batch", TRAINED),
-    Mistake(PREFETCH, "self._fetched.popleft()", "self._fetched.pop()", TRAINED),
+    Mistake(PREFETCH, "(AHEAD if self._is_streamed else 1)", "AHEAD", ("nn/training/test_training_parts.py",)),
+    # Held out
+    Mistake("examples/train/sets.py", "names[number] for number in np.flatnonzero(held)] if names", "names[number] for number in np.flatnonzero(~held)] if names", OF_EVALUATE),
 ]

@@ -98,7 +98,11 @@ def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None
         test_set = unite(test_sets, train_set.class_names)[0] if test_sets else None
     if options.held_out >= len(train_set):
         raise ValueError(f"--held-out is {options.held_out}, expected fewer than the {len(train_set)} images there are")
-    names = [f"{Path(options.data[origin]).name}/{file}" for origin, file in zip(origins, train_set.files)]
+    names: Sequence[str]
+    if isinstance(train_set.images, StreamedImages):
+        names = StreamedNames(Path(options.data[0]).name, train_set.images)
+    else:
+        names = [f"{Path(options.data[origin]).name}/{file}" for origin, file in zip(origins, train_set.files)]
     held = _held_out(options, train_set, origins, names)
     if held.any():
         train_set, test_set, origins = train_set.subset(~held), train_set.subset(held), origins[~held]
@@ -108,7 +112,20 @@ def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None
         if missing := [name for name, count in zip(train_set.class_names, counts) if not count]:
             raise ValueError(f"--per-class: there are no images to learn {listed(missing)} from")
         draw = evenly(train_set.labels, options.per_class, origins)
-    return Sets(train_set, test_set, draw, [name for name, out in zip(names, held) if out])
+    return Sets(train_set, test_set, draw, [names[number] for number in np.flatnonzero(held)] if names else [])
+
+
+class StreamedNames(Sequence):
+    """What streamed images are called, below the folder `top`; each name is made when it is asked for."""
+
+    def __init__(self, top: str, images: StreamedImages) -> None:
+        self._top, self._images = top, images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, number):
+        return f"{self._top}/{self._images.source.name(int(self._images.numbers[number]))}"
 
 
 def _load(options: argparse.Namespace, name: str, channels: int | None, whole: bool) -> tuple[Dataset, Dataset | None]:
@@ -145,10 +162,9 @@ def tell_unread(*sets: Dataset | None) -> None:
 def _held_out(options: argparse.Namespace, images: Dataset, origins: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Which images are held out, (N,) of booleans. A resumed run reads it in its folder."""
     held = np.zeros(len(images), bool)
-    if isinstance(images.images, StreamedImages) and (options.held_out_files or options.held_out):
-        if options.held_out_files:
-            raise ValueError("--held-out-files: of streamed images a random part can be held out; take --held-out N")
-        print("Images are held out at random; near duplicates of streamed images are not looked for.", flush=True)
+    is_streamed = isinstance(images.images, StreamedImages)
+    if options.held_out_files and is_streamed:
+        raise ValueError("--held-out-files: of streamed images a random part can be held out; take --held-out N")
     if options.held_out_files and not names:
         raise ValueError("--held-out-files: the images have no files, expected those of a folder or zip")
     if not names:
@@ -159,9 +175,14 @@ def _held_out(options: argparse.Namespace, images: Dataset, origins: np.ndarray,
     listing = options.out / HELD_OUT if options.resume else None
     if listing and listing.is_file():
         known = set(listing.read_text(encoding="utf-8").splitlines())
-        if missing := known - set(names):
+        held = np.array([name in known for name in names])
+        if missing := known - {names[number] for number in np.flatnonzero(held)}:
             raise ValueError(f"{listing} names images that --data has not: {listed(missing)}")
-        return np.array([name in known for name in names])
+        return held
+    if is_streamed:
+        print("Images are held out at random; near duplicates of streamed images are not looked for.", flush=True)
+        held[fair_order(images.labels, np.random.default_rng(0))[: options.held_out]] = True
+        return held
     groups = near_duplicates(images.images)
     if options.held_out_files:
         begin = np.array([_begins(PurePosixPath(file), options.held_out_files) for file in images.files])

@@ -71,6 +71,21 @@ def test_it_agrees_with_what_training_found(trained, tmp_path, capsys):
     assert sum(int(row["images"]) for row in rows) == len((weights.parent / "held_out.txt").read_text().splitlines())
 
 
+def test_what_was_held_out_of_a_stream(trained, tmp_path, capsys):
+    """Its files are listed, too: else another part would be found where the images fit into memory."""
+    _, folder = trained
+    run = tmp_path / "run"
+    arguments = ["--model", "alexnet_small", "--data", folder, "--image-size", SIZE, "--epochs", 1, "--width", "0.1"]
+    assert train.main([*map(str, arguments), "--held-out", "7", "--stream", "yes", "--out", str(run)]) == 0
+    names = (run / "held_out.txt").read_text().splitlines()
+    assert len(names) == 7 and all((folder.parent / name).is_file() for name in names)
+    with open(run / "metrics.csv", newline="") as file:
+        row = next(csv.DictReader(file))
+    for stream in ("yes", "no"):
+        said, _ = asked(capsys, tmp_path, run / "best.safetensors", folder, "--held-out", 7, "--stream", stream)
+        assert f"{float(row['test_accuracy']):8.2%} top-1, {float(row['test_top5']):7.2%} top-5" in said
+
+
 def test_classes_are_matched_by_name_or_by_number(trained, tmp_path, capsys):
     weights, _ = trained
     make_folder(tmp_path / "two", classes=("hen", "cat"))
