@@ -9,6 +9,7 @@ PACK, EVALUATE, LABELS = "examples/pack.py", "examples/evaluate.py", "nn/labels.
 OF_SOURCES, OF_SHARDS = ("nn/data/test_sources.py",), ("nn/data/test_shards.py",)
 OF_STREAM, OF_PACK = ("nn/data/test_stream.py",), ("examples/test_pack.py",)
 OF_EVALUATE, TRAINED = ("examples/test_evaluate.py",), ("examples/train/test_streamed.py",)
+AHEAD = ("nn/training/test_streamed_batches.py",)
 
 MISTAKES: list[Mistake] = [
     # Where the files lie
@@ -56,7 +57,13 @@ MISTAKES: list[Mistake] = [
     Mistake(EVALUATE, "return Dataset(dataset.images, numbers[dataset.labels], names)", "return dataset", OF_EVALUATE),
     # Ahead of the network
     Mistake(PREFETCH, "images, labels, self.generator_state = batch", "images, labels, _ = batch", TRAINED),
-    Mistake(PREFETCH, "(AHEAD if self._is_streamed else 1)", "AHEAD", ("nn/training/test_training_parts.py",)),
+    Mistake(PREFETCH, "self._fetched) < (AHEAD", "self._fetched) <= (AHEAD", AHEAD),
+    Mistake(PREFETCH, "self._seconds += time.perf_counter() - asked", "", AHEAD),
     # Held out
-    Mistake("examples/train/sets.py", "names[number] for number in np.flatnonzero(held)] if names", "names[number] for number in np.flatnonzero(~held)] if names", OF_EVALUATE),
+    Mistake(
+        "examples/train/sets.py",
+        "names[number] for number in np.flatnonzero(held)] if names",
+        "names[number] for number in np.flatnonzero(~held)] if names",
+        OF_EVALUATE,
+    ),
 ]
