@@ -23,6 +23,8 @@ PROGRAMS = {
     "step_through": "take one image through a network, a layer at a time, forward and backward",
     "microscope": "write a page on which to draw a digit and look into every layer",
     "train": "train a network on a data set, or on a folder of your own images",
+    "evaluate": "count a network's right answers on a data set, class by class",
+    "pack": "pack a large folder of images into shards, which are read faster",
     "render": "draw cats, dogs, cars and callipers: a data set of any size",
     "ablations": "what dropout, normalisation and the rest are worth: one of them left out at a time",
     "few_images": "what features that other classes taught are worth where images are few",

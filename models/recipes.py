@@ -25,10 +25,12 @@ from nn.data.augmentation import (
     unit_interval,
 )
 from nn.data.preparation import Preparation
+from nn.data.stream import StreamedImages
 from nn.data.whole import WholeImages
 from nn.training import Prepare
 from nn.training.schedules import Plateau, Schedule, one_cycle, stairs
 
+ONE_LEVEL = np.float32(1 / 255)  # of 0..1
 SAMPLED = 4000  # images that means are taken of where all would have to be decoded
 AUGMENTATIONS = ("crop", "portion", "soften", "mirror", "colour", "distort")
 
@@ -98,12 +100,11 @@ def recipe_for(model: str, variant: str = "") -> Recipe:
 def make_preparation(recipe: Recipe, train_set: Dataset, image_shape: Sequence[int]) -> Preparation:
     """What every image goes through for a network that reads `image_shape`; means are the training images'."""
     window, channels = (image_shape[0], image_shape[1]), image_shape[2]
-    known = _as_arrays(train_set, window[0])
     # Trained on portions of large images, a network reads whole ones made small; else the middle is cut out.
     size = window if "portion" in recipe.augment else train_set.image_shape[:2]
     if recipe.levels == "lenet5":
         return Preparation(size, channels, window, recipe.levels)
-    mean, deviation = _statistics(known, per_pixel=recipe.levels == "minus mean picture")
+    mean, deviation = _statistics(train_set, window[0], per_pixel=recipe.levels == "minus mean picture")
     return Preparation(size, channels, window, recipe.levels, mean, deviation)
 
 
@@ -115,12 +116,16 @@ def make_prepare(
     With rng=None, for testing, nothing is random. least_portion: of "portion", see `random_portions`.
     """
     principal = None
-    if "colour" in augment:
+    if "colour" in augment and isinstance(train_set.images, StreamedImages):
+        principal = train_set.images.statistics().principal_colours()
+    elif "colour" in augment:
         principal = principal_colours(np.asarray(_as_arrays(train_set, preparation.window[0]).images))
 
     def prepare(images: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         if rng is None:
             return preparation(images)
+        if isinstance(images, StreamedImages):
+            images = np.asarray(images)
         if "portion" in augment:
             images = random_portions(images, preparation.window, rng, least_portion)
         else:
@@ -154,12 +159,16 @@ def _as_arrays(train_set: Dataset, size: int) -> Dataset:
     return Dataset(some, train_set.labels[::step], train_set.class_names)
 
 
-def _statistics(train_set: Dataset, per_pixel: bool) -> tuple[np.ndarray, np.ndarray | np.float32]:
+def _statistics(train_set: Dataset, size: int, per_pixel: bool) -> tuple[np.ndarray, np.ndarray | np.float32]:
     """What is subtracted and what is divided by, for images in 0..1.
 
     Per pixel: the mean image, and 1/255, so that levels are 0..255 as the published rates expect. Else the mean and
-    the deviation of each channel.
+    the deviation of each channel. size: of images that must be decoded first.
     """
+    if isinstance(train_set.images, StreamedImages):
+        known = train_set.images.statistics()
+        return (known.mean_picture, ONE_LEVEL) if per_pixel else known.of_channels()
+    train_set = _as_arrays(train_set, size)
     total = np.zeros(train_set.image_shape)
     squares = np.zeros(train_set.image_shape)
     for start in range(0, len(train_set), 1000):
@@ -168,7 +177,7 @@ def _statistics(train_set: Dataset, per_pixel: bool) -> tuple[np.ndarray, np.nda
         squares += (part * part).sum(axis=0)
     mean, mean_square = total / len(train_set), squares / len(train_set)
     if per_pixel:
-        return mean.astype(np.float32), np.float32(1 / 255)
+        return mean.astype(np.float32), ONE_LEVEL
     channel_mean = mean.mean(axis=(0, 1))
     deviation = np.sqrt(np.maximum(mean_square.mean(axis=(0, 1)) - channel_mean**2, 1e-12))
     return channel_mean.astype(np.float32), deviation.astype(np.float32)

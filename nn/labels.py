@@ -49,6 +49,14 @@ def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray
     return np.asarray(labels, like=logits)
 
 
+def places_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many classes come before the right one, (N,), of logits (N, classes): 0 where the answer is right, below 5
+    where it is among the first five. Of equal ones the first comes first, as with `argmax`."""
+    of_label = np.take_along_axis(logits, labels[:, None], axis=1)
+    earlier = np.arange(logits.shape[1]) < labels[:, None]
+    return ((logits > of_label) | ((logits == of_label) & earlier)).sum(axis=1)
+
+
 def spoil(log_sums: np.ndarray, labels: np.ndarray, classes: int) -> None:
     """Make log_sums NaN, and so the loss and the gradient, in the rows whose labels name no class.
 

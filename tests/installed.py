@@ -23,6 +23,8 @@ COMMANDS = [
     "lenet render --train 4 --test 0 --folder --out images",
     "lenet render --train 60 --test 20 --image-size 32 --out small",
     "lenet classify images",
+    "lenet pack images shards --image-size 32",
+    "lenet evaluate digits_lenet digits",
     "lenet compare --epochs 1 --train-size 500",
     "lenet crops --count 4 --figures 1",
     "lenet lessons 1",

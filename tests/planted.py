@@ -24,13 +24,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests import planted_plots, planted_programs, planted_training
+from tests import planted_plots, planted_programs, planted_streams, planted_training
 from tests.mutants import FOLDERS
 from tests.planted_mistake import ROOT, Mistake
 
 PATIENCE = 600  # seconds; a mistake may loop for ever
 MOST_SURVIVORS = 0.05
-MISTAKES = [*planted_plots.MISTAKES, *planted_programs.MISTAKES, *planted_training.MISTAKES]
+MISTAKES = [
+    *planted_plots.MISTAKES,
+    *planted_programs.MISTAKES,
+    *planted_streams.MISTAKES,
+    *planted_training.MISTAKES,
+]
 
 
 class Copy:

@@ -19,9 +19,10 @@ from nn.device import DEVICES, check_device
 WIDTH = 0.25  # of alexnet_small, where nothing else is asked for
 
 ABOUT_DATA = """--data is digits (which are included), objects (rendered in about a minute), mnist, fashion_mnist or
-cifar10 (downloaded on first use), or a path: a folder or zip of images with one sub-folder per class; a .npz file
-with images, uint8 (N, H, W) or (N, H, W, 3), and labels, integers (N,) from 0, and perhaps test_images and
-test_labels; a folder with MNIST's files; cifar-10-binary.tar.gz or cifar-100-binary.tar.gz."""
+cifar10 (downloaded on first use), or a path: a folder or zip of images with one sub-folder per class; a folder of
+shards, tar files as WebDataset and examples.pack write them; a .npz file with images, uint8 (N, H, W) or (N, H, W, 3),
+and labels, integers (N,) from 0, and perhaps test_images and test_labels; a folder with MNIST's files;
+cifar-10-binary.tar.gz or cifar-100-binary.tar.gz."""
 
 
 def add_value(

@@ -41,7 +41,7 @@ def make_network(options: argparse.Namespace, recipe: Recipe, train_set: Dataset
 
 def check_crop(options: argparse.Namespace, recipe: Recipe, preparation: Preparation) -> None:
     """Where images are as large as the window that the network reads, a crop has no room: warn that it does nothing,
-    or raise ValueError if it was asked for."""
+    or raise ValueError if it was asked for, or if the images have this size because it was."""
     if "crop" not in recipe.augment or preparation.size != preparation.window:
         return
     size, room = "x".join(map(str, preparation.window)), -(-max(preparation.window) * 9 // 8)  # 256 for 227
@@ -51,6 +51,8 @@ def check_crop(options: argparse.Namespace, recipe: Recipe, preparation: Prepara
         remedy = "name others with --augment"
     if options.augment is not None:
         raise ValueError(f"--augment: {reason}; {remedy}, or leave it out")
+    if options.image_size is not None and options.start_from is None:
+        raise ValueError(f"--image-size: {reason}; {remedy}, or name others with --augment")
     warnings.warn(f"{reason}; {remedy}", stacklevel=2)
 
 

@@ -59,13 +59,14 @@ from examples.shared.options import (
 from examples.train import starting
 from examples.train.network import check_crop, check_portions, make_network, reading_the_middle
 from examples.train.results import draw, error, write_calibration, write_progress
-from examples.train.sets import ABOUT_SETS, HELD_OUT, LEAST_PORTION, add_sets, load_sets
+from examples.train.sets import ABOUT_SETS, HELD_OUT, LEAST_PORTION, add_sets, load_sets, tell_unread, told_to_resume
 from examples.train.stopping import StopSignals
 from models.classifier import Classifier
 from models.recipes import AUGMENTATIONS, Recipe, make_preparation, make_prepare, recipe_for
 from nn import SGD, Network
 from nn.data import Dataset, Draw
 from nn.data.preparation import Preparation
+from nn.data.sources import DataLost
 from nn.data.whole import WholeImages
 from nn.spelling import did_you_mean
 from nn.training import History, train
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{run.network.name}: {about}", flush=True)
         if run.started:
             print(starting.in_words(run.started), flush=True)
-        with stop, run.watch or nullcontext():
+        with stop, told_to_resume(resume), run.watch or nullcontext():
             history = fit(run, options, stop)
         return report(run, options, history, stop, resume)
 
@@ -170,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stopped=f"stopped by Ctrl-C; to continue from the last checkpoint, if there is one: {resume}",
         unwritten=f"the results could not be written to {options.out}: {{reason}}; once they can be, to "
         f"continue from the last checkpoint: {resume}",
+        failures=(DataLost,),
     )
 
 
@@ -265,6 +267,7 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
         return bool(stop.asked)
 
     def after_epoch(history: History) -> bool:
+        tell_unread(run.train_set, run.test_set)
         write_progress(options.out, run.network, history, about, dtype)
         save(history)
         if len(history.epochs) < run.recipe.epochs:

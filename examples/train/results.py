@@ -24,7 +24,9 @@ def write_progress(folder: Path, network: Network, history: History, about: dict
     if min(history.epochs, key=error) is history.epochs[-1]:
         network.save(folder / "best.safetensors", about | {"epoch": len(history.epochs)}, dtype)
     with open(folder / "metrics.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, history.epochs[0].keys())
+        # A run that an earlier version began has fewer columns at first.
+        columns = dict.fromkeys(name for row in history.epochs for name in row)
+        writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(history.epochs)
 

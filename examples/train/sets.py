@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from examples.shared.command_line import positive_number, whole_number
+from examples.shared.command_line import one_of, positive_number, whole_number
 from examples.shared.options import add_data, add_held_out, add_value
 from models import Classifier
 from nn.data import Dataset, Draw, evenly, load
 from nn.data.dataset import fair_order
 from nn.data.divisions import listed
 from nn.data.duplicates import hold_out, near_duplicates
+from nn.data.sources import DataLost
+from nn.data.stream import StreamedImages
 from nn.data.united import unite
 from nn.spelling import did_you_mean
 
 LEAST_PORTION = 1 / 16
+STREAM = {"yes": True, "no": False, "auto": None}
+LARGE, LARGE_SIZE = ("alexnet", "alexnet_caffe", "alexnet_torchvision"), 256  # models, and the paper's images
 ABOUT_SETS = """\
 With portion, the images in folders and zips keep their shape: the portions are squares from anywhere in a photograph,
 whose short side is brought to --image-size if it is longer. They are kept in memory as they lie in their files, and
 decoded by a thread while the network learns: 20,000 photographs of 128 pixels take 120 MB.
+
+Images in shards (tar files, see lenet pack) are streamed: they stay on the disk, and are decoded by threads while the
+network learns, so that a million take no more memory than a thousand. So are those of a folder that would take more
+than half of the free memory, or with --stream yes; alexnet then reads 227 pixels of 256 without --image-size. Of
+streamed images a fair random part is held out, and near duplicates are not looked for; their mean and colours are those
+that lenet pack wrote, or of 1,000 of them. One that cannot be read is named, and another of its class stands in for it.
 
 Of folders and zips, images are held out together with all that nearly are the same: thumbnails of 16x16 that correlate
 by more than 0.92, mirrored too. To find them takes ten seconds for 20,000 images, a minute or two for 70,000. With
@@ -64,6 +76,10 @@ def add_sets(parser: argparse.ArgumentParser) -> None:
     add_held_out(parser, 0, here=here, smallest=0)
     meaning = "test also on the files whose names begin so, such as pacs_,dog/tin64_, with all their near duplicates"
     add_value(parser, "--held-out-files", meaning, told="none", type=_beginnings, metavar="NAMES")
+    meaning = "whether the images of a folder stay on the disk, and are decoded while the network learns"
+    kind = "|".join(STREAM)
+    here = "auto: where they would take more than half of the free memory"
+    add_value(parser, "--stream", meaning, here=here, default="auto", type=one_of(STREAM), metavar=kind)
 
 
 def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None = None) -> Sets:
@@ -72,7 +88,7 @@ def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None
     whole: photographs keep their shape, see `nn.data.load`. start: of --start-from, whose channels the images get.
     """
     channels = None if start is None else start.preparation.channels
-    pairs = [load(name, options.image_size, channels, whole) for name in options.data]
+    pairs = [_load(options, name, channels, whole) for name in options.data]
     train_sets = [pair[0] for pair in pairs]
     test_sets = [pair[1] for pair in pairs if pair[1] is not None]
     if len(pairs) == 1 and options.classes is None:
@@ -84,7 +100,11 @@ def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None
         test_set = unite(test_sets, train_set.class_names)[0] if test_sets else None
     if options.held_out >= len(train_set):
         raise ValueError(f"--held-out is {options.held_out}, expected fewer than the {len(train_set)} images there are")
-    names = [f"{Path(options.data[origin]).name}/{file}" for origin, file in zip(origins, train_set.files)]
+    names: Sequence[str]
+    if isinstance(train_set.images, StreamedImages):
+        names = StreamedNames(Path(options.data[0]).name, train_set.images)
+    else:
+        names = [f"{Path(options.data[origin]).name}/{file}" for origin, file in zip(origins, train_set.files)]
     held = _held_out(options, train_set, origins, names)
     if held.any():
         train_set, test_set, origins = train_set.subset(~held), train_set.subset(held), origins[~held]
@@ -94,12 +114,59 @@ def load_sets(options: argparse.Namespace, whole: bool, start: Classifier | None
         if missing := [name for name, count in zip(train_set.class_names, counts) if not count]:
             raise ValueError(f"--per-class: there are no images to learn {listed(missing)} from")
         draw = evenly(train_set.labels, options.per_class, origins)
-    return Sets(train_set, test_set, draw, [name for name, out in zip(names, held) if out])
+    return Sets(train_set, test_set, draw, [names[number] for number in np.flatnonzero(held)] if names else [])
+
+
+class StreamedNames(Sequence):
+    """What streamed images are called, below the folder `top`; each name is made when it is asked for."""
+
+    def __init__(self, top: str, images: StreamedImages) -> None:
+        self._top, self._images = top, images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, number):
+        return f"{self._top}/{self._images.source.name(int(self._images.numbers[number]))}"
+
+
+def _load(options: argparse.Namespace, name: str, channels: int | None, whole: bool) -> tuple[Dataset, Dataset | None]:
+    """One of --data; what is streamed, and why, is said."""
+    large = LARGE_SIZE if options.model in LARGE else None
+    pair = load(name, options.image_size, channels, whole, STREAM[options.stream], large)
+    images = pair[0].images
+    if isinstance(images, StreamedImages):
+        if len(options.data) > 1:
+            raise ValueError(
+                f"--data: {name} is streamed, which one data set alone can be; take the others out, or --stream no"
+            )
+        side = images.image_size
+        print(f"{Path(name).name}: {len(images):,} images of {side}x{side} are streamed from the disk.", flush=True)
+    return pair
+
+
+@contextmanager
+def told_to_resume(resume: str) -> Iterator[None]:
+    """Where images get lost in the with-block, say also how to continue once they are there again."""
+    try:
+        yield
+    except DataLost as error:
+        raise DataLost(f"{error}; then, to continue from the last checkpoint, if there is one: {resume}") from None
+
+
+def tell_unread(*sets: Dataset | None) -> None:
+    """Which images of streamed sets could not be read, in a sentence on stderr; each time that there are more."""
+    for each in sets:
+        if each is not None and isinstance(each.images, StreamedImages) and (said := each.images.said_of_unread()):
+            print(f"train: {said}", file=sys.stderr, flush=True)
 
 
 def _held_out(options: argparse.Namespace, images: Dataset, origins: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Which images are held out, (N,) of booleans. A resumed run reads it in its folder."""
     held = np.zeros(len(images), bool)
+    is_streamed = isinstance(images.images, StreamedImages)
+    if options.held_out_files and is_streamed:
+        raise ValueError("--held-out-files: of streamed images a random part can be held out; take --held-out N")
     if options.held_out_files and not names:
         raise ValueError("--held-out-files: the images have no files, expected those of a folder or zip")
     if not names:
@@ -110,9 +177,14 @@ def _held_out(options: argparse.Namespace, images: Dataset, origins: np.ndarray,
     listing = options.out / HELD_OUT if options.resume else None
     if listing and listing.is_file():
         known = set(listing.read_text(encoding="utf-8").splitlines())
-        if missing := known - set(names):
+        held = np.array([name in known for name in names])
+        if missing := known - {names[number] for number in np.flatnonzero(held)}:
             raise ValueError(f"{listing} names images that --data has not: {listed(missing)}")
-        return np.array([name in known for name in names])
+        return held
+    if is_streamed:
+        print("Images are held out at random; near duplicates of streamed images are not looked for.", flush=True)
+        held[fair_order(images.labels, np.random.default_rng(0))[: options.held_out]] = True
+        return held
     groups = near_duplicates(images.images)
     if options.held_out_files:
         begin = np.array([_begins(PurePosixPath(file), options.held_out_files) for file in images.files])

@@ -124,9 +124,9 @@ def in_words(started: Mapping[str, Any]) -> str:
 def as_learned(classifier: Classifier, dataset: Dataset) -> Dataset:
     """The images as the classifier will read others like them: where it learned light ink on black, those with a light
     border are changed as `Classifier.as_learned` does it."""
-    images = dataset.images
     if not classifier.learned_light_ink:
         return dataset
+    images = np.asarray(dataset.images)  # small ones, even where they were streamed
     border = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
     (light,) = np.nonzero(np.median(border, axis=(1, 2)) > 127)
     if len(light) == 0:

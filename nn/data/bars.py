@@ -24,6 +24,7 @@ class Lines:
         desc: str = "",
         unit: str = "it",
         initial: int = 0,
+        leave: bool = True,  # of a bar, whether it stays when it has ended; lines stay
         clock: Callable[[], float] | None = None,
     ) -> None:
         self.iterable, self.desc, self.unit = iterable, desc, unit
@@ -72,8 +73,8 @@ class Lines:
 
 
 def bar(iterable: Iterable | None = None, is_shown: bool = True, **arguments) -> tqdm | Lines:
-    """A bar of tqdm's, or `Lines`, of these arguments of tqdm's: total, desc, unit, initial. is_shown: False: nothing
-    is printed."""
+    """A bar of tqdm's, or `Lines`, of these arguments of tqdm's: total, desc, unit, initial, leave. is_shown: False:
+    nothing is printed."""
     if is_shown and not sys.stderr.isatty():
         return Lines(iterable, **arguments)
     return tqdm(iterable, disable=not is_shown, dynamic_ncols=True, **arguments)

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from nn.data.stream import StreamedImages
 from nn.data.whole import WholeImages
+
+UNDECODED = WholeImages, StreamedImages
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,10 +20,12 @@ class Dataset:
     """N images of one size, each with the number of the class it shows.
 
     images       (N, H, W, C), uint8 in 0..255, or floating-point in whatever range they were prepared to have; or
-                 `nn.data.whole.WholeImages`, which are of any sizes
+                 `nn.data.whole.WholeImages`, which are of any sizes, or `nn.data.stream.StreamedImages`, which stay
+                 on the disk
     labels       integers, (N,), from 0 to number of classes - 1; kept as int64
     class_names  what to call class 0, class 1, ...
-    files        the name of each image's file within its folder or zip; empty for images that have none
+    files        the name of each image's file within its folder or zip; empty for images that have none, and for those
+                 that are streamed, which `images.source.name` names
 
     Bytes take a quarter of the memory of float32: large sets stay bytes, and each batch is converted when it is
     needed. The arrays are the caller's, not copies.
@@ -32,7 +37,7 @@ class Dataset:
     files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        images = self.images if isinstance(self.images, WholeImages) else _array(self.images, "images")
+        images = self.images if isinstance(self.images, UNDECODED) else _array(self.images, "images")
         labels = _array(self.labels, "labels")
         if isinstance(self.class_names, str):
             raise TypeError(f"Dataset: class_names must be a tuple of names, got one string {self.class_names!r}.")
@@ -103,7 +108,8 @@ class Dataset:
             if indices.size == 0:  # an empty list would become an array of floats
                 indices = np.zeros(0, dtype=np.int64)
         files = [self.files[number] for number in np.arange(len(self))[indices]] if self.files else []
-        return Dataset(self.images[indices], self.labels[indices], self.class_names, tuple(files))
+        some = self.images.subset(indices) if isinstance(self.images, StreamedImages) else self.images[indices]
+        return Dataset(some, self.labels[indices], self.class_names, tuple(files))
 
     def as_floats(self) -> Dataset:
         """The same set with images as float32 in 0..1, the bytes over 255; floating images stay as they are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from nn.backend.runtime.memory import free_memory
+from nn.data.bars import bar
 from nn.data.cifar10 import cifar10, first_member, is_cifar10_folder
 from nn.data.cifar100 import cifar100, is_cifar100
 from nn.data.dataset import Dataset
@@ -19,18 +22,28 @@ from nn.data.npz import npz
 from nn.data.pictures import picture_sets
 from nn.data.pixels import fit, to_array, to_image
 from nn.data.rendered import objects
+from nn.data.shards import ShardSource, is_shards, shard_sources
+from nn.data.sources import Found, Source, folder_sources
+from nn.data.statistics import Statistics
+from nn.data.stream import MANY, StreamedImages
 from nn.data.whole import WholeImages
 from nn.files.addresses import refuse_address
 from nn.spelling import did_you_mean
 
 BORDER = 8  # by so many pixels grey images may be smaller than wanted: they get a border
 CIFAR100_PYTHON = "cifar-100-python"
+MOST_OF_MEMORY = 1 / 2  # that the images of a folder may take, before they are streamed
 OBJECTS_SIZE = 64  # of rendered images when no size is asked for
 DATA_SETS = ("digits", "objects", "mnist", "fashion_mnist", "cifar10")  # those with a name
 
 
 def load(
-    what: str | Path, image_size: int | None = None, channels: int | None = None, whole: bool = False
+    what: str | Path,
+    image_size: int | None = None,
+    channels: int | None = None,
+    whole: bool = False,
+    stream: bool | None = False,
+    streamed_size: int | None = None,
 ) -> tuple[Dataset, Dataset | None]:
     """The (training set, test set) that `what` names, images uint8; None where there are no test images.
 
@@ -46,6 +59,7 @@ def load(
 
         a .npz file                   see nn.data.npz
         a folder or zip of images     one sub-folder per class; see nn.data.pictures
+        a .tar file                   or a folder of them: shards as WebDataset has them; see nn.data.shards
         the MNIST files               their folder, or one of them; also EMNIST's and QMNIST's; see nn.data.mnist
         cifar-10-binary.tar.gz        or cifar-10-python.tar.gz or cifar-100-binary.tar.gz, or the folder that it lies
                                       in or was unpacked into
@@ -59,6 +73,10 @@ def load(
     channels    3: RGB, grey images get three equal channels; 1: grey. None: as they are; a folder or zip as RGB
     whole       True: nothing is cut off and nothing enlarged; images in a folder or zip, and those that are smaller
                 than image_size, become `nn.data.whole.WholeImages`
+    stream      True: images in a folder or in shards stay there, as `nn.data.stream.StreamedImages`, which need an
+                image_size. None: those in shards; in a folder, those that would take more than half of the free memory.
+                False: all are read now
+    streamed_size   the image_size of streamed images, without that; shards that `lenet pack` wrote know theirs
 
     Raises ValueError or FileNotFoundError for what cannot be read, DownloadError where the network does not help.
     """
@@ -74,6 +92,12 @@ def load(
         sets = named[what.lower().replace("-", "_")]()
     else:
         read = _reader(Path(what).expanduser())
+        may_stream = read is picture_sets and stream is not False and (stream or not whole)
+        if read is shard_sources or may_stream:
+            sizes = image_size, streamed_size
+            streamed = _streamed(Path(what).expanduser(), *sizes, channels or 3, stream)
+            if streamed is not None:
+                return streamed
         if read is picture_sets:  # one file at a time from its own size to the wanted one
             return picture_sets(Path(what).expanduser(), image_size, channels or 3, whole)[:2]
         sets = read(Path(what).expanduser())
@@ -83,6 +107,8 @@ def load(
 
 def _reader(path: Path) -> Callable:
     """The function that reads this path: decided by what is in it rather than by what it is called."""
+    if is_shards(path):
+        return shard_sources
     if path.is_dir():
         if is_idx_folder(path):
             return mnist
@@ -122,6 +148,66 @@ def _reader(path: Path) -> Callable:
 
 def _not_read(path: Path) -> ValueError:
     return ValueError(f"{path}: expected CIFAR-100's binary version, cifar-100-binary.tar.gz, got the Python version")
+
+
+def _streamed(
+    path: Path, image_size: int | None, streamed_size: int | None, channels: int, stream: bool | None
+) -> tuple[Dataset, Dataset | None] | None:
+    """The sets of shards, or of a folder that is streamed; None for one that is to be read into memory."""
+    sources: tuple[Source, Source | None]
+    size = image_size or streamed_size
+    if is_shards(path):
+        sources = shard_sources(path)
+    elif path.is_file() or (stream is None and size is None):  # a zip, or images that keep their sizes
+        return None
+    else:
+        found = Found(path)
+        if stream is None and not _is_large(len(found.where), size or 0, channels):
+            return None
+        sources = folder_sources(path, found=found)
+    train_set, test_set = (
+        None if source is None else _of_source(source, path, image_size, streamed_size, channels) for source in sources
+    )
+    assert train_set is not None
+    if stream is False:
+        train_set, test_set = _in_memory(train_set), None if test_set is None else _in_memory(test_set)
+    return train_set, test_set
+
+
+def _is_large(count: int, size: int, channels: int) -> bool:
+    free = free_memory()
+    return free is not None and count * size * size * channels > MOST_OF_MEMORY * free
+
+
+def _of_source(source: Source, path: Path, image_size: int | None, streamed_size: int | None, channels: int) -> Dataset:
+    known = Statistics.load(source.path) if isinstance(source, ShardSource) else None
+    size = image_size or (known.total.shape[0] if known is not None else streamed_size)
+    if size is None:
+        raise ValueError(
+            f"{path}: the images may have any sizes; name one that they are brought to, such as image_size=256"
+        )
+    if known is not None and known.total.shape != (size, size, channels):
+        known = None
+    images = StreamedImages(source, size, channels, known=known)
+    return Dataset(images, source.labels, source.class_names)
+
+
+def _in_memory(dataset: Dataset) -> Dataset:
+    """The images decoded now; those that cannot be read are left out, and a warning names them."""
+    streamed = dataset.images
+    try:
+        images = np.empty(streamed.shape, np.uint8)
+    except MemoryError:
+        raise ValueError(
+            f"{streamed.shape} levels of images do not fit into memory; take a smaller image_size"
+        ) from None
+    for number, image in enumerate(bar(streamed, len(images) >= MANY, desc="decoding", unit="img")):
+        images[number] = image
+    good = ~np.isin(np.arange(len(images)), list(streamed.unread))
+    if not good.all():
+        warnings.warn(streamed.said_of_unread("are left out"), stacklevel=4)
+        images = images[good]
+    return Dataset(images, dataset.labels[good], dataset.class_names)
 
 
 def _digits() -> tuple[Dataset, Dataset]:

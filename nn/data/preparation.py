@@ -10,6 +10,7 @@ from PIL import Image
 
 from nn.data.augmentation import centre_crop, lenet5_input, ten_crops, unit_interval
 from nn.data.pixels import fit, to_array, to_image
+from nn.data.stream import StreamedImages
 from nn.data.whole import WholeImages
 
 LEVELS = ("standardised", "minus mean picture", "lenet5")
@@ -87,6 +88,8 @@ class Preparation:
 
         Raises TypeError for floating-point images of another size.
         """
+        if isinstance(images, StreamedImages):
+            images = np.asarray(images)
         if images.shape[1:3] == self.size and not isinstance(images, WholeImages):
             return images
         if images.dtype != np.uint8:

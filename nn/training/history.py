@@ -12,7 +12,9 @@ class History:
 
     steps: the loss of every step. epochs: a dict for each epoch with epoch, learning_rate (of its last step),
     train_loss and train_accuracy (running, while the weights changed), test_loss, test_accuracy (nan without a test
-    set), seconds and images_per_second (training alone, without the test). statistics: for each epoch what
+    set), seconds and images_per_second (training alone, without the test); of more than five classes test_top5, how
+    often the right class is among the likeliest five; of streamed images waited, the share of the time that went by
+    waiting for them. statistics: for each epoch what
     `diagnosis.measure` found at one of its last steps, None if training failed before that. unfinished: where an
     interrupted epoch stands (see `Epoch`), else None. failure: why training stopped before its end, "" if it did not.
     """

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from nn.data import Dataset, Draw, epoch_size
+from nn.data.bars import bar
 from nn.device import move
-from nn.labels import as_labels
+from nn.labels import as_labels, places_of
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
 from nn.sgd import SGD
@@ -18,6 +19,8 @@ from nn.training.prefetch import Prepare
 from nn.training.progress import Progress
 from nn.training.recorder import Recorder
 from nn.training.schedules import Schedule, as_schedule
+
+MANY = 10_000  # test images: of more, the progress is shown
 
 
 def train(
@@ -71,8 +74,12 @@ def train(
                 return history
             row = record.row(optimizer.lr)
             if test_set is not None and not history.failure:
-                tested = evaluate(network, test_set.images, test_set.labels, loss=loss, prepare=prepare)
+                places = np.zeros(len(test_set), np.int64)
+                how = {"loss": loss, "prepare": prepare, "places": places, "progress": progress}
+                tested = evaluate(network, test_set.images, test_set.labels, **how)
                 row["test_loss"], row["test_accuracy"], _ = tested
+                if test_set.num_classes > 5:
+                    row["test_top5"] = float((places < 5).mean())
             history.epochs.append(row)
             history.statistics.append(record.epoch.statistics)
             if schedule is not None and not history.failure:
@@ -108,8 +115,13 @@ def evaluate(
     batch_size: int = 256,
     loss: Any = None,
     prepare: Prepare | None = None,
+    places: np.ndarray | None = None,
+    progress: bool = False,
 ) -> tuple[float, float, np.ndarray]:
-    """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full."""
+    """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full.
+
+    places: integers (N,), to be filled with each image's `nn.labels.places_of`. progress: show a bar, of many images.
+    """
     if len(images) == 0:
         raise ValueError("evaluate got no images, expected at least one")
     labels = as_labels(labels, "evaluate")
@@ -119,10 +131,13 @@ def evaluate(
         )
     loss = SoftmaxCrossEntropy() if loss is None else loss
     loss_sum, predictions = 0.0, []
-    for start in range(0, len(images), batch_size):
+    starts = range(0, len(images), batch_size)
+    for start in bar(starts, progress and len(images) > MANY, desc="testing", unit="batch", leave=False):
         part, right = images[start : start + batch_size], labels[start : start + batch_size]
         logits = network.forward(move(part if prepare is None else prepare(part, None), network.device))
         loss_sum += float(loss.forward(logits, right)) * len(right)
         predictions.append(move(logits.argmax(axis=1), "cpu"))
+        if places is not None:
+            places[start : start + batch_size] = places_of(move(logits, "cpu"), right)
     classes = np.concatenate(predictions)
     return loss_sum / len(images), float((classes == labels).mean()), classes

@@ -48,7 +48,9 @@ class Progress:
 
     def _line(self, row: dict) -> str:
         tested = "" if math.isnan(row["test_accuracy"]) else f", test accuracy {row['test_accuracy']:.2%}"
+        waited = f", waited {row['waited']:.1%}" if "waited" in row else ""
+        speed = f"{row['images_per_second']:.0f} images/s, {row['seconds']:.1f} s{waited}"
         return (
             f"{self.description} epoch {row['epoch']}/{self.epochs}: loss {row['train_loss']:.4f}, accuracy "
-            f"{row['train_accuracy']:.2%}{tested}, {row['images_per_second']:.0f} images/s, {row['seconds']:.1f} s"
+            f"{row['train_accuracy']:.2%}{tested}, {speed}"
         )

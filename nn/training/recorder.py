@@ -86,7 +86,8 @@ class Recorder:
     def row(self, learning_rate: float) -> dict:
         """The epoch's row in the history, now that its steps are done."""
         self.epoch.seconds = time.perf_counter() - self._start
-        return self.epoch.row(self.number, learning_rate)
+        waited = self._batches.waited
+        return self.epoch.row(self.number, learning_rate) | ({} if waited is None else {"waited": waited})
 
     def _is_stopped(self) -> bool:
         """Ask the caller, who may save what `history.unfinished` says."""

@@ -18,8 +18,8 @@ METAVARS = NUMBERS | {"FOLDER", "FILE", "DATA", "CLASS", "NAME", "NAMES", "TEXT"
 # What must mean the same wherever it occurs, and in how many programs it does.
 SHARED = {
     "--data": 6,
-    "--image-size": 2,
-    "--held-out": 3,
+    "--image-size": 3,
+    "--held-out": 4,
     "--weights": 5,
     "--model": 3,
     "--watch": 2,
@@ -31,10 +31,12 @@ SHARED = {
     "--lr": 2,
     "--seed": 7,
     "--seeds": 3,
-    "--device": 6,
-    "--out": 11,
-    "--force": 11,
+    "--device": 7,
+    "--out": 12,
+    "--force": 13,
     "--resume": 2,
+    "--stream": 2,
+    "--ten-crop": 2,
 }
 # Where not all programs can have the same default, the only ones that there are.
 DEFAULTS = {

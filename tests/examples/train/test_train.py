@@ -19,7 +19,7 @@ from nn.training import evaluate
 FILES = ["best.safetensors", "checkpoint.previous.safetensors", "checkpoint.safetensors", "curves.png"]
 FILES += ["last.safetensors", "metrics.csv"]
 COLUMNS = ["epoch", "learning_rate", "train_loss", "train_accuracy", "test_loss", "test_accuracy"]
-COLUMNS += ["seconds", "images_per_second"]
+COLUMNS += ["seconds", "images_per_second", "test_top5"]
 TIMES = ("seconds", "images_per_second")
 DRAW = train.draw
 
