@@ -66,6 +66,9 @@ class Dropout(Layer):
         """A mask of this shape: True with probability 1 - p."""
         return self.rng.random(shape, dtype=np.float32) >= self.p
 
+    def skip(self, shape: tuple[int, ...]) -> None:
+        self.rng.random(shape, dtype=np.float32)
+
     def _drop(self, dropped: np.ndarray, source: np.ndarray, target: np.ndarray) -> None:
         """target = source / (1 - p), and 0 where `dropped`."""
         np.multiply(source, 1.0 / (1.0 - self.p), out=target)

@@ -12,7 +12,9 @@ from nn.device import move
 from nn.labels import as_labels
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
+from nn.parallel import Ranks
 from nn.sgd import SGD
+from nn.training.data_parallel import DataParallel
 from nn.training.history import History
 from nn.training.prefetch import Prepare
 from nn.training.progress import Progress
@@ -38,6 +40,7 @@ def train(
     history: History | None = None,
     after_step: Callable[[History], bool] | None = None,
     after_epoch: Callable[[History], bool | None] | None = None,
+    parallel: DataParallel | None = None,
 ) -> History:
     """Train the network for this many epochs, and return the history.
 
@@ -51,6 +54,9 @@ def train(
     it ended. after_step(history), after_epoch(history): called after each; true stops the run, and history.unfinished
     says where. Where the loss or a gradient is NaN or infinite, training stops before the weights are changed by it,
     and history.failure names the layer and the step.
+
+    parallel: other processes that share the work, see `nn.training.data_parallel`; each calls `train` alike, and
+    whatever the callbacks answer must be the same on all.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
@@ -61,17 +67,27 @@ def train(
     loss = SoftmaxCrossEntropy() if loss is None else loss
     history = History() if history is None else history
     schedule = None if schedule is None else as_schedule(schedule)
+    ranks = Ranks() if parallel is None else parallel.ranks
+    if parallel is not None:
+        one = train_set.images[:1] if prepare is None else prepare(train_set.images[:1], None)
+        history = parallel.begin(network, optimizer, history, schedule, one.shape[1:])
     size = epoch_size(train_set, draw)
     done = len(history.epochs) * size + (history.unfinished or {"seen": 0})["seen"]
-    with Progress(description or network.name, epochs, epochs * size, done, progress) as shown:
+    progress = progress and ranks.first
+    with ranks.together(), Progress(description or network.name, epochs, epochs * size, done, progress) as shown:
         for number in range(len(history.epochs) + 1, epochs + 1):
-            record = Recorder(network, train_set, batch_size, prepare, draw, seed, number, history, shown, after_step)
-            _train_epoch(network, optimizer, loss, schedule, epochs, record)
+            record = Recorder(
+                network, train_set, batch_size, prepare, draw, seed, number, history, shown, after_step, parallel
+            )
+            if parallel is None:
+                _train_epoch(network, optimizer, loss, schedule, epochs, record)
+            else:
+                _train_epoch_in_shards(optimizer, loss, schedule, epochs, record, parallel)
             if history.unfinished:
                 return history
             row = record.row(optimizer.lr)
             if test_set is not None and not history.failure:
-                tested = evaluate(network, test_set.images, test_set.labels, loss=loss, prepare=prepare)
+                tested = evaluate(network, test_set.images, test_set.labels, loss=loss, prepare=prepare, ranks=ranks)
                 row["test_loss"], row["test_accuracy"], _ = tested
             history.epochs.append(row)
             history.statistics.append(record.epoch.statistics)
@@ -101,6 +117,20 @@ def _train_epoch(
             optimizer.step()
 
 
+def _train_epoch_in_shards(
+    optimizer: SGD, loss: Any, schedule: Schedule | None, epochs: int, record: Recorder, parallel: DataParallel
+) -> None:
+    """The same where this process has some shards of each batch: `parallel.step` is forward, loss and backward for
+    each, and the sum of all ranks' gradients."""
+    for shards, count in record.batches():
+        if schedule is not None:
+            optimizer.lr = schedule(record.fraction_done(epochs))
+        value, right = parallel.step(loss, shards, count, record.after_forward)
+        if record.after_shards(shards, value, right, count):
+            optimizer.step()
+    parallel.check_alike()
+
+
 def evaluate(
     network: Network,
     images: np.ndarray,
@@ -108,8 +138,12 @@ def evaluate(
     batch_size: int = 256,
     loss: Any = None,
     prepare: Prepare | None = None,
+    ranks: Ranks | None = None,
 ) -> tuple[float, float, np.ndarray]:
-    """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full."""
+    """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full.
+
+    ranks: processes among which the batches are dealt out; each returns the same.
+    """
     if len(images) == 0:
         raise ValueError("evaluate got no images, expected at least one")
     labels = as_labels(labels, "evaluate")
@@ -118,11 +152,18 @@ def evaluate(
             f"evaluate expected one label for each image, got {len(images)} images and labels of shape {labels.shape}"
         )
     loss = SoftmaxCrossEntropy() if loss is None else loss
-    loss_sum, predictions = 0.0, []
-    for start in range(0, len(images), batch_size):
+    ranks = Ranks() if ranks is None else ranks
+    starts = range(0, len(images), batch_size)
+    losses, classes = np.zeros(len(starts)), np.zeros(len(images), np.int64)
+    for number in range(ranks.rank, len(starts), ranks.size):
+        start = starts[number]
         part, right = images[start : start + batch_size], labels[start : start + batch_size]
         logits = network.forward(move(part if prepare is None else prepare(part, None), network.device))
-        loss_sum += float(loss.forward(logits, right)) * len(right)
-        predictions.append(move(logits.argmax(axis=1), "cpu"))
-    classes = np.concatenate(predictions)
+        losses[number] = float(loss.forward(logits, right)) * len(right)
+        classes[start : start + batch_size] = move(logits.argmax(axis=1), "cpu")
+    ranks.add(losses)  # each number is 0 on all ranks but one
+    ranks.add(classes)
+    loss_sum = 0.0
+    for part_sum in losses.tolist():  # one after the other: `sum` adds otherwise from Python 3.12 on
+        loss_sum += part_sum
     return loss_sum / len(images), float((classes == labels).mean()), classes
