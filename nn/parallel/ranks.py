@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 from nn.parallel.faults import LET_SPEAK, end_together
 from nn.parallel.sums import add_pairs
 
-# By which a process knows that an mpiexec started it, and the number of its ranks: MPICH, Intel MPI and MS-MPI, Open MPI.
+# By which a process knows that an mpiexec started it, and how many: that of MPICH, Intel MPI and MS-MPI; Open MPI's.
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK")
 # Its number among those of the same machine.
 LOCAL_RANKS = ("MPI_LOCALRANKID", "OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID")
 PATIENCE = 300.0  # seconds
@@ -35,13 +36,14 @@ class Ranks:
     patience: after so many seconds without a sign of life from another rank, it counts as hanging: a sentence names it,
         and all end. None: wait as long as it takes.
 
-    Every method but `abort` is called by all ranks, in the same order. Where one rank raises and the others do not, they
-    would wait for it for ever; therefore an exception that nobody catches ends all (`nn.parallel.faults`).
+    Every method but `abort` is called by all ranks, in the same order. Where one rank raises and the others do not,
+    they would wait for it for ever; therefore an exception that nobody catches ends all (`nn.parallel.faults`).
     """
 
     def __init__(self, world: Any = None, patience: float | None = PATIENCE) -> None:
         self._world = world
-        self.rank, self.size = (0, 1) if world is None else (world.Get_rank(), world.Get_size())
+        self.rank: int = 0 if world is None else world.Get_rank()
+        self.size: int = 1 if world is None else world.Get_size()
         self.first = self.rank == 0
         self.patience = patience
         self.host = socket.gethostname()
@@ -59,12 +61,14 @@ class Ranks:
         try:
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:  # the second: there is no library of MPI
-            raise ImportError(f"several processes need mpi4py and MPI, which cannot be loaded ({error}); {INSTALL}") from None
-        told = told_size()
-        if told not in (None, MPI.COMM_WORLD.Get_size()):
+            raise ImportError(
+                f"several processes need mpi4py and MPI, which cannot be loaded ({error}); {INSTALL}"
+            ) from None
+        size = told_size()
+        if size not in (None, MPI.COMM_WORLD.Get_size()):
             library = MPI.Get_library_version().split("\n")[0].strip("\0 ")
             raise RuntimeError(
-                f"mpiexec started {told} processes, but mpi4py found another MPI ({library}) and sees "
+                f"mpiexec started {size} processes, but mpi4py found another MPI ({library}) and sees "
                 f"{MPI.COMM_WORLD.Get_size()}; start them with the mpiexec that belongs to it"
             )
         return cls(MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None, patience)
@@ -171,14 +175,19 @@ class Ranks:
         self.abort(f"{names} of {self.size}: no sign of life for {waited:.0f} s, so all ranks were ended{self.remedy}")
 
 
-def told_size(environment: Any = os.environ) -> int | None:
+def told(names: Sequence[str], environment: Mapping[str, str] = os.environ) -> int | None:
+    """The number that mpiexec has left in the environment under one of these names; None where there is none."""
+    return next((int(environment[name]) for name in names if environment.get(name, "").isdigit()), None)
+
+
+def told_size(environment: Mapping[str, str] = os.environ) -> int | None:
     """How many processes mpiexec has started with this one; None where it was started without."""
-    return next((int(environment[name]) for name in SIZES if environment.get(name, "").isdigit()), None)
+    return told(SIZES, environment)
 
 
-def choose_card(environment: Any = os.environ) -> None:
+def choose_card(environment: MutableMapping[str, str] = os.environ) -> None:
     """One card for each rank of a machine: hide all others from this process, before CUDA looks for them."""
-    local = next((int(environment[name]) for name in LOCAL_RANKS if environment.get(name, "").isdigit()), None)
+    local = told(LOCAL_RANKS, environment)
     if local is not None and told_size(environment) not in (None, 1):
         visible = [name for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         environment["CUDA_VISIBLE_DEVICES"] = visible[local % len(visible)] if visible else str(local)

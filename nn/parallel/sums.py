@@ -23,9 +23,9 @@ def add_pairs(vectors: Sequence[np.ndarray]) -> np.ndarray:
 class Tree:
     """The same sum where one vector comes after another: only as many are kept as the tree has levels.
 
-        tree = Tree(like)
-        for each: tree.add(vector)      # which may be overwritten afterwards
-        total = tree.total(out=vector)
+    tree = Tree(like)
+    for each: tree.add(vector)      # which may be overwritten afterwards
+    total = tree.total(out=vector)
     """
 
     def __init__(self, like: np.ndarray) -> None:

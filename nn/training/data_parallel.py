@@ -88,7 +88,7 @@ class DataParallel:
         return history
 
     def rows(self, count: int) -> list[tuple[int, int]]:
-        """Where each shard of a batch of so many images begins and ends. The first has at least as many as any other."""
+        """Where each shard of a batch of so many images begins and ends. None has more than the first."""
         ends = [-(-count * shard // self.shards) for shard in range(self.shards + 1)]
         return list(zip(ends, ends[1:]))
 
@@ -157,8 +157,8 @@ class DataParallel:
         and sent is then one piece of memory."""
         if any(not network.layers[name.partition(".")[0]].frozen for name in network.state):
             raise ValueError(
-                f"{network.name} gathers statistics of whole batches ({next(iter(network.state))}), which shards do not "
-                "have; freeze such layers, or train it with one process and without shards"
+                f"{network.name} gathers statistics of whole batches ({next(iter(network.state))}), which shards have "
+                "not; freeze such layers, or train it with one process and without shards"
             )
         parts = learning(network, network.grads)
         some = next(iter(parts.values()))
@@ -212,7 +212,9 @@ class ShardedPrefetch(Prefetch):
         self.generator_state = None
         self._thread = ThreadPoolExecutor(1, "batches") if isinstance(dataset.images, WholeImages) else None
         self._fetched: Future | None = None
-        self._source = self._walk(parallel, dataset, order, batch_size, (seed, epoch), device, prepare, start)
+        self._source: Iterator[Any] = self._walk(
+            parallel, dataset, order, batch_size, (seed, epoch), device, prepare, start
+        )
 
     @staticmethod
     def _walk(

@@ -90,7 +90,10 @@ def run(ranks: Ranks, options: argparse.Namespace) -> dict:
     if options.save:
         np.savez(options.save, **net.params)
     others = set(ranks.gather(digest.hexdigest()))
-    rows = [{key: row[key] for key in ("train_loss", "train_accuracy", "test_loss", "test_accuracy")} for row in history.epochs]
+    rows = [
+        {key: row[key] for key in ("train_loss", "train_accuracy", "test_loss", "test_accuracy")}
+        for row in history.epochs
+    ]
     return {
         "digest": digest.hexdigest(),
         "all": len(others),
