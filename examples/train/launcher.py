@@ -32,7 +32,7 @@ DEAD = (
     re.compile(rb"process rank (?P<rank>\d+) with PID"),  # Open MPI
     re.compile(rb"Process name: \[prterun-[^,]*,(?P<rank>\d+)\]"),
 )
-SIGNALS = (re.compile(rb"(?:exited on signal|EXIT STRING: \w+ \(signal) (\d+)"),)
+SIGNAL = re.compile(rb"(?:^signal|exited on signal|EXIT STRING: .*\(signal) (\d+)")
 SAID = re.compile(rb"rank \d+ of \d+|rank \d+ and rank")
 
 
@@ -120,7 +120,7 @@ class Watched:
             self.has_said = self.has_said or SAID.search(text) is not None
             return text.decode(errors="replace") + "\n"
         self.dead = self.dead or next(filter(None, (each.search(text) for each in DEAD)), None)
-        found = next(filter(None, (each.search(text) for each in SIGNALS)), None)
+        found = SIGNAL.search(text)
         self.signal = self.signal or (int(found[1]) if found else 0)
         return None
 

@@ -137,7 +137,7 @@ def scaled(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     if options.warm_up is not None:
         if options.warm_up > recipe.epochs:
             raise ValueError(
-                f"--warm-up is {options.warm_up:g} epochs, expected at most the {recipe.epochs} of the run"
+                f"--warm-up is {options.warm_up:g}, expected at most the {recipe.epochs} epochs of the run"
             )
         inner, share = recipe.schedule, options.warm_up / recipe.epochs
         recipe = replace(recipe, schedule=lambda lr: WarmUp(inner(lr), share))
@@ -203,10 +203,13 @@ def ended(ranks: Ranks, status: int) -> int:
     return status
 
 
-def agree(ranks: Ranks, stop: StopSignals) -> None:
-    """Let all stop after the same step where one was asked to."""
-    if ranks.any(bool(stop.asked)) and not stop.asked:
+def agree(ranks: Ranks, stop: StopSignals) -> bool:
+    """Whether one of the ranks was asked to stop: all do, after the same step. `stop.asked` may change at any time, so
+    only what is returned is the same on all."""
+    asked = ranks.any(bool(stop.asked))
+    if asked and not stop.asked:
         stop.ask()
+    return asked
 
 
 def _fingerprint(dataset: Any) -> str:

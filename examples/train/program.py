@@ -255,21 +255,21 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
         saved = time.monotonic()
 
     def after_step(history: History) -> bool:
-        parallel.agree(ranks, stop)
+        is_asked = parallel.agree(ranks, stop)
         if run.watch:
             run.watch.after_step(options.model, run.optimizer, history)
-        if ranks.first and (stop.asked or time.monotonic() - saved > options.save_every):
+        if ranks.first and (is_asked or time.monotonic() - saved > options.save_every):
             save(history)
-        return bool(stop.asked)
+        return is_asked
 
     def after_epoch(history: History) -> bool:
-        parallel.agree(ranks, stop)
+        is_asked = parallel.agree(ranks, stop)
         if ranks.first:
             write_progress(options.out, run.network, history, about, dtype)
             save(history)
             if len(history.epochs) < run.recipe.epochs:
                 draw(options.out, run.network, history)
-        return bool(stop.asked) and len(history.epochs) < run.recipe.epochs
+        return is_asked and len(history.epochs) < run.recipe.epochs
 
     history = train(
         run.network,
