@@ -137,6 +137,16 @@ class DataParallel:
                 self._flat[...] = np.asarray(here, like=self._flat)
         return float(add_pairs(list(of_all[:, :1]))[0]), int(of_all[:, 1].sum())
 
+    def train_epoch(self, optimizer: Any, loss: Any, schedule: Any, epochs: int, record: Any) -> None:
+        """An epoch as `nn.training.loop` has it, with `step` for forward, loss and backward. record: its `Recorder`."""
+        for shards, count in record.batches():
+            if schedule is not None:
+                optimizer.lr = schedule(record.fraction_done(epochs))
+            value, right = self.step(loss, shards, count, record.after_forward)
+            if record.after_shards(shards, value, right, count):
+                optimizer.step()
+        self.check_alike()
+
     def check_alike(self) -> None:
         """Raise RanksError where the ranks' parameters are not the same, bit for bit."""
         if self.ranks.size == 1:

@@ -54,9 +54,8 @@ def train(
     it ended. after_step(history), after_epoch(history): called after each; true stops the run, and history.unfinished
     says where. Where the loss or a gradient is NaN or infinite, training stops before the weights are changed by it,
     and history.failure names the layer and the step.
-
-    parallel: other processes that share the work, see `nn.training.data_parallel`; each calls `train` alike, and
-    whatever the callbacks answer must be the same on all.
+    parallel: other processes that share the work (`nn.training.data_parallel`); all call `train` alike, and get the
+    same answers of the callbacks.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
@@ -82,7 +81,7 @@ def train(
             if parallel is None:
                 _train_epoch(network, optimizer, loss, schedule, epochs, record)
             else:
-                _train_epoch_in_shards(optimizer, loss, schedule, epochs, record, parallel)
+                parallel.train_epoch(optimizer, loss, schedule, epochs, record)
             if history.unfinished:
                 return history
             row = record.row(optimizer.lr)
@@ -117,20 +116,6 @@ def _train_epoch(
             optimizer.step()
 
 
-def _train_epoch_in_shards(
-    optimizer: SGD, loss: Any, schedule: Schedule | None, epochs: int, record: Recorder, parallel: DataParallel
-) -> None:
-    """The same where this process has some shards of each batch: `parallel.step` is forward, loss and backward for
-    each, and the sum of all ranks' gradients."""
-    for shards, count in record.batches():
-        if schedule is not None:
-            optimizer.lr = schedule(record.fraction_done(epochs))
-        value, right = parallel.step(loss, shards, count, record.after_forward)
-        if record.after_shards(shards, value, right, count):
-            optimizer.step()
-    parallel.check_alike()
-
-
 def evaluate(
     network: Network,
     images: np.ndarray,
@@ -140,10 +125,8 @@ def evaluate(
     prepare: Prepare | None = None,
     ranks: Ranks | None = None,
 ) -> tuple[float, float, np.ndarray]:
-    """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full.
-
-    ranks: processes among which the batches are dealt out; each returns the same.
-    """
+    """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full. Of several
+    `ranks` each takes some of the batches, and all return the same."""
     if len(images) == 0:
         raise ValueError("evaluate got no images, expected at least one")
     labels = as_labels(labels, "evaluate")
