@@ -43,7 +43,7 @@ def add_parallel(parser: argparse.ArgumentParser) -> None:
     needs = "needs pip install 'lenet-to-alexnet[mpi]'"
     add_value(parser, "--processes", meaning, here=needs, told="1", type=whole_number(1), metavar="N")
     meaning = "parts of a batch whose gradients are added in a fixed order; as many as there are processes: ranks"
-    told = "8 where 2, 4 or 8 processes share batches of at least 128, else as many as there are"
+    told = "8 where 2, 4 or 8 processes share batches of at least 256, else as many as there are"
     add_value(parser, "--shards", meaning, told=told, type=_shards, metavar="N|ranks")
     meaning = "after so long without a sign of life from one process, name it and end all"
     add_value(parser, "--patience", meaning, default=PATIENCE, type=positive_number(1e6), metavar="SECONDS")
@@ -157,13 +157,16 @@ def agreed(ranks: Ranks, make: Callable[[], Any]) -> Callable[[], Any]:
         told = ranks.gather((problem, "" if made is None else _fingerprint(made.train_set), _arithmetic()))
         ranks.patience = patience
         problems, images, arithmetic = zip(*told)
+        is_bad = any(problems) or len(set(images)) > 1
+        if is_bad:
+            ranks.busy = 0
+        if is_bad and ranks.first:
+            launcher.tell(launcher.ENDED)  # as it should, with a sentence
         if any(problems):
             rank = next(rank for rank, each in enumerate(problems) if each)
             where = "" if len(set(problems)) == 1 or rank == 0 else f"rank {rank} of {ranks.size}: "
-            ranks.busy = 0
             raise ValueError(f"{where}{problems[rank]}")
         if len(set(images)) > 1:
-            ranks.busy = 0
             other = next(rank for rank, each in enumerate(images) if each != images[0])
             raise ValueError(
                 f"--data: ranks 0 and {other} of {ranks.size} have read different images, expected the same"

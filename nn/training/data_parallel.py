@@ -31,7 +31,7 @@ from nn.training.prefetch import Prefetch, Prepare
 from nn.training.schedules import memory_of
 
 Shard = tuple[np.ndarray, np.ndarray] | None  # images and labels; None where the batch has too few images for it
-FEWEST = 16  # images of a shard that is worth its own pass
+FEWEST = 32  # images of a shard that is worth its own pass
 USUAL = 8  # shards: as many as ranks may be added later without a change of the bits
 
 

@@ -35,21 +35,9 @@ def data(tmp_path_factory):
 
 
 def command(data, out, *more):
-    these = [
-        "--model",
-        "lenet",
-        "--data",
-        data,
-        "--out",
-        out,
-        "--epochs",
-        2,
-        "--batch-size",
-        256,
-        "--augment",
-        "mirror",
-    ]
-    return [sys.executable, "-m", "examples.train", *map(str, [*these, "--augment", "mirror", *more])]
+    these = ["--model", "lenet", "--data", data, "--out", out, "--epochs", 2, "--batch-size", 256]
+    these += ["--augment", "mirror"]
+    return [sys.executable, "-m", "examples.train", *map(str, these), *map(str, more)]
 
 
 def results(folder):

@@ -74,7 +74,7 @@ def test_all_end_where_one_fails(fault):
 
 
 def test_a_rank_that_hangs_is_named():
-    ended = start(4, WORK, "--fault", "hang", "--fault-at", 7, "--fault-rank", 2, "--patience", 8)
+    ended = start(4, WORK, "--fault", "hang", "--fault-at", 7, "--fault-rank", 2, "--patience", 5)
     assert ended.status != 0 and ended.seconds < LIMIT
     said = [line for line in ended.err.splitlines() if "no sign of life" in line]
     assert len(said) == 1 and said[0].startswith("rank 2 of 4: "), ended.err

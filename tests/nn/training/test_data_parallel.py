@@ -165,5 +165,5 @@ def test_what_cannot_be_shared():
 
 
 def test_how_many_shards_without_a_wish():
-    assert [usual_shards(ranks, 128) for ranks in (1, 2, 3, 4, 8, 16)] == [8, 8, 3, 8, 8, 16]
-    assert usual_shards(2, 127) == 2
+    assert [usual_shards(ranks, 256) for ranks in (1, 2, 3, 4, 8, 16)] == [8, 8, 3, 8, 8, 16]
+    assert usual_shards(2, 255) == 2
