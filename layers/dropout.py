@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nn.checks import Seed, number
+from nn.checks import Seed, Shape, number
 from nn.layer import Layer
 
 
@@ -65,6 +65,9 @@ class Dropout(Layer):
     def draw(self, shape: tuple[int, ...]) -> np.ndarray:
         """A mask of this shape: True with probability 1 - p."""
         return self.rng.random(shape, dtype=np.float32) >= self.p
+
+    def skip(self, shape: Shape) -> None:
+        self.rng.random(shape, dtype=np.float32)
 
     def _drop(self, dropped: np.ndarray, source: np.ndarray, target: np.ndarray) -> None:
         """target = source / (1 - p), and 0 where `dropped`."""

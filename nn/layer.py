@@ -112,6 +112,10 @@ class Layer:
         """From now on, let forward(training=True) compute what it computes outside training: draw no random numbers,
         take no statistics of the batch. `nn.inspect` calls this, on a copy."""
 
+    def skip(self, shape: Shape) -> None:
+        """Draw the random numbers that forward(training=True) would draw for an input of this shape, (N, ...), and drop
+        them: another process has those images."""
+
     def kept_outputs(self) -> np.ndarray | None:
         """The outputs (or an array that is above 0 where they are) that forward(training=True) keeps until the backward
         pass; None for a layer that keeps something else. For an activation, which has `bounds` between which its

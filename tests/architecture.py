@@ -133,6 +133,7 @@ ROOMS = {
     "nn/inspect": Room(("nn.inspect",), "activations, saliency,\ngradient checks", 2, 3, 3),
     "nn": Room(("nn",), "layer, network,\nloss, SGD", 0, 1, 2),
     "nn/files": Room(("nn.files",), "weights on disk", 1, 2, 1),
+    "nn/parallel": Room(("nn.parallel",), "several processes", 2, 3, 1),
     "nn/backend": Room(
         ("nn.backend", "nn.device"), "the same functions, fast:  cpu (numba, BLAS)   cuda   runtime (threads)", 0, 3, 0
     ),
@@ -224,7 +225,8 @@ def _draw_arrow(axes: Axes, start: Room, end: Room, x: float | None = None, colo
     elif low < high:
         begin = stop = (low + high) / 2
     else:
-        begin, stop = (left + 0.12, other_right - 0.12) if other_right < left else (right - 0.12, other_left + 0.12)
+        inside = 0.12 if start.floor == end.floor + 1 else 0.02  # a longer one has to pass the boxes between
+        begin, stop = (left + inside, other_right - 0.12) if other_right < left else (right - inside, other_left + 0.12)
     axes.annotate(
         "",
         (stop, top),

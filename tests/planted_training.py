@@ -12,6 +12,8 @@ RECIPES, COMPARE = "models/recipes.py", "examples/compare/program.py"
 ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "examples/train/program.py"
 HALVES, HALVES_TRAINED = "examples/two_gpus/halves.py", "examples/two_gpus/training.py"
 STARTING, BEGUN, FREEZING = "examples/train/starting.py", "models/start.py", "nn/freezing.py"
+SHARED, SUMS, RANKS = "nn/training/data_parallel.py", "nn/parallel/sums.py", "nn/parallel/ranks.py"
+IN_SHARDS, IN_PARALLEL = ("nn/training/test_data_parallel.py",), ("examples/train/test_parallel.py",)
 ALEXNET, CIFAR, LENET = "models/alexnet.py", "models/cifar.py", "models/lenet.py"
 
 MISTAKES: list[Mistake] = [
@@ -124,6 +126,24 @@ MISTAKES: list[Mistake] = [
     Mistake(BEGUN, "np.array([124, 117, 104]", "np.array([104, 117, 124]", BEGINNING),
     Mistake(FREEZING, "layer.params and not layer.frozen), 0)", "layer.params), 0)", FROZEN),
     Mistake(FREEZING, "if not network.layers[name", "if network.layers[name", FROZEN),
+    # Several processes, as far as one can tell
+    Mistake(SHARED, "loss.backward(), len(labels) / count", "loss.backward(), 1 / self.shards", IN_SHARDS),
+    Mistake(SHARED, "default_rng([*seeds, batch, shard])", "default_rng([*seeds, batch])", IN_SHARDS),
+    Mistake(SHARED, "parts = learning(network, network.grads)", "parts = network.grads", IN_SHARDS),
+    Mistake(SHARED, "-(-count * shard // self.shards)", "count * shard // self.shards", IN_SHARDS),
+    Mistake(SUMS, "(ranks == 1 or share & (share - 1) == 0)", "True", ("nn/parallel/test_sums.py",)),
+    Mistake(SUMS, "        if not found:\n            out[...] = 0\n", "", ("nn/parallel/test_sums.py",)),
+    Mistake(RANKS, "visible[local % len(visible)]", "visible[0]", ("nn/parallel/test_ranks.py",)),
+    Mistake("nn/parallel/on_paper.py", "2 * (machines - 1) * (size", "2 * (size", ("nn/parallel/test_on_paper.py",)),
+    Mistake("nn/training/schedules.py", "self.start + (1 - self.start) * done", "self.start + done", IN_PARALLEL),
+    Mistake("nn/training/schedules.py", "return memory_of(schedule.schedule)", "return None", IN_PARALLEL),
+    Mistake(
+        "examples/train/parallel.py",
+        "recipe.lr * recipe.batch_size / options.lr_of_batch",
+        "recipe.lr * options.lr_of_batch / recipe.batch_size",
+        IN_PARALLEL,
+    ),
+    Mistake("examples/train/launcher.py", 'if pid == found["pid"]', 'if pid != found["pid"]', IN_PARALLEL),
     # Two graphics cards
     Mistake(HALVES, "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4", "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-3", SETTINGS),
     Mistake(HALVES_TRAINED, "(images - images.mean()) /", "images /", SETTINGS),

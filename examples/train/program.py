@@ -35,7 +35,6 @@ from examples.microscope.watch import Watch
 from examples.shared.command_line import (
     Parser,
     carry_out,
-    how_to_start,
     one_of,
     output_folder,
     plain_warnings,
@@ -56,9 +55,9 @@ from examples.shared.options import (
     add_watch,
     add_width,
 )
-from examples.train import starting
+from examples.train import parallel, starting
 from examples.train.network import check_crop, check_portions, make_network, reading_the_middle
-from examples.train.results import draw, error, write_calibration, write_progress
+from examples.train.results import CHECKPOINT, draw, report, write_calibration, write_progress
 from examples.train.sets import ABOUT_SETS, HELD_OUT, LEAST_PORTION, add_sets, load_sets, tell_unread, told_to_resume
 from examples.train.stopping import StopSignals
 from models.classifier import Classifier
@@ -68,9 +67,11 @@ from nn.data import Dataset, Draw
 from nn.data.preparation import Preparation
 from nn.data.sources import DataLost
 from nn.data.whole import WholeImages
+from nn.parallel import Ranks
 from nn.spelling import did_you_mean
 from nn.training import History, train
 from nn.training.checkpoint import load_checkpoint, save_checkpoint
+from nn.training.data_parallel import DataParallel
 from nn.training.schedules import Plateau, Schedule, constant, one_cycle, steps
 
 EXAMPLES = f"""
@@ -104,9 +105,10 @@ coarser, so that sharp collections and small, enlarged images can be learned fro
 right; colour adds the paper's colour noise; distort shifts, scales and shears as LeNet-5's authors did.
 
 {ABOUT_SETS}
+
+{parallel.ABOUT_PARALLEL}
 """
 
-CHECKPOINT = "checkpoint.safetensors"
 UNCOMMON = ("--resume", "--force", "--watch")  # a resumed run need not have them in common with the first
 VARIANTS, INITS, FORMS = ("80sec", "18pct"), ("paper", "code-2012", "caffe"), ("paper", "pytorch")
 
@@ -134,27 +136,36 @@ class Run:
     started: dict = field(default_factory=dict)  # from what: `starting.account`
     history: History | None = None  # of the checkpoint that it goes on from
     watch: Watch | None = None
+    parallel: DataParallel | None = None  # the processes that share it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Exit status: 0; 1 training failed or could not be saved; 2 bad input; 130 stopped by Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = make_parser()
+    parallel.quiet_others()
     options = parser.parse_args(arguments)
     if options.model is None and options.start_from is None:
         parser.error("neither --model nor --start-from says which network to train, expected one of the two")
     name = options.model if options.start_from is None else f"from_{Path(options.start_from).stem}"
     options.out = options.out or Path("runs/train") / name
     options.data = options.data or ["digits"]
-    command = shlex.join(argument for argument in arguments if argument not in UNCOMMON)
-    resume = f"{how_to_start('train')} {command} --resume"
+    command = shlex.join(argument for argument in parallel.lasting(arguments) if argument not in UNCOMMON)
+    if parallel.is_to_be_launched(options):
+        return parallel.launched(parser, options, arguments, command)
+    try:
+        ranks = parallel.join(options)
+    except parallel.UNFIT as error:
+        parser.error(str(error))
+    resume = parallel.how_to_resume(ranks, options, command)
+    ranks.remedy = f"{parallel.REMEDY}{resume}"
 
     def make() -> Run:
         with plain_warnings("train"):
-            return make_run(options, command)
+            return make_run(options, command, ranks)
 
     def work(run: Run) -> int:
-        stop = StopSignals()
+        stop = StopSignals(twice=1.0 if ranks.size > 1 else 0.0)
         tested = "none held out" if run.test_set is None else f"{len(run.test_set):,} held out"
         about = f"{run.network.num_parameters:,} parameters; {len(run.train_set):,} images, {tested}"
         print(f"{run.network.name}: {about}", flush=True)
@@ -162,45 +173,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(starting.in_words(run.started), flush=True)
         with stop, told_to_resume(resume), run.watch or nullcontext():
             history = fit(run, options, stop)
-        return report(run, options, history, stop, resume)
+        return report(run.test_set is not None, options.out, history, stop, resume)
 
-    return carry_out(
+    status = carry_out(
         parser,
-        make,
-        work,
+        parallel.agreed(ranks, make),
+        parallel.together(ranks, work),
         stopped=f"stopped by Ctrl-C; to continue from the last checkpoint, if there is one: {resume}",
         unwritten=f"the results could not be written to {options.out}: {{reason}}; once they can be, to "
         f"continue from the last checkpoint: {resume}",
         failures=(DataLost,),
     )
+    return parallel.ended(ranks, status)
 
 
-def report(run: Run, options: argparse.Namespace, history: History, stop: StopSignals, resume: str) -> int:
-    """Say how it went; the exit status."""
-    if history.failure:
-        kept = "; the last checkpoint is unchanged" if (options.out / CHECKPOINT).is_file() else ""
-        print(f"train: {history.failure}{kept}", file=sys.stderr)
-        return 1
-    if stop.asked:
-        done = history.unfinished["batches"] if history.unfinished else 0
-        where = f"in epoch {len(history.epochs) + 1}, after {done} batches of it" if done else "between two epochs"
-        print(f"\ntrain: stopped by {stop.asked} {where}, and saved; to continue: {resume}", file=sys.stderr)
-        return stop.status
-    best, last = min(history.epochs, key=error), history.epochs[-1]
-    kind = "error" if run.test_set is not None else "training error"
-    print(
-        f"Best: epoch {best['epoch']} of {len(history.epochs)}, {kind} {error(best):.2%}; last: {error(last):.2%}; "
-        f"{history.seconds:.0f} s of training. Results are in {options.out}."
-    )
-    return 0
-
-
-def make_run(options: argparse.Namespace, command: str) -> Run:
+def make_run(options: argparse.Namespace, command: str, ranks: Ranks | None = None) -> Run:
     """All parts of the run; whatever is wrong with them is found out here, before anything is written."""
     if options.resume and options.force:
         raise ValueError("--resume continues a run and --force starts it again, expected one of the two")
     start, started = starting.read(options), {}
-    recipe = make_recipe(options)
+    recipe = parallel.scaled(make_recipe(options), options)
+    ranks = Ranks() if ranks is None else ranks
+    shared = parallel.data_parallel(options, ranks, recipe.batch_size)
+    command += "" if shared is None else f" --shards {shared.shards}"
     whole = "portion" in recipe.augment and options.image_size is not None
     sets = load_sets(options, whole and not (start and start.learned_light_ink), start)
     train_set, test_set = sets.train_set, sets.test_set
@@ -225,6 +220,9 @@ def make_run(options: argparse.Namespace, command: str) -> Run:
     optimizer = SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, options.form, *multipliers)
     schedule = recipe.schedule(recipe.lr)
     run = Run(network, train_set, test_set, recipe, preparation, optimizer, schedule, command, sets.draw, started)
+    run.parallel = shared
+    if not ranks.first:  # which finds all it needs in rank 0's hands, and writes nothing
+        return run
     if options.resume:
         run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, schedule, command)
     elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
@@ -253,6 +251,7 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
     dtype = np.float16 if options.float16 else None
     least = options.least_portion or LEAST_PORTION
     saved = time.monotonic()
+    ranks = run.parallel.ranks if run.parallel else Ranks()
 
     def save(history: History) -> None:
         nonlocal saved
@@ -260,19 +259,22 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
         saved = time.monotonic()
 
     def after_step(history: History) -> bool:
+        is_asked = parallel.agree(ranks, stop)
         if run.watch:
             run.watch.after_step(options.model, run.optimizer, history)
-        if stop.asked or time.monotonic() - saved > options.save_every:
+        if ranks.first and (is_asked or time.monotonic() - saved > options.save_every):
             save(history)
-        return bool(stop.asked)
+        return is_asked
 
     def after_epoch(history: History) -> bool:
-        tell_unread(run.train_set, run.test_set)
-        write_progress(options.out, run.network, history, about, dtype)
-        save(history)
-        if len(history.epochs) < run.recipe.epochs:
-            draw(options.out, run.network, history)
-        return bool(stop.asked) and len(history.epochs) < run.recipe.epochs
+        is_asked = parallel.agree(ranks, stop)
+        if ranks.first:
+            tell_unread(run.train_set, run.test_set)
+            write_progress(options.out, run.network, history, about, dtype)
+            save(history)
+            if len(history.epochs) < run.recipe.epochs:
+                draw(options.out, run.network, history)
+        return is_asked and len(history.epochs) < run.recipe.epochs
 
     history = train(
         run.network,
@@ -289,11 +291,14 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
         history=run.history,
         after_step=after_step,
         after_epoch=after_epoch,
+        parallel=run.parallel,
     )
     if run.watch:
         run.watch.after_training(options.model, run.optimizer, history)
     if len(history.epochs) == run.recipe.epochs and not history.failure:
         stop.asked = ""  # it came too late to stop anything
+        if not ranks.first:
+            return history
         run.network.save(options.out / "last.safetensors", about | {"epoch": len(history.epochs)}, dtype)
         draw(options.out, run.network, history)
         is_held_out = options.held_out or options.held_out_files
@@ -362,6 +367,7 @@ def make_parser() -> Parser:
     add_watch(parser)
     add_output(parser, None, told="runs/train/MODEL, or runs/train/from_WEIGHTS", forced=within)
     add_resume(parser)
+    parallel.add_parallel(parser)
     return parser
 
 

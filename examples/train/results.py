@@ -1,13 +1,16 @@
-"""What a training run writes after each epoch: the best weights so far, a line of numbers, and the curves."""
+"""What a training run writes after each epoch: the best weights so far, a line of numbers, and the curves; and what it
+says at its end."""
 
 from __future__ import annotations
 
 import csv
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from examples.train.stopping import StopSignals
 from models import load_classifier
 from nn import Network, plots
 from nn.data import Dataset
@@ -15,6 +18,7 @@ from nn.files.weights import read_metadata
 from nn.inspect import Calibration, calibrate, calibration_error
 from nn.training import History
 
+CHECKPOINT = "checkpoint.safetensors"
 FEWEST = 100  # images that are enough to say how sure a network may be
 AT_A_TIME = 256
 
@@ -69,6 +73,26 @@ def write_calibration(folder: Path, held_out: Dataset, dtype=None) -> str:
         f"{before:.1%} before and {after:.1%} after. It answers from {found.least_probability:.0%} on, which are "
         f"{answered:.0%} of them, at most {found.wrong_above:.0%} of these wrongly."
     )
+
+
+def report(is_tested: bool, folder: Path, history: History, stop: StopSignals, resume: str) -> int:
+    """Say how it went; the exit status."""
+    if history.failure:
+        kept = "; the last checkpoint is unchanged" if (folder / CHECKPOINT).is_file() else ""
+        print(f"train: {history.failure}{kept}", file=sys.stderr)
+        return 1
+    if stop.asked:
+        done = history.unfinished["batches"] if history.unfinished else 0
+        where = f"in epoch {len(history.epochs) + 1}, after {done} batches of it" if done else "between two epochs"
+        print(f"\ntrain: stopped by {stop.asked} {where}, and saved; to continue: {resume}", file=sys.stderr)
+        return stop.status
+    best, last = min(history.epochs, key=error), history.epochs[-1]
+    kind = "error" if is_tested else "training error"
+    print(
+        f"Best: epoch {best['epoch']} of {len(history.epochs)}, {kind} {error(best):.2%}; last: {error(last):.2%}; "
+        f"{history.seconds:.0f} s of training. Results are in {folder}."
+    )
+    return 0
 
 
 def error(row: dict) -> float:

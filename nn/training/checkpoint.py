@@ -18,7 +18,7 @@ from nn.files.weights import CHECKPOINT, assign, write_beside
 from nn.network import Network
 from nn.sgd import SGD
 from nn.training.history import History
-from nn.training.schedules import Plateau
+from nn.training.schedules import memory_of
 
 STEPS, OTHERS = "history/steps", "history/others"  # the loss of every step; all else in the history, as JSON
 
@@ -48,8 +48,8 @@ def save_checkpoint(
     state = {
         "command": command,
         "lr": optimizer.lr,
-        "generators": {name: generator.bit_generator.state for name, generator in _generators(network).items()},
-        "plateau": vars(schedule) if isinstance(schedule, Plateau) else None,
+        "generators": {name: generator.bit_generator.state for name, generator in generators_of(network).items()},
+        "plateau": memory_of(schedule),
     }
     text = json.dumps(state, default=lambda array: array.tolist())  # of which some generators' states have one
     data = to_safetensors(arrays, {CHECKPOINT: f"{_digest(text, arrays)} {text}"})
@@ -88,14 +88,15 @@ def load_checkpoint(
     for name, velocity in optimizer.velocities.items():
         if arrays.get(f"velocity/{name}", np.empty(0)).shape != velocity.shape:
             raise ValueError(f"{path} has no velocity of shape {velocity.shape} for {name}; is it of another network?")
-    generators = _generators(network)
+    generators = generators_of(network)
     before = {name: generator.bit_generator.state for name, generator in generators.items()}
     try:
         history = History(**state["history"])
         lr = float(state["lr"])
         for name, generator in generators.items():
             generator.bit_generator.state = state["generators"][name]
-        if isinstance(schedule, Plateau) and (state["plateau"] or {}).keys() != vars(schedule).keys():
+        memory = memory_of(schedule)
+        if memory is not None and (state["plateau"] or {}).keys() != memory.keys():
             raise ValueError("the plateau schedule's memory is missing")
         kinds = [(*name.partition("/")[::2], array) for name, array in arrays.items()]
         assign(network, {name: array for kind, name, array in kinds if kind in ("param", "state")}, path)
@@ -105,8 +106,8 @@ def load_checkpoint(
         raise ValueError(f"{path} cannot be resumed from: {' '.join(str(error).split())}") from None
     for name, velocity in optimizer.velocities.items():
         velocity[...] = np.asarray(arrays[f"velocity/{name}"], like=velocity)
-    if isinstance(schedule, Plateau):
-        vars(schedule).update(state["plateau"])
+    if memory is not None:
+        memory.update(state["plateau"])
     optimizer.lr = lr
     return history
 
@@ -150,7 +151,8 @@ def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _generators(network: Network) -> dict[str, np.random.Generator]:
+def generators_of(network: Network) -> dict[str, np.random.Generator]:
+    """The random generators of the layers that have one, by the layers' names."""
     return {
         name: rng
         for name, layer in network.layers.items()

@@ -95,17 +95,20 @@ def _size(array: np.ndarray) -> float:
 
 
 @single_threaded_blas
-def not_finite(network: Network, images: np.ndarray, loss: float, step: int) -> str:
+def not_finite(network: Network, images: np.ndarray | None, loss: float, step: int) -> str:
     """After a backward pass: the first layer whose numbers are NaN or infinite, in a sentence; "" if there is none.
 
-    images: the batch, as the network got it. In the forward pass it is the first layer that gave such a number; if all
-    outputs are finite, the first one in the backward pass with such a gradient, the last in the network's order.
+    images: the batch, as the network got it; None where other processes have all of it. In the forward pass it is the
+    first layer that gave such a number; if all outputs are finite, the first one in the backward pass with such a
+    gradient, the last in the network's order.
     """
     gradients = [name.split(".")[0] for name, good in _finite(learning(network, network.grads)).items() if not good]
     if math.isfinite(loss) and not gradients:
         return ""
     found = "the loss is"
-    if not _finite({"images": images})["images"]:
+    if images is None:
+        pass
+    elif not _finite({"images": images})["images"]:
         found = "a pixel of the images is"
     else:
         outputs = _finite(activations(network, images))

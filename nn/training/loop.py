@@ -13,7 +13,9 @@ from nn.device import move
 from nn.labels import as_labels, places_of
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
+from nn.parallel import Ranks
 from nn.sgd import SGD
+from nn.training.data_parallel import DataParallel
 from nn.training.history import History
 from nn.training.prefetch import Prepare
 from nn.training.progress import Progress
@@ -41,6 +43,7 @@ def train(
     history: History | None = None,
     after_step: Callable[[History], bool] | None = None,
     after_epoch: Callable[[History], bool | None] | None = None,
+    parallel: DataParallel | None = None,
 ) -> History:
     """Train the network for this many epochs, and return the history.
 
@@ -54,6 +57,8 @@ def train(
     it ended. after_step(history), after_epoch(history): called after each; true stops the run, and history.unfinished
     says where. Where the loss or a gradient is NaN or infinite, training stops before the weights are changed by it,
     and history.failure names the layer and the step.
+    parallel: other processes that share the work (`nn.training.data_parallel`); all call `train` alike, and get the
+    same answers of the callbacks.
     """
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"train got epochs={epochs} and batch_size={batch_size}, expected at least 1 of each")
@@ -64,18 +69,28 @@ def train(
     loss = SoftmaxCrossEntropy() if loss is None else loss
     history = History() if history is None else history
     schedule = None if schedule is None else as_schedule(schedule)
+    ranks = Ranks() if parallel is None else parallel.ranks
+    if parallel is not None:
+        one = train_set.images[:1] if prepare is None else prepare(train_set.images[:1], None)
+        history = parallel.begin(network, optimizer, history, schedule, one.shape[1:])
     size = epoch_size(train_set, draw)
     done = len(history.epochs) * size + (history.unfinished or {"seen": 0})["seen"]
-    with Progress(description or network.name, epochs, epochs * size, done, progress) as shown:
+    progress = progress and ranks.first
+    with ranks.together(), Progress(description or network.name, epochs, epochs * size, done, progress) as shown:
         for number in range(len(history.epochs) + 1, epochs + 1):
-            record = Recorder(network, train_set, batch_size, prepare, draw, seed, number, history, shown, after_step)
-            _train_epoch(network, optimizer, loss, schedule, epochs, record)
+            record = Recorder(
+                network, train_set, batch_size, prepare, draw, seed, number, history, shown, after_step, parallel
+            )
+            if parallel is None:
+                _train_epoch(network, optimizer, loss, schedule, epochs, record)
+            else:
+                parallel.train_epoch(optimizer, loss, schedule, epochs, record)
             if history.unfinished:
                 return history
             row = record.row(optimizer.lr)
             if test_set is not None and not history.failure:
                 places = np.zeros(len(test_set), np.int64)
-                how = {"loss": loss, "prepare": prepare, "places": places, "progress": progress}
+                how = {"loss": loss, "prepare": prepare, "places": places, "progress": progress, "ranks": ranks}
                 tested = evaluate(network, test_set.images, test_set.labels, **how)
                 row["test_loss"], row["test_accuracy"], _ = tested
                 if test_set.num_classes > 5:
@@ -117,10 +132,12 @@ def evaluate(
     prepare: Prepare | None = None,
     places: np.ndarray | None = None,
     progress: bool = False,
+    ranks: Ranks | None = None,
 ) -> tuple[float, float, np.ndarray]:
     """Mean loss, accuracy and the predicted classes, over all images: the last partial batch counts in full.
 
-    places: integers (N,), to be filled with each image's `nn.labels.places_of`. progress: show a bar, of many images.
+    places: zeros (N,), to be filled with each image's `nn.labels.places_of`. progress: show a bar, of many images.
+    ranks: each takes some of the batches, and all return the same.
     """
     if len(images) == 0:
         raise ValueError("evaluate got no images, expected at least one")
@@ -130,14 +147,23 @@ def evaluate(
             f"evaluate expected one label for each image, got {len(images)} images and labels of shape {labels.shape}"
         )
     loss = SoftmaxCrossEntropy() if loss is None else loss
-    loss_sum, predictions = 0.0, []
+    ranks = Ranks() if ranks is None else ranks
     starts = range(0, len(images), batch_size)
-    for start in bar(starts, progress and len(images) > MANY, desc="testing", unit="batch", leave=False):
+    losses, classes = np.zeros(len(starts)), np.zeros(len(images), np.int64)
+    mine = range(ranks.rank, len(starts), ranks.size)
+    for number in bar(mine, progress and len(images) > MANY, desc="testing", unit="batch", leave=False):
+        start = starts[number]
         part, right = images[start : start + batch_size], labels[start : start + batch_size]
         logits = network.forward(move(part if prepare is None else prepare(part, None), network.device))
-        loss_sum += float(loss.forward(logits, right)) * len(right)
-        predictions.append(move(logits.argmax(axis=1), "cpu"))
+        losses[number] = float(loss.forward(logits, right)) * len(right)
+        classes[start : start + batch_size] = move(logits.argmax(axis=1), "cpu")
         if places is not None:
             places[start : start + batch_size] = places_of(move(logits, "cpu"), right)
-    classes = np.concatenate(predictions)
+    ranks.add(losses)  # each number is 0 on all ranks but one
+    ranks.add(classes)
+    if places is not None:
+        ranks.add(places)
+    loss_sum = 0.0
+    for part_sum in losses.tolist():  # one after the other: `sum` adds otherwise from Python 3.12 on
+        loss_sum += part_sum
     return loss_sum / len(images), float((classes == labels).mean()), classes

@@ -13,6 +13,7 @@ import numpy as np
 from nn.data import Dataset, Draw, epoch_size
 from nn.device import move
 from nn.network import Network
+from nn.training.data_parallel import DataParallel, Shard, ShardedPrefetch
 from nn.training.diagnosis import measure, not_finite
 from nn.training.history import Epoch, History
 from nn.training.prefetch import Prefetch, Prepare
@@ -23,7 +24,7 @@ class Recorder:
     """The record of one epoch, which begins anew or continues where `history.unfinished` says.
 
     number: the epoch's, from 1. draw: its images, see `nn.data.batches`. stop(history): asked after each step but the
-    last, with history.unfinished set; where it says yes, it stays set.
+    last, with history.unfinished set; where it says yes, it stays set. parallel: then the batches are in shards.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Recorder:
         history: History,
         progress: Progress,
         stop: Callable[[History], bool] | None,
+        parallel: DataParallel | None = None,
     ) -> None:
         self.network, self.number = network, number
         self.history, self.progress, self.stop = history, progress, stop
@@ -47,18 +49,25 @@ class Recorder:
         self._steps_per_epoch = -(-size // batch_size)
         self._measured_step = max(0, size // batch_size - 1)  # the last whose batch is full
         self._start = time.perf_counter() - self.epoch.seconds
+        first, state, device = self.epoch.batches, self.epoch.generator, network.device
+        if parallel is not None:
+            self._batches: Prefetch = ShardedPrefetch(
+                parallel, train_set, batch_size, seed, number, device, prepare, first, draw
+            )
+            return
         # A generator for each epoch: a resumed run sees what it would have seen without a stop.
         rng = np.random.default_rng([seed, number])
-        first, state = self.epoch.batches, self.epoch.generator
-        self._batches = Prefetch(train_set, batch_size, rng, network.device, prepare, first, state, draw)
+        self._batches = Prefetch(train_set, batch_size, rng, device, prepare, first, state, draw)
 
-    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches that are left, until a number is NaN or infinite or the caller stops the run."""
-        for images, labels in self._batches:
-            yield images, labels
+    def batches(self) -> Iterator[tuple[Any, Any]]:
+        """The batches that are left, until a number is NaN or infinite or the caller stops the run: images and labels,
+        or a list of shards and how many images they have on all ranks."""
+        for batch in self._batches:
+            seen = self.epoch.seen
+            yield batch
             if self.history.failure:
                 return
-            self.progress.after_step(self.epoch, len(labels))
+            self.progress.after_step(self.epoch, self.epoch.seen - seen)
             if self._is_stopped():
                 return
 
@@ -77,9 +86,17 @@ class Recorder:
         """Count the batch. False if the loss or a gradient is NaN or infinite: then the weights must not change."""
         answers = logits.argmax(axis=1)
         self._batches.fetch()  # while a GPU works; the next lines wait for it, once a step
-        value = float(value)
+        return self._count(images, float(value), int((move(answers, "cpu") == labels).sum()), len(labels))
+
+    def after_shards(self, shards: list[Shard], value: float, right: int, count: int) -> bool:
+        """The same for a batch in shards; the numbers are all ranks'."""
+        self._batches.fetch()
+        images = next((shard[0] for shard in shards if shard is not None), None)
+        return self._count(images, value, right, count)
+
+    def _count(self, images: np.ndarray | None, value: float, right: int, count: int) -> bool:
         self.history.steps.append(value)
-        self.epoch.add(value, int((move(answers, "cpu") == labels).sum()), len(labels))
+        self.epoch.add(value, right, count)
         self.history.failure = not_finite(self.network, images, value, len(self.history.steps))
         return not self.history.failure
 

@@ -32,6 +32,34 @@ class Curve(Schedule):
         return self.function(fraction)
 
 
+class WarmUp(Schedule):
+    """Another schedule, whose rate is smaller at first: it rises in a straight line from `start` times what it says to
+    all of it, during this share of the run.
+
+    A large batch's large rate would else throw first, random weights far away. Source: Goyal et al. 2017, "Accurate,
+    large minibatch SGD", section 2.2: five epochs, from the rate of one worker to that of all.
+    """
+
+    def __init__(self, schedule: Callable[[float], float] | Schedule, share: float, start: float = 0.1) -> None:
+        if not (0 < share <= 1 and 0 <= start <= 1):
+            raise ValueError(f"WarmUp got share={share} and start={start}, expected 0 < share <= 1 and 0 <= start <= 1")
+        self.schedule, self.share, self.start = as_schedule(schedule), share, start
+
+    def __call__(self, fraction: float) -> float:
+        done = min(1.0, fraction / self.share)
+        return self.schedule(fraction) * (self.start + (1 - self.start) * done)
+
+    def after_epoch(self, error: float) -> float | None:
+        return self.schedule.after_epoch(error)
+
+
+def memory_of(schedule: object) -> dict | None:
+    """What a `Plateau` remembers, also within a `WarmUp`: a dict of numbers that may be changed; None of others."""
+    if isinstance(schedule, WarmUp):
+        return memory_of(schedule.schedule)
+    return vars(schedule) if isinstance(schedule, Plateau) else None
+
+
 def as_schedule(schedule: Callable[[float], float] | Schedule) -> Schedule:
     """The schedule itself, or a `Curve` of a plain function."""
     return schedule if isinstance(schedule, Schedule) else Curve(schedule)
