@@ -19,8 +19,9 @@ from examples.train import launcher
 from examples.train.stopping import StopSignals
 from models.recipes import Recipe
 from nn.backend.runtime.blas import blas_libraries
+from nn.data.sources import DataLost
 from nn.parallel import Ranks
-from nn.parallel.faults import LET_SPEAK, fail
+from nn.parallel.faults import EXPECTED, LET_SPEAK, fail
 from nn.parallel.ranks import PATIENCE, RANKS, choose_card, told, told_size
 from nn.training.data_parallel import DataParallel, usual_shards
 from nn.training.schedules import WarmUp
@@ -188,7 +189,7 @@ def together(ranks: Ranks, work: Callable[[Any], int]) -> Callable[[Any], int]:
             with ranks.together():
                 status = work(run)
         except Exception as error:
-            fail(ranks, error)
+            fail(ranks, error, (*EXPECTED, DataLost))
         ranks.busy = 0
         if ranks.first:
             launcher.tell(launcher.ENDED)

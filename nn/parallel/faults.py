@@ -35,14 +35,14 @@ def end_together(ranks: Any) -> None:
     atexit.register(early)
 
 
-def fail(ranks: Any, error: BaseException) -> None:
-    """End all because of this exception, with a sentence; before it comes where it was raised, unless that says
-    nothing more. It does not return."""
+def fail(ranks: Any, error: BaseException, expected: tuple[type[BaseException], ...] = EXPECTED) -> None:
+    """End all because of this exception, with a sentence; before it comes where it was raised, but for those `expected`,
+    of which that says nothing more. It does not return."""
     if isinstance(error, RanksError):
         if not ranks.first:
             time.sleep(LET_SPEAK)
         ranks.abort(f"{error}{ranks.remedy}")
-    if not isinstance(error, EXPECTED):
+    if not isinstance(error, expected):
         traceback.print_exception(type(error), error, error.__traceback__, file=sys.__stderr__)
     said = " ".join(str(error).split())
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__

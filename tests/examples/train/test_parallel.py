@@ -17,6 +17,7 @@ from nn.parallel import Ranks
 from nn.training.checkpoint import save_checkpoint
 from nn.training.schedules import Plateau
 from tests.mpi import LIMIT, ROOT, ended, needs_mpi
+from tests.streamed import make_folder, make_shards
 
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
 
@@ -61,6 +62,34 @@ def test_two_processes_write_what_one_does(data, tmp_path):
     assert len(other.err.strip().splitlines()) == 1 and "--shards 4" in other.err
 
 
+@pytest.fixture
+def streamed(tmp_path):
+    make_folder(tmp_path / "folder", each=9, test=3)
+    make_shards(tmp_path / "shards")
+    return tmp_path
+
+
+def streaming(data, out, *more):
+    """Seven epochs of six steps, the last of each of four images from a folder: some ranks' shards are empty."""
+    these = ["--model", "alexnet_small", "--width", 0.05, "--data", data, "--stream", "yes", "--image-size", 32]
+    these += ["--augment", "mirror", "--batch-size", 10, "--epochs", 7, "--shards", 4, "--out", out]
+    return [sys.executable, "-m", "examples.train", *map(str, these), *map(str, more)]
+
+
+@needs_mpi
+@pytest.mark.parametrize("kind", ["folder", "shards"])
+def test_what_is_streamed_is_shared_to_the_same_bits(streamed, kind):
+    """40 steps and a few, from the disk; the test images, where there are any, are shared out as well."""
+    written = []
+    for processes in (1, 2, 4):
+        out = streamed / f"{kind} {processes}"
+        run = ended(streaming(streamed / kind, out, "--processes", processes))
+        assert run.status == 0, run.err
+        written.append(results(out))
+    assert len(written[0]["metrics"]) == 1 + 7
+    assert written[0] == written[1] == written[2]
+
+
 # What Python imports when it starts: the program, but one rank comes to harm after the fourth step.
 HARM = """
 import signal, os, sys
@@ -100,6 +129,18 @@ def test_where_one_fails_a_sentence_names_it(data, tmp_path, kind):
     if kind == "kill":
         again = ended(command(data, tmp_path / "out", "--processes", 2, "--resume"))
         assert again.status == 0, again.err
+
+
+@needs_mpi
+@posix
+def test_a_shard_that_vanishes_ends_all_with_a_sentence(streamed, tmp_path):
+    harm = f"os.remove({str(streamed / 'shards' / '00001.tar')!r})"
+    (tmp_path / "sitecustomize.py").write_text(HARM.format(harm=harm, rank=1))
+    found = ended(streaming(streamed / "shards", tmp_path / "out", "--processes", 2), first=tmp_path)
+    assert found.status == 1, found.err
+    (sentence,) = [line for line in found.err.splitlines() if "rank" in line]
+    assert re.search(r"rank [01] of 2", sentence) and "00001.tar" in sentence and "--processes 2 --resume" in sentence
+    assert "Traceback" not in found.err
 
 
 @needs_mpi
