@@ -36,8 +36,8 @@ def end_together(ranks: Any) -> None:
 
 
 def fail(ranks: Any, error: BaseException, expected: tuple[type[BaseException], ...] = EXPECTED) -> None:
-    """End all because of this exception, with a sentence; before it comes where it was raised, but for those `expected`,
-    of which that says nothing more. It does not return."""
+    """End all because of this exception, with a sentence; before it comes where it was raised, but not for those that
+    are `expected`: it would say nothing more. It does not return."""
     if isinstance(error, RanksError):
         if not ranks.first:
             time.sleep(LET_SPEAK)
