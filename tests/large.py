@@ -2,11 +2,12 @@
 
     python -m tests.large                   a folder of 100,000 pictures: hard links to 1,000 photographs' worth of JPEG
     python -m tests.large --packed          the same from shards, which are packed first
+    python -m tests.large --killed          and a run that is killed in the middle and resumed, to the same bits
     python -m tests.large --steps 30        how many steps of full-size AlexNet, of 128 pictures each
 
 Printed are the seconds from the start of the program to the first batch, the memory after each step, and the share of
 the time that the network waited for pictures. Exit status 1 where one of them is worse than promised: 5 seconds, 2%
-more memory after the last step than after the third, 3% of the time.
+more memory after the last step than after the third, 3% of the time; or where the bits differ.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from safetensors import safe_open
+
+from examples.train.results import CHECKPOINT
 
 CLASSES, ALIKE = 1000, 100
 FIRST, GROWTH, WAITED = 5.0, 0.02, 0.03  # seconds to the first batch, and shares
@@ -71,6 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--packed", action="store_true")
+    parser.add_argument("--killed", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         data = make_folder(Path(place) / "pictures")
@@ -79,7 +84,8 @@ def main() -> int:
             subprocess.run([sys.executable, "-m", "examples.pack", data, Path(place) / "shards"], check=True, cwd=ROOT)
             data = Path(place) / "shards"
             print(f"packed in {time.time() - began:.0f} s")
-        return judge(run(data, Path(place) / "run", options.steps))
+        status = judge(run(data, Path(place) / "run", options.steps))
+        return resumed(data, Path(place), options.steps) if options.killed and not status else status
 
 
 def make_folder(path: Path) -> Path:
@@ -96,11 +102,14 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def run(data: Path, out: Path, steps: int) -> list[list[str]]:
+def command(data: Path, out: Path, steps: int, *more: object) -> list[str]:
+    arguments = ["--model", "alexnet", "--data", data, "--stream", "yes", "--out", out, *more]
+    return [sys.executable, "-c", NOTING, str(time.time()), str(steps), *map(str, arguments)]
+
+
+def run(data: Path, out: Path, steps: int, *more: object) -> list[list[str]]:
     """What the program said, in words."""
-    arguments = ["--model", "alexnet", "--data", data, "--stream", "yes", "--out", out]
-    command = [sys.executable, "-c", NOTING, str(time.time()), str(steps), *map(str, arguments)]
-    result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    result = subprocess.run(command(data, out, steps, *more), cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if result.returncode:
         sys.exit(f"training ended with status {result.returncode}")
     return [line.split() for line in result.stdout.splitlines()]
@@ -116,6 +125,30 @@ def judge(said: list[list[str]]) -> int:
     print(f"first batch after {first:.2f} s, memory {growth:+.2%} from the third step to the last, waited {waited:.2%}")
     print(f"{128 * (len(times) - 3) / (times[-1] - times[2]):.0f} images a second")
     return int(first > FIRST or growth > GROWTH or waited > WAITED)
+
+
+def resumed(data: Path, place: Path, steps: int) -> int:
+    """Kill a run after its first checkpoint and half of the steps, resume it, and compare it with the whole one."""
+    out, often = place / "killed", ("--save-every", 1)
+    with subprocess.Popen(command(data, out, steps, *often), cwd=ROOT, stdout=subprocess.PIPE, text=True) as begun:
+        assert begun.stdout is not None
+        done = 0
+        for line in begun.stdout:
+            done += line.startswith("step")
+            if done >= steps // 2 and (out / CHECKPOINT).is_file():
+                begun.kill()
+                break
+    run(data, out, steps, *often, "--resume")
+    same = arrays(place / "run" / CHECKPOINT) == arrays(out / CHECKPOINT)
+    print(f"killed after step {done} of {steps} and resumed: {'the same bits' if same else 'OTHER BITS'}")
+    return int(not same)
+
+
+def arrays(path: Path) -> dict[str, bytes]:
+    """The parameters and velocities of a checkpoint."""
+    with safe_open(path, framework="numpy") as file:
+        names = [name for name in file.keys() if name.startswith(("param/", "velocity/"))]  # noqa: SIM118 (not a dict)
+        return {name: file.get_tensor(name).tobytes() for name in names}
 
 
 if __name__ == "__main__":
