@@ -3,7 +3,7 @@
     python -m tests.large                   a folder of 100,000 pictures: hard links to 1,000 photographs' worth of JPEG
     python -m tests.large --packed          the same from shards, which are packed first
     python -m tests.large --killed          and a run that is killed in the middle and resumed, to the same bits
-    python -m tests.large --steps 30        how many steps of full-size AlexNet, of 128 pictures each
+    python -m tests.large --steps 20        how many steps of full-size AlexNet, of 128 pictures each
 
 Printed are the seconds from the start of the program to the first batch, the memory after each step, and the share of
 the time that the network waited for pictures. Exit status 1 where one of them is worse than promised: 5 seconds, 2%
@@ -73,7 +73,7 @@ program.main(sys.argv[3:])
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--packed", action="store_true")
     parser.add_argument("--killed", action="store_true")
     options = parser.parse_args()
