@@ -67,6 +67,8 @@ class Dropout(Layer):
         return self.rng.random(shape, dtype=np.float32) >= self.p
 
     def skip(self, shape: Shape) -> None:
+        """Draw the mask of images of this shape and drop it, so that the next mask is the one after it: where processes
+        share a batch, each has the masks that one process alone would have."""
         self.rng.random(shape, dtype=np.float32)
 
     def _drop(self, dropped: np.ndarray, source: np.ndarray, target: np.ndarray) -> None:

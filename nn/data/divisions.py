@@ -15,9 +15,34 @@ OTHER_WORDS = ("sample", "samples", "example", "examples", "demo", "extra", "unl
 FILL_WORDS = {"set", "data", "dataset", "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos",
               "folder", "split", "part", "seg"}  # fmt: skip
 SHOWN = 5  # names in a list of them
+NOT_PICTURES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave in folders; hidden files come to it
 
 Parts = tuple[str, ...]  # a path within the folder or zip, taken apart
 Files = dict[Parts, Parts]  # a path below the folders that are looked into -> the whole path
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is what systems leave beside images, or hidden."""
+    return name.startswith(".") or name.lower() in NOT_PICTURES
+
+
+def class_names_of(
+    path: Path, files: Files, folders: set[Parts], class_names: tuple[str, ...] | None = None
+) -> tuple[list[str], list[str]]:
+    """(the class folders that there are, all classes in their order): those there are, in alphabetical order, or
+    class_names.
+
+    Raises ValueError where there are no two classes, or others than class_names.
+    """
+    found = sorted({parts[0] for parts in files if len(parts) > 1} | {parts[0] for parts in folders})
+    names = found if class_names is None else list(class_names)
+    if class_names is None and len(names) < 2:
+        got = f"only {names[0]!r}" if names else "none"
+        raise ValueError(f"{path}: expected at least two sub-folders with images, one for each class, got {got}")
+    if not set(found) <= set(names):
+        only = listed(set(found) - set(names))
+        raise ValueError(f"{path}: expected the same classes to train and to test with, got {only} to test with only")
+    return found, names
 
 
 def without_top(files: Files, folders: set[Parts]) -> tuple[Files, set[Parts]]:

@@ -27,9 +27,11 @@ from nn.data.divisions import (
     VALIDATION_WORDS,
     Files,
     Parts,
+    class_names_of,
     division,
     divisions_of,
     inside_division,
+    is_hidden,
     listed,
     printable,
     train_and_test,
@@ -41,7 +43,6 @@ from nn.data.whole import WholeImages, read_whole
 MOST_BYTES = 2**28  # of one file in a zip, unpacked
 MANY = 1000  # images, from which on the progress is shown
 SHOWN = 5  # left-out files that a warning names
-NOT_PICTURES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave in folders; hidden files come to it
 
 Skipped = list[tuple[str, str]]  # (file, why it was left out)
 
@@ -133,16 +134,7 @@ def _read_set(
     class_names: tuple[str, ...] | None = None,
 ) -> Dataset:
     """The class folders among `files` as a data set; with `class_names`, those classes and no others."""
-    found = sorted({parts[0] for parts in files if len(parts) > 1} | {parts[0] for parts in folders})
-    names = found if class_names is None else list(class_names)
-    if class_names is None and len(names) < 2:
-        got = f"only {names[0]!r}" if names else "none"
-        raise ValueError(f"{path}: expected at least two sub-folders with images, one for each class, got {got}")
-    if not set(found) <= set(names):
-        raise ValueError(
-            f"{path}: expected the same classes to train and to test with, "
-            f"got {listed(set(found) - set(names))} to test with only"
-        )
+    _, names = class_names_of(path, files, folders, class_names)
     _note_loose_files(files, skipped)
 
     entries = sorted(parts for parts in files if len(parts) > 1)
@@ -230,10 +222,6 @@ def _is_called_picture(parts: Parts) -> bool:
     return os.path.splitext(parts[-1])[1].lower() in Image.EXTENSION
 
 
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in NOT_PICTURES
-
-
 # ------------------------------------------------------------------------------------------------ where they lie
 def _open(path: Path) -> _Folder | _Zip:
     if path.is_dir():
@@ -267,7 +255,7 @@ class _Folder:
                 skipped.append(("/".join(inside), _reason(error)))
                 return
             for entry in entries:
-                if _is_hidden(entry.name):
+                if is_hidden(entry.name):
                     continue
                 parts = (*inside, entry.name)
                 try:
@@ -315,7 +303,7 @@ class _Zip:
             parts = tuple(part for part in name.split("/") if part not in ("", "."))
             if name.startswith("/") or ".." in parts or name[1:2] == ":":
                 skipped.append((name, "its path leads out of the archive"))
-            elif any(_is_hidden(part) for part in parts):
+            elif any(is_hidden(part) for part in parts):
                 continue
             elif name.endswith("/"):
                 folders.add(parts)

@@ -27,8 +27,10 @@ from nn.data.bars import bar
 from nn.data.divisions import (
     Files,
     Parts,
+    class_names_of,
     divisions_of,
     inside_division,
+    is_hidden,
     listed,
     printable,
     train_and_test,
@@ -36,7 +38,6 @@ from nn.data.divisions import (
 )
 
 MANY = 20_000  # files, from which on the progress is shown
-NOT_PICTURES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave in folders; hidden files come to it
 FILE = "?"  # stands for all files of a folder where only the folders matter
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
@@ -145,7 +146,7 @@ class Found:
             return
         for entry in entries:
             name = entry.name
-            if name.startswith(".") or name.lower() in NOT_PICTURES:
+            if is_hidden(name):
                 continue
             if entry.is_dir():
                 real = os.path.realpath(entry.path)
@@ -218,14 +219,7 @@ def _source(
     labels: str | Path | None = None,
 ) -> FolderSource:
     """The class folders among `files` as a source; with `class_names`, of those classes and no others."""
-    classes = sorted({parts[0] for parts in files if len(parts) > 1} | {parts[0] for parts in folders})
-    names = classes if class_names is None else list(class_names)
-    if class_names is None and len(names) < 2:
-        got = f"only {names[0]!r}" if names else "none"
-        raise ValueError(f"{path}: expected at least two sub-folders with images, one for each class, got {got}")
-    if not set(classes) <= set(names):
-        only = listed(set(classes) - set(names))
-        raise ValueError(f"{path}: expected the same classes to train and to test with, got {only} to test with only")
+    classes, names = class_names_of(path, files, folders, class_names)
     numbers = {name: number for number, name in enumerate(names)}
     of_folder = {parts: number for number, parts in enumerate(found.folders)}
     class_of = np.full(len(found.folders), -1, np.int64)
