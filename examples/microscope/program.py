@@ -93,7 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for sentence in dict.fromkeys(filter(None, map(remark, classifiers.values()))):
                 print(sentence)
         if options.serve:
-            serve(target, options.browse)
+            with target:  # closes it
+                serve(target, options.browse)
         else:
             target.write_text(text, encoding="utf-8")
             print(f"The page is {target}, {len(text) / 1e6:.1f} MB; open it in a browser.")
@@ -191,9 +192,6 @@ def serve(server: ThreadingHTTPServer, browse: bool) -> None:
     address = "http://{}:{}/".format(*server.server_address)
     # Alone on its line: what is clicked or copied reaches to its end.
     print(f"The microscope is served until Ctrl-C ends it, at\n{address}", flush=True)
-    try:
-        if browse:  # beside the server, because some browsers return only when they are closed
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        server.serve_forever()
-    finally:
-        server.server_close()
+    if browse:  # beside the server, because some browsers return only when they are closed
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    server.serve_forever()

@@ -1,5 +1,6 @@
 """What all programs do alike: Ctrl-C, an unwritable disk and a closed pipe at any time end in one sentence at most."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -63,6 +64,8 @@ def call(files, tmp_path, monkeypatch):
             return module.main([argument.format(**files) for argument in PROGRAMS[program][0]])
         except KeyboardInterrupt:  # which would end the tests as well
             pytest.fail("the program ends in a traceback")
+        finally:
+            gc.collect()  # a file or socket that is left open is told here, not in whatever test comes later
 
     return call
 
