@@ -284,14 +284,19 @@ class Worker:
             timer.cancel()
         if answer:
             return json.loads(answer)
-        status = self.process.wait()
-        self.process = None
+        self.process.kill()
+        status = self.close()
         return f"the worker hung or died (status {status})"
 
-    def close(self) -> None:
-        if self.process is not None:
-            self.process.stdin.close()
-            self.process.wait()
+    def close(self) -> int | None:
+        """End the process; its status."""
+        if self.process is None:
+            return None
+        process, self.process = self.process, None
+        with contextlib.suppress(OSError):  # what was to be written to a process that has died
+            process.stdin.close()
+        process.stdout.close()
+        return process.wait()
 
 
 def run(mutations: int, only: str = "", seed: int = 0) -> tuple[dict[str, Counter], list[str]]:

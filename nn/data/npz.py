@@ -74,7 +74,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if not zipfile.is_zipfile(path):
             raise ValueError("it is not a zip archive, which every .npz file is")
         # allow_pickle=False: reading somebody's file must never run their code.
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: a damaged file that NumPy opens stays open, and could not be deleted on Windows.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: np.asarray(file[name]) for name in WANTED if name in file.files}
     except MemoryError:
         raise ValueError(f"{path}: cannot be read as a .npz file, because its arrays do not fit into memory") from None

@@ -62,7 +62,7 @@ class Statistics:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
                 count, total, products = int(arrays["count"]), arrays["total"], arrays["products"]
             if total.ndim != 3 or products.shape != 2 * total.shape[2:] or count < 1:
                 raise ValueError("it holds something else")

@@ -64,10 +64,9 @@ def call(files, tmp_path, monkeypatch):
             return module.main([argument.format(**files) for argument in PROGRAMS[program][0]])
         except KeyboardInterrupt:  # which would end the tests as well
             pytest.fail("the program ends in a traceback")
-        finally:
-            gc.collect()  # a file or socket that is left open is told here, not in whatever test comes later
 
-    return call
+    yield call
+    gc.collect()  # a file or socket that is left open is told here, not in whatever test comes later
 
 
 def the_sentence(capsys, program):

@@ -47,7 +47,8 @@ def test_a_script_saves_and_prints_the_path(folder, capsys):
     with figures.figure("01_x", 2, 1) as drawing:
         drawing.subplots()
     assert capsys.readouterr().out == "-> runs/lessons/01_x.png\n"
-    assert Picture.open(folder / "runs/lessons/01_x.png").size == (240, 120)
+    with Picture.open(folder / "runs/lessons/01_x.png") as picture:
+        assert picture.size == (240, 120)
 
 
 def test_a_script_never_imports_ipython():

@@ -79,7 +79,7 @@ def test_a_whole_folder_is_graded(handed_in, tmp_path, capsys):
     assert "wrong  0 of 1  matrix_product: c is wrong for 2x2" in ben and "there is no function" in carl
     assert "wrong  0 of 1  matrix_product: for 2x2" in doris and "it raises ValueError" in doris
     assert summary == f"4 files, 1 right, 3 wrong; see {table}"
-    head, *rows = csv.reader(table.open(newline="", encoding="utf-8"))
+    head, *rows = csv.reader(table.read_text(encoding="utf-8").splitlines())
     assert head == ["file", "right", "score", "of", "mistake", "hint"]
     assert [(Path(row[0]).name, *row[1:4]) for row in rows] == [
         ("anna.py", "1", "1", "1"),
@@ -160,7 +160,7 @@ def test_a_notebook_is_told_what_to_do(handed_in, capsys):
 def test_a_file_that_cannot_be_run_has_all_parts_wrong(handed_in, tmp_path):
     table = tmp_path / "marks.csv"
     assert main(["7", str(handed_in("1 / 0\n")), "--csv", str(table)]) == 1
-    assert list(csv.reader(table.open(newline="", encoding="utf-8")))[1][1:4] == ["0", "0", "2"]
+    assert list(csv.reader(table.read_text(encoding="utf-8").splitlines()))[1][1:4] == ["0", "0", "2"]
 
 
 def test_what_is_printed_is_narrow(capsys):
