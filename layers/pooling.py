@@ -11,7 +11,7 @@ import numpy as np
 from nn.backend import accelerated
 from nn.checks import Pair, Shape, pair
 from nn.layer import Layer
-from nn.windows import Size, count_windows, each_place, with_border, without_border
+from nn.windows import Size, count_windows, each_place, scale_windows, with_border, without_border
 
 
 @accelerated
@@ -146,7 +146,7 @@ class AvgPool2d(_Pool2d):
         share, shares = self._shares(x.shape, y)
         sum_pool(x, *self._window, share, y)
         if shares is not None:
-            y *= shares
+            scale_windows(y, shares)
         if training:
             self._saved = x.shape, y.shape, x.dtype
         return y

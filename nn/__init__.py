@@ -1,6 +1,7 @@
 """The engine: the layer contract, networks, loss, SGD, the training loop, gradient checks, data and plots."""
 
 from nn.backend import plain
+from nn.compiled import CompiledForward
 from nn.freezing import freeze
 from nn.inspect.gradient_check import check_gradients
 from nn.layer import Layer
@@ -13,6 +14,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "SGD",
+    "CompiledForward",
     "Layer",
     "LeNet5Loss",
     "Network",

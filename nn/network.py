@@ -159,13 +159,13 @@ class Network:
             y, shapes = self._run(x, True, self._buffers)
             self._check_alone(this)
             self._trained = shapes
-            return y
+            return self._buffers.own(y, x)
         # Without training nothing is kept, so a long batch can stream through in short ones.
         try:
             buffers = self._spare_buffers.pop()
         except IndexError:  # the first call, or other threads have them all
             buffers = Buffers()
-        y = self._run(x[:STREAM], False, buffers)[0]
+        y = buffers.own(self._run(x[:STREAM], False, buffers)[0], x)
         if len(x) > STREAM:
             first = y
             y = np.empty_like(first, shape=(len(x), *first.shape[1:]))
@@ -203,14 +203,15 @@ class Network:
         return move(y, "cpu") if isinstance(x, np.ndarray) else y
 
     def _run(self, x: np.ndarray, training: bool, buffers: Buffers) -> tuple[np.ndarray, list]:
-        """All layers in a row. Returns the output and, for each layer, the shape of its input."""
+        """All layers in a row. Returns the output, which may lie in `buffers` or be a view of x, and, for each layer,
+        the shape of its input."""
         layers, _, shapes, where = self._plan(tuple(x.shape[1:]))
         shapes = [(len(x), *shape) for shape in shapes]
         y = x
         for layer, place, shape in zip(layers, where[training], shapes[1:], strict=True):
             out = buffers.for_output(place, y, shape)
             y = layer.forward(y, training, out)
-        return buffers.own(y, x), shapes
+        return y, shapes
 
     def _plan(self, image_shape: tuple[int, ...]) -> tuple:
         """The layers, `image_shape`, that with the layers' output shapes, and their `places` without and with training.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nn.backend import accelerated
 from nn.checks import Shape
 from nn.layer import Layer
 
@@ -63,3 +64,9 @@ def each_place(kernel: Size, stride: Size, y_shape: Shape, *bordered: np.ndarray
         for j in range(KW):
             rows, columns = slice(i, i + (OH - 1) * SH + 1, SH), slice(j, j + (OW - 1) * SW + 1, SW)
             yield (i, j), *(array[:, rows, columns] for array in bordered)
+
+
+@accelerated
+def scale_windows(y: np.ndarray, shares: np.ndarray) -> None:
+    """Multiply what y has of each window with that window's share (OH, OW, 1)."""
+    y *= shares

@@ -33,7 +33,11 @@ if CHOICE not in ("", "plain"):
 COMPILES = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 _is_plain = ContextVar("is_plain", default=CHOICE == "plain")
+_record: ContextVar[list[Call] | None] = ContextVar("record", default=None)
 _backends: dict[str, ModuleType] = {}  # by name, those that have been asked for: to import one takes a moment
+
+
+Call = tuple[Callable, tuple]  # a function that has run, and its arguments
 
 
 def accelerated(function: Callable) -> Callable:
@@ -42,7 +46,10 @@ def accelerated(function: Callable) -> Callable:
 
     @wraps(function)
     def run(array: Any, *arguments: Any) -> Any:
-        return getattr(_backend(array), name, function)(array, *arguments)
+        chosen, record = getattr(_backend(array), name, function), _record.get()
+        if record is not None:
+            record.append((chosen, (array, *arguments)))
+        return chosen(array, *arguments)
 
     run.plain = function  # type: ignore[attr-defined]  # a function may have attributes, its type has none
     return run
@@ -56,6 +63,18 @@ def plain() -> Iterator[None]:
         yield
     finally:
         _is_plain.reset(before)
+
+
+@contextmanager
+def recorded() -> Iterator[list[Call]]:
+    """Within this, in this thread, what runs is entered in a list: to call it all again, in that order, with the same
+    arrays, computes the same again from what the first of them then holds (`nn.compiled`)."""
+    calls: list[Call] = []
+    before = _record.set(calls)
+    try:
+        yield calls
+    finally:
+        _record.reset(before)
 
 
 def _backend(array: Any) -> ModuleType | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.backend.cpu.small_batch_matmul import few_rows_product_fast, few_rows_transposed_fast
+from nn.backend.cpu.small_batch_matmul import few_rows_product_fast, few_rows_transposed_fast, one_row_product_fast
 from nn.backend.runtime.pool import run_parallel, split
 
 BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
@@ -17,12 +17,8 @@ BLOCKS = 8  # parts of one matrix product at most; fixed, so that results are bi
 
 def linear(x, weight, bias, y):
     """As in `layers.linear`."""
-    if len(x) == 1:  # to read the weights is all the work, and rows are read faster than parts of rows:
-        # each thread takes some inputs, and the partial sums are added in a fixed order
-        blocks = _blocks(x, weight, len(weight))
-        sums = np.empty_like(x, shape=(len(blocks), y.shape[1]))
-        run_parallel(lambda n: np.matmul(x[:, blocks[n]], weight[blocks[n]], out=sums[n : n + 1]), range(len(blocks)))
-        np.add(sums.sum(axis=0), 0 if bias is None else bias, out=y[0])
+    if len(x) == 1 and weight.flags.c_contiguous:  # to read the weights is all the work
+        one_row_product_fast(x, weight, np.zeros_like(y[0]) if bias is None else bias, y)
     elif _are_few(x, weight):
         few_rows_product_fast(x, weight, y)
         if bias is not None:

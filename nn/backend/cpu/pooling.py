@@ -5,6 +5,8 @@ No window is padded. Each is clipped to the image, which costs less than a copy 
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from nn.backend.cpu.simd import clear, copy, flat, zeros
@@ -14,8 +16,8 @@ from nn.backend.runtime.tasks import share_out
 
 
 def max_pool(x, kernel, stride, padding, y, winners):
-    """Window by window, all channels of a pixel at once."""
-    _max_pool(in_parts(len(x), x.size), x, kernel, stride, padding, y, winners)
+    """Window by window, all channels of a pixel at once; the threads share out rows of windows."""
+    _max_pool(in_parts(len(y) * y.shape[1], x.size), x, kernel, stride, padding, y, winners)
 
 
 @compiled_loop
@@ -25,30 +27,29 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
     _, x_height, x_width, channels = x.shape
     _, height, width, _ = y.shape
     pixels, best, places = flat(x), flat(y), flat(winners)
-    at = np.uint64(part[0] * height * width * channels)
-    for n in range(part[0], part[1]):
-        for oh in range(height):
-            top = oh * stride[0] - padding[0]
-            for ow in range(width):
-                left = ow * stride[1] - padding[1]
-                first = True
-                for ih in range(max(0, top), min(x_height, top + kernel[0])):
-                    for iw in range(max(0, left), min(x_width, left + kernel[1])):
-                        pixel = np.uint64(((n * x_height + ih) * x_width + iw) * channels)
-                        here = np.int32((ih - top) * kernel[1] + iw - left)
-                        if first:
-                            first = False
-                            copy(pixels, pixel, best, at, channels)
-                            for c in range(np.uint64(channels)):
-                                places[at + c] = here
-                        else:
-                            for c in range(np.uint64(channels)):
-                                leader, other = best[at + c], pixels[pixel + c]
-                                # "not <=" is true for a NaN pixel as well; a NaN that leads already is kept
-                                better = (not other <= leader) and leader == leader
-                                best[at + c] = other if better else leader
-                                places[at + c] = here if better else places[at + c]
-                at += np.uint64(channels)
+    at = np.uint64(part[0] * width * channels)
+    for row in range(part[0], part[1]):
+        n, top = row // height, row % height * stride[0] - padding[0]
+        for ow in range(width):
+            left = ow * stride[1] - padding[1]
+            first = True
+            for ih in range(max(0, top), min(x_height, top + kernel[0])):
+                for iw in range(max(0, left), min(x_width, left + kernel[1])):
+                    pixel = np.uint64(((n * x_height + ih) * x_width + iw) * channels)
+                    here = np.int32((ih - top) * kernel[1] + iw - left)
+                    if first:
+                        first = False
+                        copy(pixels, pixel, best, at, channels)
+                        for c in range(np.uint64(channels)):
+                            places[at + c] = here
+                    else:
+                        for c in range(np.uint64(channels)):
+                            leader, other = best[at + c], pixels[pixel + c]
+                            # "not <=" is true for a NaN pixel as well; a NaN that leads already is kept
+                            better = (not other <= leader) and leader == leader
+                            best[at + c] = other if better else leader
+                            places[at + c] = here if better else places[at + c]
+            at += np.uint64(channels)
 
 
 def max_pool_backward(dy, winners, kernel, stride, padding, dx):
@@ -79,6 +80,7 @@ def _max_pool_backward(part, dy, winners, steps, stride, padding, dx):
                 start += np.uint64(channels)
 
 
+@cache
 def _beginnings(width, channels, stride):
     """Where in a padded row of pixels each element of a row of windows begins."""
     return (np.arange(width)[:, None] * (stride * channels) + np.arange(channels)).reshape(-1)

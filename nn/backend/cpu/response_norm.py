@@ -14,14 +14,21 @@ import numpy as np
 
 from nn.backend.cpu.simd import add, clear, flat, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
-from nn.backend.runtime.pool import run_parallel, split_images
+from nn.backend.runtime.pool import in_parts, run_parallel, split_images
+from nn.backend.runtime.tasks import share_out
 
+FEW_NUMBERS = 1 << 20  # of which one thread finds the sum of squares in no time
+POWER_NUMBERS = 8  # that could be read or written while a power is computed
 SMALL_GRADIENT = 1e-8  # elements of dy down to here are to keep all their digits
 
 
 def lrn(x, size, alpha, beta, k, region, y):
     """Image by image, in one pass over memory."""
-    _in_float32_where_that_is_enough(_forward, [x], (size, alpha, beta, k, region), y, beta)
+    if region == "across" and x.size <= FEW_NUMBERS and np.vdot(x, x) < _largest_sum(x.dtype, alpha, k, beta, 1) / 4:
+        constants = np.array([alpha, beta, k], dtype=x.dtype)
+        _lrn_across(in_parts(len(x) * x.shape[1], POWER_NUMBERS * x.size), x, size, constants, y)
+    else:
+        _in_float32_where_that_is_enough(_forward, [x], (size, alpha, beta, k, region), y, beta)
 
 
 def lrn_backward(dy, x, size, alpha, beta, k, region, dx):
@@ -82,7 +89,10 @@ def _largest_sum(dtype: np.dtype, alpha: float, k: float, power: float, spare: f
 
 def _forward(x, size, alpha, beta, k, region, y):
     constants = np.array([alpha, beta, k], dtype=x.dtype)
-    (_lrn_across if region == "across" else _lrn_within)(x, size, constants, y)
+    if region == "across":
+        _lrn_across((0, len(x) * x.shape[1], 0), x, size, constants, y)
+    else:
+        _lrn_within(x, size, constants, y)
 
 
 def _backward(dy, x, size, alpha, beta, k, region, dx):
@@ -135,12 +145,14 @@ def _row_scales(pixels, at, width, channels, size, constants, padded, s, power):
 
 
 @compiled_loop
-def _lrn_across(x, size, constants, y):
-    images, height, width, channels = x.shape
+def _lrn_across(part, x, size, constants, y):
+    if share_out(part):
+        return
+    _, _, width, channels = x.shape
     pixels, results = flat(x), flat(y)
     span = channels + 2 * (size // 2)
     padded, s, power = zeros(width * span + span - channels, x), zeros(width * span, x), zeros(width * span, x)
-    for row in range(images * height):
+    for row in range(part[0], part[1]):
         at = row * width * channels
         _row_scales(pixels, at, width, channels, size, constants, padded, s, power)
         for w in range(width):

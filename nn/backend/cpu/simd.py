@@ -17,7 +17,8 @@ tuple's length, but not a number.
 
 from __future__ import annotations
 
-from functools import partial
+import platform
+from functools import cache, partial
 
 import llvmlite.binding
 import numba
@@ -42,13 +43,28 @@ def _choices() -> tuple[int, ...]:
     return (6, 10, 11) if many else (6,)
 
 
+def knows_half() -> bool:
+    """Has the processor instructions for float16?"""
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return True
+    try:
+        return bool(llvmlite.binding.get_host_cpu_features().get("f16c"))
+    except RuntimeError:
+        return False
+
+
 CHOICES = _choices()  # few, because a kernel is compiled for each
 
 
 def rows_for(count: int) -> tuple:
     """The rows that get `count` sums done soonest, by what a step takes: half a cycle for each number that is read, and
     not less than the four that a sum takes to be ready for its next term."""
-    return (None,) * min(CHOICES, key=lambda rows: -(-count // rows) * max(4, (rows + 1) / 2))
+    return _rows_for(count, CHOICES)
+
+
+@cache
+def _rows_for(count: int, choices: tuple[int, ...]) -> tuple:
+    return (None,) * min(choices, key=lambda rows: -(-count // rows) * max(4, (rows + 1) / 2))
 
 
 @intrinsic
@@ -145,6 +161,36 @@ def add(typing, source, start, target, at, count):
     return types.none(source, number, target, number, number), generate
 
 
+@intrinsic
+def as_number(typing, value):
+    """The value; of a uint16, the float16 that its bits are, in float32."""
+    if value != types.uint16:
+        return value(value), lambda context, builder, signature, arguments: arguments[0]
+
+    def generate(context, builder, signature, arguments):
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(value), generate
+
+
+@intrinsic
+def prefetch(typing, source, at):
+    """Have the line of memory with source[at] brought to the cache, while other work goes on. Beyond the end of the
+    array it does nothing."""
+
+    def generate(context, builder, signature, arguments):
+        kinds = [ir.IntType(8).as_pointer(), *[CODE] * 3]
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0"
+        )
+        place = builder.gep(_data(context, builder, signature, arguments, 0), [arguments[1]])
+        options = (ir.Constant(CODE, number) for number in (0, 3, 1))  # to read; to be kept; data
+        builder.call(function, [builder.bitcast(place, kinds[0]), *options])
+        return context.get_dummy_value()
+
+    return types.none(source, types.int64), generate
+
+
 def _sum_of_terms(a_is_vector, from_zero):
     @intrinsic
     def sum_of_terms(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows):
@@ -215,7 +261,7 @@ def transpose_block(typing, source, start, step, target, at, stride):
     return types.none(source, number, number, target, number, number), generate
 
 
-INDEX = ir.IntType(64)
+INDEX, CODE = ir.IntType(64), ir.IntType(32)
 
 
 def _number(value):
@@ -325,6 +371,12 @@ if numba.config.DISABLE_JIT:
 
     def zeros(size, like):
         return np.zeros(int(size), like.dtype)
+
+    def as_number(value):
+        return np.float32(value.view(np.float16)) if value.dtype == np.uint16 else value
+
+    def prefetch(source, at):
+        pass
 
     copy, clear, add, flat = _copy_in_python, _clear_in_python, _add_in_python, _flat_in_python
     sum_scaled = partial(_sums_in_python, a_is_vector=False, from_zero=True)

@@ -16,6 +16,7 @@ from nn.backend.cpu.simd import (
     VECTOR_BYTES,
     ZERO,
     add_scaled,
+    as_number,
     clear,
     copy,
     flat,
@@ -28,8 +29,55 @@ from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 
+# Of one row: parts of the work, at most, so many weights each; rows of w at a time.
+MOST_BLOCKS, BLOCK_WEIGHTS, ROWS = 8, 1 << 17, 4
 TERMS = 16  # rows of w at a time: as many streams as a processor foresees
 TRANSPOSED_TERMS = 64  # columns of w at a time, where it is transposed
+
+
+def one_row_product_plain(x, w, bias, y):
+    """y = x w + bias for a single row, N = 1."""
+    np.matmul(x, w, out=y)
+    y += bias
+
+
+def one_row_product_fast(x, w, bias, y):
+    """The same; w may also be the bits of float16 numbers, as uint16. Each thread takes whole rows of w, which are
+    read faster than parts of rows; the partial sums, as many as the shapes say, are added in a fixed order."""
+    blocks = max(1, min(MOST_BLOCKS, w.size // BLOCK_WEIGHTS))
+    sums = y if blocks == 1 else np.empty_like(x, shape=(blocks, w.shape[1]))
+    _one_row_product(in_parts(blocks, w.size), x, w, bias, sums)
+    if sums is not y:
+        np.sum(sums, axis=0, out=y[0])
+
+
+@compiled_loop(fastmath={"contract"})
+def _one_row_product(part, x, w, bias, sums):
+    if share_out(part):
+        return
+    inputs, outputs = w.shape
+    factors, weights, results = flat(x), flat(w), flat(sums)
+    for block in range(part[0], part[1]):
+        at = np.uint64(block * outputs)
+        if block == 0:
+            copy(bias, ZERO, results, ZERO, outputs)
+        else:
+            clear(results, block * outputs, outputs)
+        i, last = inputs * block // len(sums), inputs * (block + 1) // len(sums)
+        while i + ROWS <= last:  # several rows at a time: memory delivers more to who reads from several places
+            f, g, h, k = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
+            a, b = np.uint64(i * outputs), np.uint64((i + 1) * outputs)
+            c, d = np.uint64((i + 2) * outputs), np.uint64((i + 3) * outputs)
+            for o in range(np.uint64(outputs)):
+                results[at + o] += (f * as_number(weights[a + o]) + g * as_number(weights[b + o])) + (
+                    h * as_number(weights[c + o]) + k * as_number(weights[d + o])
+                )
+            i += ROWS
+        while i < last:
+            f, a = factors[i], np.uint64(i * outputs)
+            for o in range(np.uint64(outputs)):
+                results[at + o] += f * as_number(weights[a + o])
+            i += 1
 
 
 def few_rows_product_plain(x, w, y):

@@ -58,15 +58,15 @@ FEWEST_CHANNELS = 16  # below, the matrix products are too small
 FEWEST_TILES = 96  # below, transforming the weights takes longer than is saved
 
 
-def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequence[int]) -> bool:
-    """Is this the faster way to outputs of this shape?"""
+def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequence[int], transformed=False) -> bool:
+    """Is this the faster way to outputs of this shape? transformed: whether the weights are already."""
     KH, KW, inputs, outputs = weight.shape
     if KH != KW or KH not in POINTS or stride != (1, 1) or padding[0] != padding[1]:
         return False
     tiles = -(-y_shape[1] // OUTPUTS) * -(-y_shape[2] // OUTPUTS)  # of one image
     return (
         min(inputs, outputs // groups) >= FEWEST_CHANNELS
-        and y_shape[0] * tiles >= FEWEST_TILES
+        and (transformed or y_shape[0] * tiles >= FEWEST_TILES)
         and _image_bytes(weight, groups, tiles) <= CHUNK_BYTES
     )
 
@@ -136,7 +136,7 @@ def convolve_backward(dy, x, weight, padding: int, groups: int, dweight, dx) -> 
     return True
 
 
-def _fits(array: np.ndarray) -> bool:
+def fits(array: np.ndarray) -> bool:
     """Are the numbers so small that nothing overflows? All sums of products here are below the root of the product of
     two arrays' sums of squares, times what the matrices and adding up the parts make of it. (NaN fits, and stays.)"""
     flat = array.reshape(-1)
@@ -155,14 +155,14 @@ def _differentiate(halves, v, u, dproduct, du, first: bool, dv, some: slice) -> 
             np.matmul(dp, ut, out=dv[some, :, inputs])
 
 
-def _grid(y: np.ndarray) -> tuple[int, int]:
+def grid_of(y: np.ndarray) -> tuple[int, int]:
     """The numbers of tiles that cover one image's outputs."""
     return -(-y.shape[1] // OUTPUTS), -(-y.shape[2] // OUTPUTS)
 
 
 def _chunks(weight: np.ndarray, groups: int, y: np.ndarray) -> list[slice]:
     """Cut the batch into slices of images whose V and P take about CHUNK_BYTES."""
-    rows, columns = _grid(y)
+    rows, columns = grid_of(y)
     return split(len(y), -(-len(y) * _image_bytes(weight, groups, rows * columns) // CHUNK_BYTES))
 
 
@@ -170,14 +170,14 @@ def _gather(
     name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray, scratch: Scratch
 ) -> tuple[np.ndarray, bool]:
     """The tiles of x, transformed by the matrix: (n^2, tiles, C); and whether the numbers of x fit."""
-    grid = _grid(y)
+    grid = grid_of(y)
     count = grid[0] * grid[1]
     tiles = scratch(name, (len(matrix), len(matrix), len(x) * count, x.shape[3]), like=x)
 
     fit = []
 
     def transform(some):
-        fit.append(_fits(x[some]))  # which brings x to the cache, where the next line finds it
+        fit.append(fits(x[some]))  # which brings x to the cache, where the next line finds it
         gather_tiles_fast(x[some], matrix, OUTPUTS, padding, grid, tiles, some.start * count)
 
     run_parallel(transform, split(len(x), PARTS))
@@ -186,7 +186,7 @@ def _gather(
 
 def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray, y: np.ndarray, start) -> None:
     """Write to x the tiles, transformed by the transposed matrix and added to `start`."""
-    grid = _grid(y)
+    grid = grid_of(y)
     tiles = tiles.reshape(len(matrix), len(matrix), *tiles.shape[1:])
 
     def transform_back(some):
@@ -199,11 +199,10 @@ def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray,
 def _transform_weight(weight: np.ndarray, g: np.ndarray, scratch: Scratch) -> tuple[np.ndarray, bool]:
     """U = G w G^T for all channels, (n^2, C_in/groups, C_out): as one matrix product, with the two G's made one. And
     whether the weights fit."""
-    fits = _fits(weight)
     u = scratch("u", (len(g) ** 2, *weight.shape[2:]), like=weight)
     both = np.kron(g, g).astype(weight.dtype)
     _in_parts(lambda w, u: np.matmul(both, w, out=u), weight, u)
-    return u, fits
+    return u, fits(weight)
 
 
 def _transform_weight_back(du: np.ndarray, g: np.ndarray, dweight: np.ndarray) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from nn.backend.cpu.simd import ZERO, add, clear, copy, flat, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
+from nn.backend.runtime.tasks import share_out
 
 TERMS = 8
 
@@ -63,18 +64,24 @@ def _each(size, step, count):
     return [slice(place, place + (count - 1) * step + 1, step) for place in range(size)]
 
 
-def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first):
-    """The same, a row of tiles at a time: first the rows, then the columns."""
+def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None):
+    """The same, a row of tiles at a time: first the rows, then the columns.
+
+    part: None for this thread alone, or what `in_parts` makes of len(x) * grid[0] rows of tiles.
+    """
     size = matrix.shape[1]
     across, columns = _new_order(x.shape[2], size, step, padding, grid[1])
-    _gather(x, _factors(matrix, x), size, _one_by_one(size), columns, across, step, padding, grid, tiles, first)
+    part = part or (0, len(x) * grid[0], 0)
+    _gather(part, x, _factors(matrix, x), size, _one_by_one(size), columns, across, step, padding, grid, tiles, first)
 
 
-def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first):
-    """The same, a row of tiles at a time: first the columns, then the rows."""
+def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first, part=None):
+    """The same, a row of tiles at a time: first the columns, then the rows. part: as above, but only where tiles do not
+    overlap, size = step."""
     n, size = matrix.shape
     across, columns = _new_order(x.shape[2], size, step, padding, grid[1])
-    _scatter(tiles, _factors(matrix.T, x), n, _one_by_one(n), columns, across, step, padding, grid, x, first)
+    part = part or (0, len(x) * grid[0], 0)
+    _scatter(part, tiles, _factors(matrix.T, x), n, _one_by_one(n), columns, across, step, padding, grid, x, first)
 
 
 # Both work on a row of tiles at a time, in which the pixels lie in another order: first, of all tiles, those at the
@@ -125,8 +132,10 @@ def _combine(factors, row, source, start, places, unit, target, at, length):
 
 
 @compiled_loop
-def _gather(x, factors, size, rows, columns, across, step, padding, grid, tiles, first):
-    images, height, width, channels = x.shape
+def _gather(part, x, factors, size, rows, columns, across, step, padding, grid, tiles, first):
+    if share_out(part):
+        return
+    _, height, width, channels = x.shape
     n = len(factors)
     span = step * across * channels
     frame = zeros(size * span, x)  # the rows of pixels under a row of tiles
@@ -134,28 +143,29 @@ def _gather(x, factors, size, rows, columns, across, step, padding, grid, tiles,
     pixels, results = flat(x), flat(tiles)
     length = grid[1] * channels
     plane = tiles.shape[2] * channels  # from tiles[i, j] to tiles[i, j + 1]
-    at = first * channels
-    for image in range(images):
-        for a in range(grid[0]):
-            for k in range(size):
-                h = a * step + k - padding
-                for w in range(width):
-                    place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
-                    if 0 <= h < height:
-                        copy(pixels, ((image * height + h) * width + w) * channels, frame, place, channels)
-                    else:
-                        clear(frame, place, channels)
-            for i in range(n):
-                _combine(factors, i, frame, ZERO, rows, span, lines, i * span, span)
-            for i in range(n):
-                for j in range(n):
-                    _combine(factors, j, lines, i * span, columns, channels, results, (i * n + j) * plane + at, length)
-            at += length
+    for unit in range(part[0], part[1]):
+        image, a = unit // grid[0], unit % grid[0]
+        at = first * channels + unit * length
+        for k in range(size):
+            h = a * step + k - padding
+            for w in range(width):
+                place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
+                if 0 <= h < height:
+                    copy(pixels, ((image * height + h) * width + w) * channels, frame, place, channels)
+                else:
+                    clear(frame, place, channels)
+        for i in range(n):
+            _combine(factors, i, frame, ZERO, rows, span, lines, i * span, span)
+        for i in range(n):
+            for j in range(n):
+                _combine(factors, j, lines, i * span, columns, channels, results, (i * n + j) * plane + at, length)
 
 
 @compiled_loop
-def _scatter(tiles, factors, n, rows, columns, across, step, padding, grid, x, first):
-    images, height, width, channels = x.shape
+def _scatter(part, tiles, factors, n, rows, columns, across, step, padding, grid, x, first):
+    if share_out(part):
+        return
+    _, height, width, channels = x.shape
     size = len(factors)
     span = step * across * channels
     lines = zeros(n * span, x)
@@ -163,19 +173,18 @@ def _scatter(tiles, factors, n, rows, columns, across, step, padding, grid, x, f
     pixels, source = flat(x), flat(tiles)
     length = grid[1] * channels
     plane = tiles.shape[2] * channels
-    at = first * channels
-    for image in range(images):
-        for a in range(grid[0]):
-            clear(lines, 0, len(lines))
-            for i in range(n):
-                for k in range(size):
-                    _combine(factors, k, source, i * n * plane + at, rows, plane, row, ZERO, length)
-                    add(row, ZERO, lines, i * span + columns[k] * channels, length)
-            at += length
+    for unit in range(part[0], part[1]):
+        image, a = unit // grid[0], unit % grid[0]
+        at = first * channels + unit * length
+        clear(lines, 0, len(lines))
+        for i in range(n):
             for k in range(size):
-                h = a * step + k - padding
-                if 0 <= h < height:
-                    _combine(factors, k, lines, ZERO, rows, span, row, ZERO, span)
-                    for w in range(width):
-                        place = ((w + padding) % step * across + (w + padding) // step) * channels
-                        add(row, place, pixels, ((image * height + h) * width + w) * channels, channels)
+                _combine(factors, k, source, i * n * plane + at, rows, plane, row, ZERO, length)
+                add(row, ZERO, lines, i * span + columns[k] * channels, length)
+        for k in range(size):
+            h = a * step + k - padding
+            if 0 <= h < height:
+                _combine(factors, k, lines, ZERO, rows, span, row, ZERO, span)
+                for w in range(width):
+                    place = ((w + padding) % step * across + (w + padding) // step) * channels
+                    add(row, place, pixels, ((image * height + h) * width + w) * channels, channels)

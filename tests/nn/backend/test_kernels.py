@@ -200,6 +200,26 @@ def test_products_of_a_few_rows(images, inputs, outputs, dtype):
     assert np.array_equal(plain, fast) and np.array_equal(plain, dy @ w.T)
 
 
+@quiet
+@given(st.integers(1, 70), st.integers(1, 70), dtypes)
+def test_the_product_of_one_row(inputs, outputs, dtype):
+    rng = np.random.default_rng(inputs)
+    x, w, bias = (whole_numbers(rng, shape, dtype) for shape in ((1, inputs), (inputs, outputs), (outputs,)))
+    plain, fast, of_half = np.full((3, 1, outputs), 99, dtype)
+    small_batch_matmul.one_row_product_plain(x, w, bias, plain)
+    small_batch_matmul.one_row_product_fast(x, w, bias, fast)
+    small_batch_matmul.one_row_product_fast(x, w.astype(np.float16).view(np.uint16), bias, of_half)
+    assert np.array_equal(plain, fast) and np.array_equal(plain, x @ w + bias) and np.array_equal(plain, of_half)
+
+
+def test_the_product_of_one_row_in_several_blocks():
+    rng = np.random.default_rng(0)
+    x, w, bias = (rng.integers(-8, 9, shape).astype(np.float32) for shape in ((1, 1031), (1031, 300), (300,)))
+    fast = np.full((1, 300), 99, np.float32)
+    small_batch_matmul.one_row_product_fast(x, w, bias, fast)
+    assert w.size // small_batch_matmul.BLOCK_WEIGHTS > 1 and np.array_equal(fast, x @ w + bias)
+
+
 @st.composite
 def tilings(draw):
     """A picture's shape, a matrix, and where its tiles lie; the tiles need not cover the picture, nor lie inside it."""

@@ -1,0 +1,125 @@
+"""The calls of a forward pass, made ready where the weights stay as they are (`nn.compiled`).
+
+    convolution     of few images, by Winograd's way: its weights are transformed once, which for each pass would take
+                    longer than is saved, and laid out in the order in which they are used
+    linear          of one image, where that is asked for: its weights are rounded to float16. To read them is all the
+                    work, and these are half as many bytes
+
+Sources: as in `winograd`; float16 is binary16 of IEEE 754-2008, section 3.6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from nn.backend.cpu import winograd
+from nn.backend.cpu.convolution import convolve
+from nn.backend.cpu.dense import linear
+from nn.backend.cpu.simd import (
+    ONE,
+    VECTOR_BYTES,
+    ZERO,
+    add_scaled,
+    clear,
+    copy,
+    flat,
+    knows_half,
+    lanes_of,
+    prefetch,
+    zeros,
+)
+from nn.backend.cpu.small_batch_matmul import one_row_product_fast
+from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
+from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.pool import in_parts
+from nn.backend.runtime.tasks import share_out
+
+ROWS = 8  # tiles at a time: all of a 13x13 image are twice as many
+TERMS = 32  # input channels at a time
+
+
+def prepared(function: Callable, arguments: tuple, half: bool) -> Callable[[], None]:
+    """`function(*arguments)`, to be called again and again, with other numbers in the first of these arrays.
+
+    half: whether the weights of a fully connected layer are rounded to float16. Raises ValueError where they cannot be.
+    """
+    if function is convolve:
+        return _convolution(*arguments) or partial(function, *arguments)
+    if function is linear and half:
+        return _linear_in_half(*arguments)
+    return partial(function, *arguments)
+
+
+def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:
+    most = float(np.finfo(np.float16).max)
+    if len(x) > 1:
+        raise ValueError(f"half=True is for a single image, where it saves time, got {len(x)} images; leave it out")
+    if not knows_half():
+        raise ValueError("half=True needs instructions for float16, which this processor does not have; leave it out")
+    if not np.abs(weight).max() <= most:
+        raise ValueError(f"half=True needs weights up to {most:.0f}, and there is a larger one or a NaN; leave it out")
+    bits = np.ascontiguousarray(weight, np.float16).view(np.uint16)
+    return partial(one_row_product_fast, x, bits, np.zeros_like(y[0]) if bias is None else bias, y)
+
+
+def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], None] | None:
+    """By Winograd's way, whose formula is P = V U in `winograd`; None where another way is taken."""
+    lanes = VECTOR_BYTES // x.itemsize
+    way = weight, stride, padding, groups, y.shape
+    if winograd.is_faster(*way) or not winograd.is_faster(*way, transformed=True):
+        return None  # many tiles: it is taken anyway
+    if weight.shape[3] % (groups * lanes) or not winograd.fits(weight):
+        return None
+    b_transposed, g, a = winograd.matrices(len(weight))
+    grid = winograd.grid_of(y)
+    lines = len(x) * grid[0]  # of tiles
+    tiles = lines * grid[1]
+    u = np.kron(g, g).astype(weight.dtype) @ weight.reshape(len(weight) ** 2, -1)
+    # (n^2, C_in/groups, C_out) -> (n^2, C_out/lanes, C_in/groups, lanes), for `_multiply`
+    u = np.ascontiguousarray(u.reshape(len(u), weight.shape[2], -1, lanes).transpose(0, 2, 1, 3))
+    v = np.zeros((len(g), len(g), -(-tiles // ROWS) * ROWS, x.shape[3]), x.dtype)
+    product = np.empty((len(g), len(g), tiles, y.shape[3]), x.dtype)
+    rows = (None,) * ROWS
+
+    def run() -> None:
+        if not winograd.fits(x):
+            convolve(x, weight, bias, stride, padding, groups, y)
+            return
+        gather_tiles_fast(x, b_transposed, winograd.OUTPUTS, padding[0], grid, v, 0, in_parts(lines, v.size))
+        _multiply(in_parts(u.shape[0] * u.shape[1], u.size), v, u, groups, product, rows)
+        y[...] = 0 if bias is None else bias
+        scatter_tiles_fast(product, a, winograd.OUTPUTS, 0, grid, y, 0, in_parts(lines, product.size))
+
+    return run
+
+
+@compiled_loop
+def _multiply(part, v, u, groups, product, rows):
+    """P = V U. v (n, n, tiles or more, C_in), u (n^2, C_out/lanes, C_in/groups, lanes), product (n, n, tiles, C_out)"""
+    if share_out(part):
+        return
+    _, vectors, inputs, _ = u.shape
+    _, _, tiles, outputs = product.shape
+    _, _, room, channels = v.shape
+    lanes, passes = lanes_of(v), -(-tiles // len(rows))
+    numbers, weights, results, sums = flat(v), flat(u), flat(product), zeros(len(rows) * lanes, v)
+    for unit in range(part[0], part[1]):
+        value, vector = unit // vectors, unit % vectors
+        first = vector * groups // vectors * inputs  # of the input channels of the vector's group
+        for t in range(0, tiles, len(rows)):
+            clear(sums, 0, len(sums))
+            for k in range(0, inputs, TERMS):
+                terms = min(TERMS, inputs - k)
+                # The weights that come next are fetched from memory meanwhile, some of them in each pass over these.
+                ahead = ((unit + 1) * inputs + (t // len(rows) * inputs + k) // passes) * lanes
+                for line in range(-(-terms // passes)):
+                    prefetch(weights, ahead + line * lanes)
+                add_scaled(
+                    numbers, (value * room + t) * channels + first + k, channels, ZERO, ONE,
+                    weights, (unit * inputs + k) * lanes, ZERO, lanes, ONE, terms, sums, ZERO, rows,
+                )  # fmt: skip
+            for i in range(min(len(rows), tiles - t)):
+                copy(sums, i * lanes, results, (value * tiles + t + i) * outputs + vector * lanes, lanes)
