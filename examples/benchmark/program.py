@@ -1,12 +1,19 @@
-"""How fast is this library? Ours, PyTorch and ONNX Runtime on the same weights, images and threads.
+"""How fast is this library? Ours, PyTorch, JAX, ONNX Runtime and OpenVINO on the same weights, images and threads.
 
 Each engine runs in a process of its own, and they take turns (A B C A B C ...), so that a machine that is
 sometimes slower affects them alike. A ratio is the median of the ratios of neighbouring turns, ours / theirs:
-below 1 we are faster. Libraries that are not installed are left out; make bench installs them. Where CuPy finds a
+below 1 we are faster. PyTorch is measured three times: as it is, with channels last, and by torch.compile, which
+needs a C++ compiler; what is compiled is compiled before the first turn. ONNX Runtime and OpenVINO only go forward.
+Libraries that are not installed are left out; make bench installs them. Where CuPy finds a
 GPU, AlexNet is measured there too (beside a PyTorch that can use it), first in full float32 and then
-with TF32. Written to --out:
+with TF32.
 
-    results.json   every turn of every engine
+--kernels avx2 asks how it were on a processor without AVX-512: all libraries are then told to use AVX2 and nothing
+newer. ONNX Runtime cannot be told, and is marked.
+
+Written to --out:
+
+    results.json   every turn of every engine; the rates of the machine's own matrix product and memory
     table.txt      what is printed
     ratios.png     the ratios as bars
 
@@ -17,10 +24,8 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import importlib.util
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -32,13 +37,25 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
-from threadpoolctl import threadpool_limits
 
-from examples.benchmark.worker import NETWORKS
-from examples.shared.command_line import Parser, carry_out, in_a_process, output_folder, whole_number
+from examples.benchmark.machine import (
+    ALONE,
+    CARD_KINDS,
+    can_compile,
+    card_kinds,
+    card_name,
+    card_rate,
+    environment,
+    held_to_avx2,
+    installed,
+    machine,
+    own_rates,
+    torch_has_card,
+)
+from examples.benchmark.settings import NETWORKS
+from examples.benchmark.table import draw, make_table
+from examples.shared.command_line import Parser, carry_out, in_a_process, one_of, output_folder, whole_number
 from examples.shared.options import add_output, add_value
-from nn.backend.cuda import load_cupy
 from nn.backend.runtime.threads import num_threads
 from nn.data.bars import bar
 
@@ -52,13 +69,20 @@ CASES = [
 CARD_CASES = [
     ("AlexNet", task, batch) for task, batches in (("training", (128, 512)), ("forward", (1, 128))) for batch in batches
 ]
-CARD_KINDS = ("cuda", "cuda-tf32")
-RIVALS = {"torch": "torch", "torch-channels-last": "torch", "onnxruntime": "onnxruntime"}  # engine: package
+RIVALS = {  # engine: the packages that it needs
+    "torch": ("torch",),
+    "torch-channels-last": ("torch",),
+    "torch-compile": ("torch",),
+    "jax": ("jax",),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "openvino": ("openvino", "onnx"),
+}
+FORWARD_ONLY = ("onnxruntime", "openvino")
+FROM_MEMORY = ("AlexNet", "forward", 1)  # one image has little to compute: how fast are the weights read?
 TURN_SECONDS = 0.2  # a turn takes as many steps as fill this time
 # Where a process's arrays happen to lie in memory can make small networks half as slow again, as long as it lives. So
 # those with fewer parameters than this get new processes in every round.
 SMALL = 1_000_000
-ALONE = {"start_new_session": True}  # Ctrl-C at a terminal reaches this process only, which ends the others
 REST_SECONDS = 0.2  # between turns: threads that wait for more work by spinning have given up by then
 
 
@@ -113,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         on_card = [(case, kind) for kind in card_kinds() for case in CARD_CASES if options.only in name_of(case, kind)]
         if not (cases or on_card):
             raise ValueError(f"--only: no case has {options.only!r} in its name, such as {name_of(CASES[0])!r}")
+        if options.kernels == "avx2":
+            os.environ.update(held_to_avx2())  # for the processes that are started from here on
         output_folder(options.out, ("results.json", "table.txt", "ratios.png"), options.force)
         return cases, on_card
 
@@ -125,6 +151,8 @@ def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.benchmark", description=__doc__)
     add_value(parser, "--rounds", "turns of each engine", default=5, type=whole_number(1), metavar="N")
     add_value(parser, "--only", "cases with this in their name, such as LeNet", default="", told="all", metavar="TEXT")
+    meaning = "best: what each library chooses on this processor; avx2: all held to AVX2"
+    add_value(parser, "--kernels", meaning, default="best", type=one_of(("best", "avx2")), metavar="best|avx2")
     parser.add_argument("--without-rivals", action="store_true", help="measure ours alone")
     add_output(parser, "runs/benchmark")
     return parser
@@ -133,17 +161,24 @@ def make_parser() -> Parser:
 def run(cases: Sequence[tuple], card_cases: Sequence[tuple], options: argparse.Namespace) -> None:
     """Measure all cases, say and draw what came out."""
     threads = num_threads()
-    rivals = [] if options.without_rivals else [name for name, package in RIVALS.items() if installed(package)]
+    rivals = [] if options.without_rivals else [name for name, needs in RIVALS.items() if all(map(installed, needs))]
+    if "torch-compile" in rivals and not can_compile():
+        rivals.remove("torch-compile")
+        print("torch-compile is left out: it needs a C++ compiler, such as g++, and Python's headers.", flush=True)
     print(f"{machine()}; {threads} threads; rivals: {', '.join(rivals) or 'none'}", flush=True)
     results = {"machine": machine(), "threads": threads, "date": str(datetime.date.today()), "cases": {}}
-    packages = ("numpy", "numba", "torch", "onnxruntime")
+    results["kernels"] = options.kernels
+    packages = ("numpy", "numba", "torch", "jax", "onnxruntime", "openvino")
     results["versions"] = {name: metadata.version(name) for name in packages if installed(name)}
-    results["sgemm"] = sgemm_rate(threads)
+    results |= own_rates(threads)
     if not options.only:
         results["cold start"] = {kind: cold_start(kind) for kind in ("empty", "warm")}
     for case in bar(cases, desc="benchmark", unit="case"):
-        engines = ["ours", *(rival for rival in rivals if rival != "onnxruntime" or case[1] == "forward")]
-        results["cases"][name_of(case)] = measure(case, engines, options.rounds, threads, results["sgemm"])
+        engines = ["ours", *(rival for rival in rivals if rival not in FORWARD_ONLY or case[1] == "forward")]
+        found = measure(case, engines, options.rounds, threads, results["sgemm"])
+        if case == FROM_MEMORY:
+            found["of the memory's rate"] = memory_shares(found, results["memory"])
+        results["cases"][name_of(case)] = found
         write(results, options.out)
     if card_cases:
         results["card"] = {"name": card_name()} | {kind: card_rate(kind) for kind in CARD_KINDS}
@@ -184,6 +219,7 @@ def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate
     if task == "training":  # three matrix products instead of one, but the first layer has no input gradient
         first = next(iter(model.layers.values()))
         flops = 3 * flops - 2 * batch * first.multiply_adds(model.image_shape)
+    parameter_bytes = sum(array.nbytes for array in model.params.values())
     lives = rounds if model.num_parameters < SMALL else 1
     del model
     steps, turns, peaks = 0, {engine: [] for engine in engines}, dict.fromkeys(engines, 0)
@@ -208,11 +244,19 @@ def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate
     return {
         "batch": batch,
         "flops": flops,
+        "parameter bytes": parameter_bytes,
         "of the matrix product's rate": flops / statistics.median(turns[mine]) / rate,
         "steps a turn": steps,
         "seconds": short(turns),
         "peak bytes": short(peaks),
         "largest difference": short(differences),  # as a share of our largest output
+    }
+
+
+def memory_shares(case: dict, rate: float) -> dict[str, float]:
+    """By engine: how fast the parameters are read, once a step, as a share of the memory's rate (bytes a second)."""
+    return {
+        engine: case["parameter bytes"] / statistics.median(turns) / rate for engine, turns in case["seconds"].items()
     }
 
 
@@ -262,139 +306,3 @@ def cold_start(kind: str) -> float:
                 [sys.executable, "-c", program], check=True, env=os.environ | {"NUMBA_CACHE_DIR": folder}, **ALONE
             )
         return time.perf_counter() - start
-
-
-def sgemm_rate(threads: int) -> float:
-    """Floating-point operations a second of NumPy's matrix product, float32: the most that this machine offers."""
-    a, b, c = np.ones((3, 2048, 2048), np.float32)
-    seconds = []
-    with threadpool_limits(threads):
-        for _ in range(10):
-            start = time.perf_counter()
-            np.matmul(a, b, out=c)
-            seconds.append(time.perf_counter() - start)
-    return 2 * 2048**3 / statistics.median(seconds)
-
-
-def card_kinds() -> list[str]:
-    """What the rows of a GPU are called: none without one."""
-    try:
-        load_cupy()
-    except (ImportError, RuntimeError):
-        return []
-    return list(CARD_KINDS)
-
-
-def card_name() -> str:
-    return load_cupy().cuda.runtime.getDeviceProperties(0)["name"].decode()
-
-
-def torch_has_card() -> bool:
-    program = "import sys, torch; sys.exit(not torch.cuda.is_available())"
-    return subprocess.run([sys.executable, "-c", program], **ALONE).returncode == 0
-
-
-def card_rate(kind: str) -> float:
-    """Floating-point operations a second of the GPU's own matrix product, in a process that has chosen its digits."""
-    program = (
-        "import time, cupy, numpy as np;"
-        "a = cupy.asarray(np.random.default_rng(0).random((8192, 8192), 'float32'));"
-        "wait = cupy.cuda.Device().synchronize; a @ a; wait();"
-        "start = time.perf_counter(); [a @ a for _ in range(20)]; wait();"
-        "print(20 * 2 * 8192**3 / (time.perf_counter() - start))"
-    )
-    command = [sys.executable, "-c", program]
-    return float(subprocess.run(command, check=True, capture_output=True, env=environment(1, kind), **ALONE).stdout)
-
-
-def ratio(case: dict, rival: str) -> float:
-    """The median, over the turns, of our time over theirs."""
-    pairs = zip(case["seconds"]["ours"], case["seconds"][rival], strict=True)
-    return statistics.median(mine / theirs for mine, theirs in pairs)
-
-
-def make_table(results: dict) -> str:
-    """What is printed: a line for each case."""
-    head = ("", "ms a step", "images/s", "PyTorch", "ch.-last", "ONNX R.", "of sgemm", "memory MB", "PyTorch's")
-    lines = [f"{head[0]:<28}" + "".join(f"{word:>10}" for word in head[1:])]
-    for name, case in results["cases"].items():
-        seconds = statistics.median(case["seconds"]["ours"])
-        ratios = [f"{ratio(case, rival):.2f}" if rival in case["seconds"] else "-" for rival in RIVALS]
-        share = case["of the matrix product's rate"]
-        peaks = [case["peak bytes"].get(engine, 0) / 2**20 for engine in ("ours", "torch")]
-        cells = (f"{1000 * seconds:.4g}", f"{case['batch'] / seconds:,.0f}", *ratios, f"{share:.0%}")
-        lines.append(
-            f"{name:<28}" + "".join(f"{cell:>10}" for cell in (*cells, *(f"{p:,.0f}" if p else "-" for p in peaks)))
-        )
-    lines += [
-        "",
-        "PyTorch, ch.-last, ONNX R.: our time / theirs. of sgemm: the multiplications and additions of the textbook's",
-        f"method, as a share of what the machine's own matrix product does in that time ({results['sgemm'] / 1e9:.0f} "
-        "GFLOP/s); above 100% we need fewer.",
-    ]
-    if "card" in results:
-        rates = (f"{results['card'][kind] / 1e12:.0f} ({kind})" for kind in CARD_KINDS)
-        lines.append(
-            f"cuda: on {results['card']['name']}; of sgemm: of its own matrix product's {' and '.join(rates)} TFLOP/s; "
-            "memory: the GPU's."
-        )
-    for kind, seconds in results.get("cold start", {}).items():
-        lines.append(f"Process start to the end of the first AlexNet step, 8 images, {kind} cache: {seconds:.1f} s.")
-    if "scale" in results:
-        lines.append("AlexNet, ms an image: " + "; ".join(f"{k}: {1000 * v:.2f}" for k, v in results["scale"].items()))
-    return "\n".join(lines)
-
-
-def draw(results: dict, path: Path) -> None:
-    """The ratios as bars: shorter is better, 1 is the rival's time."""
-    names = {"torch": "PyTorch", "torch-channels-last": "PyTorch, channels last", "onnxruntime": "ONNX Runtime"}
-    colours = {"torch": "#0072b2", "torch-channels-last": "#9ab8cc", "onnxruntime": "#e69f00"}
-    row, ticks = 0.0, {}
-    longest = 2.0  # longer bars are cut off
-    figure = Figure(figsize=(8, 9), layout="constrained")
-    axes = figure.subplots()
-    for name, case in results["cases"].items():
-        rivals = [rival for rival in names if rival in case["seconds"]]
-        if rivals:
-            ticks[name] = row + (len(rivals) - 1) / 2
-        for rival in rivals:
-            value = ratio(case, rival)
-            axes.barh(row, min(value, longest), color=colours[rival], height=0.85, label=names[rival])
-            ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # over the line at 1
-            axes.text(min(value, longest) + 0.02, row, f"{value:.2f}", va="center", fontsize=8, bbox=ground)
-            row += 1
-        row += 0.7
-    if not ticks:
-        return
-    figure.set_size_inches(8, 0.24 * row + 1.3)
-    axes.set_yticks(list(ticks.values()), list(ticks))
-    axes.set(ylim=(row - 0.7, -0.8), xlim=(0, longest + 0.2))
-    axes.axvline(1, color="black", linewidth=1)
-    axes.set_xlabel("our time / theirs: left of the line we are faster (bars end at 2)")
-    bars, labels = axes.get_legend_handles_labels()
-    once = {label: (bar, label) for bar, label in zip(bars, labels)}
-    axes.legend(*zip(*once.values()), loc="lower right", fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    card = [results["card"]["name"]] if "card" in results else []
-    axes.set_title(", ".join([results["machine"], *card]), fontsize=9)
-    figure.savefig(path, dpi=120)
-
-
-def installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
-
-
-def machine() -> str:
-    """The processor's name and the number of cores."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = names[0] if names else name
-    return f"{name}, {os.cpu_count()} cores"
-
-
-def environment(threads: int, engine: str = "ours") -> dict:
-    """The same number of threads for every engine; and whether CuPy's products may take fewer digits."""
-    settings = {"NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
-    return os.environ | settings | {"CUPY_TF32": "1" if engine.endswith("tf32") else "0"}

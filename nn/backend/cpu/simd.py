@@ -36,8 +36,9 @@ ZERO, ONE = np.int64(0), np.int64(1)  # for a bare 0, the compiler would make an
 
 def _choices() -> tuple[int, ...]:
     """So many sums at a time that they and their factors fit into 16 registers of 32 bytes, or 32 of 64."""
+    told = numba.config.CPU_FEATURES  # NUMBA_CPU_FEATURES in the environment: what to compile for, "+avx2,+fma"
     try:
-        many = llvmlite.binding.get_host_cpu_features().get("avx512f")
+        many = llvmlite.binding.get_host_cpu_features().get("avx512f") if told is None else "+avx512f" in told
     except RuntimeError:  # not known for this kind of processor
         many = False
     return (6, 10, 11) if many else (6,)
