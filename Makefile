@@ -32,7 +32,7 @@ help:
 	@echo 'make reliability  kill and interrupt training runs, damage files, train for long: eight minutes of what make test does briefly'
 	@echo 'make mutants      make one small mistake at a time in the layers and fast loops, and check that a test notices (25 minutes)'
 	@echo 'make planted      plant mistakes in plots, programs and recipes, one at a time, and check that a test notices (20 minutes)'
-	@echo 'make bench        measure our speed against PyTorch and ONNX Runtime (installs both); results in runs/benchmark/'
+	@echo 'make bench        measure our speed against PyTorch, JAX, ONNX Runtime and OpenVINO (installs them); results in runs/benchmark/'
 	@echo 'make lint         check style with ruff, types with mypy, JavaScript with oxlint'
 	@echo 'make dist         build a wheel and a source distribution in dist/, and try the wheel in an empty environment'
 	@echo 'make clean        remove .venv and everything else that can be rebuilt (runs/ stays)'

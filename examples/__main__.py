@@ -30,7 +30,7 @@ PROGRAMS = {
     "few_images": "what features that other classes taught are worth where images are few",
     "figure1": "repeat the paper's figure 1: ReLU against tanh",
     "two_gpus": "cut AlexNet in two halves, as its authors did, and compare with the whole",
-    "benchmark": "measure the speed beside PyTorch and ONNX Runtime",
+    "benchmark": "measure the speed beside PyTorch, JAX, ONNX Runtime and OpenVINO",
 }
 
 

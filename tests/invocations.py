@@ -288,6 +288,7 @@ TABLE = {
         (["--only", "vgg"], "vgg"),
         (["--rounds", "0"], "--rounds"),
         (["--out", "{text}"], "is a file"),
+        (["--kernels", "avx"], "did you mean avx2?"),
         (["--round", "3"], "did you mean --rounds?"),
         (["LeNet"], "LeNet"),
     ],

@@ -82,9 +82,14 @@ MISTAKES: list[Mistake] = [
     Mistake(RENDER, "dataset.class_names[label] /", "dataset.class_names[0] /", ("examples/test_render.py",)),
     Mistake(NAMED, "load_classifier(path)", "load_classifier(wanted[0])", ("examples/crops/test_crops.py",)),
     # How fast it is
-    Mistake(BENCHMARK, "statistics.median(mine / theirs for", "statistics.median(theirs / mine for", MEASURED),
+    Mistake(
+        "examples/benchmark/table.py",
+        "statistics.median(mine / theirs for",
+        "statistics.median(theirs / mine for",
+        MEASURED,
+    ),
     Mistake(BENCHMARK, "float(self._read()) / steps", "float(self._read())", MEASURED),
-    Mistake(BENCHMARK, "case['batch'] / seconds:,.0f", "1 / seconds:,.0f", MEASURED),
+    Mistake("examples/benchmark/table.py", "case['batch'] / seconds:,.0f", "1 / seconds:,.0f", MEASURED),
     Mistake(BENCHMARK, "flops = 2 * batch * model.multiply_adds()", "flops = batch * model.multiply_adds()", MEASURED),
     Mistake(BENCHMARK, "flops / statistics.median(turns[mine]) / rate", "flops / max(turns[mine]) / rate", MEASURED),
     Mistake(BENCHMARK, "seconds(max(1, 128 // images)) / images", "seconds(max(1, 128 // images))", MEASURED),

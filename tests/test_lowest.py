@@ -31,7 +31,7 @@ def test_a_requirement_without_a_lowest_version_is_named(requirement, tmp_path):
 def test_what_is_imported_is_required():
     """By the project itself, not only by something that brings it along; what only an extra needs may be missing."""
     ours = {"nn", "layers", "models", "examples"}
-    optional = {"cupy", "cupyx", "torch", "onnx", "onnxruntime", "mpi4py", "IPython"}
+    optional = {"cupy", "cupyx", "torch", "onnx", "onnxruntime", "jax", "openvino", "mpi4py", "IPython"}
     optional |= {"jupytext", "latex2mathml", "markdown_it", "mdit_py_plugins"}  # examples/lessons/course
     imported = set()
     for path in (path for folder in ours for path in (SETUP.parent / folder).rglob("*.py")):

@@ -1,1 +1,1 @@
-"""How fast the library is beside PyTorch and ONNX Runtime."""
+"""How fast the library is beside PyTorch, JAX, ONNX Runtime and OpenVINO."""

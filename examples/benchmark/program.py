@@ -9,7 +9,7 @@ GPU, AlexNet is measured there too (beside a PyTorch that can use it), first in 
 with TF32.
 
 --kernels avx2 asks how it were on a processor without AVX-512: all libraries are then told to use AVX2 and nothing
-newer. ONNX Runtime cannot be told, and is marked.
+newer. ONNX Runtime's and JAX's matrix products cannot be told; both are marked.
 
 Written to --out:
 
@@ -151,7 +151,9 @@ def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.benchmark", description=__doc__)
     add_value(parser, "--rounds", "turns of each engine", default=5, type=whole_number(1), metavar="N")
     add_value(parser, "--only", "cases with this in their name, such as LeNet", default="", told="all", metavar="TEXT")
-    meaning = "best: what each library chooses on this processor; avx2: all held to AVX2"
+    meaning = (
+        "best: what each library chooses on this processor; avx2: AVX2 and nothing newer, where a library can be told"
+    )
     add_value(parser, "--kernels", meaning, default="best", type=one_of(("best", "avx2")), metavar="best|avx2")
     parser.add_argument("--without-rivals", action="store_true", help="measure ours alone")
     add_output(parser, "runs/benchmark")

@@ -18,7 +18,7 @@ LOOKS = {
     "onnxruntime": ("ONNX Runtime", "ONNX R.", "#e69f00"),
     "openvino": ("OpenVINO", "OpenVINO", "#cc79a7"),
 }
-NOT_HELD = ("onnxruntime",)  # to AVX2, as it has no switch
+NOT_HELD = ("jax", "onnxruntime")  # to AVX2: their matrix products choose for themselves, and nobody can tell them
 
 
 def ratio(case: dict, rival: str) -> float:
@@ -60,20 +60,18 @@ def make_table(results: dict) -> str:
     ]
     for name, case in results["cases"].items():
         if "of the memory's rate" in case:
-            mine, *others = (
-                f"{share:.0%}" if engine == "ours" else f"{LOOKS[engine][0]} {share:.0%}"
-                for engine, share in case["of the memory's rate"].items()
-            )
+            shares = dict(case["of the memory's rate"])
             lines.append(
-                f"{name}: {case['parameter bytes'] / 1e6:.0f} MB of parameters are read in the time of a step: "
+                f"{name}: {case['parameter bytes'] / 1e6:.0f} MB of parameters are read once in the time of a step, "
+                f"{shares.pop('ours'):.0%} of that rate."
             )
-            lines[-1] += f"{mine} of that rate" + f" ({', '.join(others)})" * bool(others) + "."
+            if shares:
+                lines.append(
+                    "The others: " + ", ".join(f"{LOOKS[rival][1]} {shares[rival]:.0%}" for rival in shares) + "."
+                )
     if avx2:
-        lines.append(
-            "All use AVX2 and nothing newer"
-            + "; *: but for this one, which has no switch" * bool(set(rivals) & set(NOT_HELD))
-            + "."
-        )
+        marked = "; *: except for its matrix products, which have no switch" * any(name.endswith("*") for name in names)
+        lines.append(f"Held to AVX2{marked}.")
     if "card" in results:
         rates = (f"{results['card'][kind] / 1e12:.0f} ({kind})" for kind in CARD_KINDS)
         lines.append(
@@ -118,6 +116,6 @@ def draw(results: dict, path: Path) -> None:
     figure.legend([once[label] for label in shown], shown, loc="outside upper center", ncols=3, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     card = [results["card"]["name"]] if "card" in results else []
-    held = ["all held to AVX2"] if results.get("kernels") == "avx2" else []
+    held = ["held to AVX2"] if results.get("kernels") == "avx2" else []
     axes.set_title(", ".join([results["machine"], *card, *held]), fontsize=9)
     figure.savefig(path, dpi=120)

@@ -10,8 +10,15 @@ import sys
 import numpy as np
 import pytest
 
+from examples.benchmark import machine, table
 from examples.benchmark import program as benchmark
-from examples.benchmark.worker import NETWORKS, channels_first, ours
+from examples.benchmark.settings import NETWORKS, channels_first
+from examples.benchmark.with_jax import apply, jax_engine, training_step
+from examples.benchmark.with_onnx import openvino_engine
+from examples.benchmark.with_torch import torch_engine
+from examples.benchmark.worker import ours
+from nn import SGD, SoftmaxCrossEntropy
+from tests.helpers import one_sentence
 
 
 @pytest.mark.slow
@@ -25,7 +32,7 @@ def test_ours_alone(tmp_path, capsys):
     case = results["cases"]["LeNet forward, 1"]
     assert len(case["seconds"]["ours"]) == 2 and all(seconds > 0 for seconds in case["seconds"]["ours"])
     assert case["flops"] == 2 * 416_520
-    assert results["sgemm"] > 0
+    assert results["sgemm"] > 0 and results["memory"] > 0
     assert not (tmp_path / "new" / "ratios.png").exists(), "there is nothing to compare"
 
 
@@ -50,7 +57,7 @@ def test_misuse_gets_one_sentence(arguments, words, tmp_path, capsys):
 @pytest.mark.slow
 def test_an_engine_that_dies_gets_one_sentence(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(benchmark, "installed", lambda package: package != "onnxruntime")
-    monkeypatch.setattr(benchmark, "RIVALS", {"no such engine": "numpy"})
+    monkeypatch.setattr(benchmark, "RIVALS", {"no such engine": ("numpy",)})
     monkeypatch.setattr(benchmark.metadata, "version", lambda package: "0")
     monkeypatch.setitem(sys.modules, "torch", None)  # in this process; the worker finds none, or no such engine
     environment = os.environ | {"PYTHONPATH": str(broken_torch(tmp_path))}
@@ -67,7 +74,7 @@ def broken_torch(folder):
 
 def test_ratios_are_medians_of_pairs():
     case = {"seconds": {"ours": [1.0, 2.0, 9.0], "torch": [2.0, 8.0, 10.0]}}
-    assert benchmark.ratio(case, "torch") == 0.5
+    assert table.ratio(case, "torch") == 0.5
 
 
 def test_a_turn_tells_what_one_step_takes():
@@ -152,7 +159,7 @@ def test_the_rows_of_a_card_can_be_measured_alone(monkeypatch, tmp_path, capsys)
     ]
     out = capsys.readouterr().out
     row = next(line for line in out.splitlines() if line.startswith("AlexNet training, 128, cuda-tf32"))
-    assert row.split()[4:] == ["500", "256", "0.50", "-", "-", "50%", "1,024", "-"]
+    assert row.split()[4:] == ["500", "256", "0.50", "50%", "1,024", "-"]
     assert "cuda: on a fine card; of sgemm: of its own matrix product's 50 (cuda) and 400 (cuda-tf32) TFLOP/s" in out
 
 
@@ -177,7 +184,7 @@ def test_a_fully_connected_layer_reads_maps_before_rows():
 @pytest.mark.parametrize("name", ["LeNet", "CIFAR-10 18pct"])
 def test_pytorch_runs_the_same_network(name):
     torch = pytest.importorskip("torch")
-    from examples.benchmark.worker import to_torch
+    from examples.benchmark.with_torch import to_torch
 
     network = NETWORKS[name]()
     images = np.random.default_rng(0).normal(size=(3, *network.image_shape)).astype(np.float32)
@@ -194,3 +201,176 @@ def test_the_worker_answers_line_by_line(tmp_path):
     ready, first, second, peak = done.stdout.split()
     assert ready == "ready" and float(first) > 0 and float(second) > 0 and int(peak) >= 0
     assert np.load(tmp_path / "outputs-ours.npy").shape == (4, 10)
+
+
+# ------------------------------------------------------------------------------------------------------------ rivals
+def some(name, count):
+    network = NETWORKS[name]()
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(count, *network.image_shape)).astype(np.float32)
+    return network, images, rng.integers(0, 10, count)
+
+
+def of_ours(network, images, outputs):
+    """How far what an engine wrote is from ours, as a share of our largest answer."""
+    mine = network.forward(images)
+    return np.abs(np.load(outputs) - mine).max() / np.abs(mine).max()
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["LeNet", "CIFAR-10 18pct"])
+def test_jax_runs_the_same_network_and_a_wrong_weight_is_found(name, tmp_path):
+    pytest.importorskip("jax")
+    network, images, labels = some(name, 3)
+    jax_engine(network, images, labels, "forward", tmp_path / "outputs.npy", "jax")()
+    assert of_ours(network, images, tmp_path / "outputs.npy") < 1e-5
+    network.params["conv2.weight"][0, 0, 0, 0] += 1
+    assert of_ours(network, images, tmp_path / "outputs.npy") > 1e-3
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["LeNet", "CIFAR-10 18pct"])
+def test_jax_trains_as_we_do(name, monkeypatch):
+    jax = pytest.importorskip("jax")
+    monkeypatch.setattr("examples.benchmark.with_jax.RATE", 0.1)
+    monkeypatch.setattr("examples.benchmark.with_jax.WEIGHT_DECAY", 0.1)  # large enough to be seen
+    network, images, labels = some(name, 4)
+    params = {key: jax.numpy.array(array) for key, array in network.params.items()}
+    state = params, {key: jax.numpy.zeros_like(array) for key, array in params.items()}, jax.random.key(0)
+    update = training_step(list(network.layers.items()))
+    optimizer, loss = SGD(network, 0.1, 0.9, 0.1, form="pytorch"), SoftmaxCrossEntropy()
+    for _ in range(3):
+        state = update(*state, images, labels)
+        loss.forward(network.forward(images, training=True), labels)
+        network.backward(loss.backward(), input_gradient=False)
+        optimizer.step()
+    for key, array in network.params.items():
+        np.testing.assert_allclose(state[0][key], array, rtol=0, atol=1e-4 * np.abs(array).max(), err_msg=key)
+
+
+@pytest.mark.oracle
+def test_jax_drops_and_scales_in_training_alone():
+    jax = pytest.importorskip("jax")
+    from layers import Dropout
+
+    x, layers = np.ones((100, 100), np.float32), [("dropout", Dropout(0.25))]
+    y = np.asarray(apply(layers, {}, x, jax.random.key(0)))
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1) / np.float32(0.75)} and abs((y == 0).mean() - 0.25) < 0.02
+    assert np.array_equal(apply(layers, {}, x), x)
+
+
+@pytest.mark.oracle
+def test_openvino_runs_the_same_network_and_a_wrong_weight_is_found(tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnx")
+    monkeypatch.setenv("NUM_THREADS", "1")
+    network, images, labels = some("LeNet", 2)
+    openvino_engine(network, images, labels, "forward", tmp_path / "outputs.npy", "openvino")()
+    assert of_ours(network, images, tmp_path / "outputs.npy") < 1e-5
+    network.params["fc4.weight"][0, 0] += 10
+    assert of_ours(network, images, tmp_path / "outputs.npy") > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.oracle
+@pytest.mark.parametrize("task", ["training", "forward"])
+def test_torch_compile_runs_the_same_network(task, tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    if not machine.can_compile():
+        pytest.skip("needs a C++ compiler")
+    monkeypatch.setenv("NUM_THREADS", "1")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    network, images, labels = some("LeNet", 2)
+    torch_engine(network, images, labels, task, tmp_path / "outputs.npy", "torch-compile")()
+    assert of_ours(network, images, tmp_path / "outputs.npy") < 1e-5
+
+
+def found(tmp_path, monkeypatch, capsys, arguments=(), compiler=True, packages=("torch", "jax", "onnxruntime", "onnx")):
+    """What the program prints and writes where these packages are there, and the engines it asked for, by case."""
+    asked = {}
+
+    def measure(case, engines, rounds, threads, rate):
+        asked[benchmark.name_of(case)] = engines
+        times = {engine: [0.5 if engine == "ours" else 1.0] for engine in engines}
+        of = {"of the matrix product's rate": 0.5, "parameter bytes": 10**9}
+        return {"batch": case[2], "seconds": times, "peak bytes": {"ours": 1 << 30}} | of
+
+    monkeypatch.setattr(benchmark, "measure", measure)
+    monkeypatch.setattr(benchmark, "card_kinds", lambda: [])
+    monkeypatch.setattr(benchmark, "own_rates", lambda threads: {"sgemm": 1e11, "memory": 5e9})
+    monkeypatch.setattr(benchmark, "installed", packages.__contains__)
+    monkeypatch.setattr(benchmark, "can_compile", lambda: compiler)
+    monkeypatch.setattr(benchmark.metadata, "version", lambda package: "1.0")
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    assert benchmark.main([*arguments, "--rounds", "1", "--out", str(tmp_path / "out")]) == 0
+    return capsys.readouterr().out, json.loads((tmp_path / "out" / "results.json").read_text()), asked
+
+
+def test_those_that_are_not_installed_are_left_out_and_training_has_no_rivals_for_forward(
+    tmp_path, monkeypatch, capsys
+):
+    out, results, asked = found(tmp_path, monkeypatch, capsys, ["--only", "AlexNet"])
+    in_training = ["ours", "torch", "torch-channels-last", "torch-compile", "jax"]
+    assert asked["AlexNet training, 16"] == in_training
+    assert asked["AlexNet forward, 32"] == [*in_training, "onnxruntime"]
+    rows = out.splitlines()
+    head = next(row for row in rows if "ms a step" in row)
+    assert head.split()[5:] == ["PyTorch", "ch.-last", "compile", "JAX", "ONNX", "R.", "of", "sgemm", "MB", "PyTorch's"]
+    row = next(row for row in rows if row.startswith("AlexNet forward, 1 "))
+    assert row.split()[3:] == ["500", "2", *["0.50"] * 5, "50%", "1,024", "-"] and len(row) == len(head) <= 120
+    row = next(row for row in rows if row.startswith("AlexNet training, 16"))
+    assert row.split()[3:] == ["500", "32", *["0.50"] * 4, "-", "50%", "1,024", "-"]
+    assert "read 5.0 GB/s from memory" in out and "1000 MB of parameters" in out and "40% of that rate" in out
+    assert "The others: PyTorch 20%, ch.-last 20%, compile 20%, JAX 20%, ONNX R. 20%." in out and "AVX2" not in out
+    shares = {name: case.get("of the memory's rate") for name, case in results["cases"].items()}
+    assert shares.pop("AlexNet forward, 1") == {"ours": 0.4} | dict.fromkeys([*in_training[1:], "onnxruntime"], 0.2)
+    assert results["memory"] == 5e9 and set(shares.values()) == {None}
+    assert (tmp_path / "out" / "ratios.png").stat().st_size > 10_000
+
+
+def test_torch_compile_needs_a_compiler(tmp_path, monkeypatch, capsys):
+    out, _, asked = found(tmp_path, monkeypatch, capsys, ["--only", "LeNet forward"], compiler=False)
+    assert out.count("torch-compile is left out: it needs a C++ compiler") == 1
+    assert asked == {"LeNet forward, 1": ["ours", "torch", "torch-channels-last", "jax", "onnxruntime"]}
+
+
+def test_held_to_avx2(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(machine.llvmlite.binding, "get_host_cpu_features", lambda: {"avx2": True})
+    monkeypatch.setenv("XLA_FLAGS", "--mine")
+    out, results, _ = found(tmp_path, monkeypatch, capsys, ["--only", "LeNet forward", "--kernels", "avx2"])
+    assert results["kernels"] == "avx2" and "JAX* ONNX R.*" in out and "Held to AVX2; *: except for" in out
+    told = benchmark.environment(2)
+    assert told["XLA_FLAGS"] == "--mine --xla_cpu_max_isa=AVX2" and told["NUMBA_CPU_NAME"] == "haswell"
+    assert told["ONEDNN_MAX_CPU_ISA"] == "AVX2" and told["OPENBLAS_CORETYPE"] == "Haswell"
+
+
+def test_a_processor_without_avx2_is_named(monkeypatch):
+    monkeypatch.setattr(machine.llvmlite.binding, "get_host_cpu_features", dict)
+    with one_sentence(ValueError, "--kernels avx2", "has no AVX2"):
+        machine.held_to_avx2()
+
+
+def test_the_memory_is_read_whole(monkeypatch):
+    monkeypatch.setattr(machine, "MEMORY_BYTES", 1 << 16)
+    ticks = iter(range(1000))
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(ticks))
+    assert machine.memory_rate(3) == 1 << 16  # bytes, in the one second between two ticks
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not machine.llvmlite.binding.get_host_cpu_features().get("avx2"), reason="needs AVX2")
+@pytest.mark.parametrize("held", [True, False])
+def test_our_loops_have_no_register_of_avx512_where_they_are_held_to_avx2(held, tmp_path):
+    program = (
+        "import numpy as np, numba, llvmlite.binding as host; from nn.backend.cpu import conv_direct, simd;"
+        "from models import alexnet; alexnet(rng=0).forward(np.ones((1, 227, 227, 3), np.float32));"
+        "loops = [f for f in vars(conv_direct).values() if hasattr(f, 'inspect_asm')];"
+        "print(simd.CHOICES, any('zmm' in text for f in loops for text in f.inspect_asm().values()),"
+        " any('ymm' in text for f in loops for text in f.inspect_asm().values()))"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)} | (machine.held_to_avx2() if held else {})
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    if held:
+        assert done.stdout.strip() == "(6,) False True", done.stdout
+    elif machine.llvmlite.binding.get_host_cpu_features().get("avx512f"):
+        assert done.stdout.strip().startswith("(6, 10, 11) True"), done.stdout

@@ -29,7 +29,7 @@ PROGRAMS = {
         "load",
         "run",
     ),
-    "benchmark": (["--only", "LeNet forward", "--without-rivals"], "card_kinds", "sgemm_rate"),
+    "benchmark": (["--only", "LeNet forward", "--without-rivals"], "card_kinds", "own_rates"),
     "figure1": (["--data", "{colours}"], "load", "run"),
     "two_gpus": (["--data", "{digits}", "--where", "processes", "--steps", "1"], "make_whole", "train_halves"),
     "check": (["6", "--start", "mine.py"], "find_exercise", "write_skeleton"),
