@@ -49,7 +49,8 @@ def environment(threads: int, engine: str = "ours") -> dict:
 def held_to_avx2() -> dict[str, str]:
     """The environment in which processes that are started use AVX2 and nothing newer, where a library can be told to.
 
-    ONNX Runtime cannot, nor can the library that computes JAX's products and convolutions. Raises ValueError where the processor has no AVX2.
+    ONNX Runtime cannot, nor can the library that computes JAX's products and convolutions.
+    Raises ValueError where the processor has no AVX2.
     """
     try:
         features = llvmlite.binding.get_host_cpu_features()
