@@ -90,6 +90,8 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(BENCHMARK, "float(self._read()) / steps", "float(self._read())", MEASURED),
     Mistake("examples/benchmark/table.py", "case['batch'] / seconds:,.0f", "1 / seconds:,.0f", MEASURED),
+    Mistake(BENCHMARK, 'case["parameter bytes"] / statistics', '2 * case["parameter bytes"] / statistics', MEASURED),
+    Mistake("examples/benchmark/machine.py", "words.nbytes / min(seconds)", "len(words) / min(seconds)", MEASURED),
     Mistake(BENCHMARK, "flops = 2 * batch * model.multiply_adds()", "flops = batch * model.multiply_adds()", MEASURED),
     Mistake(BENCHMARK, "flops / statistics.median(turns[mine]) / rate", "flops / max(turns[mine]) / rate", MEASURED),
     Mistake(BENCHMARK, "seconds(max(1, 128 // images)) / images", "seconds(max(1, 128 // images))", MEASURED),

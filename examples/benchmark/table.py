@@ -113,9 +113,12 @@ def draw(results: dict, path: Path) -> None:
     bars, labels = axes.get_legend_handles_labels()
     once = dict(zip(labels, bars))
     shown = [LOOKS[rival][0] for rival in rivals_of(results)]
-    figure.legend([once[label] for label in shown], shown, loc="outside upper center", ncols=3, fontsize=8)
+    avx2 = results.get("kernels") == "avx2"
+    free = [LOOKS[rival][0] for rival in NOT_HELD] if avx2 else []
+    named = [f"{label} (not held to AVX2)" if label in free else label for label in shown]
+    figure.legend([once[label] for label in shown], named, loc="outside upper center", ncols=3, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     card = [results["card"]["name"]] if "card" in results else []
-    held = ["held to AVX2"] if results.get("kernels") == "avx2" else []
+    held = ["held to AVX2"] if avx2 else []
     axes.set_title(", ".join([results["machine"], *card, *held]), fontsize=9)
     figure.savefig(path, dpi=120)
