@@ -32,8 +32,12 @@ def torch_engine(network: Network, images, labels, task: str, outputs: Path, eng
     x = torch.tensor(images.transpose(0, 3, 1, 2).copy()).to(device).contiguous(memory_format=order)
     y = torch.tensor(labels).to(device)
     net.eval()
-    compiled = torch.compile if engine == "torch-compile" else lambda function, **_: function
-    answer = compiled(net, options={"freezing": True})
+    compiled: Callable = _as_it_is
+    if engine == "torch-compile":
+        import torch._inductor.config
+
+        compiled, torch._inductor.config.freezing = torch.compile, task == "forward"
+    answer = compiled(net)
     with torch.inference_mode():
         np.save(outputs, answer(x).cpu().numpy())
     if task == "forward":
@@ -54,6 +58,10 @@ def torch_engine(network: Network, images, labels, task: str, outputs: Path, eng
         optimizer.step()
 
     return step
+
+
+def _as_it_is(function: Callable) -> Callable:
+    return function
 
 
 def to_torch(network: Network):

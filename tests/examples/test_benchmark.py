@@ -260,6 +260,30 @@ def test_jax_drops_and_scales_in_training_alone():
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize("beta", [0.75, 0.5])
+@pytest.mark.parametrize("region", ["across", "within"])
+def test_jax_normalises_as_we_do(region, beta):
+    pytest.importorskip("jax")
+    from layers import LocalResponseNorm
+
+    x = np.random.default_rng(0).normal(size=(2, 6, 7, 8)).astype(np.float32)
+    layer = LocalResponseNorm(3, alpha=0.5, beta=beta, k=1.5, region=region)  # alpha is large enough to be seen
+    np.testing.assert_allclose(apply([("norm", layer)], {}, x), layer.forward(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", ["MaxPool2d", "AvgPool2d"])
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_jax_pools_as_we_do(kind, ceil_mode):
+    pytest.importorskip("jax")
+    import layers
+
+    x = np.random.default_rng(0).normal(size=(2, 8, 9, 3)).astype(np.float32)
+    layer = getattr(layers, kind)(3, 2, 1, ceil_mode=ceil_mode)
+    np.testing.assert_allclose(apply([("pool", layer)], {}, x), layer.forward(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.oracle
 def test_openvino_runs_the_same_network_and_a_wrong_weight_is_found(tmp_path, monkeypatch):
     pytest.importorskip("openvino")
     pytest.importorskip("onnx")
