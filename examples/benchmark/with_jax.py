@@ -25,7 +25,7 @@ def jax_engine(network: Network, images, labels, task: str, outputs: Path, engin
     images, labels = jax.device_put(images), jax.device_put(labels)
     forward = jax.jit(partial(apply, layers))
     np.save(outputs, forward(params, images))
-    if task == "forward":
+    if task.startswith("forward"):
         return lambda: forward(params, images).block_until_ready()
     update = training_step(layers)
     velocities = {name: jax.numpy.zeros_like(array) for name, array in params.items()}

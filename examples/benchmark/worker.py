@@ -4,7 +4,7 @@
 
     ENGINE   ours, torch, torch-channels-last, torch-compile, jax, onnxruntime or openvino; on a GPU ours-cuda or
              torch-cuda, and with -tf32 behind it, the GPU's faster products of numbers with ten binary places
-    NETWORK  a key of `settings.NETWORKS`;  TASK  training or forward;  BATCH  images per step
+    NETWORK  a key of `settings.NETWORKS`;  TASK  training, forward or forward float16;  BATCH  images per step
     FOLDER   receives outputs-ENGINE.npy, what the network answers before any training
 
 A line "N" on standard input is answered by the seconds that N steps took; the end of the input by the most memory that
@@ -24,9 +24,10 @@ from examples.benchmark.settings import MOMENTUM, NETWORKS, RATE, WEIGHT_DECAY
 from examples.benchmark.with_jax import jax_engine
 from examples.benchmark.with_onnx import onnx_runtime_engine, openvino_engine
 from examples.benchmark.with_torch import torch_engine
-from nn import SGD, Network, SoftmaxCrossEntropy
+from nn import SGD, CompiledForward, Network, SoftmaxCrossEntropy
 from nn.backend.cuda import load_cupy
 from nn.device import move
+from nn.network import STREAM
 
 # Each is called with a network, images, labels, task, file for its outputs and its name; it gives a step.
 ENGINES = {
@@ -97,8 +98,12 @@ def ours(network: Network, images, labels, task: str, outputs: Path, engine: str
     network.to(device)
     images = move(images, device)
     np.save(outputs, move(network.forward(images), "cpu"))
-    if task == "forward":
-        return lambda: network.forward(images)
+    if task.startswith("forward"):
+        if device == "cuda" or len(images) > STREAM:  # more go through the layers in parts
+            return lambda: network.forward(images)
+        forward = CompiledForward(network, len(images), half=task.endswith("float16"))
+        np.save(outputs, forward(images))
+        return lambda: forward(images)
     optimizer = SGD(network, RATE, MOMENTUM, WEIGHT_DECAY, form="pytorch")
     loss = SoftmaxCrossEntropy()
 
