@@ -21,6 +21,8 @@ from nn.backend.runtime.blas import single_threaded_blas
 from nn.buffers import Buffers
 from nn.network import Network
 
+LARGE = 1 << 22  # multiplications; beside fewer, to hold BLAS to one thread, some microseconds, would be felt
+
 
 class CompiledForward:
     """`network.forward(x)` for a fixed number of images and the weights that the network has now.
@@ -64,6 +66,8 @@ class CompiledForward:
                 "nn.backend.accelerated decorates; use forward"
             )
         self._calls = [prepared(function, arguments, half) for function, arguments in calls]
+        if batch * network.multiply_adds() > LARGE:
+            self._run = single_threaded_blas(self._run)  # type: ignore[method-assign]
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         if not isinstance(x, np.ndarray) or x.shape != self._x.shape or x.dtype != self._x.dtype:
@@ -71,6 +75,9 @@ class CompiledForward:
             raise ValueError(f"{self._name} was compiled for {self._x.dtype} {self._x.shape}, got {got}")
         with self._turn:
             self._x[...] = x
-            for call in self._calls:
-                call()
+            self._run()
             return self._y.copy()
+
+    def _run(self) -> None:
+        for call in self._calls:
+            call()
