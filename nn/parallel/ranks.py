@@ -135,15 +135,41 @@ class Ranks:
         """
         if self._world is None:
             return
-        ends = [len(numbers) * rank // self.size for rank in range(self.size + 1)]
-        counts = [end - start for start, end in zip(ends, ends[1:])]
+        counts = self.shares(len(numbers))
+        self._world.Allgatherv(self._part_of_sum(numbers, counts), [numbers, (counts, _starts(counts))])
+
+    def add_part(self, numbers: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+        """Of the sum of all ranks' `numbers`, one-dimensional and contiguous, this rank's part: the first counts[0] are
+        rank 0's, the next counts[1] rank 1's, and so on. What is returned holds until the next sum.
+
+        This is the first half of `add`, so (n - 1) / n of the bytes leave each rank.
+        """
+        if self._world is None:
+            return numbers
+        self.exchange()
+        return self._part_of_sum(numbers, counts)
+
+    def join(self, part: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+        """The parts of all ranks, one-dimensional and contiguous, one after the other; counts: how long each is."""
+        if self._world is None:
+            return part
+        self.exchange()
+        whole = np.empty(sum(counts), part.dtype)
+        self._world.Allgatherv(part, [whole, (counts, _starts(counts))])
+        return whole
+
+    def shares(self, length: int) -> list[int]:
+        """So many things in as many nearly equal parts as there are ranks: how many each has."""
+        ends = [length * rank // self.size for rank in range(self.size + 1)]
+        return [end - start for start, end in zip(ends, ends[1:])]
+
+    def _part_of_sum(self, numbers: np.ndarray, counts: Sequence[int]) -> np.ndarray:
         mine = counts[self.rank]
         if self._pieces is None or self._pieces.size != mine * self.size or self._pieces.dtype != numbers.dtype:
             self._pieces = np.empty(mine * self.size, numbers.dtype)
-        starts = [mine * rank for rank in range(self.size)]
-        self._world.Alltoallv([numbers, (counts, ends[:-1])], [self._pieces, ([mine] * self.size, starts)])
-        total = add_pairs(list(self._pieces.reshape(self.size, mine)))
-        self._world.Allgatherv(total, [numbers, (counts, ends[:-1])])
+        pieces = [self._pieces, ([mine] * self.size, [mine * rank for rank in range(self.size)])]
+        self._world.Alltoallv([numbers, (counts, _starts(counts))], pieces)
+        return add_pairs(list(self._pieces.reshape(self.size, mine)))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -173,6 +199,11 @@ class Ranks:
         names = " and ".join(f"rank {rank}" for rank in missing)
         waited = time.monotonic() - begun
         self.abort(f"{names} of {self.size}: no sign of life for {waited:.0f} s, so all ranks were ended{self.remedy}")
+
+
+def _starts(counts: Sequence[int]) -> list[int]:
+    """Where parts of these lengths begin that lie one after the other."""
+    return [sum(counts[:place]) for place in range(len(counts))]
 
 
 def told(names: Sequence[str], environment: Mapping[str, str] = os.environ) -> int | None:

@@ -63,14 +63,24 @@ class DataParallel:
             )
         self._share = self.shards // ranks.size
 
+    def check(self, network: Network) -> None:
+        """Raise ValueError, which says why, for a network that cannot be trained so."""
+        if any(not network.layers[name.partition(".")[0]].frozen for name in network.state):
+            raise ValueError(
+                f"{network.name} gathers statistics of whole batches ({next(iter(network.state))}), which shards have "
+                "not; freeze such layers, or train it with one process and without shards"
+            )
+        generators = generators_of(network)
+        if len({id(generator) for generator in generators.values()}) < len(generators):
+            raise ValueError(f"two layers of {network.name} draw from the same generator, expected one for each")
+
     def begin(
         self, network: Network, optimizer: Any, history: History, schedule: Any, image_shape: tuple[int, ...]
     ) -> History:
-        """Make all ranks start alike, from what rank 0 has; returns its history. Raises ValueError for a network that
-        cannot be trained so."""
+        """Make all ranks start alike, from what rank 0 has; returns its history. Raises what `check` does."""
+        self.check(network)
         self.network = network
-        self._gather_gradients(network)
-        self._find_noise(network, image_shape)
+        self._prepare(network, image_shape)
         velocities = optimizer.velocities if isinstance(optimizer, SGD) else {}
         for array in [*network.params.values(), *network.state.values(), *velocities.values()]:
             here = move(array, "cpu")
@@ -128,11 +138,7 @@ class DataParallel:
         if self._share > 1:
             self._tree.total(out=self._flat)
         of_all = self.ranks.exchange(told).reshape(self.shards, 2)
-        if self.ranks.size > 1:  # MPI adds in the computer's memory, also what comes from a GPU
-            here = move(self._flat, "cpu")
-            self.ranks.add(here)
-            if here is not self._flat:
-                self._flat[...] = np.asarray(here, like=self._flat)
+        self._add_gradients()
         return float(add_pairs(list(of_all[:, :1]))[0]), int(of_all[:, 1].sum())
 
     def train_epoch(self, optimizer: Any, loss: Any, schedule: Any, epochs: int, record: Any) -> None:
@@ -160,14 +166,26 @@ class DataParallel:
                 "versions of NumPy differ, that is no reason, but a broken memory or network would be one"
             )
 
+    def saves(self, is_due: bool) -> bool:
+        """Whether this rank writes a checkpoint now: the first, if it `is_due` there. All ranks ask."""
+        return self.ranks.first and is_due
+
+    def _prepare(self, network: Network, image_shape: tuple[int, ...]) -> None:
+        """Find what is added and what is drawn at random in each step."""
+        self._gather_gradients(network)
+        self._find_noise(network, image_shape)
+
+    def _add_gradients(self) -> None:
+        """Put the sum of all ranks' gradients into all."""
+        if self.ranks.size > 1:  # MPI adds in the computer's memory, also what comes from a GPU
+            here = move(self._flat, "cpu")
+            self.ranks.add(here)
+            if here is not self._flat:
+                self._flat[...] = np.asarray(here, like=self._flat)
+
     def _gather_gradients(self, network: Network) -> None:
         """Let all gradients that are learned from lie in one vector, of which network.grads are parts: what is added
         and sent is then one piece of memory."""
-        if any(not network.layers[name.partition(".")[0]].frozen for name in network.state):
-            raise ValueError(
-                f"{network.name} gathers statistics of whole batches ({next(iter(network.state))}), which shards have "
-                "not; freeze such layers, or train it with one process and without shards"
-            )
         parts = learning(network, network.grads)
         some = next(iter(parts.values()))
         self._flat = np.zeros(sum(part.size for part in parts.values()), some.dtype, like=some)
@@ -182,11 +200,8 @@ class DataParallel:
 
     def _find_noise(self, network: Network, image_shape: tuple[int, ...]) -> None:
         """The layers that draw random numbers, each with the shape of its input for one image."""
-        shapes = [tuple(image_shape), *network.shapes(image_shape)]
-        generators = generators_of(network)
-        if len({id(generator) for generator in generators.values()}) < len(generators):
-            raise ValueError(f"two layers of {network.name} draw from the same generator, expected one for each")
-        self._noise = [(network.layers[name], shapes[list(network.layers).index(name)]) for name in generators]
+        shapes, names = [tuple(image_shape), *network.shapes(image_shape)], list(network.layers)
+        self._noise = [(network.layers[name], shapes[names.index(name)]) for name in generators_of(network)]
 
     def _skip(self, images: int) -> None:
         """Draw what the layers draw for so many images, which other ranks have."""
