@@ -18,6 +18,7 @@ from examples.shared.options import add_value
 from examples.train import launcher
 from examples.train.stopping import StopSignals
 from models.recipes import Recipe
+from nn import Network
 from nn.backend.runtime.blas import blas_libraries
 from nn.data.sources import DataLost
 from nn.parallel import Ranks
@@ -25,6 +26,7 @@ from nn.parallel.faults import EXPECTED, LET_SPEAK, fail
 from nn.parallel.ranks import PATIENCE, RANKS, choose_card, told, told_size
 from nn.training.data_parallel import DataParallel, usual_shards
 from nn.training.schedules import WarmUp
+from nn.training.weird_trick import WeirdTrick
 
 ABOUT_PARALLEL = """\
 --processes 4 shares each batch among four processes of this machine; across machines, mpiexec starts them: mpiexec
@@ -32,9 +34,13 @@ ABOUT_PARALLEL = """\
 into --shards, whose gradients are added in one fixed order: as long as they stay 8, say, 1, 2, 4 and 8 processes end
 with the same bits, also where a run is continued by another number of them. For a larger batch, --lr-of-batch 128
 multiplies the learning rate by --batch-size / 128, and --warm-up lets it rise at first. More processes on the same
-cores are no faster than one: they are for several machines or cards."""
+cores are no faster than one: they are for several machines or cards. --weird-trick sends less where links are slow:
+each process learns a part of the fully connected layers' units, from all images of the batch, and sends activations
+instead of those layers' gradients. The results are the same but for rounding, which is another for each number of
+processes."""
 UNFIT = (ValueError, ImportError, RuntimeError)  # what `join` raises
 REMEDY = "; to continue from the last checkpoint, if there is one: "
+TRICK = "--weird-trick"
 OWN = ("--processes", "--patience", "--shards")  # which the command in a checkpoint leaves out: shards are added anew
 
 
@@ -46,6 +52,8 @@ def add_parallel(parser: argparse.ArgumentParser) -> None:
     meaning = "parts of a batch whose gradients are added in a fixed order; as many as there are processes: ranks"
     told = "8 where 2, 4 or 8 processes share batches of at least 256, else as many as there are"
     add_value(parser, "--shards", meaning, told=told, type=_shards, metavar="N|ranks")
+    meaning = "share the fully connected layers by units and not by images: fewer bytes for small batches, slow links"
+    parser.add_argument(TRICK, action="store_true", help=meaning)
     meaning = "after so long without a sign of life from one process, name it and end all"
     add_value(parser, "--patience", meaning, default=PATIENCE, type=positive_number(1e6), metavar="SECONDS")
     meaning = "the learning rate is meant for batches of N, and is multiplied by --batch-size / N"
@@ -94,6 +102,16 @@ def lasting(arguments: Sequence[str], without: Sequence[str] = OWN) -> list[str]
     return kept
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether checkpoints with these commands are of the same run. Where one of them was made with --weird-trick, it
+    does not matter how the other shares its batches: no run has its bits."""
+    parts = one.split(), other.split()
+    if not any(TRICK in each for each in parts):
+        return one == other
+    without = [lasting([word for word in each if word != TRICK], ("--shards",)) for each in parts]
+    return without[0] == without[1]
+
+
 def join(options: argparse.Namespace) -> Ranks:
     """The processes that mpiexec started; this one alone where it was started without. Raises what `Ranks.of_mpi` does,
     and ValueError where --processes is another number."""
@@ -119,7 +137,10 @@ def how_to_resume(ranks: Ranks, options: argparse.Namespace, command: str) -> st
 
 
 def data_parallel(options: argparse.Namespace, ranks: Ranks, batch_size: int) -> DataParallel | None:
-    """What --shards says; None for a process that is alone and was not asked to cut its batches. Raises ValueError."""
+    """What --shards and --weird-trick say; None for a process that is alone and was asked for neither. Raises
+    ValueError."""
+    if options.weird_trick:
+        return _weird_trick(options, ranks, batch_size)
     if options.shards is None and ranks.size == 1:
         return None
     shards = ranks.size if options.shards == "ranks" else options.shards or usual_shards(ranks.size, batch_size)
@@ -129,6 +150,33 @@ def data_parallel(options: argparse.Namespace, ranks: Ranks, batch_size: int) ->
         return DataParallel(ranks, shards)
     except ValueError as error:
         raise ValueError(f"--shards: {error}") from None
+
+
+def _weird_trick(options: argparse.Namespace, ranks: Ranks, batch_size: int) -> WeirdTrick:
+    if options.shards not in (None, "ranks", ranks.size):
+        raise ValueError(f"--shards: with {TRICK} each process has one part of a batch; leave one of the two out")
+    if options.watch:
+        raise ValueError(f"--watch shows a whole network, of which each process has a part with {TRICK}; leave one out")
+    if ranks.size > batch_size:
+        raise ValueError(f"--processes: a batch of {batch_size} images cannot be cut into {ranks.size}; take fewer")
+    return WeirdTrick(ranks)
+
+
+def in_shards(shared: DataParallel | None) -> str:
+    """What the command in a checkpoint says of them."""
+    return "" if shared is None or isinstance(shared, WeirdTrick) else f" --shards {shared.shards}"
+
+
+def checked(shared: DataParallel | None, network: Network) -> DataParallel | None:
+    """`shared` itself; raises ValueError for a network that cannot be trained so."""
+    if shared is not None:
+        shared.check(network)
+    return shared
+
+
+def saves(shared: DataParallel | None, is_due: bool) -> bool:
+    """Whether this process writes a checkpoint now. All ask, as parts of it may have to be brought together."""
+    return is_due if shared is None else shared.saves(is_due)
 
 
 def scaled(recipe: Recipe, options: argparse.Namespace) -> Recipe:

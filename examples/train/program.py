@@ -195,7 +195,7 @@ def make_run(options: argparse.Namespace, command: str, ranks: Ranks | None = No
     recipe = parallel.scaled(make_recipe(options), options)
     ranks = Ranks() if ranks is None else ranks
     shared = parallel.data_parallel(options, ranks, recipe.batch_size)
-    command += "" if shared is None else f" --shards {shared.shards}"
+    command += parallel.in_shards(shared)
     whole = "portion" in recipe.augment and options.image_size is not None
     sets = load_sets(options, whole and not (start and start.learned_light_ink), start)
     train_set, test_set = sets.train_set, sets.test_set
@@ -220,11 +220,11 @@ def make_run(options: argparse.Namespace, command: str, ranks: Ranks | None = No
     optimizer = SGD(network, recipe.lr, recipe.momentum, recipe.weight_decay, options.form, *multipliers)
     schedule = recipe.schedule(recipe.lr)
     run = Run(network, train_set, test_set, recipe, preparation, optimizer, schedule, command, sets.draw, started)
-    run.parallel = shared
+    run.parallel = parallel.checked(shared, network)
     if not ranks.first:  # which finds all it needs in rank 0's hands, and writes nothing
         return run
     if options.resume:
-        run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, schedule, command)
+        run.history = load_checkpoint(options.out / CHECKPOINT, network, optimizer, schedule, command, parallel.is_same)
     elif options.out.is_dir() and any(options.out.iterdir()) and not options.force:
         raise ValueError(f"--out: {options.out} is not empty; add --resume to continue or --force to start again")
     if options.watch:
@@ -262,7 +262,7 @@ def fit(run: Run, options: argparse.Namespace, stop: StopSignals) -> History:
         is_asked = parallel.agree(ranks, stop)
         if run.watch:
             run.watch.after_step(options.model, run.optimizer, history)
-        if ranks.first and (is_asked or time.monotonic() - saved > options.save_every):
+        if parallel.saves(run.parallel, is_asked or time.monotonic() - saved > options.save_every):
             save(history)
         return is_asked
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
@@ -67,8 +68,11 @@ def load_checkpoint(
     optimizer: SGD,
     schedule: Callable[[float], float] | None = None,
     command: str = "",
+    is_same: Callable[[str, str], bool] = operator.eq,
 ) -> History:
     """Put everything back as `save_checkpoint` found it, and return the history.
+
+    is_same(its command, command): whether both are of the same run.
 
     Where the file is missing or damaged and the one before it is good, that one is used, and a warning says so. Raises
     FileNotFoundError, or ValueError for a file that is damaged or of another run.
@@ -83,7 +87,7 @@ def load_checkpoint(
         epochs = len(state["history"]["epochs"]) if isinstance(state["history"], dict) else 0
         warnings.warn(f"{error}; the one before it is used, of epoch {epochs}", stacklevel=2)
     # Everything is checked before anything is changed.
-    if state["command"] != command:
+    if not is_same(state["command"], command):
         raise ValueError(f"{path} is of another run, {state['command']!r}; repeat its arguments or take another --out")
     for name, velocity in optimizer.velocities.items():
         if arrays.get(f"velocity/{name}", np.empty(0)).shape != velocity.shape:

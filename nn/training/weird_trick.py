@@ -5,13 +5,14 @@ and little work. So before the first fully connected layer each of n ranks compu
 parameters, as in `data_parallel`; from there on with all N images of the batch and its own units: an n-th of each
 layer's columns of W and entries of b, whose gradients are never sent.
 
-    forward     a  = the activations of all ranks' images         gathered
-                z_r = a W_r + b_r                                  W_r: the columns of rank r's units
-                ReLU, dropout: on z_r
-                a  = z_0, z_1, ... beside each other              gathered, for the next layer and at the end for the loss
-    backward    dW_r = a^T dz_r,   db_r = sum of dz_r
-                da = sum over the ranks r of  dz_r W_r^T           added; each rank gets what it goes on with: the columns
-                                                                  of its units, or at last the rows of its images
+    forward     a    = the activations of the images of all ranks                              gathered
+                z_r  = a W_r + b_r, with the columns of rank r's units
+                a_r  = ReLU, dropout of z_r
+                a    = a_0, a_1, ... beside each other, for the next layer; at the end, for    gathered
+                       the loss, z
+    backward    dW_r = a^T dz_r,  db_r = the sum of dz_r over the images
+                da   = the sum of dz_r W_r^T over the ranks r. Each gets what it goes on       added
+                       with: its units' columns; of the first layer's, its images' rows
 
 Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks" (arXiv 1404.5997), section 4,
 where all images are sent at once: his scheme (a).
