@@ -21,8 +21,17 @@ LATENCY = 20e-6  # seconds for a short message
 # AlexNet's 60,965,224 parameters in float32: those of the convolutions, and those of the fully connected layers.
 CONVOLUTIONS, FULLY_CONNECTED = 4 * 2_334_080, 4 * 58_631_144
 BYTES = CONVOLUTIONS + FULLY_CONNECTED
-# What goes into fc6, fc7 and fc8 and comes out of fc8, of one image.
-ACTIVATIONS = 4 * (9216 + 4096 + 4096 + 1000)
+
+
+def bytes_of_activations(inputs: Sequence[int], outputs: int) -> int:
+    """Bytes of one image that "one weird trick" exchanges beside the sum of gradients, counted as that is: half of them
+    are gathered, half are added and sent back. inputs: how many numbers go into each fully connected layer; their
+    gradients come back. outputs: of the last one; from these all machines compute the same loss, so nothing comes back.
+    """
+    return 4 * sum(inputs) + 4 * outputs // 2
+
+
+ACTIVATIONS = bytes_of_activations((9216, 4096, 4096), 1000)
 
 
 def seconds_to_add(size: float, machines: int, bits: float) -> float:
@@ -45,16 +54,22 @@ def bytes_of_trick(batch: int) -> int:
     return CONVOLUTIONS + batch * ACTIVATIONS
 
 
+def seconds_of_trick(batch: int, machines: int, bits: float) -> float:
+    """Seconds for them: as for a sum, but in nine rounds of messages and not in two, as activations are gathered four
+    times and their gradients added three times."""
+    return seconds_to_add(bytes_of_trick(batch), machines, bits) + 7 * (machines - 1) * LATENCY
+
+
 def table(step: float, batch: int, gigabits: Sequence[float], machines: Sequence[int]) -> list[str]:
     """Efficiency in percent where each machine has `batch` images, which take it `step` seconds: lines of Markdown."""
-    ways: dict[str, Callable[[int], float]] = {
-        "data parallel": lambda count: BYTES,
-        "weird trick": lambda count: bytes_of_trick(batch * count),
+    ways: dict[str, Callable[[int, float], float]] = {
+        "data parallel": lambda count, bits: seconds_to_add(BYTES, count, bits),
+        "weird trick": lambda count, bits: seconds_of_trick(batch * count, count, bits),
     }
     lines = [f"| Gb/s | | {' | '.join(map(str, machines))} |", f"|---|---|{'---|' * len(machines)}"]
     for link in gigabits:
-        for way, size in ways.items():
-            found = [efficiency(step, seconds_to_add(size(count), count, link * 1e9)) for count in machines]
+        for way, seconds in ways.items():
+            found = [efficiency(step, seconds(count, link * 1e9)) for count in machines]
             lines.append(f"| {link:g} | {way} | {' | '.join(f'{100 * each:.0f}' for each in found)} |")
     return lines
 

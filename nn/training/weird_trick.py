@@ -63,7 +63,6 @@ class WeirdTrick(DataParallel):
         super().__init__(ranks)
 
     def check(self, network: Network) -> None:
-        super().check(network)
         layers = list(network.layers.items())
         names = [name for name, layer in layers if is_fully_connected(layer)]
         if not names or names[0] == layers[0][0]:
@@ -83,6 +82,7 @@ class WeirdTrick(DataParallel):
                     f"{name} ({type(layer).__name__}) comes after {names[0]} and its units cannot be shared out, "
                     "expected Linear, Dropout or an activation; train without the weird trick"
                 )
+        super().check(network)
 
     def begin(
         self, network: Network, optimizer: Any, history: History, schedule: Any, image_shape: tuple[int, ...]

@@ -16,6 +16,7 @@ from nn.data import digits
 from nn.parallel import Ranks
 from nn.training.checkpoint import save_checkpoint
 from nn.training.schedules import Plateau
+from nn.training.weird_trick import WeirdTrick
 from tests.mpi import LIMIT, ROOT, ended, needs_mpi
 from tests.streamed import make_folder, make_shards
 
@@ -133,6 +134,18 @@ def test_where_one_fails_a_sentence_names_it(data, tmp_path, kind):
 
 @needs_mpi
 @posix
+def test_a_killed_run_with_the_weird_trick_goes_on_without_it(data, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(HARM.format(harm=HARMS["kill"][0], rank=1))
+    trick = ("--processes", 2, "--weird-trick")
+    found = ended(command(data, tmp_path / "out", *trick), first=tmp_path)
+    assert found.status == 1 and "--weird-trick --processes 2 --resume" in found.err
+    again = ended(command(data, tmp_path / "out", "--processes", 2, "--shards", 2, "--resume"))
+    assert again.status == 0, again.err
+    assert len(results(tmp_path / "out")["metrics"]) == 1 + 2
+
+
+@needs_mpi
+@posix
 def test_a_shard_that_vanishes_ends_all_with_a_sentence(streamed, tmp_path):
     harm = f"os.remove({str(streamed / 'shards' / '00001.tar')!r})"
     (tmp_path / "sitecustomize.py").write_text(HARM.format(harm=harm, rank=1))
@@ -219,6 +232,31 @@ def test_a_run_without_the_options_is_not_in_shards(data, tmp_path):
 def test_what_a_checkpoint_keeps_of_the_arguments():
     arguments = ["--model", "lenet", "--processes", "4", "--shards=8", "--epochs", "2", "--patience", "5"]
     assert parallel.lasting(arguments) == ["--model", "lenet", "--epochs", "2"]
+
+
+def test_the_weird_trick_is_asked_for(data, tmp_path):
+    run = made(data, tmp_path / "a", "--weird-trick")
+    assert isinstance(run.parallel, WeirdTrick) and run.command == "the command"
+    for more, words in (
+        (("--shards", "4"), "--shards: with --weird-trick"),
+        (("--watch",), "--watch"),
+        (("--model", "lenet5_1998", "--augment", "none"), "output (EuclideanRBF) comes after F6"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            made(data, tmp_path / "b", "--weird-trick", *more)
+
+
+def test_checkpoints_of_the_weird_trick_are_of_the_same_run():
+    trick = "--model lenet --weird-trick --seed 1"
+    for other in (
+        trick,
+        "--model lenet --seed 1",
+        "--model lenet --seed 1 --shards 8",
+        "--model lenet --shards 2 --seed 1",
+    ):
+        assert parallel.is_same(trick, other) and parallel.is_same(other, trick)
+    assert not parallel.is_same(trick, "--model lenet --seed 2")
+    assert not parallel.is_same("--model lenet", "--model lenet --shards 8")
 
 
 MPICH = b"""

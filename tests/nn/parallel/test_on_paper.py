@@ -25,9 +25,12 @@ def test_by_hand():
 
 
 def test_the_trick():
-    assert on_paper.bytes_of_trick(128) == pytest.approx(on_paper.BYTES / 13, rel=0.01)
+    assert on_paper.bytes_of_trick(128) == pytest.approx(on_paper.BYTES / 13.2, rel=0.01)
+    assert on_paper.bytes_of_trick(1024) == pytest.approx(on_paper.BYTES / 3, rel=0.02)
     limit = on_paper.break_even()
-    assert limit == 3186 and "3,186" in PAGE
+    assert limit == 3275 and "3,275" in PAGE
+    assert f"B * {on_paper.ACTIVATIONS / 1e3:.1f} kB" in PAGE
+    assert on_paper.seconds_of_trick(0, 2, 1e12) == pytest.approx(on_paper.CONVOLUTIONS * 8 / 0.9e12 + 9 * 20e-6)
     assert on_paper.bytes_of_trick(limit - 1) < on_paper.BYTES <= on_paper.bytes_of_trick(limit)
 
 

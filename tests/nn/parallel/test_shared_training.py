@@ -60,6 +60,19 @@ def test_a_run_that_changes_the_number_of_its_ranks(alone, tmp_path):
     assert work(1, *checkpoint, "--resume") == alone
 
 
+def test_the_weird_trick(tmp_path):
+    """In float64 to the last digits what one process does, dropout included: to the seventh step, in the middle of an
+    epoch, with three processes, and to the end with two."""
+    work(0, "--alone", "--shards", 0, "--dtype", "float64", "--save", tmp_path / "plain.npz")
+    shared = ("--dtype", "float64", "--checkpoint", tmp_path / "checkpoint.safetensors")
+    work(3, *shared, "--trick", "--stop-at", 7)
+    found = work(2, *shared, "--resume", "--trick", "--save", tmp_path / "trick.npz")
+    assert len(found["steps"]) == 40
+    plain, trick = np.load(tmp_path / "plain.npz"), np.load(tmp_path / "trick.npz")
+    for name in plain.files:
+        np.testing.assert_allclose(trick[name], plain[name], rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("fault", ["kill", "raise", "exit", "vanish"])
 def test_all_end_where_one_fails(fault):
     ended = start(2, WORK, "--fault", fault, "--fault-at", 7)
@@ -73,8 +86,9 @@ def test_all_end_where_one_fails(fault):
         assert "RuntimeError: planted" in said[0]
 
 
-def test_a_rank_that_hangs_is_named():
-    ended = start(4, WORK, "--fault", "hang", "--fault-at", 7, "--fault-rank", 2, "--patience", 5)
+@pytest.mark.parametrize(("ranks", "more"), [(4, ()), (3, ("--trick", "--patience", 2))])
+def test_a_rank_that_hangs_is_named(ranks, more):
+    ended = start(ranks, WORK, "--fault", "hang", "--fault-at", 7, "--fault-rank", 2, "--patience", 5, *more)
     assert ended.status != 0 and ended.seconds < LIMIT
     said = [line for line in ended.err.splitlines() if "no sign of life" in line]
-    assert len(said) == 1 and said[0].startswith("rank 2 of 4: "), ended.err
+    assert len(said) == 1 and said[0].startswith(f"rank 2 of {ranks}: "), ended.err
