@@ -13,6 +13,7 @@ ABLATIONS, FIGURE1, TRAIN = "examples/ablations.py", "examples/figure1.py", "exa
 HALVES, HALVES_TRAINED = "examples/two_gpus/halves.py", "examples/two_gpus/training.py"
 STARTING, BEGUN, FREEZING = "examples/train/starting.py", "models/start.py", "nn/freezing.py"
 SHARED, SUMS, RANKS = "nn/training/data_parallel.py", "nn/parallel/sums.py", "nn/parallel/ranks.py"
+TRICK, IN_TRICK = "nn/training/weird_trick.py", ("nn/training/test_weird_trick.py",)
 IN_SHARDS, IN_PARALLEL = ("nn/training/test_data_parallel.py",), ("examples/train/test_parallel.py",)
 ALEXNET, CIFAR, LENET = "models/alexnet.py", "models/cifar.py", "models/lenet.py"
 
@@ -144,6 +145,33 @@ MISTAKES: list[Mistake] = [
         IN_PARALLEL,
     ),
     Mistake("examples/train/launcher.py", 'if pid == found["pid"]', 'if pid != found["pid"]', IN_PARALLEL),
+    # The weird trick
+    Mistake(TRICK, "begin = sum(counts[: ranks.rank])", "begin = 0", IN_TRICK),
+    Mistake(TRICK, "self._columns] if self.is_last else", "self._columns] if True else", IN_TRICK),
+    Mistake(TRICK, "self._columns] if self.is_last else", "self._columns] if False else", IN_TRICK),
+    Mistake(TRICK, "units))[..., columns]", "units))[..., : columns.stop - columns.start]", IN_TRICK),
+    Mistake(TRICK, "layer.draw((*shape[:-1], units))", "(layer.rng.random((*shape[:-1], units)) >= 0.5)", IN_TRICK),
+    Mistake(TRICK, "self._skip(begin)", "pass", IN_TRICK),
+    Mistake(TRICK, "self._skip(count - end)", "pass", IN_TRICK),
+    Mistake(
+        TRICK,
+        "gradient = self._own_images(gradient, rows)",
+        "gradient = gradient[begin:end]",
+        IN_TRICK,
+    ),
+    Mistake(TRICK, "self._flat[...] = 0", "pass", IN_TRICK),
+    Mistake(TRICK, "            self._add_gradients()", "            pass", IN_TRICK),
+    Mistake(TRICK, "self.sgd.lr = optimizer.lr", "pass", IN_TRICK),
+    Mistake(TRICK, "if is_due:\n            self.gather()", "if False:\n            self.gather()", IN_TRICK),
+    Mistake(TRICK, "(self._velocities, self.sgd.velocities[name])", "", IN_TRICK),
+    Mistake(TRICK, "record.network = self.part", "pass", IN_TRICK),
+    Mistake(TRICK, "if self.ranks.any(not is_good)", "if not is_good", IN_TRICK),
+    Mistake(TRICK, "input_gradient=self._images_learn", "input_gradient=True", IN_TRICK),
+    Mistake(
+        RANKS, "self._part_of_sum(numbers, counts)\n\n    def join", "numbers[: counts[0]]\n\n    def join", IN_TRICK
+    ),
+    Mistake("nn/parallel/on_paper.py", "4 * outputs // 2", "4 * outputs", IN_TRICK),
+    Mistake("examples/train/parallel.py", "return one == other", "return True", IN_PARALLEL),
     # Two graphics cards
     Mistake(HALVES, "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4", "MOMENTUM, WEIGHT_DECAY = 0.9, 5e-3", SETTINGS),
     Mistake(HALVES_TRAINED, "(images - images.mean()) /", "images /", SETTINGS),

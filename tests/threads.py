@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +17,15 @@ import numpy as np
 
 from nn.parallel import Ranks, ranks
 
+LIMIT = 60  # seconds, after which a thread must be waiting for one that does not come
+
 
 class Meeting:
     """What the threads have in common."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.barrier = threading.Barrier(size)
+        self.barrier = threading.Barrier(size, timeout=LIMIT)
         self.brought: list[Any] = [None] * size
         self.letters: dict[tuple[int, int], SimpleQueue] = defaultdict(SimpleQueue)
         self.lock = threading.Lock()
@@ -89,9 +92,10 @@ class Request:
 
     def __init__(self, meeting: Meeting, into: np.ndarray | None = None, letters: SimpleQueue | None = None) -> None:
         self.meeting, self.into, self.letters = meeting, into, letters
+        self.begun = time.monotonic()
 
     def Test(self) -> bool:
-        if self.meeting.barrier.broken:
+        if self.meeting.barrier.broken or time.monotonic() - self.begun > LIMIT:
             raise threading.BrokenBarrierError
         try:
             self.into[...] = self.letters.get_nowait()

@@ -156,7 +156,7 @@ def test_only_rank_0_saves_and_only_where_its_time_has_come():
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
-@pytest.mark.parametrize("frozen", [(), ("conv1",)])
+@pytest.mark.parametrize("frozen", [(), ("conv1",), ("conv1", "fc2")])
 def test_as_many_bytes_are_sent_as_on_paper(ranks, frozen):
     images, labels = pictures(8, dtype=np.float32).images, pictures(8).labels
 
@@ -175,7 +175,8 @@ def test_as_many_bytes_are_sent_as_on_paper(ranks, frozen):
 
     activations = on_paper.bytes_of_activations([64, 16], 8)
     assert activations == 4 * (64 + 16) + 4 * 8 / 2
-    size = 4 * (9 * 4 + 4) + 8 * activations if not frozen else 8 * (activations - 4 * 64 / 2)
+    activations -= sum({"conv1": 4 * 64 / 2, "fc2": 4 * 16 / 2}[name] for name in frozen)  # nothing learns below
+    size = 8 * activations + (0 if frozen else 4 * (9 * 4 + 4))
     assert in_threads(ranks, sent) == [2 * (ranks - 1) / ranks * size] * ranks
 
 
