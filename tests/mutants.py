@@ -33,7 +33,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("layers", "nn", "models", "examples", "tests")  # what the tests need
+FOLDERS = ("docs", "layers", "nn", "models", "examples", "tests")  # what the tests need
 EQUAL = Path(__file__).with_name("mutants_equal.txt")
 PATIENCE = 240  # seconds; a mutant may loop for ever
 LEAST_KILLED = 0.9

@@ -229,6 +229,16 @@ def test_a_run_without_the_options_is_not_in_shards(data, tmp_path):
         made(data, tmp_path / "c", "--shards", "512")
 
 
+@pytest.mark.parametrize("shards", [None, 4, "ranks"])
+def test_the_line_that_continues_a_run_names_its_shards(shards, data, tmp_path):
+    """As it is printed: another number of shards would be refused."""
+    more = [] if shards is None else ["--shards", str(shards)]
+    options = train.make_parser().parse_args(["--model", "lenet", "--data", str(data), *more])
+    line = parallel.how_to_resume(Ranks(), options, f"--model lenet --data {data}")
+    again = train.make_parser().parse_args(line.split("train ", 1)[1].split())
+    assert again.shards == options.shards and again.resume
+
+
 def test_what_a_checkpoint_keeps_of_the_arguments():
     arguments = ["--model", "lenet", "--processes", "4", "--shards=8", "--epochs", "2", "--patience", "5"]
     assert parallel.lasting(arguments) == ["--model", "lenet", "--epochs", "2"]
