@@ -1,7 +1,7 @@
 """The calls of a forward pass, made ready where the weights stay as they are (`nn.compiled`).
 
-    convolution     of few images, by Winograd's way: its weights are transformed once, which for each pass would take
-                    longer than is saved, and laid out in the order in which they are used
+    convolution     by Winograd's way: its weights are transformed once; for few images, where to do so at each pass
+                    would take longer than is saved, they are also laid out in the order in which they are used
     linear          of one image, where that is asked for: its weights are rounded to float16. To read them is all the
                     work, and these are half as many bytes
 
@@ -66,34 +66,48 @@ def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:
 
 
 def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], None] | None:
-    """By Winograd's way, whose formula is P = V U in `winograd`; None where another way is taken."""
-    lanes = VECTOR_BYTES // x.itemsize
+    """By Winograd's way, with the weights transformed here; None where another way is taken."""
     way = weight, stride, padding, groups, y.shape
-    if winograd.is_faster(*way) or not winograd.is_faster(*way, transformed=True):
-        return None  # many tiles: it is taken anyway
-    if weight.shape[3] % (groups * lanes) or not winograd.fits(weight):
+    if not winograd.is_faster(*way, transformed=True) or not winograd.fits(weight):
         return None
-    b_transposed, g, a = winograd.matrices(len(weight))
-    grid = winograd.grid_of(y)
+    g = winograd.matrices(len(weight))[1]
+    u, _ = winograd.transform_weight(weight, g, lambda _, shape, like: np.empty_like(like, shape=shape))
+    if winograd.is_faster(*way):  # so many tiles that BLAS multiplies them well
+        fast = partial(winograd.convolve, x, weight, bias, padding[0], groups, y, u)
+    elif weight.shape[3] % (groups * VECTOR_BYTES // x.itemsize):
+        return None
+    else:
+        fast = _of_few_tiles(x, u, bias, padding[0], groups, y)
+
+    def run() -> None:
+        if not fast():  # the numbers are too large for it
+            convolve(x, weight, bias, stride, padding, groups, y)
+
+    return run
+
+
+def _of_few_tiles(x, u, bias, padding, groups, y) -> Callable[[], bool]:
+    """y = A^T P A for all tiles, with P = V U and V = B^T x B, as `winograd` has it; in memory of its own."""
+    b_transposed, g, a = winograd.matrices(round(len(u) ** 0.5) + 1 - winograd.OUTPUTS)
+    grid, lanes = winograd.grid_of(y), VECTOR_BYTES // x.itemsize
     lines = len(x) * grid[0]  # of tiles
     tiles = lines * grid[1]
-    u = np.kron(g, g).astype(weight.dtype) @ weight.reshape(len(weight) ** 2, -1)
     # (n^2, C_in/groups, C_out) -> (n^2, C_out/lanes, C_in/groups, lanes), for `_multiply`
-    u = np.ascontiguousarray(u.reshape(len(u), weight.shape[2], -1, lanes).transpose(0, 2, 1, 3))
+    u = np.ascontiguousarray(u.reshape(*u.shape[:2], -1, lanes).transpose(0, 2, 1, 3))
     v = np.zeros((len(g), len(g), -(-tiles // ROWS) * ROWS, x.shape[3]), x.dtype)
     product = np.empty((len(g), len(g), tiles, y.shape[3]), x.dtype)
     rows = (None,) * ROWS
 
-    def run() -> None:
+    def fast() -> bool:
         if not winograd.fits(x):
-            convolve(x, weight, bias, stride, padding, groups, y)
-            return
-        gather_tiles_fast(x, b_transposed, winograd.OUTPUTS, padding[0], grid, v, 0, in_parts(lines, v.size))
+            return False
+        gather_tiles_fast(x, b_transposed, winograd.OUTPUTS, padding, grid, v, 0, in_parts(lines, v.size))
         _multiply(in_parts(u.shape[0] * u.shape[1], u.size), v, u, groups, product, rows)
         y[...] = 0 if bias is None else bias
         scatter_tiles_fast(product, a, winograd.OUTPUTS, 0, grid, y, 0, in_parts(lines, product.size))
+        return True
 
-    return run
+    return fast
 
 
 @compiled_loop

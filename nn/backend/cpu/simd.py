@@ -41,7 +41,7 @@ def _choices() -> tuple[int, ...]:
         many = llvmlite.binding.get_host_cpu_features().get("avx512f") if told is None else "+avx512f" in told
     except RuntimeError:  # not known for this kind of processor
         many = False
-    return (6, 10, 11) if many else (6,)
+    return (6, 8, 10, 11) if many else (6,)
 
 
 def knows_half() -> bool:

@@ -95,11 +95,12 @@ def matrices(kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return b_transposed, g, a
 
 
-def convolve(x, weight, bias, padding: int, groups: int, y) -> bool:
-    """Write the convolution of x to y; or return False where the numbers are too large for that."""
+def convolve(x, weight, bias, padding: int, groups: int, y, u: np.ndarray | None = None) -> bool:
+    """Write the convolution of x to y; or return False where the numbers are too large for that. u: what
+    `transform_weight` made of the weight, if it is there already."""
     b_transposed, g, a = matrices(len(weight))
     with Scratch() as scratch:
-        u, weight_fits = _transform_weight(weight, g, scratch)
+        u, weight_fits = transform_weight(weight, g, scratch) if u is None else (u, True)
         for images in _chunks(weight, groups, y):
             v, x_fits = _gather("v", x[images], b_transposed, padding, y, scratch)
             if not (x_fits and weight_fits):
@@ -121,7 +122,7 @@ def convolve_backward(dy, x, weight, padding: int, groups: int, dweight, dx) -> 
     b_transposed, g, a = matrices(len(weight))
     halves = channel_groups(weight, groups)
     with Scratch() as scratch:
-        u, weight_fits = _transform_weight(weight, g, scratch)
+        u, weight_fits = transform_weight(weight, g, scratch)
         du = scratch("du", u.shape, like=u)
         for images in _chunks(weight, groups, dy):
             v, x_fits = _gather("v", x[images], b_transposed, padding, dy, scratch)
@@ -196,7 +197,7 @@ def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray,
     run_parallel(transform_back, split(len(x), PARTS))
 
 
-def _transform_weight(weight: np.ndarray, g: np.ndarray, scratch: Scratch) -> tuple[np.ndarray, bool]:
+def transform_weight(weight: np.ndarray, g: np.ndarray, scratch: Callable) -> tuple[np.ndarray, bool]:
     """U = G w G^T for all channels, (n^2, C_in/groups, C_out): as one matrix product, with the two G's made one. And
     whether the weights fit."""
     u = scratch("u", (len(g) ** 2, *weight.shape[2:]), like=weight)
