@@ -82,7 +82,7 @@ def is_to_be_launched(options: argparse.Namespace) -> bool:
 
 def launched(parser: Any, options: argparse.Namespace, arguments: Sequence[str], command: str) -> int:
     """Start the processes; the exit status."""
-    resume = f"{how_to_start('train')} {command}{_shards(options)} --processes {options.processes} --resume"
+    resume = f"{how_to_start('train')} {command}{_shards_again(options)} --processes {options.processes} --resume"
     try:
         return launcher.start(arguments, options.processes, f"{REMEDY}{resume}")
     except FileNotFoundError as error:
@@ -129,7 +129,7 @@ def join(options: argparse.Namespace) -> Ranks:
 
 def how_to_resume(ranks: Ranks, options: argparse.Namespace, command: str) -> str:
     """The line that continues the run, as it was started."""
-    command += _shards(options)
+    command += _shards_again(options)
     if ranks.size == 1:
         return f"{how_to_start('train')} {command} --resume"
     if options.processes:
@@ -137,7 +137,7 @@ def how_to_resume(ranks: Ranks, options: argparse.Namespace, command: str) -> st
     return f"mpiexec -n {ranks.size} {how_to_start('train')} {command} --resume"
 
 
-def _shards(options: argparse.Namespace) -> str:
+def _shards_again(options: argparse.Namespace) -> str:
     return "" if options.shards is None else f" --shards {options.shards}"
 
 
