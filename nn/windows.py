@@ -68,5 +68,5 @@ def each_place(kernel: Size, stride: Size, y_shape: Shape, *bordered: np.ndarray
 
 @accelerated
 def scale_windows(y: np.ndarray, shares: np.ndarray) -> None:
-    """Multiply what y has of each window with that window's share (OH, OW, 1)."""
+    """Multiply what y (N, OH, OW, C) has of each window with that window's share (OH, OW, 1), in place."""
     y *= shares

@@ -97,12 +97,11 @@ def ours(network: Network, images, labels, task: str, outputs: Path, engine: str
     device = "cuda" if "cuda" in engine else "cpu"
     network.to(device)
     images = move(images, device)
-    np.save(outputs, move(network.forward(images), "cpu"))
-    if task.startswith("forward"):
-        if device == "cuda" or len(images) > STREAM:  # more go through the layers in parts
-            return lambda: network.forward(images)
+    forward = network.forward
+    if task.startswith("forward") and device == "cpu" and len(images) <= STREAM:  # more go through it in parts
         forward = CompiledForward(network, len(images), half=task.endswith("float16"))
-        np.save(outputs, forward(images))
+    np.save(outputs, move(forward(images), "cpu"))
+    if task.startswith("forward"):
         return lambda: forward(images)
     optimizer = SGD(network, RATE, MOMENTUM, WEIGHT_DECAY, form="pytorch")
     loss = SoftmaxCrossEntropy()

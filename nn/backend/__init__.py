@@ -32,12 +32,11 @@ if CHOICE not in ("", "plain"):
 # Loops that are not compiled take a thousand times as long as NumPy: only who wants to step through them calls them.
 COMPILES = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
+Call = tuple[Callable, tuple]  # a function that has run, and its arguments
+
 _is_plain = ContextVar("is_plain", default=CHOICE == "plain")
 _record: ContextVar[list[Call] | None] = ContextVar("record", default=None)
 _backends: dict[str, ModuleType] = {}  # by name, those that have been asked for: to import one takes a moment
-
-
-Call = tuple[Callable, tuple]  # a function that has run, and its arguments
 
 
 def accelerated(function: Callable) -> Callable:
