@@ -21,6 +21,8 @@ CONFIGURATIONS = {
     "wider than there are channels": ((1, 5, 41), 16, 16, 3, 1, 1),
     "higher than there are channels": ((1, 41, 5), 16, 16, 5, 2, 1),
     "one output": ((1, 5, 5), 16, 16, 5, 0, 1),
+    "small": ((3, 6, 6), 16, 16, 3, 1, 1),
+    "small, 5x5": ((3, 7, 3), 16, 16, 5, 2, 1),
 }
 configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
 
@@ -51,12 +53,31 @@ def results(layer, x, dy):
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
-def test_the_matrices_make_a_convolution_in_one_dimension(kernel):
-    b_transposed, g, a = winograd.matrices(kernel)
+@pytest.mark.parametrize("n", [6, 7, 8])
+def test_the_matrices_make_a_convolution_in_one_dimension(kernel, n):
+    b_transposed, g, a = winograd.matrices(kernel, n)
+    assert a.shape == (n, n + 1 - kernel)
     rng = np.random.default_rng(0)
     pixels, weights = rng.normal(size=len(a)), rng.normal(size=kernel)
     outputs = a.T @ ((g @ weights) * (b_transposed @ pixels))
     np.testing.assert_allclose(outputs, np.correlate(pixels, weights), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "kernel, outputs, n, grid",
+    [
+        (3, (13, 13), 7, (3, 3)),
+        (3, (8, 12), 6, (2, 3)),
+        (3, (6, 6), 8, (1, 1)),
+        (5, (27, 27), 8, (7, 7)),
+        (5, (3, 6), 7, (1, 2)),
+        (5, (2, 2), 6, (1, 1)),
+    ],
+)
+def test_tiles_take_the_fewest_products(kernel, outputs, n, grid):
+    tiles = winograd.tiles_for(np.empty((kernel, kernel, 1, 1)), (1, *outputs, 1))
+    assert (len(tiles.g), tiles.grid, tiles.count) == (n, grid, grid[0] * grid[1])
+    assert all(length <= tiles.outputs * count for length, count in zip(outputs, grid, strict=True))
 
 
 @configurations
@@ -102,9 +123,11 @@ def test_single_precision_is_right_to_one_in_ten_thousand_on_the_layers_of_alexn
 def test_however_the_batch_is_cut(images, monkeypatch):
     layer, x, dy = build(CONFIGURATIONS["conv4, two groups"])
     whole = {name: array.copy() for name, array in results(layer, x, dy).items()}
-    monkeypatch.setattr(
-        winograd, "CHUNK_BYTES", images * winograd._image_bytes(layer.params["weight"], layer.groups, 16)
-    )
+    weight = layer.params["weight"]
+    tiles = winograd.tiles_for(weight, dy.shape)
+    monkeypatch.setattr(winograd, "REUSE", 0)
+    for most in ("CHUNK_BYTES", "CACHED_BYTES"):
+        monkeypatch.setattr(winograd, most, images * winograd._image_bytes(weight, layer.groups, tiles))
     for name, array in results(layer, x, dy).items():
         np.testing.assert_allclose(whole[name], array, rtol=0, atol=1e-13 * np.abs(array).max(), err_msg=name)
 

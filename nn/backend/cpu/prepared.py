@@ -71,14 +71,14 @@ def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], No
     way = weight, stride, padding, groups, y.shape
     if not winograd.is_faster(*way, transformed=True) or not winograd.fits(weight):
         return None
-    g = winograd.matrices(len(weight))[1]
-    u, _ = winograd.transform_weight(weight, g, lambda _, shape, like: np.empty_like(like, shape=shape))
+    tiles = winograd.tiles_for(weight, y.shape)
+    u, _ = winograd.transform_weight(weight, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
     if winograd.is_faster(*way):  # so many tiles that BLAS multiplies them well
         fast = partial(winograd.convolve, x, weight, bias, padding[0], groups, y, u)
     elif weight.shape[3] % (groups * VECTOR_BYTES // x.itemsize):
         return None
     else:
-        fast = _of_few_tiles(x, u, bias, padding[0], groups, y)
+        fast = _of_few_tiles(x, u, tiles, bias, padding[0], groups, y)
 
     def run() -> None:
         if not fast():  # the numbers are too large for it
@@ -87,25 +87,25 @@ def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], No
     return run
 
 
-def _of_few_tiles(x, u, bias, padding, groups, y) -> Callable[[], bool]:
+def _of_few_tiles(x, u, tiles, bias, padding, groups, y) -> Callable[[], bool]:
     """y = A^T P A for all tiles, with P = V U and V = B^T x B, as `winograd` has it; in memory of its own."""
-    b_transposed, g, a = winograd.matrices(round(len(u) ** 0.5) + 1 - winograd.OUTPUTS)
-    grid, lanes = winograd.grid_of(y), VECTOR_BYTES // x.itemsize
-    lines = len(x) * grid[0]  # of tiles
-    tiles = lines * grid[1]
+    lanes, n = VECTOR_BYTES // x.itemsize, len(tiles.g)
+    lines = len(x) * tiles.grid[0]
+    count = lines * tiles.grid[1]
     # (n^2, C_in/groups, C_out) -> (n^2, C_out/lanes, C_in/groups, lanes), for `_multiply`
     u = np.ascontiguousarray(u.reshape(*u.shape[:2], -1, lanes).transpose(0, 2, 1, 3))
-    v = np.zeros((len(g), len(g), -(-tiles // ROWS) * ROWS, x.shape[3]), x.dtype)
-    product = np.empty((len(g), len(g), tiles, y.shape[3]), x.dtype)
+    v = np.zeros((n, n, -(-count // ROWS) * ROWS, x.shape[3]), x.dtype)
+    product = np.empty((n, n, count, y.shape[3]), x.dtype)
     rows = (None,) * ROWS
 
     def fast() -> bool:
         if not winograd.fits(x):
             return False
-        gather_tiles_fast(x, b_transposed, winograd.OUTPUTS, padding, grid, v, 0, in_parts(lines, v.size))
+        part = in_parts(lines, v.size)
+        gather_tiles_fast(x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, 0, part)
         _multiply(in_parts(u.shape[0] * u.shape[1], u.size), v, u, groups, product, rows)
         y[...] = 0 if bias is None else bias
-        scatter_tiles_fast(product, a, winograd.OUTPUTS, 0, grid, y, 0, in_parts(lines, product.size))
+        scatter_tiles_fast(product, tiles.a, tiles.outputs, 0, tiles.grid, y, 0, in_parts(lines, product.size))
         return True
 
     return fast

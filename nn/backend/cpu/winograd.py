@@ -27,8 +27,9 @@ matrix product (tiles, C_in) (C_in, C_out). Let V = B^T x B for every tile and c
 
     dP = A dy A^T,    dU = V^T dP,    dw = G^T dU G,    dV = dP U^T,    dx = B dV B^T, added up where tiles overlap
 
-Here M = 4 always: tiles of 6x6 for kernels of 3x3 and of 8x8 for 5x5. The price is a few roundings more: in float32 the
-results are right to about 1e-5 of the largest instead of 1e-6. And a number of x, w or dy above 1e14, or infinite,
+Here n is 6, 7 or 8, whichever takes the fewest products: that depends on how many outputs of the last tiles lie beyond
+the image. 13x13 outputs of 3x3 kernels are nine tiles of 7x7 pixels, and would be sixteen of 6x6. The price is a few
+roundings more: in float32 the results are right to about 1e-5 of the largest instead of 1e-6. And a number of x, w or dy above 1e14, or infinite,
 could overflow in V, U or P where the sums themselves do not: then `convolve` and `convolve_backward` return False, and
 the ordinary way must be taken. They find out as they read the numbers.
 
@@ -40,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,10 +50,16 @@ from nn.backend.patches import channel_groups
 from nn.backend.runtime.pool import run_parallel, split
 from nn.backend.runtime.workspace import Scratch
 
-OUTPUTS = 4  # M
-# For each kernel size. Points near 0 and 1 keep the numbers of one size; plus and minus leave zeros in the matrices.
-POINTS = {3: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2), 5: (0, 1, -1, 1 / 2, -1 / 2, 2, -2)}
+KERNELS = 3, 5
+# For each n. Points near 0 and 1 keep the numbers of one size; plus and minus leave zeros in the matrices.
+POINTS = {
+    6: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2),
+    7: (1 / 4, -1 / 4, 7 / 8, -7 / 8, 7 / 4, -7 / 4),
+    8: (0, 1, -1, 1 / 2, -1 / 2, 2, -2),
+}
 CHUNK_BYTES = 48 << 20  # of V and P at a time; larger images go through patches
+CACHED_BYTES = 9 << 20  # of V and P that stay in the processor's last cache until they are read again
+REUSE = 3  # V and P are at least so many times as large as U, which is read anew for each chunk
 PARTS = 12  # that threads may work on at the same time
 ROOM = 1e10  # B, G and A make numbers a million times larger at most, and thousands of parts are added up
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
@@ -61,35 +69,62 @@ FEWEST_TILES = 96  # below, transforming the weights takes longer than is saved
 def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequence[int], transformed=False) -> bool:
     """Is this the faster way to outputs of this shape? transformed: whether the weights are already."""
     KH, KW, inputs, outputs = weight.shape
-    if KH != KW or KH not in POINTS or stride != (1, 1) or padding[0] != padding[1]:
+    if KH != KW or KH not in KERNELS or stride != (1, 1) or padding[0] != padding[1]:
         return False
-    tiles = -(-y_shape[1] // OUTPUTS) * -(-y_shape[2] // OUTPUTS)  # of one image
+    tiles = tiles_for(weight, y_shape)
     return (
         min(inputs, outputs // groups) >= FEWEST_CHANNELS
-        and (transformed or y_shape[0] * tiles >= FEWEST_TILES)
+        and (transformed or y_shape[0] * tiles.count >= FEWEST_TILES)
         and _image_bytes(weight, groups, tiles) <= CHUNK_BYTES
     )
 
 
-def _image_bytes(weight: np.ndarray, groups: int, tiles: int) -> int:
-    """What V and P of one image take."""
-    values = (len(weight) + OUTPUTS - 1) ** 2
-    channels = weight.shape[2] * groups + weight.shape[3]
-    return values * tiles * channels * weight.itemsize
+class Tiles(NamedTuple):
+    """How images are cut into tiles, and the matrices for them."""
+
+    outputs: int  # M: of M x M outputs each
+    grid: tuple[int, int]  # as many of them below and beside each other
+    b_transposed: np.ndarray  # (n, n)
+    g: np.ndarray  # (n, kernel)
+    a: np.ndarray  # (n, M)
+
+    @property
+    def count(self) -> int:
+        """The number of tiles of one image."""
+        return self.grid[0] * self.grid[1]
+
+
+def tiles_for(weight: np.ndarray, y_shape: Sequence[int], sizes: Sequence[int] = tuple(POINTS)) -> Tiles:
+    """The tiles that cover these outputs with the fewest products, by kernels of this shape. sizes: what n may be."""
+    return _tiles_for(len(weight), *y_shape[1:3], tuple(sizes))
 
 
 @cache
-def matrices(kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tiles_for(kernel: int, height: int, width: int, sizes: tuple[int, ...]) -> Tiles:
+    def grid(n: int) -> tuple[int, int]:
+        outputs = n + 1 - kernel
+        return -(-height // outputs), -(-width // outputs)
+
+    n = min(sizes, key=lambda n: n * n * grid(n)[0] * grid(n)[1])
+    return Tiles(n + 1 - kernel, grid(n), *matrices(kernel, n))
+
+
+def _image_bytes(weight: np.ndarray, groups: int, tiles: Tiles) -> int:
+    """What V and P of one image take."""
+    channels = weight.shape[2] * groups + weight.shape[3]
+    return len(tiles.g) ** 2 * tiles.count * channels * weight.itemsize
+
+
+def matrices(kernel: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """B^T (n, n), G (n, kernel) and A (n, M)."""
-    points = POINTS[kernel]
-    n = len(points) + 1
-    b_transposed, g, a = np.zeros((n, n)), np.zeros((n, kernel)), np.zeros((n, OUTPUTS))
+    points = POINTS[n]
+    b_transposed, g, a = np.zeros((n, n)), np.zeros((n, kernel)), np.zeros((n, n + 1 - kernel))
     for row, point in enumerate(points):
         others = [other for other in points if other != point]
         # The polynomial that is 0 at all other points (Lagrange); what it is at this one, G divides by.
         b_transposed[row, :-1] = np.polynomial.polynomial.polyfromroots(others)
         g[row] = point ** np.arange(kernel) / np.prod([point - other for other in others])
-        a[row] = point ** np.arange(OUTPUTS)
+        a[row] = point ** np.arange(a.shape[1])
     b_transposed[-1] = np.polynomial.polynomial.polyfromroots(points)
     g[-1, -1] = a[-1, -1] = 1
     return b_transposed, g, a
@@ -98,16 +133,16 @@ def matrices(kernel: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def convolve(x, weight, bias, padding: int, groups: int, y, u: np.ndarray | None = None) -> bool:
     """Write the convolution of x to y; or return False where the numbers are too large for that. u: what
     `transform_weight` made of the weight, if it is there already."""
-    b_transposed, g, a = matrices(len(weight))
+    tiles = tiles_for(weight, y.shape)
     with Scratch() as scratch:
-        u, weight_fits = transform_weight(weight, g, scratch) if u is None else (u, True)
-        for images in _chunks(weight, groups, y):
-            v, x_fits = _gather("v", x[images], b_transposed, padding, y, scratch)
+        u, weight_fits = transform_weight(weight, tiles.g, scratch) if u is None else (u, True)
+        for images in _chunks(weight, groups, tiles, len(y), max(CACHED_BYTES, REUSE * u.nbytes)):
+            v, x_fits = _gather("v", x[images], tiles.b_transposed, tiles, padding, scratch)
             if not (x_fits and weight_fits):
                 return False
             product = scratch("product", (*v.shape[:2], y.shape[3]), like=y)
             run_parallel(partial(_multiply, channel_groups(weight, groups), v, u, product), split(len(v), PARTS))
-            _scatter(product, a, 0, y[images], y, start=0 if bias is None else bias)
+            _scatter(product, tiles.a, tiles, 0, y[images], start=0 if bias is None else bias)
     return True
 
 
@@ -119,21 +154,21 @@ def _multiply(halves, v, u, product, some: slice) -> None:
 
 def convolve_backward(dy, x, weight, padding: int, groups: int, dweight, dx) -> bool:
     """Write dw to dweight, and dx unless it is None; or return False."""
-    b_transposed, g, a = matrices(len(weight))
+    tiles = tiles_for(weight, dy.shape)
     halves = channel_groups(weight, groups)
     with Scratch() as scratch:
-        u, weight_fits = transform_weight(weight, g, scratch)
+        u, weight_fits = transform_weight(weight, tiles.g, scratch)
         du = scratch("du", u.shape, like=u)
-        for images in _chunks(weight, groups, dy):
-            v, x_fits = _gather("v", x[images], b_transposed, padding, dy, scratch)
-            dproduct, dy_fits = _gather("product", dy[images], a, 0, dy, scratch)
+        for images in _chunks(weight, groups, tiles, len(dy), CHUNK_BYTES):  # large, as all add to dU
+            v, x_fits = _gather("v", x[images], tiles.b_transposed, tiles, padding, scratch)
+            dproduct, dy_fits = _gather("product", dy[images], tiles.a, tiles, 0, scratch)
             if not (x_fits and dy_fits and weight_fits):
                 return False
             first, dv = images.start == 0, None if dx is None else v  # dV takes the place of V, when V has served
             run_parallel(partial(_differentiate, halves, v, u, dproduct, du, first, dv), split(len(v), PARTS))
             if dx is not None:
-                _scatter(dv, b_transposed, padding, dx[images], dy, start=0)
-        _transform_weight_back(du, g, dweight)
+                _scatter(dv, tiles.b_transposed, tiles, padding, dx[images], start=0)
+        _transform_weight_back(du, tiles.g, dweight)
     return True
 
 
@@ -156,43 +191,35 @@ def _differentiate(halves, v, u, dproduct, du, first: bool, dv, some: slice) -> 
             np.matmul(dp, ut, out=dv[some, :, inputs])
 
 
-def grid_of(y: np.ndarray) -> tuple[int, int]:
-    """The numbers of tiles that cover one image's outputs."""
-    return -(-y.shape[1] // OUTPUTS), -(-y.shape[2] // OUTPUTS)
-
-
-def _chunks(weight: np.ndarray, groups: int, y: np.ndarray) -> list[slice]:
-    """Cut the batch into slices of images whose V and P take about CHUNK_BYTES."""
-    rows, columns = grid_of(y)
-    return split(len(y), -(-len(y) * _image_bytes(weight, groups, rows * columns) // CHUNK_BYTES))
+def _chunks(weight: np.ndarray, groups: int, tiles: Tiles, images: int, most: int) -> list[slice]:
+    """Cut the batch into slices of images whose V and P take about so many bytes."""
+    return split(images, -(-images * _image_bytes(weight, groups, tiles) // most))
 
 
 def _gather(
-    name: str, x: np.ndarray, matrix: np.ndarray, padding: int, y: np.ndarray, scratch: Scratch
+    name: str, x: np.ndarray, matrix: np.ndarray, tiles: Tiles, padding: int, scratch: Scratch
 ) -> tuple[np.ndarray, bool]:
     """The tiles of x, transformed by the matrix: (n^2, tiles, C); and whether the numbers of x fit."""
-    grid = grid_of(y)
-    count = grid[0] * grid[1]
-    tiles = scratch(name, (len(matrix), len(matrix), len(x) * count, x.shape[3]), like=x)
+    transformed = scratch(name, (len(matrix), len(matrix), len(x) * tiles.count, x.shape[3]), like=x)
 
     fit = []
 
     def transform(some):
         fit.append(fits(x[some]))  # which brings x to the cache, where the next line finds it
-        gather_tiles_fast(x[some], matrix, OUTPUTS, padding, grid, tiles, some.start * count)
+        gather_tiles_fast(x[some], matrix, tiles.outputs, padding, tiles.grid, transformed, some.start * tiles.count)
 
     run_parallel(transform, split(len(x), PARTS))
-    return tiles.reshape(-1, *tiles.shape[2:]), all(fit)
+    return transformed.reshape(-1, *transformed.shape[2:]), all(fit)
 
 
-def _scatter(tiles: np.ndarray, matrix: np.ndarray, padding: int, x: np.ndarray, y: np.ndarray, start) -> None:
-    """Write to x the tiles, transformed by the transposed matrix and added to `start`."""
-    grid = grid_of(y)
-    tiles = tiles.reshape(len(matrix), len(matrix), *tiles.shape[1:])
+def _scatter(transformed: np.ndarray, matrix: np.ndarray, tiles: Tiles, padding: int, x: np.ndarray, start) -> None:
+    """Write to x the tiles, transformed back by the transposed matrix and added to `start`."""
+    transformed = transformed.reshape(len(matrix), len(matrix), *transformed.shape[1:])
 
     def transform_back(some):
         x[some] = start
-        scatter_tiles_fast(tiles, matrix, OUTPUTS, padding, grid, x[some], some.start * grid[0] * grid[1])
+        first = some.start * tiles.count
+        scatter_tiles_fast(transformed, matrix, tiles.outputs, padding, tiles.grid, x[some], first)
 
     run_parallel(transform_back, split(len(x), PARTS))
 
