@@ -29,9 +29,9 @@ matrix product (tiles, C_in) (C_in, C_out). Let V = B^T x B for every tile and c
 
 Here n is 6, 7 or 8, whichever takes the fewest products: that depends on how many outputs of the last tiles lie beyond
 the image. 13x13 outputs of 3x3 kernels are nine tiles of 7x7 pixels, and would be sixteen of 6x6. The price is a few
-roundings more: in float32 the results are right to about 1e-5 of the largest instead of 1e-6. And a number of x, w or dy above 1e14, or infinite,
-could overflow in V, U or P where the sums themselves do not: then `convolve` and `convolve_backward` return False, and
-the ordinary way must be taken. They find out as they read the numbers.
+roundings more: in float32 the results are right to about 1e-5 of the largest instead of 1e-6. And a number of x, w or
+dy above 1e14, or infinite, could overflow in V, U or P where the sums themselves do not: then `convolve` and
+`convolve_backward` return False, and the ordinary way must be taken. They find out as they read the numbers.
 
 Sources: Winograd 1980, "Arithmetic complexity of computations"; Lavin, Gray 2016, "Fast algorithms for convolutional
 neural networks", section 4. The matrices for any points: Toom 1963, Cook 1966.

@@ -186,13 +186,11 @@ def _scatter(part, tiles, factors, n, rows, columns, across, step, padding, grid
     for unit in range(part[0], part[1]):
         image, a = unit // grid[0], unit % grid[0]
         at = first * channels + unit * length
-        if size > step:  # tiles overlap, so that their columns are added up
+        if size != step:  # each column of a row of tiles is written once only where they lie edge to edge
             clear(lines, 0, len(lines))
         for i in range(n):
             if size == step:
-                _transform(
-                    factors, source, i * n * plane + at, rows, plane, lines, i * span, across * channels, length
-                )
+                _transform(factors, source, i * n * plane + at, rows, plane, lines, i * span, across * channels, length)
                 continue
             _transform(factors, source, i * n * plane + at, rows, plane, transformed, ZERO, length, length)
             for k in range(size):
