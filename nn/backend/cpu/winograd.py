@@ -63,7 +63,7 @@ REUSE = 3  # V and P are at least so many times as large as U, which is read ane
 PARTS = 12  # that threads may work on at the same time
 ROOM = 1e10  # B, G and A make numbers a million times larger at most, and thousands of parts are added up
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
-FEWEST_TILES = 96  # below, transforming the weights takes longer than is saved
+FEWEST_TILES = 60  # below, transforming the weights takes longer than is saved
 
 
 def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequence[int], transformed=False) -> bool:
