@@ -73,7 +73,7 @@ def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], No
         return None
     many = winograd.is_faster(*way)  # tiles, so that BLAS multiplies them well
     # Of few tiles, to read U takes as long as to multiply: not 7x7 values where 6x6 do for one and a third of the work.
-    tiles = winograd.tiles_for(weight, y.shape) if many else winograd.tiles_for(weight, y.shape, sizes=(6, 8))
+    tiles = winograd.tiles_for(weight, y.shape, tuple(winograd.POINTS) if many else (6, 8))
     u, _ = winograd.transform_weight(weight, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
     if many:
         fast = partial(winograd.convolve, x, weight, bias, padding[0], groups, y, u)
