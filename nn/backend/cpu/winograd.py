@@ -61,7 +61,7 @@ CHUNK_BYTES = 48 << 20  # of V and P at a time; larger images go through patches
 CACHED_BYTES = 9 << 20  # of V and P that stay in the processor's last cache until they are read again
 REUSE = 3  # V and P are at least so many times as large as U, which is read anew for each chunk
 PARTS = 12  # that threads may work on at the same time
-ROOM = 1e10  # B, G and A make numbers a million times larger at most, and thousands of parts are added up
+ROOM = 1e10  # B, G and A make numbers two million times larger at most, and thousands of parts are added up
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
 FEWEST_TILES = 60  # below, transforming the weights takes longer than is saved
 
