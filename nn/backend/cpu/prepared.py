@@ -32,6 +32,7 @@ from nn.backend.cpu.simd import (
     zeros,
 )
 from nn.backend.cpu.small_batch_matmul import one_row_product_fast
+from nn.backend.cpu.tile_products import lay_out
 from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts
@@ -74,7 +75,8 @@ def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], No
     many = winograd.is_faster(*way)  # tiles, so that BLAS multiplies them well
     # Of few tiles, to read U takes as long as to multiply: not 7x7 values where 6x6 do for one and a third of the work.
     tiles = winograd.tiles_for(weight, y.shape, tuple(winograd.POINTS) if many else (6, 8))
-    u, _ = winograd.transform_weight(weight, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
+    laid_out = lay_out(weight, groups) if many else weight
+    u, _ = winograd.transform_weight(laid_out, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
     if many:
         fast = partial(winograd.convolve, x, weight, bias, padding[0], groups, y, u)
     elif weight.shape[3] % (groups * VECTOR_BYTES // x.itemsize):

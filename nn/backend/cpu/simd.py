@@ -73,7 +73,7 @@ def lanes_of(typing, array):
     """How many of the array's numbers a vector has: for the compiler a constant, which `array.itemsize` is not."""
 
     def generate(context, builder, signature, arguments):
-        return _number(VECTOR_BYTES * 8 // array.dtype.bitwidth)
+        return constant(VECTOR_BYTES * 8 // array.dtype.bitwidth)
 
     return types.int64(array), generate
 
@@ -84,7 +84,7 @@ def copy(typing, source, start, target, at, count):
 
     def generate(context, builder, signature, arguments):
         places = [
-            builder.gep(_data(context, builder, signature, arguments, place), [arguments[place + 1]])
+            builder.gep(address(context, builder, signature, arguments, place), [arguments[place + 1]])
             for place in (2, 0)
         ]
         cgutils.raw_memcpy(builder, *places, arguments[4], source.dtype.bitwidth // 8)
@@ -99,8 +99,8 @@ def clear(typing, target, at, count):
     """target[at : at + count] = 0."""
 
     def generate(context, builder, signature, arguments):
-        place = builder.gep(_data(context, builder, signature, arguments, 0), [arguments[1]])
-        cgutils.memset(builder, place, builder.mul(arguments[2], _number(target.dtype.bitwidth // 8)), 0)
+        place = builder.gep(address(context, builder, signature, arguments, 0), [arguments[1]])
+        cgutils.memset(builder, place, builder.mul(arguments[2], constant(target.dtype.bitwidth // 8)), 0)
         return context.get_dummy_value()
 
     return types.none(target, types.int64, types.int64), generate
@@ -115,7 +115,7 @@ def flat(typing, array):
         names = "data", "nitems", "meminfo", "parent"
         data, count, memory, parent = (_field(context, builder, array, arguments[0], name) for name in names)
         result = context.make_array(one_axis)(context, builder)
-        item = _number(array.dtype.bitwidth // 8)
+        item = constant(array.dtype.bitwidth // 8)
         populate_array(result, data, [count], [item], item, meminfo=memory, parent=parent)
         return impl_ret_borrowed(context, builder, one_axis, result._getvalue())
 
@@ -129,7 +129,7 @@ def zeros(typing, size, like):
     zeros_type = types.Array(like.dtype, 1, "C")
 
     def generate(context, builder, signature, arguments):
-        item = _number(like.dtype.bitwidth // 8)
+        item = constant(like.dtype.bitwidth // 8)
         size = builder.mul(arguments[0], item)
         align = context.get_constant(types.uint32, VECTOR_BYTES)
         memory = context.nrt.meminfo_alloc_aligned(builder, size, align)  # raises MemoryError
@@ -149,7 +149,7 @@ def add(typing, source, start, target, at, count):
 
     def generate(context, builder, signature, arguments):
         here, there = (
-            builder.gep(_data(context, builder, signature, arguments, place), [arguments[place + 1]])
+            builder.gep(address(context, builder, signature, arguments, place), [arguments[place + 1]])
             for place in (2, 0)
         )
         with cgutils.for_range(builder, arguments[4], intp=INDEX) as step:
@@ -184,7 +184,7 @@ def prefetch(typing, source, at):
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0"
         )
-        place = builder.gep(_data(context, builder, signature, arguments, 0), [arguments[1]])
+        place = builder.gep(address(context, builder, signature, arguments, 0), [arguments[1]])
         options = (ir.Constant(CODE, number) for number in (0, 3, 1))  # to read; to be kept; data
         builder.call(function, [builder.bitcast(place, kinds[0]), *options])
         return context.get_dummy_value()
@@ -196,13 +196,13 @@ def _sum_of_terms(a_is_vector, from_zero):
     @intrinsic
     def sum_of_terms(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows):
         def generate(context, builder, signature, arguments):
-            a_data, b_data, target = (_data(context, builder, signature, arguments, place) for place in (0, 5, 11))
+            a_data, b_data, target = (address(context, builder, signature, arguments, place) for place in (0, 5, 11))
             a_at, a_i, a_run, a_step = arguments[1:5]
             b_at, b_run, b_step, runs, length = arguments[6:11]
-            vectors = _Vectors(context, builder, a.dtype)
+            vectors = Vectors(context, builder, a.dtype)
             totals = [cgutils.alloca_once(builder, vectors.type) for _ in range(rows.count)]
             for i, total in enumerate(totals):
-                before = vectors.zero if from_zero else vectors.load(target, arguments[12], _number(i * vectors.lanes))
+                before = vectors.zero if from_zero else vectors.load(target, arguments[12], constant(i * vectors.lanes))
                 builder.store(before, total)
             with cgutils.for_range(builder, runs, intp=INDEX) as run:
                 a_start = builder.add(a_at, builder.mul(run.index, a_run))
@@ -211,12 +211,12 @@ def _sum_of_terms(a_is_vector, from_zero):
                     a_here = builder.add(a_start, builder.mul(step.index, a_step))
                     factors = vectors.load(b_data, b_start, builder.mul(step.index, b_step))
                     for i, total in enumerate(totals):
-                        a_place = builder.mul(_number(i), a_i)
+                        a_place = builder.mul(constant(i), a_i)
                         load = vectors.load if a_is_vector else vectors.load_everywhere
                         product = builder.fmul(load(a_data, a_here, a_place), factors, flags=("contract",))
                         builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
             for i, total in enumerate(totals):
-                vectors.store(builder.load(total), target, arguments[12], _number(i * vectors.lanes))
+                vectors.store(builder.load(total), target, arguments[12], constant(i * vectors.lanes))
             return context.get_dummy_value()
 
         number = types.int64
@@ -238,11 +238,11 @@ def transpose_block(typing, source, start, step, target, at, stride):
     """
 
     def generate(context, builder, signature, arguments):
-        vectors = _Vectors(context, builder, source.dtype)
-        source_data, target_data = (_data(context, builder, signature, arguments, place) for place in (0, 3))
+        vectors = Vectors(context, builder, source.dtype)
+        source_data, target_data = (address(context, builder, signature, arguments, place) for place in (0, 3))
         _, start, step, _, at, stride = arguments
         numbers = range(vectors.lanes)
-        rows = [vectors.load(source_data, start, builder.mul(_number(n), step)) for n in numbers]
+        rows = [vectors.load(source_data, start, builder.mul(constant(n), step)) for n in numbers]
         half = 1
         while half < vectors.lanes:
             # A shuffle picks from two rows laid end to end.
@@ -255,7 +255,7 @@ def transpose_block(typing, source, start, step, target, at, stride):
                 )
             half *= 2
         for n in numbers:
-            vectors.store(rows[n], target_data, at, builder.mul(_number(n), stride))
+            vectors.store(rows[n], target_data, at, builder.mul(constant(n), stride))
         return context.get_dummy_value()
 
     number = types.int64
@@ -265,11 +265,11 @@ def transpose_block(typing, source, start, step, target, at, stride):
 INDEX, CODE = ir.IntType(64), ir.IntType(32)
 
 
-def _number(value):
+def constant(value):
     return ir.Constant(INDEX, value)
 
 
-def _data(context, builder, signature, arguments, place):
+def address(context, builder, signature, arguments, place):
     """The address of an array's first number."""
     return _field(context, builder, signature.args[place], arguments[place], "data")
 
@@ -279,7 +279,7 @@ def _field(context, builder, array_type, array, name):
     return builder.extract_value(array, context.data_model_manager[array_type].get_field_position(name))
 
 
-class _Vectors:
+class Vectors:
     """How to read and write vectors of one floating-point type."""
 
     def __init__(self, context, builder, dtype):

@@ -45,9 +45,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nn.backend.cpu.tile_products import FEWEST_TILES as FEWEST_ROWS
+from nn.backend.cpu.tile_products import Block, blocks_of, lay_out, multiply_fast
 from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
 from nn.backend.patches import channel_groups
 from nn.backend.runtime.pool import run_parallel, split
+from nn.backend.runtime.threads import num_threads
 from nn.backend.runtime.workspace import Scratch
 
 KERNELS = 3, 5
@@ -58,7 +61,8 @@ POINTS = {
     8: (0, 1, -1, 1 / 2, -1 / 2, 2, -2),
 }
 CHUNK_BYTES = 48 << 20  # of V and P at a time; larger images go through patches
-CACHED_BYTES = 9 << 20  # of V and P that stay in the processor's last cache until they are read again
+CACHED_WEIGHTS = 10 << 20
+CACHED_BYTES = 2 << 20  # of V and P that stay in the processor's last cache until they are read again
 REUSE = 3  # V and P are at least so many times as large as U, which is read anew for each chunk
 PARTS = 12  # that threads may work on at the same time
 ROOM = 1e10  # B, G and A make numbers two million times larger at most, and thousands of parts are added up
@@ -132,24 +136,52 @@ def matrices(kernel: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def convolve(x, weight, bias, padding: int, groups: int, y, u: np.ndarray | None = None) -> bool:
     """Write the convolution of x to y; or return False where the numbers are too large for that. u: what
-    `transform_weight` made of the weight, if it is there already."""
+    `transform_weight` made of the weight, laid out, if it is there already."""
     tiles = tiles_for(weight, y.shape)
+    n, (lines, across), bias = len(tiles.g), tiles.grid, np.zeros_like(y, shape=y.shape[3:]) if bias is None else bias
     with Scratch() as scratch:
-        u, weight_fits = transform_weight(weight, tiles.g, scratch) if u is None else (u, True)
-        for images in _chunks(weight, groups, tiles, len(y), max(CACHED_BYTES, REUSE * u.nbytes)):
-            v, x_fits = _gather("v", x[images], tiles.b_transposed, tiles, padding, scratch)
-            if not (x_fits and weight_fits):
-                return False
-            product = scratch("product", (*v.shape[:2], y.shape[3]), like=y)
-            run_parallel(partial(_multiply, channel_groups(weight, groups), v, u, product), split(len(v), PARTS))
-            _scatter(product, tiles.a, tiles, 0, y[images], start=0 if bias is None else bias)
-    return True
+        u, weight_fits = transform_weight(lay_out(weight, groups), tiles.g, scratch) if u is None else (u, True)
+        blocks = blocks_of(u, groups, y.shape[3], CACHED_WEIGHTS)
+        depths = weight.shape[2], max(block.outputs.stop - block.outputs.start for block in blocks)
+        parts = _rows_of_tiles(n * n * across * sum(depths) * y.itemsize, len(y) * lines)
+        room = n * n * max(FEWEST_ROWS, across * max(part.stop - part.start for part in parts))
+        # Each thread works on some rows of tiles from beginning to end, so that V and P stay in its own cache.
+        places = list(range(num_threads()))
+        vs, products = (
+            scratch(name, (len(places), room * depth), like=y)
+            for name, depth in zip(("v", "product"), depths, strict=True)
+        )
+        fit = [weight_fits]
+
+        def compute(task: tuple[Block, slice]) -> None:
+            (inputs, outputs, panels), some = task
+            images = slice(some.start // lines, -(-some.stop // lines))
+            if inputs.start == 0 == outputs.start:
+                fit.append(fits(x[images]))  # which brings x to the cache, where the next line finds it
+            if not all(fit):
+                return
+            place, count = places.pop(), max(FEWEST_ROWS, (some.stop - some.start) * across)
+            v, product = (
+                array[place, : n * n * count * depth].reshape(n, n, count, depth)
+                for array, depth in ((vs, inputs.stop - inputs.start), (products, outputs.stop - outputs.start))
+            )
+            part, first = (some.start, some.stop, 0), -some.start * across
+            gather_tiles_fast(
+                x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, first, part, channel=inputs.start
+            )
+            multiply_fast(v.reshape(-1, *v.shape[2:]), u, panels, product.reshape(-1, *product.shape[2:]))
+            scatter_tiles_fast(
+                product, tiles.a, tiles.outputs, 0, tiles.grid, y, first, part, bias, channel=outputs.start
+            )
+            places.append(place)
+
+        run_parallel(compute, [(block, part) for block in blocks for part in parts])
+    return all(fit)
 
 
-def _multiply(halves, v, u, product, some: slice) -> None:
-    """P = V U, for some of the n^2 values."""
-    for inputs, outputs in halves:
-        np.matmul(v[some, :, inputs], u[some, :, outputs], out=product[some, :, outputs])
+def _rows_of_tiles(row_bytes: int, rows: int) -> list[slice]:
+    """Cut all rows of tiles into slices whose V and P take about CACHED_BYTES, and one for each thread."""
+    return split(rows, max(num_threads(), -(-rows * row_bytes // CACHED_BYTES)))
 
 
 def convolve_backward(dy, x, weight, padding: int, groups: int, dweight, dx) -> bool:

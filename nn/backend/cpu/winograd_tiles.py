@@ -24,6 +24,7 @@ from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.tasks import share_out
 
 TERMS = 8
+SUMS = 3  # pairs of numbers of which sums and differences are taken
 STRIP = 512  # numbers of each place: all together stay in the processor's nearest cache while they are read n times
 
 
@@ -65,60 +66,115 @@ def _each(size, step, count):
     return [slice(place, place + (count - 1) * step + 1, step) for place in range(size)]
 
 
-def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None):
+def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None, channel=0):
     """The same, a row of tiles at a time: first the rows, then the columns.
 
-    part: None for this thread alone, or what `in_parts` makes of len(x) * grid[0] rows of tiles.
+    part: None for this thread alone, or what `in_parts` makes of len(x) * grid[0] rows of tiles. channel: the first of
+    those that are wanted, where tiles have fewer than x.
     """
     size = matrix.shape[1]
     across, columns = _new_order(x.shape[2], size, step, padding, grid[1])
     part = part or (0, len(x) * grid[0], 0)
-    _gather(part, x, _factors(matrix, x), size, _one_by_one(size), columns, across, step, padding, grid, tiles, first)
+    order, factors, pairs = _by_terms(matrix.astype(np.float64).tobytes(), matrix.shape, x.dtype)
+    _gather(part, x, factors, pairs, size, order, columns[order], across, step, padding, grid, tiles, first, channel)
 
 
-def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first, part=None):
+def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first, part=None, start=None, channel=0):
     """The same, a row of tiles at a time: first the columns, then the rows. part: as above, but only where tiles do not
-    overlap, size = step."""
+    overlap, size = step; then what is in x may also be replaced, by the numbers `start` (C,). channel: as above."""
     n, size = matrix.shape
     across, columns = _new_order(x.shape[2], size, step, padding, grid[1])
     part = part or (0, len(x) * grid[0], 0)
-    _scatter(part, tiles, _factors(matrix.T, x), n, _one_by_one(n), columns, across, step, padding, grid, x, first)
+    order, factors, pairs = _by_sums(matrix.astype(np.float64).tobytes(), matrix.shape, x.dtype)
+    start = np.zeros_like(x, shape=0) if start is None else start
+    _scatter(part, tiles, factors, pairs, n, order, columns, across, step, padding, grid, x, first, start, channel)
 
 
 # Both work on a row of tiles at a time, in which the pixels lie in another order: first, of all tiles, those at the
 # tile's first column, then those at its second ... (the columns beyond `step` are also a neighbour's first ones).
 # So what happens to one tile happens to all tiles of the row in one long loop. `columns`: where the first tile's
-# columns are in this order, in pixels; `rows`: 0, 1, ..., as rows lie one after the other.
+# columns are in this order, in pixels; rows lie one after the other.
 
 
 @cache
 def _new_order(width, size, step, padding, tiles):
     """How many pixels lie at the same column of a tile, and at which places the columns of the row's first tile are."""
     across = max(tiles + (size - 1) // step, (width + padding - 1) // step + 1)
-    columns = _one_by_one(size)
+    columns = np.arange(size)
     return across, columns % step * across + columns // step
 
 
+# In Winograd's matrices the rows of the points p and -p differ by signs alone. So two results need few more
+# multiplications than one: gather adds the terms that keep their sign and those that change it, and takes the sum and
+# the difference of both; scatter, the transpose, first takes sums and differences of what it reads. Any other matrix is
+# taken row by row.
+
+
+def _mirrored(matrix):
+    """The first row of each pair that differs by signs alone, the columns that keep their sign, and those that do not.
+
+    Empty where there are no such rows, or too many columns of one kind."""
+    firsts, row = [], 0
+    while row + 1 < len(matrix):
+        mirrored = np.any(matrix[row]) and np.array_equal(abs(matrix[row]), abs(matrix[row + 1]))
+        firsts += [row] if mirrored else []
+        row += 2 if mirrored else 1
+    kept, changed, either = [], [], []
+    for column, (a, b) in enumerate(zip(matrix[firsts].T, matrix[[row + 1 for row in firsts]].T, strict=True)):
+        fitting = [kind for kind, is_it in ((kept, a == b), (changed, a == -b)) if np.all(is_it)]
+        if not fitting:
+            return [], [], []
+        (either if len(fitting) == 2 else fitting[0]).append(column)
+    for column in either:  # zeros
+        min(kept, changed, key=len).append(column)
+    return (firsts, kept, changed) if max(len(kept), len(changed)) <= TERMS // 2 else ([], [], [])
+
+
 @cache
-def _one_by_one(count):
-    """0, 1, ..., count - 1, and the last again up to TERMS places: what is read there is not wanted."""
-    return np.minimum(np.arange(TERMS), count - 1)
+def _by_terms(numbers, shape, dtype):
+    """For gather: in which order columns are read, the factors in this order, and the pairs of rows (the second is -1
+    where a row is alone). The first half of the columns are those that keep their sign. What is read in other places
+    has the factor 0."""
+    matrix = np.frombuffer(numbers).reshape(shape)
+    firsts, kept, changed = _mirrored(matrix)
+    if not firsts:
+        kept, changed = np.split(np.arange(shape[1]), [TERMS // 2])
+    pairs = [(row, row + 1) for row in firsts]
+    paired = {row for pair in pairs for row in pair}
+    pairs += [(row, -1) for row in range(shape[0]) if row not in paired]
+    return _arrays(matrix, [*enumerate(kept), *enumerate(changed, TERMS // 2)], pairs, dtype)
 
 
-def _factors(matrix, x):
-    """The rows of the matrix in x's dtype, each filled up with zeros to TERMS."""
-    factors = np.zeros((len(matrix), TERMS), x.dtype)
-    factors[:, : matrix.shape[1]] = matrix
-    return factors
+@cache
+def _by_sums(numbers, shape, dtype):
+    """For scatter, the same of the transpose. First in the order are the pairs that sums and differences are taken of;
+    of two results, the first is made of sums, the second of differences."""
+    matrix = np.frombuffer(numbers).reshape(shape)
+    firsts, kept, changed = _mirrored(matrix)
+    alone = [row for row in range(shape[0]) if row not in firsts and row - 1 not in firsts]
+    if not firsts or len(firsts) > SUMS or len(alone) > TERMS - 2 * SUMS:
+        return _arrays(matrix.T, list(enumerate(range(shape[0]))), [(row, -1) for row in range(shape[1])], dtype)
+    places = [(2 * i + k, row + k) for i, row in enumerate(firsts) for k in (0, 1)]
+    places += enumerate(alone, 2 * SUMS)
+    both = min(len(kept), len(changed))
+    pairs = [*zip(kept, changed, strict=False), *((row, -1) for row in (*kept[both:], *changed[both:]))]
+    return _arrays(matrix.T, places, pairs, dtype)
+
+
+def _arrays(matrix, places, pairs, dtype):
+    order, factors = np.zeros(TERMS, np.int64), np.zeros((len(matrix), TERMS), dtype)
+    for place, column in places:
+        order[place], factors[:, place] = column, matrix[:, column]
+    return order, factors, np.array(pairs)
+
+
+# Below, one expression has all terms, so that every number is written just once. All arrays are one-dimensional and all
+# counters unsigned: `nn.backend.cpu.im2col` says why. s0 to s7: where the terms begin.
 
 
 @part_of_a_loop
-def _combine(factors, row, source, start, places, unit, target, at, length):
-    """target[at + i] = sum over k of  factors[row, k] * source[start + places[k] * unit + i],  for i < length.
-
-    One expression for all terms, so that every element is written just once; what is not wanted has the factor 0.
-    All arrays are one-dimensional and all counters unsigned: `nn.backend.cpu.im2col` says why.
-    """
+def _one(factors, row, source, start, places, unit, target, at, length):
+    """target[at + i] = sum over k of  factors[row, k] * source[start + places[k] * unit + i],  for i < length."""
     f0, f1, f2, f3 = factors[row, 0], factors[row, 1], factors[row, 2], factors[row, 3]
     f4, f5, f6, f7 = factors[row, 4], factors[row, 5], factors[row, 6], factors[row, 7]
     s0, s1 = np.uint64(start + places[0] * unit), np.uint64(start + places[1] * unit)
@@ -133,21 +189,62 @@ def _combine(factors, row, source, start, places, unit, target, at, length):
 
 
 @part_of_a_loop
-def _transform(factors, source, start, places, unit, target, at, apart, length):
-    """_combine for every row of the factors; the results lie `apart` from each other."""
+def _two_by_terms(factors, row, source, start, places, unit, target, at, other, length):
+    """The same, and at target[other + i] the sum with the last four terms' signs changed."""
+    f0, f1, f2, f3 = factors[row, 0], factors[row, 1], factors[row, 2], factors[row, 3]
+    f4, f5, f6, f7 = factors[row, 4], factors[row, 5], factors[row, 6], factors[row, 7]
+    s0, s1 = np.uint64(start + places[0] * unit), np.uint64(start + places[1] * unit)
+    s2, s3 = np.uint64(start + places[2] * unit), np.uint64(start + places[3] * unit)
+    s4, s5 = np.uint64(start + places[4] * unit), np.uint64(start + places[5] * unit)
+    s6, s7 = np.uint64(start + places[6] * unit), np.uint64(start + places[7] * unit)
+    at, other = np.uint64(at), np.uint64(other)
+    for i in range(np.uint64(length)):
+        kept = f0 * source[s0 + i] + f1 * source[s1 + i] + f2 * source[s2 + i] + f3 * source[s3 + i]
+        changed = f4 * source[s4 + i] + f5 * source[s5 + i] + f6 * source[s6 + i] + f7 * source[s7 + i]
+        target[at + i] = kept + changed
+        target[other + i] = kept - changed
+
+
+@part_of_a_loop
+def _two_by_sums(factors, row, second, source, start, places, unit, target, at, other, length):
+    """The results of two rows: target[at + i] of sums of the first three pairs of numbers, target[other + i] of their
+    differences, and both of the last two numbers."""
+    f0, f2, f4, f6, f7 = factors[row, 0], factors[row, 2], factors[row, 4], factors[row, 6], factors[row, 7]
+    g0, g2, g4, g6, g7 = factors[second, 0], factors[second, 2], factors[second, 4], factors[second, 6], factors[second, 7]
+    s0, s1 = np.uint64(start + places[0] * unit), np.uint64(start + places[1] * unit)
+    s2, s3 = np.uint64(start + places[2] * unit), np.uint64(start + places[3] * unit)
+    s4, s5 = np.uint64(start + places[4] * unit), np.uint64(start + places[5] * unit)
+    s6, s7 = np.uint64(start + places[6] * unit), np.uint64(start + places[7] * unit)
+    at, other = np.uint64(at), np.uint64(other)
+    for i in range(np.uint64(length)):
+        a, b, c, d = source[s0 + i], source[s1 + i], source[s2 + i], source[s3 + i]
+        e, f, g, h = source[s4 + i], source[s5 + i], source[s6 + i], source[s7 + i]
+        target[at + i] = (f0 * (a + b) + f2 * (c + d)) + (f4 * (e + f) + (f6 * g + f7 * h))
+        target[other + i] = (g0 * (a - b) + g2 * (c - d)) + (g4 * (e - f) + (g6 * g + g7 * h))
+
+
+@part_of_a_loop
+def _transform(factors, pairs, by_sums, source, start, places, unit, target, at, apart, length):
+    """All results, `apart` from each other."""
     for strip in range(0, length, STRIP):
-        for row in range(len(factors)):
-            _combine(
-                factors, row, source, start + strip, places, unit, target, at + row * apart + strip,
-                min(STRIP, length - strip),
-            )  # fmt: skip
+        here, count, there = start + strip, min(STRIP, length - strip), at + strip
+        for pair in range(len(pairs)):
+            row, second = pairs[pair, 0], pairs[pair, 1]
+            one, other = there + row * apart, there + second * apart
+            if second < 0:
+                _one(factors, row, source, here, places, unit, target, one, count)
+            elif by_sums:
+                _two_by_sums(factors, row, second, source, here, places, unit, target, one, other, count)
+            else:
+                _two_by_terms(factors, row, source, here, places, unit, target, one, other, count)
 
 
 @compiled_loop
-def _gather(part, x, factors, size, rows, columns, across, step, padding, grid, tiles, first):
+def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding, grid, tiles, first, channel):
     if share_out(part):
         return
-    _, height, width, channels = x.shape
+    _, height, width, depth = x.shape
+    channels = tiles.shape[3]
     n = len(factors)
     span = step * across * channels
     frame = zeros(size * span, x)  # the rows of pixels under a row of tiles
@@ -163,19 +260,22 @@ def _gather(part, x, factors, size, rows, columns, across, step, padding, grid, 
             for w in range(width):
                 place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
                 if 0 <= h < height:
-                    copy(pixels, ((image * height + h) * width + w) * channels, frame, place, channels)
+                    copy(pixels, ((image * height + h) * width + w) * depth + channel, frame, place, channels)
                 else:
                     clear(frame, place, channels)
-        _transform(factors, frame, ZERO, rows, span, lines, ZERO, span, span)
+        _transform(factors, pairs, False, frame, ZERO, rows, span, lines, ZERO, span, span)
         for i in range(n):
-            _transform(factors, lines, i * span, columns, channels, results, i * n * plane + at, plane, length)
+            _transform(
+                factors, pairs, False, lines, i * span, columns, channels, results, i * n * plane + at, plane, length
+            )  # fmt: skip
 
 
 @compiled_loop
-def _scatter(part, tiles, factors, n, rows, columns, across, step, padding, grid, x, first):
+def _scatter(part, tiles, factors, pairs, n, rows, columns, across, step, padding, grid, x, first, start, channel):
     if share_out(part):
         return
-    _, height, width, channels = x.shape
+    _, height, width, depth = x.shape
+    channels = tiles.shape[3]
     size = len(factors)
     span = step * across * channels
     lines = zeros(n * span, x)
@@ -189,16 +289,21 @@ def _scatter(part, tiles, factors, n, rows, columns, across, step, padding, grid
         if size != step:  # each column of a row of tiles is written once only where they lie edge to edge
             clear(lines, 0, len(lines))
         for i in range(n):
+            here = i * n * plane + at
             if size == step:
-                _transform(factors, source, i * n * plane + at, rows, plane, lines, i * span, across * channels, length)
+                apart = across * channels
+                _transform(factors, pairs, True, source, here, rows, plane, lines, i * span, apart, length)
                 continue
-            _transform(factors, source, i * n * plane + at, rows, plane, transformed, ZERO, length, length)
+            _transform(factors, pairs, True, source, here, rows, plane, transformed, ZERO, length, length)
             for k in range(size):
                 add(transformed, k * length, lines, i * span + columns[k] * channels, length)
-        _transform(factors, lines, ZERO, rows, span, transformed, ZERO, span, span)
+        _transform(factors, pairs, True, lines, ZERO, rows, span, transformed, ZERO, span, span)
         for k in range(size):
             h = a * step + k - padding
             if 0 <= h < height:
                 for w in range(width):
                     place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
-                    add(transformed, place, pixels, ((image * height + h) * width + w) * channels, channels)
+                    pixel = ((image * height + h) * width + w) * depth + channel
+                    if len(start):
+                        copy(start, channel, pixels, pixel, channels)
+                    add(transformed, place, pixels, pixel, channels)
