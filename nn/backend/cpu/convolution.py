@@ -25,15 +25,16 @@ BATCH_BYTES = 4 << 20  # of transposed images, which should stay in the processo
 
 def convolve(x, weight, bias, stride, padding, groups, y):
     """As in `layers.conv`."""
+    if winograd.is_faster(weight, stride, padding, groups, y.shape) and winograd.convolve(
+        x, weight, bias, stride[0], padding[0], groups, y
+    ):
+        return
     way = _way(x, weight, groups)
     if way is not None:
         if bias is None:
             bias = np.zeros_like(weight, shape=y.shape[3:])
         way.convolve(x, _contiguous(weight), bias, stride, padding, y)
-    elif not (
-        winograd.is_faster(weight, stride, padding, groups, y.shape)
-        and winograd.convolve(x, weight, bias, padding[0], groups, y)
-    ):
+    else:
         patches.convolve(im2col_fast, x, weight, bias, stride, padding, groups, y)
 
 
@@ -48,8 +49,10 @@ def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx
             if way is not conv_depthwise:
                 way = conv_batched if stride == (1, 1) and _can_be_batched(dy) else conv_direct
             way.input_gradient(dy, _contiguous(weight), stride, padding, dx)
-    elif winograd.is_faster(weight, stride, padding, groups, dy.shape) and winograd.convolve_backward(
-        dy, x, weight, padding[0], groups, dweight, dx
+    elif (
+        stride == (1, 1)
+        and winograd.is_faster(weight, stride, padding, groups, dy.shape)
+        and winograd.convolve_backward(dy, x, weight, padding[0], groups, dweight, dx)
     ):
         if dbias is not None:
             patches.sum_positions(dy, dbias)

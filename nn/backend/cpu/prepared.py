@@ -74,11 +74,12 @@ def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], No
         return None
     many = winograd.is_faster(*way)  # tiles, so that BLAS multiplies them well
     # Of few tiles, to read U takes as long as to multiply: not 7x7 values where 6x6 do for one and a third of the work.
-    tiles = winograd.tiles_for(weight, y.shape, tuple(winograd.POINTS) if many else (6, 8))
-    laid_out = lay_out(weight, groups) if many else weight
+    blocks = winograd.in_blocks(weight, stride[0])
+    tiles = winograd.tiles_for(blocks, y.shape, tuple(winograd.POINTS) if many else (6, 8))
+    laid_out = lay_out(blocks, groups) if many else weight
     u, _ = winograd.transform_weight(laid_out, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
     if many:
-        fast = partial(winograd.convolve, x, weight, bias, padding[0], groups, y, u)
+        fast = partial(winograd.convolve, x, weight, bias, stride[0], padding[0], groups, y, u)
     elif weight.shape[3] % (groups * VECTOR_BYTES // x.itemsize):
         return None
     else:

@@ -60,27 +60,42 @@ POINTS = {
     7: (1 / 4, -1 / 4, 7 / 8, -7 / 8, 7 / 4, -7 / 4),
     8: (0, 1, -1, 1 / 2, -1 / 2, 2, -2),
 }
-CHUNK_BYTES = 48 << 20  # of V and P at a time; larger images go through patches
+IMAGE_BYTES = 48 << 20  # of V and P; larger images go through patches
+CHUNK_BYTES = 48 << 20  # of V and P at a time, backward
 CACHED_WEIGHTS = 10 << 20
-CACHED_BYTES = 2 << 20  # of V and P that stay in the processor's last cache until they are read again
+CACHED_BYTES = 3 << 20  # of V and P that stay in the processor's last cache until they are read again
 REUSE = 3  # V and P are at least so many times as large as U, which is read anew for each chunk
 PARTS = 12  # that threads may work on at the same time
 ROOM = 1e10  # B, G and A make numbers two million times larger at most, and thousands of parts are added up
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
 FEWEST_TILES = 60  # below, transforming the weights takes longer than is saved
+FEWEST_TILES_OF_BLOCKS = 480
 
 
 def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequence[int], transformed=False) -> bool:
     """Is this the faster way to outputs of this shape? transformed: whether the weights are already."""
     KH, KW, inputs, outputs = weight.shape
-    if KH != KW or KH not in KERNELS or stride != (1, 1) or padding[0] != padding[1]:
+    if KH != KW or stride[0] != stride[1] or padding[0] != padding[1] or (stride[0] > 1 and groups > 1):
         return False
-    tiles = tiles_for(weight, y_shape)
-    return (
-        min(inputs, outputs // groups) >= FEWEST_CHANNELS
-        and (transformed or y_shape[0] * tiles.count >= FEWEST_TILES)
-        and _image_bytes(weight, groups, tiles) <= CHUNK_BYTES
-    )
+    kernel, inputs = -(-KH // stride[0]), inputs * stride[0] ** 2
+    if kernel not in KERNELS or min(inputs, outputs // groups) < FEWEST_CHANNELS:
+        return False
+    tiles = _tiles_for(kernel, *y_shape[1:3], tuple(POINTS))
+    fewest = FEWEST_TILES if stride[0] == 1 else FEWEST_TILES_OF_BLOCKS
+    if y_shape[0] * tiles.count < fewest and not (transformed and stride[0] == 1):
+        return False
+    return len(tiles.g) ** 2 * tiles.count * (inputs * groups + outputs) * weight.itemsize <= IMAGE_BYTES
+
+
+def in_blocks(weight: np.ndarray, stride: int) -> np.ndarray:
+    """The weights for blocks of stride x stride pixels, as if each were one pixel with as many more channels."""
+    if stride == 1:
+        return weight
+    size, (inputs, outputs) = -(-len(weight) // stride), weight.shape[2:]
+    filled = np.zeros_like(weight, shape=(size * stride, size * stride, inputs, outputs))
+    filled[: len(weight), : len(weight)] = weight
+    filled = filled.reshape(size, stride, size, stride, inputs, outputs).swapaxes(1, 2)
+    return filled.reshape(size, size, -1, outputs)
 
 
 class Tiles(NamedTuple):
@@ -134,9 +149,10 @@ def matrices(kernel: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return b_transposed, g, a
 
 
-def convolve(x, weight, bias, padding: int, groups: int, y, u: np.ndarray | None = None) -> bool:
+def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u: np.ndarray | None = None) -> bool:
     """Write the convolution of x to y; or return False where the numbers are too large for that. u: what
     `transform_weight` made of the weight, laid out, if it is there already."""
+    weight = in_blocks(weight, stride)
     tiles = tiles_for(weight, y.shape)
     n, (lines, across), bias = len(tiles.g), tiles.grid, np.zeros_like(y, shape=y.shape[3:]) if bias is None else bias
     with Scratch() as scratch:
@@ -167,11 +183,11 @@ def convolve(x, weight, bias, padding: int, groups: int, y, u: np.ndarray | None
             )
             part, first = (some.start, some.stop, 0), -some.start * across
             gather_tiles_fast(
-                x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, first, part, channel=inputs.start
+                x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, first, part, inputs.start, stride
             )
             multiply_fast(v.reshape(-1, *v.shape[2:]), u, panels, product.reshape(-1, *product.shape[2:]))
             scatter_tiles_fast(
-                product, tiles.a, tiles.outputs, 0, tiles.grid, y, first, part, bias, channel=outputs.start
+                product, tiles.a, tiles.outputs, 0, tiles.grid, y, first, part, bias, outputs.start
             )
             places.append(place)
 

@@ -66,24 +66,25 @@ def _each(size, step, count):
     return [slice(place, place + (count - 1) * step + 1, step) for place in range(size)]
 
 
-def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None, channel=0):
+def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None, channel=0, block=1):
     """The same, a row of tiles at a time: first the rows, then the columns.
 
     part: None for this thread alone, or what `in_parts` makes of len(x) * grid[0] rows of tiles. channel: the first of
-    those that are wanted, where tiles have fewer than x.
+    those that are wanted, where tiles have fewer than x. block: read x as if block x block pixels were one, with
+    block * block * C channels; `padding` counts pixels of x.
     """
     size = matrix.shape[1]
-    across, columns = _new_order(x.shape[2], size, step, padding, grid[1])
+    across, columns = _new_order(size, step, grid[1])
     part = part or (0, len(x) * grid[0], 0)
     order, factors, pairs = _by_terms(matrix.astype(np.float64).tobytes(), matrix.shape, x.dtype)
-    _gather(part, x, factors, pairs, size, order, columns[order], across, step, padding, grid, tiles, first, channel)
+    _gather(part, x, factors, pairs, size, order, columns[order], across, step, padding, grid, tiles, first, channel, block)
 
 
 def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first, part=None, start=None, channel=0):
     """The same, a row of tiles at a time: first the columns, then the rows. part: as above, but only where tiles do not
     overlap, size = step; then what is in x may also be replaced, by the numbers `start` (C,). channel: as above."""
     n, size = matrix.shape
-    across, columns = _new_order(x.shape[2], size, step, padding, grid[1])
+    across, columns = _new_order(size, step, grid[1])
     part = part or (0, len(x) * grid[0], 0)
     order, factors, pairs = _by_sums(matrix.astype(np.float64).tobytes(), matrix.shape, x.dtype)
     start = np.zeros_like(x, shape=0) if start is None else start
@@ -97,9 +98,9 @@ def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first, part=None, 
 
 
 @cache
-def _new_order(width, size, step, padding, tiles):
+def _new_order(size, step, tiles):
     """How many pixels lie at the same column of a tile, and at which places the columns of the row's first tile are."""
-    across = max(tiles + (size - 1) // step, (width + padding - 1) // step + 1)
+    across = tiles + (size - 1) // step
     columns = np.arange(size)
     return across, columns % step * across + columns // step
 
@@ -240,11 +241,12 @@ def _transform(factors, pairs, by_sums, source, start, places, unit, target, at,
 
 
 @compiled_loop
-def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding, grid, tiles, first, channel):
+def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding, grid, tiles, first, channel, block):
     if share_out(part):
         return
     _, height, width, depth = x.shape
     channels = tiles.shape[3]
+    wide = channels // (block * block)  # numbers of a pixel
     n = len(factors)
     span = step * across * channels
     frame = zeros(size * span, x)  # the rows of pixels under a row of tiles
@@ -256,13 +258,17 @@ def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding,
         image, a = unit // grid[0], unit % grid[0]
         at = first * channels + unit * length
         for k in range(size):
-            h = a * step + k - padding
-            for w in range(width):
-                place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
-                if 0 <= h < height:
-                    copy(pixels, ((image * height + h) * width + w) * depth + channel, frame, place, channels)
-                else:
-                    clear(frame, place, channels)
+            for w in range((grid[1] - 1) * step + size):
+                place = k * span + (w % step * across + w // step) * channels
+                left = w * block - padding
+                begin, end = max(0, -left), min(block, width - left)  # the columns of the block inside the image
+                for i in range(block):
+                    h, there = (a * step + k) * block + i - padding, place + i * block * wide
+                    if h < 0 or h >= height or end - begin < block:
+                        clear(frame, there, block * wide)
+                    if 0 <= h < height and begin < end:
+                        pixel = (image * height + h) * width + left + begin
+                        copy(pixels, pixel * depth + channel, frame, there + begin * wide, (end - begin) * wide)
         _transform(factors, pairs, False, frame, ZERO, rows, span, lines, ZERO, span, span)
         for i in range(n):
             _transform(
@@ -301,7 +307,7 @@ def _scatter(part, tiles, factors, pairs, n, rows, columns, across, step, paddin
         for k in range(size):
             h = a * step + k - padding
             if 0 <= h < height:
-                for w in range(width):
+                for w in range(min(width, (grid[1] - 1) * step + size - padding)):
                     place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
                     pixel = ((image * height + h) * width + w) * depth + channel
                     if len(start):
