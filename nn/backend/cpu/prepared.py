@@ -17,7 +17,8 @@ import numpy as np
 
 from nn.backend.cpu import winograd
 from nn.backend.cpu.convolution import convolve
-from nn.backend.cpu.dense import linear
+from nn.backend.cpu.dense import LARGE_BYTES, linear
+from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_out
 from nn.backend.cpu.simd import (
     ONE,
     VECTOR_BYTES,
@@ -32,7 +33,6 @@ from nn.backend.cpu.simd import (
     zeros,
 )
 from nn.backend.cpu.small_batch_matmul import one_row_product_fast
-from nn.backend.cpu.tile_products import lay_out
 from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts
@@ -49,9 +49,16 @@ def prepared(function: Callable, arguments: tuple, half: bool) -> Callable[[], N
     """
     if function is convolve:
         return _convolution(*arguments) or partial(function, *arguments)
-    if function is linear and half:
-        return _linear_in_half(*arguments)
+    if function is linear:
+        return (_linear_in_half if half else _linear)(*arguments)
     return partial(function, *arguments)
+
+
+def _linear(x, weight, bias, y) -> Callable[[], None]:
+    """Of large weights and several images, with the weights laid out, which takes as much memory again."""
+    if len(x) < FEWEST_ROWS or weight.nbytes < LARGE_BYTES or y.shape[1] * y.itemsize < VECTOR_BYTES:
+        return partial(linear, x, weight, bias, y)
+    return partial(large_product_fast, x, lay_out(weight, 1), np.zeros_like(y[0]) if bias is None else bias, y)
 
 
 def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:

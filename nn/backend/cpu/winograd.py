@@ -45,8 +45,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nn.backend.cpu.tile_products import FEWEST_TILES as FEWEST_ROWS
-from nn.backend.cpu.tile_products import Block, blocks_of, lay_out, multiply_fast
+from nn.backend.cpu.panel_products import FEWEST_ROWS, Block, blocks_of, lay_out, multiply_fast
 from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
 from nn.backend.patches import channel_groups
 from nn.backend.runtime.pool import run_parallel, split
@@ -186,9 +185,7 @@ def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u: np.n
                 x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, first, part, inputs.start, stride
             )
             multiply_fast(v.reshape(-1, *v.shape[2:]), u, panels, product.reshape(-1, *product.shape[2:]))
-            scatter_tiles_fast(
-                product, tiles.a, tiles.outputs, 0, tiles.grid, y, first, part, bias, outputs.start
-            )
+            scatter_tiles_fast(product, tiles.a, tiles.outputs, 0, tiles.grid, y, first, part, bias, outputs.start)
             places.append(place)
 
         run_parallel(compute, [(block, part) for block in blocks for part in parts])

@@ -77,7 +77,9 @@ def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None, c
     across, columns = _new_order(size, step, grid[1])
     part = part or (0, len(x) * grid[0], 0)
     order, factors, pairs = _by_terms(matrix.astype(np.float64).tobytes(), matrix.shape, x.dtype)
-    _gather(part, x, factors, pairs, size, order, columns[order], across, step, padding, grid, tiles, first, channel, block)
+    _gather(
+        part, x, factors, pairs, size, order, columns[order], across, step, padding, grid, tiles, first, channel, block
+    )
 
 
 def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first, part=None, start=None, channel=0):
@@ -211,7 +213,13 @@ def _two_by_sums(factors, row, second, source, start, places, unit, target, at, 
     """The results of two rows: target[at + i] of sums of the first three pairs of numbers, target[other + i] of their
     differences, and both of the last two numbers."""
     f0, f2, f4, f6, f7 = factors[row, 0], factors[row, 2], factors[row, 4], factors[row, 6], factors[row, 7]
-    g0, g2, g4, g6, g7 = factors[second, 0], factors[second, 2], factors[second, 4], factors[second, 6], factors[second, 7]
+    g0, g2, g4, g6, g7 = (
+        factors[second, 0],
+        factors[second, 2],
+        factors[second, 4],
+        factors[second, 6],
+        factors[second, 7],
+    )
     s0, s1 = np.uint64(start + places[0] * unit), np.uint64(start + places[1] * unit)
     s2, s3 = np.uint64(start + places[2] * unit), np.uint64(start + places[3] * unit)
     s4, s5 = np.uint64(start + places[4] * unit), np.uint64(start + places[5] * unit)

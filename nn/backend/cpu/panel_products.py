@@ -1,0 +1,198 @@
+"""The matrix products of Winograd's method: one for each of the n^2 values of a tile, all of the same shape.
+
+    product[value, t, o] = sum over c of  v[value, t, c] * weight[value, c, o]
+
+for tiles t, and input channels c and output channels o of one group. A processor multiplies at its best rate where each
+number that it reads takes part in many products: here a block of some tiles times some output channels is added up in
+registers, and each step reads a row of weights and a column of tiles. BLAS first copies both matrices to where they
+lie best, anew for each value and each few images; here weights are laid out once, and tiles are read where they lie.
+
+Arrays here: v (values, tiles, C_in), product (values, tiles, C_out), weight (..., C_in/groups, C_out), and laid out
+(..., panels, C_in/groups, width): `width` neighbouring output channels, the last of each group overlapping the ones
+before it where they do not come out even.
+
+Source: Goto, van de Geijn 2008, "Anatomy of high-performance matrix multiplication", sections 4 and 5.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from nn.backend.cpu.simd import CHOICES, INDEX, VECTOR_BYTES, Vectors, address, constant, copy, flat, zeros
+from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.pool import in_parts, split
+from nn.backend.runtime.tasks import share_out
+
+VECTORS = 2 if len(CHOICES) > 1 else 1  # side by side: there are twice as many registers where they are twice as large
+FEWEST_ROWS = min(CHOICES)
+TERMS = 512  # whose weights stay in the processor's nearer cache until all rows have met them
+
+
+def lay_out(weight: np.ndarray, groups: int) -> np.ndarray:
+    """The weights as `multiply_fast` reads them, a new array."""
+    outputs = weight.shape[-1] // groups
+    lanes = VECTOR_BYTES // weight.itemsize
+    width = min(VECTORS, outputs // lanes) * lanes
+    channels = (np.arange(groups)[:, None] * outputs + _starts(outputs, width)).reshape(-1, 1) + np.arange(width)
+    return np.ascontiguousarray(np.moveaxis(weight[..., channels], -2, -3))
+
+
+def _starts(outputs: int, width: int) -> np.ndarray:
+    """The first output channel of each panel of a group."""
+    return np.minimum(np.arange(0, outputs, width), outputs - width)
+
+
+class Block(NamedTuple):
+    """Some output channels of a group."""
+
+    inputs: slice  # the channels that they see
+    outputs: slice
+    panels: slice
+
+
+def blocks_of(laid_out: np.ndarray, groups: int, outputs: int, most: int) -> list[Block]:
+    """Cut the output channels of each group into blocks whose weights take about so many bytes."""
+    panels, depth, width = laid_out.shape[1] // groups, *laid_out.shape[2:]
+    starts, blocks = _starts(outputs // groups, width), []
+    for group in range(groups):
+        for some in split(panels, -(-laid_out.nbytes // groups // most)):
+            first, last = (group * (outputs // groups) + starts[panel] for panel in (some.start, some.stop - 1))
+            which = slice(group * panels + some.start, group * panels + some.stop)
+            blocks.append(Block(slice(group * depth, (group + 1) * depth), slice(first, last + width), which))
+    return blocks
+
+
+def multiply_plain(v, weight, product):
+    """weight as it is in a layer."""
+    np.matmul(v, weight, out=product)
+
+
+def multiply_fast(v, laid_out, panels, product):
+    """The same, of FEWEST_ROWS at least and of these panels of the weights laid out."""
+    vectors = (None,) * (laid_out.shape[3] * v.itemsize // VECTOR_BYTES)
+    _multiply(v, laid_out, panels.start, panels.stop, product, _rows(v.shape[1]), vectors)
+
+
+def _rows(tiles: int) -> tuple:
+    """So many tiles at a time that the fewest are computed twice; a step takes as long as one more."""
+    fitting = (rows for rows in CHOICES if rows <= tiles)
+    return (None,) * min(fitting, key=lambda rows: -(-tiles // rows) * (rows + 1))
+
+
+def _block(from_zero):
+    """target[at + i * row + lane] = sum over k < terms of  a[a_at + i * a_row + k] * b[b_at + k * b_step + lane]
+
+    for i < len(rows) and the lanes of len(vectors) vectors; or added to what is there."""
+
+    @intrinsic
+    def block(typing, a, a_at, a_row, b, b_at, b_step, terms, target, at, row, rows, vectors):
+        def generate(context, builder, signature, arguments):
+            a_data, b_data, target_data = (
+                address(context, builder, signature, arguments, place) for place in (0, 3, 7)
+            )
+            _, a_at, a_row, _, b_at, b_step, terms, _, at, row, _, _ = arguments
+            kind = Vectors(context, builder, a.dtype)
+            places = [(i, j) for i in range(rows.count) for j in range(vectors.count)]
+            offsets = [constant(j * kind.lanes) for j in range(vectors.count)]
+            totals = {place: cgutils.alloca_once(builder, kind.type) for place in places}
+            for i, j in places:
+                here = builder.add(at, builder.mul(constant(i), row))
+                before = kind.zero if from_zero else kind.load(target_data, here, offsets[j])
+                builder.store(before, totals[i, j])
+            with cgutils.for_range(builder, terms, intp=INDEX) as step:
+                a_here = builder.add(a_at, step.index)
+                b_here = builder.add(b_at, builder.mul(step.index, b_step))
+                factors = [kind.load(b_data, b_here, offset) for offset in offsets]
+                for i in range(rows.count):
+                    number = kind.load_everywhere(a_data, a_here, builder.mul(constant(i), a_row))
+                    for j, factor in enumerate(factors):
+                        product = builder.fmul(number, factor, flags=("contract",))
+                        total = totals[i, j]
+                        builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+            for i, j in places:
+                here = builder.add(at, builder.mul(constant(i), row))
+                kind.store(builder.load(totals[i, j]), target_data, here, offsets[j])
+            return context.get_dummy_value()
+
+        number = types.int64
+        return types.none(a, number, number, b, number, number, number, target, number, number, rows, vectors), generate
+
+    return block
+
+
+_sum_block, _add_block = _block(from_zero=True), _block(from_zero=False)
+
+if numba.config.DISABLE_JIT:
+
+    def _block_in_python(a, a_at, a_row, b, b_at, b_step, terms, target, at, row, rows, vectors, from_zero):
+        width = len(vectors) * VECTOR_BYTES // a.itemsize
+        steps = b_at + np.arange(terms) * b_step
+        assert steps[-1] + width <= len(b), "the compiled code would leave the array"
+        for i in range(len(rows)):
+            numbers, result = a[a_at + i * a_row :][:terms], target[at + i * row :][:width]
+            result[...] = numbers @ b[steps[:, None] + np.arange(width)] + (0 if from_zero else result)
+
+    _sum_block, _add_block = (partial(_block_in_python, from_zero=from_zero) for from_zero in (True, False))
+
+
+@compiled_loop
+def _multiply(v, weight, first_panel, last_panel, product, rows, vectors):
+    values, tiles, channels = v.shape
+    _, panels, _, width = weight.shape
+    outputs = product.shape[2]
+    numbers, weights, results = flat(v), flat(weight), flat(product)
+    for value in range(values):
+        for panel in range(first_panel, last_panel):
+            first = min((panel - first_panel) * width, outputs - width)
+            for t in range(0, tiles, len(rows)):
+                tile = value * tiles + min(t, tiles - len(rows))
+                _sum_block(
+                    numbers, tile * channels, channels,
+                    weights, (value * panels + panel) * channels * width, width, channels,
+                    results, tile * outputs + first, outputs, rows, vectors,
+                )  # fmt: skip
+
+
+def large_product_plain(x, weight, bias, y):
+    """y = x w + bias."""
+    np.matmul(x, weight, out=y)
+    y += bias
+
+
+def large_product_fast(x, laid_out, bias, y):
+    """The same, of FEWEST_ROWS at least, with the weights laid out."""
+    vectors = (None,) * (laid_out.shape[2] * x.itemsize // VECTOR_BYTES)
+    _large_product(in_parts(len(laid_out), laid_out.size), x, laid_out, bias, y, _rows(len(x)), vectors)
+
+
+@compiled_loop
+def _large_product(part, x, weight, bias, y, rows, vectors):
+    if share_out(part):
+        return
+    count, inputs = x.shape
+    _, _, width = weight.shape
+    outputs, blocks = y.shape[1], -(-count // len(rows))
+    size = len(rows) * width
+    numbers, weights, results, sums = flat(x), flat(weight), flat(y), zeros(blocks * size, x)
+    for panel in range(part[0], part[1]):
+        channel = min(panel * width, outputs - width)
+        for row in range(blocks * len(rows)):
+            copy(bias, channel, sums, row * width, width)
+        for k in range(0, inputs, TERMS):
+            for block in range(blocks):
+                _add_block(
+                    numbers, min(block * len(rows), count - len(rows)) * inputs + k, inputs,
+                    weights, (panel * inputs + k) * width, width, min(TERMS, inputs - k),
+                    sums, block * size, width, rows, vectors,
+                )  # fmt: skip
+        for block in range(blocks):
+            for i in range(len(rows)):
+                row = min(block * len(rows), count - len(rows)) + i
+                copy(sums, block * size + i * width, results, row * outputs + channel, width)
