@@ -52,6 +52,37 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
             at += np.uint64(channels)
 
 
+def largest(x, kernel, stride, padding, y):
+    """max_pool for who does not ask which pixel it was."""
+    _largest(in_parts(len(y) * y.shape[1], x.size), x, kernel, stride, padding, y)
+
+
+@compiled_loop
+def _largest(part, x, kernel, stride, padding, y):
+    if share_out(part):
+        return
+    _, x_height, x_width, channels = x.shape
+    _, height, width, _ = y.shape
+    pixels, best = flat(x), flat(y)
+    at = np.uint64(part[0] * width * channels)
+    for row in range(part[0], part[1]):
+        n, top = row // height, row % height * stride[0] - padding[0]
+        for ow in range(width):
+            left = ow * stride[1] - padding[1]
+            first = True
+            for ih in range(max(0, top), min(x_height, top + kernel[0])):
+                for iw in range(max(0, left), min(x_width, left + kernel[1])):
+                    pixel = np.uint64(((n * x_height + ih) * x_width + iw) * channels)
+                    if first:
+                        first = False
+                        copy(pixels, pixel, best, at, channels)
+                    else:
+                        for c in range(np.uint64(channels)):
+                            leader, other = best[at + c], pixels[pixel + c]
+                            best[at + c] = other if (not other <= leader) and leader == leader else leader
+            at += np.uint64(channels)
+
+
 def max_pool_backward(dy, winners, kernel, stride, padding, dx):
     """Window by window."""
     _, _, x_width, channels = dx.shape

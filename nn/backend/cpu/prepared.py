@@ -19,6 +19,7 @@ from nn.backend.cpu import winograd
 from nn.backend.cpu.convolution import convolve
 from nn.backend.cpu.dense import LARGE_BYTES, linear
 from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_out
+from nn.backend.cpu.pooling import largest, max_pool
 from nn.backend.cpu.simd import (
     ONE,
     VECTOR_BYTES,
@@ -49,6 +50,8 @@ def prepared(function: Callable, arguments: tuple, half: bool) -> Callable[[], N
     """
     if function is convolve:
         return _convolution(*arguments) or partial(function, *arguments)
+    if function is max_pool:
+        return partial(largest, *arguments[:-1])
     if function is linear:
         return (_linear_in_half if half else _linear)(*arguments)
     return partial(function, *arguments)
