@@ -66,7 +66,7 @@ class CompiledForward:
                 f"{self._name} cannot be compiled, because one of its layers computes outside the functions that "
                 "nn.backend.accelerated decorates; use forward"
             )
-        self._calls = [prepared(function, arguments, half) for function, arguments in calls]
+        self._calls = prepared(calls, half)
         self._is_large = batch * network.multiply_adds() > LARGE
 
     def __call__(self, x: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from tests.checks import randomise
 
 # (batch, H, W), in_channels, out_channels, kernel_size, padding, groups
 CONFIGURATIONS = {
+    "more outputs than fill a block": ((2, 13, 13), 32, 90, 3, 1, 2),
     "conv3": ((4, 13, 13), 32, 48, 3, 1, 1),
     "conv4, two groups": ((4, 13, 13), 32, 64, 3, 1, 2),
     "conv2, two groups": ((2, 27, 27), 32, 32, 5, 2, 2),
@@ -31,6 +32,7 @@ configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(
 def always(monkeypatch):
     """However few the tiles are."""
     monkeypatch.setattr(winograd, "FEWEST_TILES", 1)
+    monkeypatch.setattr(winograd, "FEWEST_TILES_OF_BLOCKS", 1)
 
 
 def is_faster(layer, y_shape):
@@ -92,6 +94,32 @@ def test_all_results_are_those_of_the_ordinary_convolution(configuration, monkey
         np.testing.assert_allclose(fast[name], array, rtol=0, atol=1e-12 * np.abs(array).max(), err_msg=name)
 
 
+STRIDED = {  # (batch, H, W), in_channels, out_channels, kernel_size, stride, padding
+    "AlexNet's first": ((3, 67, 67), 3, 20, 11, 4, 0),
+    "torchvision's": ((2, 40, 44), 3, 16, 11, 4, 2),
+    "whole blocks": ((2, 30, 27), 2, 17, 9, 3, 1),
+    "5x5 blocks": ((2, 25, 31), 4, 16, 10, 2, 6),
+    "five blocks in part": ((1, 31, 24), 4, 33, 9, 2, 0),
+}
+
+
+@pytest.mark.parametrize("case", STRIDED.values(), ids=STRIDED.keys())
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("dtype, error", [(np.float64, 1e-12), (np.float32, 1e-5)])
+def test_strides_are_taken_in_blocks(case, bias, dtype, error, monkeypatch):
+    (N, H, W), C_in, C_out, kernel, stride, padding = case
+    rng = np.random.default_rng(1)
+    layer = Conv2d(C_in, C_out, kernel, stride=stride, padding=padding, bias=bias, rng=rng).astype(dtype)
+    x = rng.normal(size=(N, H, W, C_in)).astype(dtype)
+    taken, convolve = [], winograd.convolve
+    monkeypatch.setattr(winograd, "convolve", lambda *arguments: taken.append(convolve(*arguments)) or taken[-1])
+    y = layer.forward(x)
+    assert taken == [True], "another way was taken"
+    shift = layer.params["bias"].astype(float) if bias else np.zeros(C_out)
+    expected = oracles.conv2d(x.astype(float), layer.params["weight"].astype(float), shift, stride, padding, 1)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=error * np.abs(expected).max())
+
+
 @configurations
 def test_gradients(configuration):
     layer, x, _ = build(configuration)
@@ -125,9 +153,9 @@ def test_however_the_batch_is_cut(images, monkeypatch):
     whole = {name: array.copy() for name, array in results(layer, x, dy).items()}
     weight = layer.params["weight"]
     tiles = winograd.tiles_for(weight, dy.shape)
-    monkeypatch.setattr(winograd, "REUSE", 0)
     for most in ("CHUNK_BYTES", "CACHED_BYTES"):
         monkeypatch.setattr(winograd, most, images * winograd._image_bytes(weight, layer.groups, tiles))
+    monkeypatch.setattr(winograd, "CACHED_WEIGHTS", 40000 * images)
     for name, array in results(layer, x, dy).items():
         np.testing.assert_allclose(whole[name], array, rtol=0, atol=1e-13 * np.abs(array).max(), err_msg=name)
 
@@ -175,13 +203,24 @@ def test_very_large_images_go_through_patches():
     "layer",
     [
         Conv2d(16, 16, 3, stride=2),
+        Conv2d(16, 16, 11, stride=(4, 3)),
+        Conv2d(32, 32, 11, stride=4, groups=2),
         Conv2d(16, 16, 7),
         Conv2d(16, 16, (3, 5)),
         Conv2d(16, 16, 3, padding=(1, 0)),
         Conv2d(16, 8, 3),
         Conv2d(32, 32, 3, groups=4),
     ],
-    ids=["stride", "7x7", "3x5", "unequal padding", "few outputs", "few in a group"],
+    ids=[
+        "2x2 blocks",
+        "oblong blocks",
+        "blocks of groups",
+        "7x7",
+        "3x5",
+        "unequal padding",
+        "few outputs",
+        "few in a group",
+    ],
 )
 def test_where_it_does_not_apply(layer):
     assert not is_faster(layer, (100, 20, 20, layer.out_channels))

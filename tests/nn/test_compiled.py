@@ -242,3 +242,36 @@ def test_many_images_go_winograd_s_way_anyway():
     assert np.array_equal(
         CompiledForward(network, batch)(images(network, batch)), network.forward(images(network, batch))
     )
+
+
+@pytest.mark.parametrize("batch", [1, 40])
+@pytest.mark.parametrize("number", [1.0, 1e30, np.nan])
+def test_relu_after_a_convolution(batch, number):
+    """It is taken in the same pass; also where the numbers are too large for Winograd's way. NaN stays what it is."""
+    network = make(Conv2d(16, 32, 3, padding=1), ReLU(), MaxPool2d(2), Conv2d(32, 16, 3, padding=1), ReLU(), Flatten())
+    x = images(network, batch)
+    x[0, 4, 4, 3] = number
+    with np.errstate(all="ignore"):
+        expected, y = network.forward(x), CompiledForward(network, batch)(x)
+    assert np.isnan(y[0]).any() == np.isnan(expected[0]).any() == np.isnan(number)
+    if np.isnan(number):
+        y, expected = y[1:], expected[1:]  # the spot that it leaves may be larger in Winograd's way
+    if len(y):
+        assert (y == 0).any() and (y >= 0).all()
+        np.testing.assert_allclose(y, expected, rtol=0, atol=1e-5 * expected.max())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("batch", [2, 6, 13])
+def test_large_weights_are_laid_out(batch, bias, monkeypatch):
+    """Against loops."""
+    layer = Linear(1100, 1000, bias=bias)
+    network = make(layer, ReLU(), shape=(1100,))
+    taken, product = [], prepared.large_product_fast
+    monkeypatch.setattr(prepared, "large_product_fast", lambda *arguments: (taken.append(1), product(*arguments)))
+    x, weight = images(network, batch), layer.params["weight"].astype(float)
+    shift = layer.params["bias"].astype(float) if bias else np.zeros(1000)
+    size = np.abs(x) @ np.abs(weight) + np.abs(shift)
+    expected = np.maximum(0, oracles.linear(x.astype(float), weight, shift))
+    assert_close(CompiledForward(network, batch)(x), expected, sum_bound(1100, 1.001 * size, np.float32))
+    assert bool(taken) == (batch > 2)

@@ -10,14 +10,16 @@ Sources: as in `winograd`; float16 is binary16 of IEEE 754-2008, section 3.6.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
+from nn.backend import Call
 from nn.backend.cpu import winograd
 from nn.backend.cpu.convolution import convolve
 from nn.backend.cpu.dense import LARGE_BYTES, linear
+from nn.backend.cpu.elementwise import relu
 from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_out
 from nn.backend.cpu.pooling import largest, max_pool
 from nn.backend.cpu.simd import (
@@ -43,18 +45,31 @@ ROWS = 8  # tiles at a time: all of a 13x13 image are twice as many
 TERMS = 32  # input channels at a time
 
 
-def prepared(function: Callable, arguments: tuple, half: bool) -> Callable[[], None]:
-    """`function(*arguments)`, to be called again and again, with other numbers in the first of these arrays.
+def prepared(calls: Sequence[Call], half: bool) -> list[Callable[[], None]]:
+    """Functions that do what the calls did, to be called again and again, with other numbers in the first's array.
 
     half: whether the weights of a fully connected layer are rounded to float16. Raises ValueError where they cannot be.
     """
-    if function is convolve:
-        return _convolution(*arguments) or partial(function, *arguments)
-    if function is max_pool:
-        return partial(largest, *arguments[:-1])
-    if function is linear:
-        return (_linear_in_half if half else _linear)(*arguments)
-    return partial(function, *arguments)
+    ready: list[Callable[[], None]] = []
+    calls = list(calls)
+    while calls:
+        function, arguments = calls.pop(0)
+        if function is convolve:
+            y = arguments[-1]
+            rectify = bool(calls) and calls[0][0] is relu and calls[0][1][0] is calls[0][1][1] is y
+            fast = _convolution(*arguments, rectify)
+            if fast:
+                ready.append(fast)
+                if rectify:
+                    calls.pop(0)
+                continue
+        if function is linear:
+            ready.append((_linear_in_half if half else _linear)(*arguments))
+        elif function is max_pool:
+            ready.append(partial(largest, *arguments[:-1]))
+        else:
+            ready.append(partial(function, *arguments))
+    return ready
 
 
 def _linear(x, weight, bias, y) -> Callable[[], None]:
@@ -77,8 +92,8 @@ def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:
     return partial(one_row_product_fast, x, bits, np.zeros_like(y[0]) if bias is None else bias, y)
 
 
-def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], None] | None:
-    """By Winograd's way, with the weights transformed here; None where another way is taken."""
+def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callable[[], None] | None:
+    """By Winograd's way, with the weights transformed here; None where another way is taken. rectify: then `relu`."""
     way = weight, stride, padding, groups, y.shape
     if not winograd.is_faster(*way, transformed=True) or not winograd.fits(weight):
         return None
@@ -89,20 +104,23 @@ def _convolution(x, weight, bias, stride, padding, groups, y) -> Callable[[], No
     laid_out = lay_out(blocks, groups) if many else weight
     u, _ = winograd.transform_weight(laid_out, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
     if many:
-        fast = partial(winograd.convolve, x, weight, bias, stride[0], padding[0], groups, y, u)
+        fast = partial(winograd.convolve, x, weight, bias, stride[0], padding[0], groups, y, u, rectify)
     elif weight.shape[3] % (groups * VECTOR_BYTES // x.itemsize):
         return None
     else:
-        fast = _of_few_tiles(x, u, tiles, bias, padding[0], groups, y)
+        bias = np.zeros_like(y, shape=y.shape[3:]) if bias is None else bias
+        fast = _of_few_tiles(x, u, tiles, bias, padding[0], groups, y, rectify)
 
     def run() -> None:
         if not fast():  # the numbers are too large for it
             convolve(x, weight, bias, stride, padding, groups, y)
+            if rectify:
+                relu(y, y)
 
     return run
 
 
-def _of_few_tiles(x, u, tiles, bias, padding, groups, y) -> Callable[[], bool]:
+def _of_few_tiles(x, u, tiles, bias, padding, groups, y, rectify) -> Callable[[], bool]:
     """y = A^T P A for all tiles, with P = V U and V = B^T x B, as `winograd` has it; in memory of its own."""
     lanes, n = VECTOR_BYTES // x.itemsize, len(tiles.g)
     lines = len(x) * tiles.grid[0]
@@ -119,8 +137,7 @@ def _of_few_tiles(x, u, tiles, bias, padding, groups, y) -> Callable[[], bool]:
         part = in_parts(lines, v.size)
         gather_tiles_fast(x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, 0, part)
         _multiply(in_parts(u.shape[0] * u.shape[1], u.size), v, u, groups, product, rows)
-        y[...] = 0 if bias is None else bias
-        scatter_tiles_fast(product, tiles.a, tiles.outputs, 0, tiles.grid, y, 0, in_parts(lines, product.size))
+        scatter_tiles_fast(product, tiles.a, tiles.grid, y, 0, bias, in_parts(lines, product.size), 0, rectify)
         return True
 
     return fast

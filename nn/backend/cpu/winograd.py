@@ -63,7 +63,6 @@ IMAGE_BYTES = 48 << 20  # of V and P; larger images go through patches
 CHUNK_BYTES = 48 << 20  # of V and P at a time, backward
 CACHED_WEIGHTS = 10 << 20
 CACHED_BYTES = 3 << 20  # of V and P that stay in the processor's last cache until they are read again
-REUSE = 3  # V and P are at least so many times as large as U, which is read anew for each chunk
 PARTS = 12  # that threads may work on at the same time
 ROOM = 1e10  # B, G and A make numbers two million times larger at most, and thousands of parts are added up
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
@@ -148,9 +147,9 @@ def matrices(kernel: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return b_transposed, g, a
 
 
-def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u: np.ndarray | None = None) -> bool:
+def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u=None, rectify=False) -> bool:
     """Write the convolution of x to y; or return False where the numbers are too large for that. u: what
-    `transform_weight` made of the weight, laid out, if it is there already."""
+    `transform_weight` made of the weight, laid out, if it is there already. rectify: and then take `relu` of y."""
     weight = in_blocks(weight, stride)
     tiles = tiles_for(weight, y.shape)
     n, (lines, across), bias = len(tiles.g), tiles.grid, np.zeros_like(y, shape=y.shape[3:]) if bias is None else bias
@@ -185,7 +184,7 @@ def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u: np.n
                 x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, first, part, inputs.start, stride
             )
             multiply_fast(v.reshape(-1, *v.shape[2:]), u, panels, product.reshape(-1, *product.shape[2:]))
-            scatter_tiles_fast(product, tiles.a, tiles.outputs, 0, tiles.grid, y, first, part, bias, outputs.start)
+            scatter_tiles_fast(product, tiles.a, tiles.grid, y, first, bias, part, outputs.start, rectify)
             places.append(place)
 
         run_parallel(compute, [(block, part) for block in blocks for part in parts])
@@ -202,19 +201,22 @@ def convolve_backward(dy, x, weight, padding: int, groups: int, dweight, dx) -> 
     tiles = tiles_for(weight, dy.shape)
     halves = channel_groups(weight, groups)
     with Scratch() as scratch:
-        u, weight_fits = transform_weight(weight, tiles.g, scratch)
-        du = scratch("du", u.shape, like=u)
-        for images in _chunks(weight, groups, tiles, len(dy), CHUNK_BYTES):  # large, as all add to dU
+        du = scratch("u", (len(tiles.g) ** 2, *weight.shape[2:]), like=weight)
+        for images in _chunks(weight, groups, tiles, len(dy)):
             v, x_fits = _gather("v", x[images], tiles.b_transposed, tiles, padding, scratch)
             dproduct, dy_fits = _gather("product", dy[images], tiles.a, tiles, 0, scratch)
-            if not (x_fits and dy_fits and weight_fits):
+            if not (x_fits and dy_fits):
                 return False
-            first, dv = images.start == 0, None if dx is None else v  # dV takes the place of V, when V has served
-            run_parallel(partial(_differentiate, halves, v, u, dproduct, du, first, dv), split(len(v), PARTS))
-            if dx is not None:
-                _scatter(dv, tiles.b_transposed, tiles, padding, dx[images], start=0)
+            run_parallel(partial(_differentiate, halves, v, dproduct, du, images.start == 0), split(len(v), PARTS))
         _transform_weight_back(du, tiles.g, dweight)
-    return True
+    return dx is None or convolve(dy, _transposed(weight, groups), None, 1, len(weight) - 1 - padding, groups, dx)
+
+
+def _transposed(weight: np.ndarray, groups: int) -> np.ndarray:
+    """The weights of the convolution that makes dx of dy: turned by half a turn, inputs and outputs exchanged."""
+    K, _, inputs, outputs = weight.shape
+    turned = weight[::-1, ::-1].reshape(K, K, inputs, groups, outputs // groups)
+    return turned.transpose(0, 1, 4, 3, 2).reshape(K, K, outputs // groups, groups * inputs)
 
 
 def fits(array: np.ndarray) -> bool:
@@ -224,21 +226,19 @@ def fits(array: np.ndarray) -> bool:
     return not np.vdot(flat, flat) >= np.finfo(array.dtype).max / ROOM
 
 
-def _differentiate(halves, v, u, dproduct, du, first: bool, dv, some: slice) -> None:
-    """dU = V^T dP, added to that of earlier images, and dV = dP U^T, for some of the n^2 values."""
+def _differentiate(halves, v, dproduct, du, first: bool, some: slice) -> None:
+    """dU = V^T dP, added to that of earlier images, for some of the n^2 values."""
     for inputs, outputs in halves:
-        dp, vt, ut = dproduct[some, :, outputs], v[some, :, inputs].swapaxes(1, 2), u[some, :, outputs].swapaxes(1, 2)
+        vt, dp = v[some, :, inputs].swapaxes(1, 2), dproduct[some, :, outputs]
         if first:
             np.matmul(vt, dp, out=du[some, :, outputs])
         else:
             du[some, :, outputs] += np.matmul(vt, dp)
-        if dv is not None:
-            np.matmul(dp, ut, out=dv[some, :, inputs])
 
 
-def _chunks(weight: np.ndarray, groups: int, tiles: Tiles, images: int, most: int) -> list[slice]:
-    """Cut the batch into slices of images whose V and P take about so many bytes."""
-    return split(images, -(-images * _image_bytes(weight, groups, tiles) // most))
+def _chunks(weight: np.ndarray, groups: int, tiles: Tiles, images: int) -> list[slice]:
+    """Cut the batch into slices of images whose V and P take about CHUNK_BYTES: many, as all add to dU."""
+    return split(images, -(-images * _image_bytes(weight, groups, tiles) // CHUNK_BYTES))
 
 
 def _gather(
@@ -255,18 +255,6 @@ def _gather(
 
     run_parallel(transform, split(len(x), PARTS))
     return transformed.reshape(-1, *transformed.shape[2:]), all(fit)
-
-
-def _scatter(transformed: np.ndarray, matrix: np.ndarray, tiles: Tiles, padding: int, x: np.ndarray, start) -> None:
-    """Write to x the tiles, transformed back by the transposed matrix and added to `start`."""
-    transformed = transformed.reshape(len(matrix), len(matrix), *transformed.shape[1:])
-
-    def transform_back(some):
-        x[some] = start
-        first = some.start * tiles.count
-        scatter_tiles_fast(transformed, matrix, tiles.outputs, padding, tiles.grid, x[some], first)
-
-    run_parallel(transform_back, split(len(x), PARTS))
 
 
 def transform_weight(weight: np.ndarray, g: np.ndarray, scratch: Callable) -> tuple[np.ndarray, bool]:

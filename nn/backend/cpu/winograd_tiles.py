@@ -3,11 +3,11 @@
 A tile is a square of size x size pixels; `matrix` (n, size) transforms its rows and its columns, channel by channel:
 
     gather_tiles     tiles[i, j] = sum over k, l of  matrix[i, k] * matrix[j, l] * pixel[k, l]
-    scatter_tiles    pixel[k, l] += sum over i, j of  matrix[i, k] * matrix[j, l] * tiles[i, j]
+    scatter_tiles    pixel[k, l] = sum over i, j of  matrix[i, k] * matrix[j, l] * tiles[i, j]
 
-Tile (a, b) begins at pixel (a * step - padding, b * step - padding), so tiles overlap where size > step. gather reads
-0 outside the image and scatter drops what falls there: each is the transpose of the other. With the unit matrix,
-gather is im2col and scatter is col2im.
+gather: tile (a, b) begins at pixel (a * step - padding, b * step - padding), so tiles overlap where size > step; what
+lies outside the image is 0. scatter: tiles lie edge to edge, the first in the corner; what lies outside the image is
+dropped.
 
 Arrays here: x (N, H, W, C); tiles (n, n, T, C), of which these images' tiles, grid[0] * grid[1] each, are those from
 number `first` on. n and size are at most TERMS.
@@ -40,17 +40,14 @@ def gather_tiles_plain(x, matrix, step, padding, grid, tiles, first):
     tiles[:, :, first : first + len(x) * grid[0] * grid[1]] = transformed.reshape(n, n, -1, x.shape[3])
 
 
-def scatter_tiles_plain(tiles, matrix, step, padding, grid, x, first):
-    """Add the tiles, transformed by the transpose of `matrix`, to the pixels of x that they lie on."""
+def scatter_tiles_plain(tiles, matrix, grid, x, first, start):
+    """Write to the pixels of x the tiles that lie on them, transformed by the transpose of `matrix`, plus `start`."""
     n, size = matrix.shape
     matrix = np.asarray(matrix, dtype=x.dtype, like=x)
     transformed = tiles[:, :, first : first + len(x) * grid[0] * grid[1]].reshape(n, n, len(x), *grid, x.shape[3])
-    pixels = np.einsum("ik,jl,ijnabc->klnabc", matrix, matrix, transformed)
-    framed = np.zeros_like(_frame(x, size, step, padding, grid))
-    for k, rows in enumerate(_each(size, step, grid[0])):
-        for l, columns in enumerate(_each(size, step, grid[1])):  # noqa: E741 (the formula's name)
-            framed[:, rows, columns] += pixels[k, l]
-    x += framed[:, padding : padding + x.shape[1], padding : padding + x.shape[2]]
+    pixels = np.einsum("ik,jl,ijnabc->nakblc", matrix, matrix, transformed)
+    pixels = pixels.reshape(len(x), grid[0] * size, grid[1] * size, x.shape[3])
+    x[...] = pixels[:, : x.shape[1], : x.shape[2]] + start
 
 
 def _frame(x, size, step, padding, grid):
@@ -82,15 +79,15 @@ def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None, c
     )
 
 
-def scatter_tiles_fast(tiles, matrix, step, padding, grid, x, first, part=None, start=None, channel=0):
-    """The same, a row of tiles at a time: first the columns, then the rows. part: as above, but only where tiles do not
-    overlap, size = step; then what is in x may also be replaced, by the numbers `start` (C,). channel: as above."""
-    n, size = matrix.shape
-    across, columns = _new_order(size, step, grid[1])
+def scatter_tiles_fast(tiles, matrix, grid, x, first, start, part=None, channel=0, rectify=False):
+    """The same, a row of tiles at a time: first the columns, then the rows.
+
+    part, channel: as above. rectify: write 0 instead of what is below 0.
+    """
+    size = matrix.shape[1]
     part = part or (0, len(x) * grid[0], 0)
     order, factors, pairs = _by_sums(matrix.astype(np.float64).tobytes(), matrix.shape, x.dtype)
-    start = np.zeros_like(x, shape=0) if start is None else start
-    _scatter(part, tiles, factors, pairs, n, order, columns, across, step, padding, grid, x, first, start, channel)
+    _scatter(part, tiles, factors, pairs, order, size, grid, x, first, start, channel, rectify)
 
 
 # Both work on a row of tiles at a time, in which the pixels lie in another order: first, of all tiles, those at the
@@ -285,39 +282,30 @@ def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding,
 
 
 @compiled_loop
-def _scatter(part, tiles, factors, pairs, n, rows, columns, across, step, padding, grid, x, first, start, channel):
+def _scatter(part, tiles, factors, pairs, order, size, grid, x, first, start, channel, rectify):
     if share_out(part):
         return
     _, height, width, depth = x.shape
-    channels = tiles.shape[3]
-    size = len(factors)
-    span = step * across * channels
-    lines = zeros(n * span, x)
-    transformed = zeros(size * max(span, grid[1] * channels), x)
+    n, _, _, channels = tiles.shape
+    length = grid[1] * channels  # of all tiles at one place
+    span = size * length
+    lines, transformed = zeros(n * span, x), zeros(size * span, x)
     pixels, source = flat(x), flat(tiles)
-    length = grid[1] * channels
     plane = tiles.shape[2] * channels
+    nothing = x.dtype.type(0)
     for unit in range(part[0], part[1]):
         image, a = unit // grid[0], unit % grid[0]
         at = first * channels + unit * length
-        if size != step:  # each column of a row of tiles is written once only where they lie edge to edge
-            clear(lines, 0, len(lines))
         for i in range(n):
             here = i * n * plane + at
-            if size == step:
-                apart = across * channels
-                _transform(factors, pairs, True, source, here, rows, plane, lines, i * span, apart, length)
-                continue
-            _transform(factors, pairs, True, source, here, rows, plane, transformed, ZERO, length, length)
-            for k in range(size):
-                add(transformed, k * length, lines, i * span + columns[k] * channels, length)
-        _transform(factors, pairs, True, lines, ZERO, rows, span, transformed, ZERO, span, span)
-        for k in range(size):
-            h = a * step + k - padding
-            if 0 <= h < height:
-                for w in range(min(width, (grid[1] - 1) * step + size - padding)):
-                    place = k * span + ((w + padding) % step * across + (w + padding) // step) * channels
-                    pixel = ((image * height + h) * width + w) * depth + channel
-                    if len(start):
-                        copy(start, channel, pixels, pixel, channels)
-                    add(transformed, place, pixels, pixel, channels)
+            _transform(factors, pairs, True, source, here, order, plane, lines, i * span, length, length)
+        _transform(factors, pairs, True, lines, ZERO, order, span, transformed, ZERO, span, span)
+        for k in range(min(size, height - a * size)):
+            for w in range(width):
+                place = k * span + w % size * length + w // size * channels
+                pixel = ((image * height + a * size + k) * width + w) * depth + channel
+                copy(start, channel, pixels, pixel, channels)
+                add(transformed, place, pixels, pixel, channels)
+                if rectify:
+                    for c in range(np.uint64(pixel), np.uint64(pixel + channels)):
+                        pixels[c] = nothing if pixels[c] < nothing else pixels[c]  # NaN stays what it is

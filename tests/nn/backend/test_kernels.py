@@ -17,12 +17,14 @@ from nn.backend.cpu import (
     conv_depthwise,
     conv_direct,
     im2col,
+    panel_products,
+    pooling,
     simd,
     small_batch_matmul,
     winograd_tiles,
 )
 from tests import oracles
-from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers
+from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
 
 
 @quiet
@@ -222,45 +224,141 @@ def test_the_product_of_one_row_in_several_blocks():
 
 @st.composite
 def tilings(draw):
-    """A picture's shape, a matrix, and where its tiles lie; the tiles need not cover the picture, nor lie inside it."""
+    """A picture's shape, a matrix, and where its tiles lie; the tiles need not cover the picture, nor lie inside it.
+
+    Of some matrices neighbouring rows differ by signs alone, as Winograd's do."""
     shape = tuple(draw(st.integers(1, most)) for most in (3, 9, 9, 20))
     n, size, step = (draw(st.integers(1, 8)) for _ in range(3))
     padding, grid = draw(st.integers(0, 3)), (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
-    return shape, (n, size), step, padding, grid
+    rows = draw(st.lists(st.lists(st.integers(-3, 3), min_size=size, max_size=size), min_size=n, max_size=n))
+    matrix = np.array(rows, np.float64).reshape(n, size)
+    first, signs = draw(st.integers(0, 1)), draw(st.lists(st.sampled_from([1, -1]), min_size=size, max_size=size))
+    for row in range(first, n - 1, 2) if draw(st.booleans()) else ():
+        matrix[row + 1] = signs * matrix[row]
+    return shape, matrix, step, padding, grid
 
 
 @quiet
-@given(tilings(), dtypes, st.integers(0, 999))
-def test_tiles(sizes, dtype, seed):
-    shape, matrix_shape, step, padding, grid = sizes
+@given(tilings(), st.integers(0, 2), dtypes, st.integers(0, 999))
+def test_tiles_are_gathered(tiling, more, dtype, seed):
+    """more: channels before and behind those that are wanted."""
+    shape, matrix, step, padding, grid = tiling
+    n, size = matrix.shape
     rng = np.random.default_rng(seed)
-    x, matrix = whole_numbers(rng, shape, dtype), rng.integers(-3, 4, matrix_shape).astype(np.float64)
-    n, size = matrix_shape
+    x = whole_numbers(rng, (*shape[:3], shape[3] + 2 * more), dtype)
+    inner = np.ascontiguousarray(x[..., more : more + shape[3]])
     count = shape[0] * grid[0] * grid[1]
-    results = []
-    source = whole_numbers(rng, (n, n, count + 3, shape[3]), dtype)
-    for gather, scatter in (
-        (winograd_tiles.gather_tiles_plain, winograd_tiles.scatter_tiles_plain),
-        (winograd_tiles.gather_tiles_fast, winograd_tiles.scatter_tiles_fast),
-    ):
-        gathered, scattered = np.full(source.shape, 99, dtype), x.copy()
-        gather(x, matrix, step, padding, grid, gathered, 2)
-        scatter(source, matrix, step, padding, grid, scattered, 2)
-        results.append((gathered, scattered))
-    for plain, fast in zip(*results, strict=True):
-        assert np.array_equal(plain, fast)
+    plain, fast = (np.full((n, n, count + 3, shape[3]), 99, dtype) for _ in range(2))
+    winograd_tiles.gather_tiles_plain(inner, matrix, step, padding, grid, plain, 2)
+    winograd_tiles.gather_tiles_fast(x, matrix, step, padding, grid, fast, 2, channel=more)
+    assert np.array_equal(plain, fast)
 
-    gathered, scattered = results[0]
-    assert np.all(gathered[:, :, :2] == 99) and np.all(gathered[:, :, 2 + count :] == 99), "tiles of other pictures"
-    gathered = gathered[:, :, 2 : 2 + count]
-    added = scattered.astype(np.float64) - x
-    assert np.sum(gathered.astype(np.float64) * source[:, :, 2 : 2 + count]) == np.sum(x * added), "the transpose"
+    assert np.all(plain[:, :, :2] == 99) and np.all(plain[:, :, 2 + count :] == 99), "tiles of other pictures"
     # One tile from the definition.
     image, a, b = (int(rng.integers(length)) for length in (shape[0], *grid))
     tile = np.zeros((size, size, shape[3]))
     for row, column in np.ndindex(size, size):
         h, w = a * step + row - padding, b * step + column - padding
         if 0 <= h < shape[1] and 0 <= w < shape[2]:
-            tile[row, column] = x[image, h, w]
+            tile[row, column] = inner[image, h, w]
     expected = np.einsum("ik,jl,klc->ijc", matrix, matrix, tile)
-    assert np.array_equal(gathered[:, :, (image * grid[0] + a) * grid[1] + b], expected)
+    assert np.array_equal(plain[:, :, 2 + (image * grid[0] + a) * grid[1] + b], expected)
+
+
+@quiet
+@given(tilings(), st.integers(2, 4), dtypes, st.integers(0, 999))
+def test_tiles_of_blocks_of_pixels(tiling, block, dtype, seed):
+    """As of a picture in which each block of pixels is one, with all of their channels."""
+    (N, H, W, C), matrix, step, padding, grid = tiling
+    n, size = matrix.shape
+    x = whole_numbers(np.random.default_rng(seed), (N, H, W, C), dtype)
+    blocks = [(count - 1) * step + size for count in grid]
+    framed = np.zeros((N, blocks[0] * block + padding + H, blocks[1] * block + padding + W, C), dtype)
+    framed[:, padding : padding + H, padding : padding + W] = x
+    framed = framed[:, : blocks[0] * block, : blocks[1] * block].reshape(N, blocks[0], block, blocks[1], block, C)
+    joined = np.ascontiguousarray(framed.swapaxes(2, 3)).reshape(N, *blocks, -1)
+    plain, fast = (np.full((n, n, N * grid[0] * grid[1], joined.shape[3]), 99, dtype) for _ in range(2))
+    winograd_tiles.gather_tiles_plain(joined, matrix, step, 0, grid, plain, 0)
+    winograd_tiles.gather_tiles_fast(x, matrix, step, padding, grid, fast, 0, block=block)
+    assert np.array_equal(plain, fast)
+
+
+@quiet
+@given(tilings(), st.integers(0, 2), st.booleans(), dtypes, st.integers(0, 999))
+def test_tiles_are_scattered(tiling, more, rectify, dtype, seed):
+    (N, _, _, C), matrix, _, _, grid = tiling
+    n, size = matrix.shape
+    rng = np.random.default_rng(seed)
+    H, W = (int(rng.integers(1, count * size + 1)) for count in grid)
+    source = whole_numbers(rng, (n, n, N * grid[0] * grid[1] + 3, C), dtype)
+    start = whole_numbers(rng, (C + 2 * more,), dtype)
+    plain, fast = np.full((N, H, W, C), 99, dtype), np.full((N, H, W, C + 2 * more), 99, dtype)
+    inner = slice(more, more + C)
+    winograd_tiles.scatter_tiles_plain(source, matrix, grid, plain, 2, start[inner])
+    winograd_tiles.scatter_tiles_fast(source, matrix, grid, fast, 2, start, channel=more, rectify=rectify)
+    assert np.array_equal(np.maximum(plain, 0) if rectify else plain, fast[..., inner])
+    assert np.all(fast[..., :more] == 99) and np.all(fast[..., more + C :] == 99), "other channels"
+    # One pixel from the definition.
+    image, h, w = (int(rng.integers(length)) for length in (N, H, W))
+    tile = source[:, :, 2 + (image * grid[0] + h // size) * grid[1] + w // size].astype(np.float64)
+    expected = np.einsum("i,j,ijc->c", matrix[:, h % size], matrix[:, w % size], tile) + start[inner]
+    assert np.array_equal(plain[image, h, w], expected)
+
+
+@quiet
+@given(
+    st.integers(1, 3),
+    st.integers(panel_products.FEWEST_ROWS, 40),
+    st.integers(1, 20),
+    st.integers(16, 80),
+    st.integers(1, 3),
+    st.integers(1, 20000),
+    dtypes,
+)
+def test_products_with_weights_laid_out(values, tiles, inputs, outputs, groups, most, dtype):
+    rng = np.random.default_rng(tiles * outputs)
+    v = whole_numbers(rng, (values, tiles, groups * inputs), dtype)
+    weight = whole_numbers(rng, (values, inputs, groups * outputs), dtype)
+    laid_out = panel_products.lay_out(weight, groups)
+    blocks = panel_products.blocks_of(laid_out, groups, groups * outputs, most)
+    met = np.zeros(groups * outputs, bool)
+    for block in blocks:
+        results = []
+        for multiply, weights in (
+            (panel_products.multiply_plain, (weight[..., block.outputs],)),
+            (panel_products.multiply_fast, (laid_out, block.panels)),
+        ):
+            product = np.full((values, tiles, block.outputs.stop - block.outputs.start), 99, dtype)
+            multiply(np.ascontiguousarray(v[..., block.inputs]), *weights, product)
+            results.append(product)
+        assert np.array_equal(*results)
+        met[block.outputs] = True
+        assert block.inputs.start // inputs == block.outputs.start // outputs, "of another group"
+        assert block.outputs.stop <= (block.outputs.start // outputs + 1) * outputs, "beyond the group"
+    assert met.all(), "some outputs were forgotten"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [panel_products.FEWEST_ROWS, 13, 40])
+@pytest.mark.parametrize("inputs, outputs", [(1, 16), (700, 33), (513, 100)])
+def test_a_large_product_with_weights_laid_out(rows, inputs, outputs, dtype):
+    rng = np.random.default_rng(outputs)
+    x, weight, bias = (whole_numbers(rng, shape, dtype) for shape in ((rows, inputs), (inputs, outputs), (outputs,)))
+    plain, fast = (np.full((rows, outputs), 99, dtype) for _ in range(2))
+    panel_products.large_product_plain(x, weight, bias, plain)
+    panel_products.large_product_fast(x, panel_products.lay_out(weight, 1), bias, fast)
+    assert np.array_equal(plain, fast) and np.array_equal(plain, oracles.linear(x, weight, bias))
+
+
+@quiet
+@given(windows(wide_padding=False), dtypes, st.integers(0, 999))
+def test_the_largest_of_each_window(sizes, dtype, seed):
+    """As `max_pool` has them, which also says where they were; NaN as well."""
+    shape, kernel, stride, padding, output = sizes
+    rng = np.random.default_rng(seed)
+    x = whole_numbers(rng, shape, dtype)
+    x[rng.random(shape) < 0.05] = np.nan
+    y, expected = (np.full((shape[0], *output, shape[3]), 99, dtype) for _ in range(2))
+    pooling.largest(x, kernel, stride, padding, y)
+    pooling.max_pool(x, kernel, stride, padding, expected, np.empty(y.shape, np.int32))
+    assert np.array_equal(y, expected, equal_nan=True)
