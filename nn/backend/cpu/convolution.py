@@ -40,6 +40,14 @@ def convolve(x, weight, bias, stride, padding, groups, y):
 
 def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx):
     """As in `layers.conv`."""
+    if (
+        stride == (1, 1)
+        and winograd.is_faster(weight, stride, padding, groups, dy.shape)
+        and winograd.convolve_backward(dy, x, weight, padding[0], groups, dweight, dx)
+    ):
+        if dbias is not None:
+            patches.sum_positions(dy, dbias)
+        return
     way = _way(x, weight, groups)
     if way is not None:
         if dbias is None:
@@ -49,13 +57,6 @@ def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx
             if way is not conv_depthwise:
                 way = conv_batched if stride == (1, 1) and _can_be_batched(dy) else conv_direct
             way.input_gradient(dy, _contiguous(weight), stride, padding, dx)
-    elif (
-        stride == (1, 1)
-        and winograd.is_faster(weight, stride, padding, groups, dy.shape)
-        and winograd.convolve_backward(dy, x, weight, padding[0], groups, dweight, dx)
-    ):
-        if dbias is not None:
-            patches.sum_positions(dy, dbias)
     else:
         patches.convolve_backward(im2col_fast, col2im_fast, dy, x, weight, stride, padding, groups, dweight, dbias, dx)
 

@@ -15,10 +15,15 @@ LINE = 16  # numbers that are not taken apart
 BLOCKS = 8  # parts of one matrix product at most; fixed, so that results are bit-identical for any number of threads
 
 
+def contiguous_bias(bias, y):
+    """As the compiled loops expect it in memory: there may be a strided array in a layer's params, or none."""
+    return np.zeros_like(y, shape=y.shape[-1:]) if bias is None else np.ascontiguousarray(bias)
+
+
 def linear(x, weight, bias, y):
     """As in `layers.linear`."""
     if len(x) == 1 and weight.flags.c_contiguous:  # to read the weights is all the work
-        one_row_product_fast(x, weight, np.zeros_like(y[0]) if bias is None else bias, y)
+        one_row_product_fast(x, weight, contiguous_bias(bias, y), y)
     elif _are_few(x, weight):
         few_rows_product_fast(x, weight, y)
         if bias is not None:

@@ -16,6 +16,7 @@ Source: Goto, van de Geijn 2008, "Anatomy of high-performance matrix multiplicat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -35,18 +36,17 @@ FEWEST_ROWS = min(CHOICES)
 TERMS = 512  # whose weights stay in the processor's nearer cache until all rows have met them
 
 
-def lay_out(weight: np.ndarray, groups: int) -> np.ndarray:
-    """The weights as `multiply_fast` reads them, a new array."""
-    outputs = weight.shape[-1] // groups
-    lanes = VECTOR_BYTES // weight.itemsize
-    width = min(VECTORS, outputs // lanes) * lanes
-    channels = (np.arange(groups)[:, None] * outputs + _starts(outputs, width)).reshape(-1, 1) + np.arange(width)
-    return np.ascontiguousarray(np.moveaxis(weight[..., channels], -2, -3))
+def panels_of(weight: np.ndarray, groups: int, vectors: int = VECTORS) -> list[slice]:
+    """The output channels of each panel, `vectors` wide, or one where a group has no more."""
+    outputs, lanes = weight.shape[-1] // groups, VECTOR_BYTES // weight.itemsize
+    width = min(vectors, outputs // lanes) * lanes
+    firsts = [min(first, outputs - width) for first in range(0, outputs, width)]
+    return [slice(at + first, at + first + width) for at in range(0, groups * outputs, outputs) for first in firsts]
 
 
-def _starts(outputs: int, width: int) -> np.ndarray:
-    """The first output channel of each panel of a group."""
-    return np.minimum(np.arange(0, outputs, width), outputs - width)
+def lay_out(weight: np.ndarray) -> np.ndarray:
+    """The weights of one group in panels, a new array."""
+    return np.stack([weight[..., panel] for panel in panels_of(weight, 1)], axis=-3)
 
 
 class Block(NamedTuple):
@@ -57,15 +57,14 @@ class Block(NamedTuple):
     panels: slice
 
 
-def blocks_of(laid_out: np.ndarray, groups: int, outputs: int, most: int) -> list[Block]:
+def blocks_of(laid_out: np.ndarray, panels: Sequence[slice], groups: int, most: int) -> list[Block]:
     """Cut the output channels of each group into blocks whose weights take about so many bytes."""
-    panels, depth, width = laid_out.shape[1] // groups, *laid_out.shape[2:]
-    starts, blocks = _starts(outputs // groups, width), []
+    count, depth, blocks = len(panels) // groups, laid_out.shape[2], []
     for group in range(groups):
-        for some in split(panels, -(-laid_out.nbytes // groups // most)):
-            first, last = (group * (outputs // groups) + starts[panel] for panel in (some.start, some.stop - 1))
-            which = slice(group * panels + some.start, group * panels + some.stop)
-            blocks.append(Block(slice(group * depth, (group + 1) * depth), slice(first, last + width), which))
+        for some in split(count, -(-laid_out.nbytes // groups // most)):
+            first, last = group * count + some.start, group * count + some.stop
+            outputs = slice(panels[first].start, panels[last - 1].stop)
+            blocks.append(Block(slice(group * depth, (group + 1) * depth), outputs, slice(first, last)))
     return blocks
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from nn.backend import Call
 from nn.backend.cpu import winograd
 from nn.backend.cpu.convolution import convolve
-from nn.backend.cpu.dense import LARGE_BYTES, linear
+from nn.backend.cpu.dense import LARGE_BYTES, contiguous_bias, linear
 from nn.backend.cpu.elementwise import relu
-from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_out
+from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_out, panels_of
 from nn.backend.cpu.pooling import largest, max_pool
 from nn.backend.cpu.simd import (
     ONE,
@@ -76,7 +76,7 @@ def _linear(x, weight, bias, y) -> Callable[[], None]:
     """Of large weights and several images, with the weights laid out, which takes as much memory again."""
     if len(x) < FEWEST_ROWS or weight.nbytes < LARGE_BYTES or y.shape[1] * y.itemsize < VECTOR_BYTES:
         return partial(linear, x, weight, bias, y)
-    return partial(large_product_fast, x, lay_out(weight, 1), np.zeros_like(y[0]) if bias is None else bias, y)
+    return partial(large_product_fast, x, lay_out(weight), contiguous_bias(bias, y), y)
 
 
 def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:
@@ -89,7 +89,7 @@ def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:
     if not np.abs(weight).max() <= most:
         raise ValueError(f"half=True needs weights up to {most:.0f}, and there is a larger one or a NaN; leave it out")
     bits = np.ascontiguousarray(weight, np.float16).view(np.uint16)
-    return partial(one_row_product_fast, x, bits, np.zeros_like(y[0]) if bias is None else bias, y)
+    return partial(one_row_product_fast, x, bits, contiguous_bias(bias, y), y)
 
 
 def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callable[[], None] | None:
@@ -101,15 +101,14 @@ def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callab
     # Of few tiles, to read U takes as long as to multiply: not 7x7 values where 6x6 do for one and a third of the work.
     blocks = winograd.in_blocks(weight, stride[0])
     tiles = winograd.tiles_for(blocks, y.shape, tuple(winograd.POINTS) if many else (6, 8))
-    laid_out = lay_out(blocks, groups) if many else weight
-    u, _ = winograd.transform_weight(laid_out, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
+    panels = panels_of(blocks, groups) if many else panels_of(blocks, groups, 1)
+    u, _ = winograd.transform_weight(blocks, panels, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
     if many:
         fast = partial(winograd.convolve, x, weight, bias, stride[0], padding[0], groups, y, u, rectify)
     elif weight.shape[3] % (groups * VECTOR_BYTES // x.itemsize):
         return None
     else:
-        bias = np.zeros_like(y, shape=y.shape[3:]) if bias is None else bias
-        fast = _of_few_tiles(x, u, tiles, bias, padding[0], groups, y, rectify)
+        fast = _of_few_tiles(x, u, tiles, contiguous_bias(bias, y), padding[0], groups, y, rectify)
 
     def run() -> None:
         if not fast():  # the numbers are too large for it
@@ -122,11 +121,8 @@ def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callab
 
 def _of_few_tiles(x, u, tiles, bias, padding, groups, y, rectify) -> Callable[[], bool]:
     """y = A^T P A for all tiles, with P = V U and V = B^T x B, as `winograd` has it; in memory of its own."""
-    lanes, n = VECTOR_BYTES // x.itemsize, len(tiles.g)
-    lines = len(x) * tiles.grid[0]
+    n, lines = len(tiles.g), len(x) * tiles.grid[0]
     count = lines * tiles.grid[1]
-    # (n^2, C_in/groups, C_out) -> (n^2, C_out/lanes, C_in/groups, lanes), for `_multiply`
-    u = np.ascontiguousarray(u.reshape(*u.shape[:2], -1, lanes).transpose(0, 2, 1, 3))
     v = np.zeros((n, n, -(-count // ROWS) * ROWS, x.shape[3]), x.dtype)
     product = np.empty((n, n, count, y.shape[3]), x.dtype)
     rows = (None,) * ROWS

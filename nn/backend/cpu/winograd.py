@@ -45,7 +45,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nn.backend.cpu.panel_products import FEWEST_ROWS, Block, blocks_of, lay_out, multiply_fast
+from nn.backend.cpu.dense import contiguous_bias
+from nn.backend.cpu.panel_products import FEWEST_ROWS, Block, blocks_of, multiply_fast, panels_of
 from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
 from nn.backend.patches import channel_groups
 from nn.backend.runtime.pool import run_parallel, split
@@ -152,10 +153,11 @@ def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u=None,
     `transform_weight` made of the weight, laid out, if it is there already. rectify: and then take `relu` of y."""
     weight = in_blocks(weight, stride)
     tiles = tiles_for(weight, y.shape)
-    n, (lines, across), bias = len(tiles.g), tiles.grid, np.zeros_like(y, shape=y.shape[3:]) if bias is None else bias
+    n, (lines, across), bias = len(tiles.g), tiles.grid, contiguous_bias(bias, y)
     with Scratch() as scratch:
-        u, weight_fits = transform_weight(lay_out(weight, groups), tiles.g, scratch) if u is None else (u, True)
-        blocks = blocks_of(u, groups, y.shape[3], CACHED_WEIGHTS)
+        panels = panels_of(weight, groups)
+        u, weight_fits = transform_weight(weight, panels, tiles.g, scratch) if u is None else (u, True)
+        blocks = blocks_of(u, panels, groups, CACHED_WEIGHTS)
         depths = weight.shape[2], max(block.outputs.stop - block.outputs.start for block in blocks)
         parts = _rows_of_tiles(n * n * across * sum(depths) * y.itemsize, len(y) * lines)
         room = n * n * max(FEWEST_ROWS, across * max(part.stop - part.start for part in parts))
@@ -168,7 +170,7 @@ def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u=None,
         fit = [weight_fits]
 
         def compute(task: tuple[Block, slice]) -> None:
-            (inputs, outputs, panels), some = task
+            (inputs, outputs, its_panels), some = task
             images = slice(some.start // lines, -(-some.stop // lines))
             if inputs.start == 0 == outputs.start:
                 fit.append(fits(x[images]))  # which brings x to the cache, where the next line finds it
@@ -183,7 +185,7 @@ def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u=None,
             gather_tiles_fast(
                 x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, first, part, inputs.start, stride
             )
-            multiply_fast(v.reshape(-1, *v.shape[2:]), u, panels, product.reshape(-1, *product.shape[2:]))
+            multiply_fast(v.reshape(-1, *v.shape[2:]), u, its_panels, product.reshape(-1, *product.shape[2:]))
             scatter_tiles_fast(product, tiles.a, tiles.grid, y, first, bias, part, outputs.start, rectify)
             places.append(place)
 
@@ -197,7 +199,8 @@ def _rows_of_tiles(row_bytes: int, rows: int) -> list[slice]:
 
 
 def convolve_backward(dy, x, weight, padding: int, groups: int, dweight, dx) -> bool:
-    """Write dw to dweight, and dx unless it is None; or return False."""
+    """Write dw to dweight, and dx unless it is None; or return False. For stride 1 alone: blocks of pixels gain little
+    here."""
     tiles = tiles_for(weight, dy.shape)
     halves = channel_groups(weight, groups)
     with Scratch() as scratch:
@@ -215,8 +218,14 @@ def convolve_backward(dy, x, weight, padding: int, groups: int, dweight, dx) -> 
 def _transposed(weight: np.ndarray, groups: int) -> np.ndarray:
     """The weights of the convolution that makes dx of dy: turned by half a turn, inputs and outputs exchanged."""
     K, _, inputs, outputs = weight.shape
-    turned = weight[::-1, ::-1].reshape(K, K, inputs, groups, outputs // groups)
-    return turned.transpose(0, 1, 4, 3, 2).reshape(K, K, outputs // groups, groups * inputs)
+    turned = np.empty_like(weight, shape=(K, K, outputs // groups, groups * inputs))
+
+    def turn(kernel: int) -> None:
+        there = weight[K - 1 - kernel // K, K - 1 - kernel % K].reshape(inputs, groups, -1)
+        turned[kernel // K, kernel % K].reshape(-1, groups, inputs)[...] = there.transpose(2, 1, 0)
+
+    run_parallel(turn, range(K * K))
+    return turned
 
 
 def fits(array: np.ndarray) -> bool:
@@ -245,34 +254,41 @@ def _gather(
     name: str, x: np.ndarray, matrix: np.ndarray, tiles: Tiles, padding: int, scratch: Scratch
 ) -> tuple[np.ndarray, bool]:
     """The tiles of x, transformed by the matrix: (n^2, tiles, C); and whether the numbers of x fit."""
-    transformed = scratch(name, (len(matrix), len(matrix), len(x) * tiles.count, x.shape[3]), like=x)
-
+    n, channels = len(matrix), x.shape[3]
+    transformed = scratch(name, (n, n, len(x) * tiles.count, channels), like=x)
     fit = []
 
-    def transform(some):
+    def transform(some: slice) -> None:
         fit.append(fits(x[some]))  # which brings x to the cache, where the next line finds it
         gather_tiles_fast(x[some], matrix, tiles.outputs, padding, tiles.grid, transformed, some.start * tiles.count)
 
     run_parallel(transform, split(len(x), PARTS))
-    return transformed.reshape(-1, *transformed.shape[2:]), all(fit)
+    return transformed.reshape(n * n, -1, channels), all(fit)
 
 
-def transform_weight(weight: np.ndarray, g: np.ndarray, scratch: Callable) -> tuple[np.ndarray, bool]:
-    """U = G w G^T for all channels, (n^2, C_in/groups, C_out): as one matrix product, with the two G's made one. And
-    whether the weights fit."""
-    u = scratch("u", (len(g) ** 2, *weight.shape[2:]), like=weight)
-    both = np.kron(g, g).astype(weight.dtype)
-    _in_parts(lambda w, u: np.matmul(both, w, out=u), weight, u)
-    return u, fits(weight)
+def transform_weight(
+    weight: np.ndarray, panels: Sequence[slice], g: np.ndarray, scratch: Callable
+) -> tuple[np.ndarray, bool]:
+    """U = G w G^T for all channels, with the two G's made one; laid out in panels, (n^2, panels, C_in/groups, width).
+    And whether the weights fit."""
+    shape = len(g) ** 2, len(panels), weight.shape[2], panels[0].stop - panels[0].start
+    u = scratch("u", shape, like=weight)
+    both, columns = np.kron(g, g).astype(weight.dtype), u.reshape(*shape[:2], -1)
+    fit = []
+
+    def transform(panel: int) -> None:
+        w = np.ascontiguousarray(weight[..., panels[panel]]).reshape(both.shape[1], -1)
+        np.matmul(both, w, out=columns[:, panel])
+        fit.append(fits(w))
+
+    run_parallel(transform, range(len(panels)))
+    return u, all(fit)
 
 
 def _transform_weight_back(du: np.ndarray, g: np.ndarray, dweight: np.ndarray) -> None:
     """dw = G^T dU G for all channels."""
     both = np.kron(g, g).astype(du.dtype)
-    _in_parts(lambda dw, du: np.matmul(both.T, du, out=dw), dweight, du)
-
-
-def _in_parts(function: Callable, weight: np.ndarray, u: np.ndarray) -> None:
-    """Call function(w, u) on all threads, each time for some of the channels: (KH * KW, some) and (n * n, some)."""
-    w, u = weight.reshape(weight.shape[0] * weight.shape[1], -1), u.reshape(len(u), -1)
-    run_parallel(lambda part: function(w[:, part], u[:, part]), split(w.shape[1], -(-w.shape[1] // 4096)))
+    dw, du = dweight.reshape(len(dweight) ** 2, -1), du.reshape(len(du), -1)
+    run_parallel(
+        lambda some: np.matmul(both.T, du[:, some], out=dw[:, some]), split(dw.shape[1], -(-dw.shape[1] // 4096))
+    )

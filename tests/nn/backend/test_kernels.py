@@ -319,8 +319,9 @@ def test_products_with_weights_laid_out(values, tiles, inputs, outputs, groups, 
     rng = np.random.default_rng(tiles * outputs)
     v = whole_numbers(rng, (values, tiles, groups * inputs), dtype)
     weight = whole_numbers(rng, (values, inputs, groups * outputs), dtype)
-    laid_out = panel_products.lay_out(weight, groups)
-    blocks = panel_products.blocks_of(laid_out, groups, groups * outputs, most)
+    panels = panel_products.panels_of(weight, groups)
+    laid_out = np.stack([weight[..., panel] for panel in panels], axis=1)
+    blocks = panel_products.blocks_of(laid_out, panels, groups, most)
     met = np.zeros(groups * outputs, bool)
     for block in blocks:
         results = []
@@ -346,7 +347,7 @@ def test_a_large_product_with_weights_laid_out(rows, inputs, outputs, dtype):
     x, weight, bias = (whole_numbers(rng, shape, dtype) for shape in ((rows, inputs), (inputs, outputs), (outputs,)))
     plain, fast = (np.full((rows, outputs), 99, dtype) for _ in range(2))
     panel_products.large_product_plain(x, weight, bias, plain)
-    panel_products.large_product_fast(x, panel_products.lay_out(weight, 1), bias, fast)
+    panel_products.large_product_fast(x, panel_products.lay_out(weight), bias, fast)
     assert np.array_equal(plain, fast) and np.array_equal(plain, oracles.linear(x, weight, bias))
 
 
