@@ -3,7 +3,8 @@
     conv_direct     up to 8 input channels: each patch is read where it lies, in the image
     conv_batched    the same of many images with few output channels, as LeNet's: sixteen images at a time
     conv_depthwise  a group for each input channel: the lanes of a register are neighbouring channels
-    winograd        3x3 and 5x5 kernels, with enough channels and images: a quarter or a sixth of the multiplications
+    winograd        3x3 and 5x5 kernels, of pixels or, forward, of blocks of pixels where there is a stride, with enough
+                    channels and images: a quarter or a sixth of the multiplications
     patches         everything else: matrix products of patches (im2col)
 
 Winograd's way can overflow where the sums themselves do not. It finds out as it reads the numbers, and then the patches

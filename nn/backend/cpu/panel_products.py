@@ -1,15 +1,15 @@
-"""The matrix products of Winograd's method: one for each of the n^2 values of a tile, all of the same shape.
+"""Matrix products with weights that are laid out in panels: for Winograd's method, and for fully connected layers.
 
-    product[value, t, o] = sum over c of  v[value, t, c] * weight[value, c, o]
+    product[value, t, o] = sum over c of  v[value, t, c] * weight[value, c, o]      y = x w + bias
 
-for tiles t, and input channels c and output channels o of one group. A processor multiplies at its best rate where each
-number that it reads takes part in many products: here a block of some tiles times some output channels is added up in
-registers, and each step reads a row of weights and a column of tiles. BLAS first copies both matrices to where they
-lie best, anew for each value and each few images; here weights are laid out once, and tiles are read where they lie.
+A processor multiplies at its best rate where each number that it reads takes part in many products: here a block of
+some rows times some output channels is added up in registers, and each step reads a row of weights and a column of the
+other matrix. BLAS does the same, and first copies both matrices to where they lie best, each time. Here the weights are
+laid out once, and the other matrix is read where it lies.
 
-Arrays here: v (values, tiles, C_in), product (values, tiles, C_out), weight (..., C_in/groups, C_out), and laid out
-(..., panels, C_in/groups, width): `width` neighbouring output channels, the last of each group overlapping the ones
-before it where they do not come out even.
+Arrays here: v (values, tiles, C_in), product (values, tiles, C_out), x (N, C_in), y (N, C_out), weight (..., C_in,
+C_out); laid out it is (..., panels, C_in, width). A panel has `width` neighbouring output channels. The last of a group
+overlaps the one before it where they do not come out even.
 
 Source: Goto, van de Geijn 2008, "Anatomy of high-performance matrix multiplication", sections 4 and 5.
 """

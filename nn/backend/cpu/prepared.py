@@ -2,8 +2,11 @@
 
     convolution     by Winograd's way: its weights are transformed once; for few images, where to do so at each pass
                     would take longer than is saved, they are also laid out in the order in which they are used
-    linear          of one image, where that is asked for: its weights are rounded to float16. To read them is all the
+    relu            after such a convolution: taken as the outputs are written
+    linear          of several images: its weights are laid out in the order in which they are used
+                    of one image, where that is asked for: its weights are rounded to float16. To read them is all the
                     work, and these are half as many bytes
+    max_pool        the numbers alone, not where they were
 
 Sources: as in `winograd`; float16 is binary16 of IEEE 754-2008, section 3.6.
 """
@@ -97,7 +100,7 @@ def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callab
     way = weight, stride, padding, groups, y.shape
     if not winograd.is_faster(*way, transformed=True) or not winograd.fits(weight):
         return None
-    many = winograd.is_faster(*way)  # tiles, so that BLAS multiplies them well
+    many = winograd.is_faster(*way)  # tiles
     # Of few tiles, to read U takes as long as to multiply: not 7x7 values where 6x6 do for one and a third of the work.
     blocks = winograd.in_blocks(weight, stride[0])
     tiles = winograd.tiles_for(blocks, y.shape, tuple(winograd.POINTS) if many else (6, 8))

@@ -1,7 +1,7 @@
 """Winograd's convolution: a quarter (3x3 kernels) or a sixth (5x5) of the multiplications.
 
 Arrays here: x (N, H, W, C_in), weight (K, K, C_in/groups, C_out), bias (C_out,) or None, y (N, OH, OW, C_out); padding
-is one number, the stride is 1.
+is one number, and so is the stride, most often 1.
 
 A convolution is a product of polynomials in disguise: the coefficients of w(p) * v(p) are sums of products of the
 coefficients of w and v, just as outputs are sums of products of weights and pixels. And such a product can be had more
@@ -25,7 +25,13 @@ and the sum over input channels is taken between the products and A, so that for
 matrix product (tiles, C_in) (C_in, C_out). Let V = B^T x B for every tile and channel, U = G w G^T, and P = V U, all
 (n^2, ...). Every step is linear, so backwards each is replaced by its transpose:
 
-    dP = A dy A^T,    dU = V^T dP,    dw = G^T dU G,    dV = dP U^T,    dx = B dV B^T, added up where tiles overlap
+    dP = A dy A^T,    dU = V^T dP,    dw = G^T dU G
+
+and dx is itself a convolution, of dy with the weights turned by half a turn.
+
+A convolution of stride S is one of stride 1 over blocks of S x S pixels, each of them one pixel with S^2 times as many
+channels; the kernels are filled up with zeros to whole blocks. So AlexNet's first, 11x11 with stride 4 on 3 channels,
+is one of 3x3 kernels on 48, of which Winograd takes a quarter. Backwards that gains little, and is not done.
 
 Here n is 6, 7 or 8, whichever takes the fewest products: that depends on how many outputs of the last tiles lie beyond
 the image. 13x13 outputs of 3x3 kernels are nine tiles of 7x7 pixels, and would be sixteen of 6x6. The price is a few
@@ -62,13 +68,13 @@ POINTS = {
 }
 IMAGE_BYTES = 48 << 20  # of V and P; larger images go through patches
 CHUNK_BYTES = 48 << 20  # of V and P at a time, backward
-CACHED_WEIGHTS = 10 << 20
-CACHED_BYTES = 3 << 20  # of V and P that stay in the processor's last cache until they are read again
+CACHED_WEIGHTS = 10 << 20  # of U at a time, forward: they stay in the processor's last cache, all threads read them
+CACHED_BYTES = 3 << 20  # of V and P of each thread, forward, which stay there too
 PARTS = 12  # that threads may work on at the same time
 ROOM = 1e10  # B, G and A make numbers two million times larger at most, and thousands of parts are added up
 FEWEST_CHANNELS = 16  # below, the matrix products are too small
 FEWEST_TILES = 60  # below, transforming the weights takes longer than is saved
-FEWEST_TILES_OF_BLOCKS = 480
+FEWEST_TILES_OF_BLOCKS = 480  # below, `conv_direct` is as fast for few channels
 
 
 def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequence[int], transformed=False) -> bool:
