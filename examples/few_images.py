@@ -8,9 +8,10 @@ learned them). Then networks learn the classes that were set aside from a few im
     convolutions frozen   the same, but the convolutions stay as they are
     new layer alone       only the new layer learns
 
-each for the same number of steps, on random crops (or portions, where --weights learned portions) and mirror images,
-from several seeds, which choose the images too. They are tested on other images of these classes. Results go to the
-folder --out: table.txt, results.json, and features.safetensors, the features, which --weights takes the next time.
+each for the same number of steps, on random crops (or portions, where the network of --weights reads all of an
+image) and mirror images, from several seeds, which choose the images too. They are tested on other images of
+these classes. Results go to the folder --out: table.txt, results.json, and features.safetensors, the features,
+which --weights takes the next time.
 """
 
 from __future__ import annotations
