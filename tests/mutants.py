@@ -70,7 +70,11 @@ OWN_TESTS = {
     "nn/backend/cpu/dense.py": ["layers/test_linear.py"],
     "nn/backend/cpu/elementwise.py": ["layers/test_activations.py"],
     "nn/backend/cpu/im2col.py": ["layers/test_conv.py"],
-    "nn/backend/cpu/panel_products.py": ["nn/backend/test_kernels.py", "layers/test_winograd.py", "nn/test_compiled.py"],
+    "nn/backend/cpu/panel_products.py": [
+        "nn/backend/test_kernels.py",
+        "layers/test_winograd.py",
+        "nn/test_compiled.py",
+    ],
     "nn/backend/cpu/pooling.py": ["layers/test_pooling.py"],
     "nn/backend/cpu/response_norm.py": ["layers/test_response_norm.py", "layers/test_response_norm_extremes.py"],
     "nn/backend/cpu/sgd.py": ["nn/test_sgd.py"],

@@ -17,7 +17,7 @@ Source: Goto, van de Geijn 2008, "Anatomy of high-performance matrix multiplicat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import numba
@@ -33,7 +33,7 @@ from nn.backend.runtime.tasks import share_out
 
 VECTORS = 2 if len(CHOICES) > 1 else 1  # side by side: there are twice as many registers where they are twice as large
 FEWEST_ROWS = min(CHOICES)
-TERMS = 512  # whose weights stay in the processor's nearer cache until all rows have met them
+TERMS = 1024  # whose weights stay in the processor's nearer cache until all rows have met them
 
 
 def panels_of(weight: np.ndarray, groups: int, vectors: int = VECTORS) -> list[slice]:
@@ -79,6 +79,7 @@ def multiply_fast(v, laid_out, panels, product):
     _multiply(v, laid_out, panels.start, panels.stop, product, _rows(v.shape[1]), vectors)
 
 
+@cache
 def _rows(tiles: int) -> tuple:
     """So many tiles at a time that the fewest are computed twice; a step takes as long as one more."""
     fitting = (rows for rows in CHOICES if rows <= tiles)

@@ -10,7 +10,7 @@ lies outside the image is 0. scatter: tiles lie edge to edge, the first in the c
 dropped.
 
 Arrays here: x (N, H, W, C); tiles (n, n, T, C), of which these images' tiles, grid[0] * grid[1] each, are those from
-number `first` on. n and size are at most TERMS.
+number `first` on; the matrix is of float64, whatever the others are. n and size are at most TERMS.
 """
 
 from __future__ import annotations
@@ -71,12 +71,10 @@ def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None, c
     block * block * C channels; `padding` counts pixels of x.
     """
     size = matrix.shape[1]
-    across, columns = _new_order(size, step, grid[1])
+    across, columns = _new_order(matrix.tobytes(), matrix.shape, step, grid[1])
     part = part or (0, len(x) * grid[0], 0)
-    order, factors, pairs = _by_terms(matrix.astype(np.float64).tobytes(), matrix.shape, x.dtype)
-    _gather(
-        part, x, factors, pairs, size, order, columns[order], across, step, padding, grid, tiles, first, channel, block
-    )
+    order, factors, pairs = _by_terms(matrix.tobytes(), matrix.shape, x.dtype)
+    _gather(part, x, factors, pairs, size, order, columns, across, step, padding, grid, tiles, first, channel, block)
 
 
 def scatter_tiles_fast(tiles, matrix, grid, x, first, start, part=None, channel=0, rectify=False):
@@ -86,7 +84,7 @@ def scatter_tiles_fast(tiles, matrix, grid, x, first, start, part=None, channel=
     """
     size = matrix.shape[1]
     part = part or (0, len(x) * grid[0], 0)
-    order, factors, pairs = _by_sums(matrix.astype(np.float64).tobytes(), matrix.shape, x.dtype)
+    order, factors, pairs = _by_sums(matrix.tobytes(), matrix.shape, x.dtype)
     _scatter(part, tiles, factors, pairs, order, size, grid, x, first, start, channel, rectify)
 
 
@@ -97,11 +95,12 @@ def scatter_tiles_fast(tiles, matrix, grid, x, first, start, part=None, channel=
 
 
 @cache
-def _new_order(size, step, tiles):
-    """How many pixels lie at the same column of a tile, and at which places the columns of the row's first tile are."""
-    across = tiles + (size - 1) // step
-    columns = np.arange(size)
-    return across, columns % step * across + columns // step
+def _new_order(numbers, shape, step, tiles):
+    """How many pixels lie at the same column of a tile, and at which places the columns of the row's first tile are, in
+    the order in which they are read."""
+    across = tiles + (shape[1] - 1) // step
+    order, _, _ = _by_terms(numbers, shape, np.float64)
+    return across, order % step * across + order // step
 
 
 # In Winograd's matrices the rows of the points p and -p differ by signs alone. So two results need few more
