@@ -26,14 +26,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nn.backend.cpu.simd import CHOICES, INDEX, VECTOR_BYTES, Vectors, address, constant, copy, flat, zeros
+from nn.backend.cpu.simd import CHOICES, INDEX, VECTOR_BYTES, Vectors, address, constant, copy, fetch, flat, zeros
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts, split
 from nn.backend.runtime.tasks import share_out
 
 VECTORS = 2 if len(CHOICES) > 1 else 1  # side by side: there are twice as many registers where they are twice as large
 FEWEST_ROWS = min(CHOICES)
-TERMS = 1024  # whose weights stay in the processor's nearer cache until all rows have met them
+TERMS = 512  # whose weights stay in the processor's nearer cache until all rows have met them
 
 
 def panels_of(weight: np.ndarray, groups: int, vectors: int = VECTORS) -> list[slice]:
@@ -89,15 +89,16 @@ def _rows(tiles: int) -> tuple:
 def _block(from_zero):
     """target[at + i * row + lane] = sum over k < terms of  a[a_at + i * a_row + k] * b[b_at + k * b_step + lane]
 
-    for i < len(rows) and the lanes of len(vectors) vectors; or added to what is there."""
+    for i < len(rows) and the lanes of len(vectors) vectors; or added to what is there. Meanwhile what is wanted
+    after that, b[ahead + k * ahead_step], is brought nearer; beyond the end of the array that does nothing."""
 
     @intrinsic
-    def block(typing, a, a_at, a_row, b, b_at, b_step, terms, target, at, row, rows, vectors):
+    def block(typing, a, a_at, a_row, b, b_at, b_step, terms, ahead, ahead_step, target, at, row, rows, vectors):
         def generate(context, builder, signature, arguments):
             a_data, b_data, target_data = (
-                address(context, builder, signature, arguments, place) for place in (0, 3, 7)
+                address(context, builder, signature, arguments, place) for place in (0, 3, 9)
             )
-            _, a_at, a_row, _, b_at, b_step, terms, _, at, row, _, _ = arguments
+            _, a_at, a_row, _, b_at, b_step, terms, ahead, ahead_step, _, at, row, _, _ = arguments
             kind = Vectors(context, builder, a.dtype)
             places = [(i, j) for i in range(rows.count) for j in range(vectors.count)]
             offsets = [constant(j * kind.lanes) for j in range(vectors.count)]
@@ -109,6 +110,7 @@ def _block(from_zero):
             with cgutils.for_range(builder, terms, intp=INDEX) as step:
                 a_here = builder.add(a_at, step.index)
                 b_here = builder.add(b_at, builder.mul(step.index, b_step))
+                fetch(builder, builder.gep(b_data, [builder.add(ahead, builder.mul(step.index, ahead_step))]), 2)
                 factors = [kind.load(b_data, b_here, offset) for offset in offsets]
                 for i in range(rows.count):
                     number = kind.load_everywhere(a_data, a_here, builder.mul(constant(i), a_row))
@@ -122,7 +124,8 @@ def _block(from_zero):
             return context.get_dummy_value()
 
         number = types.int64
-        return types.none(a, number, number, b, number, number, number, target, number, number, rows, vectors), generate
+        kinds = a, number, number, b, *[number] * 5, target, number, number, rows, vectors
+        return types.none(*kinds), generate
 
     return block
 
@@ -131,7 +134,9 @@ _sum_block, _add_block = _block(from_zero=True), _block(from_zero=False)
 
 if numba.config.DISABLE_JIT:
 
-    def _block_in_python(a, a_at, a_row, b, b_at, b_step, terms, target, at, row, rows, vectors, from_zero):
+    def _block_in_python(
+        a, a_at, a_row, b, b_at, b_step, terms, ahead, ahead_step, target, at, row, rows, vectors, from_zero
+    ):
         width = len(vectors) * VECTOR_BYTES // a.itemsize
         steps = b_at + np.arange(terms) * b_step
         assert steps[-1] + width <= len(b), "the compiled code would leave the array"
@@ -146,16 +151,17 @@ if numba.config.DISABLE_JIT:
 def _multiply(v, weight, first_panel, last_panel, product, rows, vectors):
     values, tiles, channels = v.shape
     _, panels, _, width = weight.shape
-    outputs = product.shape[2]
+    outputs, passes, size = product.shape[2], -(-tiles // len(rows)), channels * width
     numbers, weights, results = flat(v), flat(weight), flat(product)
     for value in range(values):
         for panel in range(first_panel, last_panel):
             first = min((panel - first_panel) * width, outputs - width)
             for t in range(0, tiles, len(rows)):
                 tile = value * tiles + min(t, tiles - len(rows))
+                at, block = (value * panels + panel) * size, t // len(rows)
                 _sum_block(
-                    numbers, tile * channels, channels,
-                    weights, (value * panels + panel) * channels * width, width, channels,
+                    numbers, tile * channels, channels, weights, at, width, channels,
+                    at + size + size * block // passes, width // passes,
                     results, tile * outputs + first, outputs, rows, vectors,
                 )  # fmt: skip
 
@@ -186,10 +192,11 @@ def _large_product(part, x, weight, bias, y, rows, vectors):
         for row in range(blocks * len(rows)):
             copy(bias, channel, sums, row * width, width)
         for k in range(0, inputs, TERMS):
+            at, terms = (panel * inputs + k) * width, min(TERMS, inputs - k)
             for block in range(blocks):
                 _add_block(
                     numbers, min(block * len(rows), count - len(rows)) * inputs + k, inputs,
-                    weights, (panel * inputs + k) * width, width, min(TERMS, inputs - k),
+                    weights, at, width, terms, at + terms * width + terms * width * block // blocks, width // blocks,
                     sums, block * size, width, rows, vectors,
                 )  # fmt: skip
         for block in range(blocks):

@@ -180,16 +180,18 @@ def prefetch(typing, source, at):
     array it does nothing."""
 
     def generate(context, builder, signature, arguments):
-        kinds = [ir.IntType(8).as_pointer(), *[CODE] * 3]
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0"
-        )
-        place = builder.gep(address(context, builder, signature, arguments, 0), [arguments[1]])
-        options = (ir.Constant(CODE, number) for number in (0, 3, 1))  # to read; to be kept; data
-        builder.call(function, [builder.bitcast(place, kinds[0]), *options])
+        fetch(builder, builder.gep(address(context, builder, signature, arguments, 0), [arguments[1]]), 3)
         return context.get_dummy_value()
 
     return types.none(source, types.int64), generate
+
+
+def fetch(builder, place, nearness):
+    """The instruction. nearness: 3 for the nearest cache, 2 for the next."""
+    kinds = [ir.IntType(8).as_pointer(), *[CODE] * 3]
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0")
+    options = (ir.Constant(CODE, number) for number in (0, nearness, 1))  # to read; how near; data
+    builder.call(function, [builder.bitcast(place, kinds[0]), *options])
 
 
 def _sum_of_terms(a_is_vector, from_zero):
