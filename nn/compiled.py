@@ -33,6 +33,9 @@ class CompiledForward:
     When the weights have changed, make a new one. Several threads may call it; they take turns. It computes the same as
     `forward`, up to rounding: 3x3 and 5x5 convolutions may take Winograd's way.
 
+    For several images it keeps the weights of large fully connected layers a second time, in another order: 235 MB for
+    AlexNet.
+
     half: keep the weights of fully connected layers in float16, three decimal digits, and compute in float32. For a
         single image to read these weights is all the work, and they are half as many bytes.
 

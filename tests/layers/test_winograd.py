@@ -154,7 +154,7 @@ def test_however_the_batch_is_cut(images, monkeypatch):
     weight = layer.params["weight"]
     tiles = winograd.tiles_for(weight, dy.shape)
     for most in ("CHUNK_BYTES", "CACHED_BYTES"):
-        monkeypatch.setattr(winograd, most, images * winograd._image_bytes(weight, layer.groups, tiles))
+        monkeypatch.setattr(winograd, most, images * tiles.bytes_of(32 + 64, weight.itemsize))
     monkeypatch.setattr(winograd, "CACHED_WEIGHTS", 40000 * images)
     for name, array in results(layer, x, dy).items():
         np.testing.assert_allclose(whole[name], array, rtol=0, atol=1e-13 * np.abs(array).max(), err_msg=name)

@@ -17,6 +17,7 @@ import numpy as np
 
 from nn.backend import patches
 from nn.backend.cpu import conv_batched, conv_depthwise, conv_direct, winograd
+from nn.backend.cpu.dense import contiguous_bias
 from nn.backend.cpu.im2col import col2im_fast, im2col_fast
 
 FEW_CHANNELS = 8
@@ -32,9 +33,7 @@ def convolve(x, weight, bias, stride, padding, groups, y):
         return
     way = _way(x, weight, groups)
     if way is not None:
-        if bias is None:
-            bias = np.zeros_like(weight, shape=y.shape[3:])
-        way.convolve(x, _contiguous(weight), bias, stride, padding, y)
+        way.convolve(x, _contiguous(weight), contiguous_bias(bias, y), stride, padding, y)
     else:
         patches.convolve(im2col_fast, x, weight, bias, stride, padding, groups, y)
 

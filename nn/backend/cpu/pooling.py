@@ -16,7 +16,8 @@ from nn.backend.runtime.tasks import share_out
 
 
 def max_pool(x, kernel, stride, padding, y, winners):
-    """Window by window, all channels of a pixel at once; the threads share out rows of windows."""
+    """Window by window, all channels of a pixel at once; the threads share out rows of windows. winners may
+    be empty."""
     _max_pool(in_parts(len(y) * y.shape[1], x.size), x, kernel, stride, padding, y, winners)
 
 
@@ -27,6 +28,7 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
     _, x_height, x_width, channels = x.shape
     _, height, width, _ = y.shape
     pixels, best, places = flat(x), flat(y), flat(winners)
+    wanted = len(places) > 0
     at = np.uint64(part[0] * width * channels)
     for row in range(part[0], part[1]):
         n, top = row // height, row % height * stride[0] - padding[0]
@@ -40,8 +42,12 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
                     if first:
                         first = False
                         copy(pixels, pixel, best, at, channels)
-                        for c in range(np.uint64(channels)):
+                        for c in range(np.uint64(channels if wanted else 0)):
                             places[at + c] = here
+                    elif not wanted:
+                        for c in range(np.uint64(channels)):
+                            leader, other = best[at + c], pixels[pixel + c]
+                            best[at + c] = other if (not other <= leader) and leader == leader else leader
                     else:
                         for c in range(np.uint64(channels)):
                             leader, other = best[at + c], pixels[pixel + c]
@@ -54,33 +60,7 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
 
 def largest(x, kernel, stride, padding, y):
     """max_pool for who does not ask which pixel it was."""
-    _largest(in_parts(len(y) * y.shape[1], x.size), x, kernel, stride, padding, y)
-
-
-@compiled_loop
-def _largest(part, x, kernel, stride, padding, y):
-    if share_out(part):
-        return
-    _, x_height, x_width, channels = x.shape
-    _, height, width, _ = y.shape
-    pixels, best = flat(x), flat(y)
-    at = np.uint64(part[0] * width * channels)
-    for row in range(part[0], part[1]):
-        n, top = row // height, row % height * stride[0] - padding[0]
-        for ow in range(width):
-            left = ow * stride[1] - padding[1]
-            first = True
-            for ih in range(max(0, top), min(x_height, top + kernel[0])):
-                for iw in range(max(0, left), min(x_width, left + kernel[1])):
-                    pixel = np.uint64(((n * x_height + ih) * x_width + iw) * channels)
-                    if first:
-                        first = False
-                        copy(pixels, pixel, best, at, channels)
-                    else:
-                        for c in range(np.uint64(channels)):
-                            leader, other = best[at + c], pixels[pixel + c]
-                            best[at + c] = other if (not other <= leader) and leader == leader else leader
-            at += np.uint64(channels)
+    max_pool(x, kernel, stride, padding, y, np.empty(0, np.int32))
 
 
 def max_pool_backward(dy, winners, kernel, stride, padding, dx):

@@ -89,7 +89,7 @@ def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequenc
     fewest = FEWEST_TILES if stride[0] == 1 else FEWEST_TILES_OF_BLOCKS
     if y_shape[0] * tiles.count < fewest and not (transformed and stride[0] == 1):
         return False
-    return len(tiles.g) ** 2 * tiles.count * (inputs * groups + outputs) * weight.itemsize <= IMAGE_BYTES
+    return tiles.bytes_of(inputs * groups + outputs, weight.itemsize) <= IMAGE_BYTES
 
 
 def in_blocks(weight: np.ndarray, stride: int) -> np.ndarray:
@@ -117,6 +117,10 @@ class Tiles(NamedTuple):
         """The number of tiles of one image."""
         return self.grid[0] * self.grid[1]
 
+    def bytes_of(self, channels: int, itemsize: int) -> int:
+        """What V or P of one image take, or both together, with so many channels."""
+        return len(self.g) ** 2 * self.count * channels * itemsize
+
 
 def tiles_for(weight: np.ndarray, y_shape: Sequence[int], sizes: Sequence[int] = tuple(POINTS)) -> Tiles:
     """The tiles that cover these outputs with the fewest products, by kernels of this shape. sizes: what n may be."""
@@ -131,12 +135,6 @@ def _tiles_for(kernel: int, height: int, width: int, sizes: tuple[int, ...]) -> 
 
     n = min(sizes, key=lambda n: n * n * grid(n)[0] * grid(n)[1])
     return Tiles(n + 1 - kernel, grid(n), *matrices(kernel, n))
-
-
-def _image_bytes(weight: np.ndarray, groups: int, tiles: Tiles) -> int:
-    """What V and P of one image take."""
-    channels = weight.shape[2] * groups + weight.shape[3]
-    return len(tiles.g) ** 2 * tiles.count * channels * weight.itemsize
 
 
 def matrices(kernel: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -165,7 +163,7 @@ def convolve(x, weight, bias, stride: int, padding: int, groups: int, y, u=None,
         u, weight_fits = transform_weight(weight, panels, tiles.g, scratch) if u is None else (u, True)
         blocks = blocks_of(u, panels, groups, CACHED_WEIGHTS)
         depths = weight.shape[2], max(block.outputs.stop - block.outputs.start for block in blocks)
-        parts = _rows_of_tiles(n * n * across * sum(depths) * y.itemsize, len(y) * lines)
+        parts = _rows_of_tiles(tiles.bytes_of(sum(depths), y.itemsize) // lines, len(y) * lines)
         room = n * n * max(FEWEST_ROWS, across * max(part.stop - part.start for part in parts))
         # Each thread works on some rows of tiles from beginning to end, so that V and P stay in its own cache.
         places = list(range(num_threads()))
@@ -258,7 +256,8 @@ def _differentiate(halves, v, dproduct, du, first: bool, some: slice) -> None:
 
 def _chunks(weight: np.ndarray, groups: int, tiles: Tiles, images: int) -> list[slice]:
     """Cut the batch into slices of images whose V and P take about CHUNK_BYTES: many, as all add to dU."""
-    return split(images, -(-images * _image_bytes(weight, groups, tiles) // CHUNK_BYTES))
+    channels = weight.shape[2] * groups + weight.shape[3]
+    return split(images, -(-images * tiles.bytes_of(channels, weight.itemsize) // CHUNK_BYTES))
 
 
 def _gather(

@@ -168,18 +168,33 @@ def _arrays(matrix, places, pairs, dtype):
 
 
 # Below, one expression has all terms, so that every number is written just once. All arrays are one-dimensional and all
-# counters unsigned: `nn.backend.cpu.im2col` says why. s0 to s7: where the terms begin.
+# counters unsigned: `nn.backend.cpu.im2col` says why.
+
+
+@part_of_a_loop
+def _starts(start, places, unit):
+    """Where each of the terms begins."""
+    a, b, c, d = places[0], places[1], places[2], places[3]
+    e, f, g, h = places[4], places[5], places[6], places[7]
+    return (
+        np.uint64(start + a * unit), np.uint64(start + b * unit), np.uint64(start + c * unit),
+        np.uint64(start + d * unit), np.uint64(start + e * unit), np.uint64(start + f * unit),
+        np.uint64(start + g * unit), np.uint64(start + h * unit),
+    )  # fmt: skip
+
+
+@part_of_a_loop
+def _factors(factors, row):
+    """Those of a row."""
+    line = factors[row]
+    return line[0], line[1], line[2], line[3], line[4], line[5], line[6], line[7]
 
 
 @part_of_a_loop
 def _one(factors, row, source, start, places, unit, target, at, length):
     """target[at + i] = sum over k of  factors[row, k] * source[start + places[k] * unit + i],  for i < length."""
-    f0, f1, f2, f3 = factors[row, 0], factors[row, 1], factors[row, 2], factors[row, 3]
-    f4, f5, f6, f7 = factors[row, 4], factors[row, 5], factors[row, 6], factors[row, 7]
-    s0, s1 = np.uint64(start + places[0] * unit), np.uint64(start + places[1] * unit)
-    s2, s3 = np.uint64(start + places[2] * unit), np.uint64(start + places[3] * unit)
-    s4, s5 = np.uint64(start + places[4] * unit), np.uint64(start + places[5] * unit)
-    s6, s7 = np.uint64(start + places[6] * unit), np.uint64(start + places[7] * unit)
+    f0, f1, f2, f3, f4, f5, f6, f7 = _factors(factors, row)
+    s0, s1, s2, s3, s4, s5, s6, s7 = _starts(start, places, unit)
     at = np.uint64(at)
     for i in range(np.uint64(length)):
         target[at + i] = (f0 * source[s0 + i] + f1 * source[s1 + i] + f2 * source[s2 + i] + f3 * source[s3 + i]) + (
@@ -190,12 +205,8 @@ def _one(factors, row, source, start, places, unit, target, at, length):
 @part_of_a_loop
 def _two_by_terms(factors, row, source, start, places, unit, target, at, other, length):
     """The same, and at target[other + i] the sum with the last four terms' signs changed."""
-    f0, f1, f2, f3 = factors[row, 0], factors[row, 1], factors[row, 2], factors[row, 3]
-    f4, f5, f6, f7 = factors[row, 4], factors[row, 5], factors[row, 6], factors[row, 7]
-    s0, s1 = np.uint64(start + places[0] * unit), np.uint64(start + places[1] * unit)
-    s2, s3 = np.uint64(start + places[2] * unit), np.uint64(start + places[3] * unit)
-    s4, s5 = np.uint64(start + places[4] * unit), np.uint64(start + places[5] * unit)
-    s6, s7 = np.uint64(start + places[6] * unit), np.uint64(start + places[7] * unit)
+    f0, f1, f2, f3, f4, f5, f6, f7 = _factors(factors, row)
+    s0, s1, s2, s3, s4, s5, s6, s7 = _starts(start, places, unit)
     at, other = np.uint64(at), np.uint64(other)
     for i in range(np.uint64(length)):
         kept = f0 * source[s0 + i] + f1 * source[s1 + i] + f2 * source[s2 + i] + f3 * source[s3 + i]
@@ -208,18 +219,9 @@ def _two_by_terms(factors, row, source, start, places, unit, target, at, other, 
 def _two_by_sums(factors, row, second, source, start, places, unit, target, at, other, length):
     """The results of two rows: target[at + i] of sums of the first three pairs of numbers, target[other + i] of their
     differences, and both of the last two numbers."""
-    f0, f2, f4, f6, f7 = factors[row, 0], factors[row, 2], factors[row, 4], factors[row, 6], factors[row, 7]
-    g0, g2, g4, g6, g7 = (
-        factors[second, 0],
-        factors[second, 2],
-        factors[second, 4],
-        factors[second, 6],
-        factors[second, 7],
-    )
-    s0, s1 = np.uint64(start + places[0] * unit), np.uint64(start + places[1] * unit)
-    s2, s3 = np.uint64(start + places[2] * unit), np.uint64(start + places[3] * unit)
-    s4, s5 = np.uint64(start + places[4] * unit), np.uint64(start + places[5] * unit)
-    s6, s7 = np.uint64(start + places[6] * unit), np.uint64(start + places[7] * unit)
+    f0, _, f2, _, f4, _, f6, f7 = _factors(factors, row)
+    g0, _, g2, _, g4, _, g6, g7 = _factors(factors, second)
+    s0, s1, s2, s3, s4, s5, s6, s7 = _starts(start, places, unit)
     at, other = np.uint64(at), np.uint64(other)
     for i in range(np.uint64(length)):
         a, b, c, d = source[s0 + i], source[s1 + i], source[s2 + i], source[s3 + i]
