@@ -13,6 +13,9 @@ are taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from nn.backend import patches
@@ -31,11 +34,17 @@ def convolve(x, weight, bias, stride, padding, groups, y):
         x, weight, bias, stride[0], padding[0], groups, y
     ):
         return
-    way = _way(x, weight, groups)
-    if way is not None:
-        way.convolve(x, _contiguous(weight), contiguous_bias(bias, y), stride, padding, y)
+    fast = without_patches(x, weight, bias, stride, padding, groups, y)
+    if fast is not None:
+        fast()
     else:
         patches.convolve(im2col_fast, x, weight, bias, stride, padding, groups, y)
+
+
+def without_patches(x, weight, bias, stride, padding, groups, y) -> Callable[[], None] | None:
+    """The function that does it without patches, where they would take longer than the products; else None."""
+    way = _way(x, weight, groups)
+    return way and partial(way.convolve, x, _contiguous(weight), contiguous_bias(bias, y), stride, padding, y)
 
 
 def convolve_backward(dy, x, weight, stride, padding, groups, dweight, dbias, dx):

@@ -14,6 +14,8 @@ from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 
+NOWHERE = np.empty(0, np.int32)
+
 
 def max_pool(x, kernel, stride, padding, y, winners):
     """Window by window, all channels of a pixel at once; the threads share out rows of windows. winners may
@@ -60,7 +62,7 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
 
 def largest(x, kernel, stride, padding, y):
     """max_pool for who does not ask which pixel it was."""
-    max_pool(x, kernel, stride, padding, y, np.empty(0, np.int32))
+    max_pool(x, kernel, stride, padding, y, NOWHERE)
 
 
 def max_pool_backward(dy, winners, kernel, stride, padding, dx):

@@ -8,6 +8,8 @@
                     work, and these are half as many bytes
     max_pool        the numbers alone, not where they were
 
+Small loops that follow one another are called without Python between them (`nn.backend.runtime.sequence`).
+
 Sources: as in `winograd`; float16 is binary16 of IEEE 754-2008, section 3.6.
 """
 
@@ -15,16 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import groupby
 
 import numpy as np
 
 from nn.backend import Call
 from nn.backend.cpu import winograd
-from nn.backend.cpu.convolution import convolve
+from nn.backend.cpu.convolution import convolve, without_patches
 from nn.backend.cpu.dense import LARGE_BYTES, contiguous_bias, linear
-from nn.backend.cpu.elementwise import relu
+from nn.backend.cpu.elementwise import relu, sigmoid
 from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_out, panels_of
-from nn.backend.cpu.pooling import largest, max_pool
+from nn.backend.cpu.pooling import largest, max_pool, sum_pool
 from nn.backend.cpu.simd import (
     ONE,
     VECTOR_BYTES,
@@ -42,6 +45,7 @@ from nn.backend.cpu.small_batch_matmul import one_row_product_fast
 from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts
+from nn.backend.runtime.sequence import in_sequence, note
 from nn.backend.runtime.tasks import share_out
 
 ROWS = 8  # tiles at a time: all of a 13x13 image are twice as many
@@ -53,7 +57,7 @@ def prepared(calls: Sequence[Call], half: bool) -> list[Callable[[], None]]:
 
     half: whether the weights of a fully connected layer are rounded to float16. Raises ValueError where they cannot be.
     """
-    ready: list[Callable[[], None]] = []
+    ready: list[tuple[Callable[[], None], np.ndarray | None]] = []  # and the loop that it is, if it is a small one
     calls = list(calls)
     while calls:
         function, arguments = calls.pop(0)
@@ -62,21 +66,39 @@ def prepared(calls: Sequence[Call], half: bool) -> list[Callable[[], None]]:
             rectify = bool(calls) and calls[0][0] is relu and calls[0][1][0] is calls[0][1][1] is y
             fast = _convolution(*arguments, rectify)
             if fast:
-                ready.append(fast)
+                ready.append((fast, None))
                 if rectify:
                     calls.pop(0)
                 continue
-        if function is linear:
-            ready.append((_linear_in_half if half else _linear)(*arguments))
+            loop = without_patches(*arguments)
+        elif function is linear:
+            loop = (_linear_in_half if half else _linear)(*arguments)
         elif function is max_pool:
-            ready.append(partial(largest, *arguments[:-1]))
+            loop = partial(largest, *arguments[:-1])
         else:
-            ready.append(partial(function, *arguments))
-    return ready
+            loop = partial(function, *arguments) if function in (relu, sigmoid, sum_pool) else None
+        ready.append((loop, note(loop)) if loop else (partial(function, *arguments), None))
+    together = groupby(ready, lambda pair: pair[1] is not None)
+    return [call for are_loops, some in together for call in _together(are_loops, *zip(*some, strict=True))]
+
+
+def _together(are_loops: bool, calls, loops) -> list[Callable[[], None]]:
+    if not are_loops:
+        return list(calls)
+    run = in_sequence(loops)
+
+    def again() -> None:
+        if not run():  # memory ran out; the calls, which are also what keeps the arrays, raise that
+            for call in calls:
+                call()
+
+    return [again]
 
 
 def _linear(x, weight, bias, y) -> Callable[[], None]:
     """Of large weights and several images, with the weights laid out, which takes as much memory again."""
+    if len(x) == 1 and weight.flags.c_contiguous:
+        return partial(one_row_product_fast, x, weight, contiguous_bias(bias, y), y)
     if len(x) < FEWEST_ROWS or weight.nbytes < LARGE_BYTES or y.shape[1] * y.itemsize < VECTOR_BYTES:
         return partial(linear, x, weight, bias, y)
     return partial(large_product_fast, x, lay_out(weight), contiguous_bias(bias, y), y)

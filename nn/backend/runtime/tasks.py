@@ -47,6 +47,7 @@ BUSY, OPEN, LIMIT, INSIDE, SPINNING, WAKE_COUNT = range(7, 13)
 SHARE, YIELD = range(13, 15)
 
 LINE = 64  # bytes. Each number has a cache line to itself, against false sharing
+noting: tuple[int, int] | None = None  # which thread notes small loops, and where (`sequence`)
 if "_memory" not in globals():  # when this module is reloaded, workers spin on the job slot that was there before
     _memory = np.zeros((YIELD + 2, LINE // 8), np.int64)
 ADDRESS = -(-_memory.ctypes.data // LINE) * LINE
@@ -57,7 +58,7 @@ SPINS_BEFORE_YIELD = 500  # so often one looks for the last worker to leave befo
 
 NUMBER, CODE = ir.IntType(64), ir.IntType(32)
 LOOP_TYPE = ir.FunctionType(CODE, [NUMBER] * 3)  # (where its arguments are, first unit, last unit) -> error code
-SHARE_TYPE = ir.FunctionType(NUMBER, [NUMBER] * 5)
+SHARE_TYPE = ir.FunctionType(NUMBER, [NUMBER] * 6)
 YIELD_TYPE = ir.FunctionType(CODE, [])
 
 
@@ -71,7 +72,7 @@ def _function_in(builder, slot, place, kind):
 
 
 @intrinsic
-def _read(typing, slot, place):
+def read(typing, slot, place):
     def generate(context, builder, signature, arguments):
         return builder.load_atomic(_place(builder, *arguments), "seq_cst", 8)
 
@@ -79,7 +80,7 @@ def _read(typing, slot, place):
 
 
 @intrinsic
-def _write(typing, slot, place, value):
+def write(typing, slot, place, value):
     def generate(context, builder, signature, arguments):
         *place, value = arguments
         builder.store_atomic(value, _place(builder, *place), "seq_cst", 8)
@@ -100,7 +101,7 @@ def _change(operation):
     return change
 
 
-_add = _change("add")  # both return what was there before
+add = _change("add")  # both return what was there before
 _exchange = _change("xchg")
 
 
@@ -116,7 +117,7 @@ def _yield_core(typing, slot):
 
 
 @intrinsic
-def _call(typing, loop, arguments, first, last):
+def call_loop(typing, loop, arguments, first, last):
     def generate(context, builder, signature, arguments):
         loop, *others = arguments
         code = builder.call(builder.inttoptr(loop, LOOP_TYPE.as_pointer()), others)
@@ -151,16 +152,28 @@ def share_out(typing, part):
         everything = builder.icmp_signed("<", minus_parts, ir.Constant(NUMBER, 0))
         kept = cgutils.alloca_once(builder, kinds)
         with builder.if_then(everything):
-            for place, value in enumerate(function.args):
+            for place, value in enumerate(_borrowed(function.args)):
                 builder.store(value, argument(kept, place))
             places = (builder.ptrtoint(pointer, NUMBER) for pointer in (again, kept))
+            size = ir.Constant(NUMBER, context.get_abi_sizeof(kinds))
             share = _function_in(builder, slot, SHARE, SHARE_TYPE)
-            code = builder.call(share, [slot, *places, builder.neg(minus_parts), units])
+            code = builder.call(share, [slot, *places, size, builder.neg(minus_parts), units])
             with builder.if_then(builder.icmp_signed("!=", code, ir.Constant(NUMBER, 0)), likely=False):
                 builder.ret(builder.trunc(code, CODE))
         return everything
 
     return types.boolean(part), generate
+
+
+def _borrowed(values):
+    """A loop's arguments, without what counts who uses an array: the caller keeps them all. Of each array numba passes
+    the counter, the Python object, how many numbers there are, of how many bytes, and where they lie."""
+    pointer = ir.IntType(8).as_pointer()
+    kinds = [value.type for value in values]
+    arrays = [at for at in range(len(kinds)) if kinds[at : at + 4] == [pointer, pointer, NUMBER, NUMBER]]
+    return [
+        ir.Constant(pointer, None) if at in arrays or at - 1 in arrays else value for at, value in enumerate(values)
+    ]
 
 
 if numba.config.DISABLE_JIT:
@@ -175,39 +188,39 @@ def _work(slot, loop, arguments, parts, units, is_worker):
     """Take one part after the other, until none is left: the caller from the front, workers from the back. So a core
     finds most of what it wrote in the last loop still in its own cache."""
     front = 0
-    while _add(slot, BEGUN, 1) < parts:
+    while add(slot, BEGUN, 1) < parts:
         if is_worker:
-            part = parts - 1 - _add(slot, FROM_BACK, 1)
+            part = parts - 1 - add(slot, FROM_BACK, 1)
         else:
             part = front
             front += 1
-        error = _call(loop, arguments, units * part // parts, units * (part + 1) // parts)
+        error = call_loop(loop, arguments, units * part // parts, units * (part + 1) // parts)
         if error:
-            _write(slot, ERROR, error)
+            write(slot, ERROR, error)
 
 
-def _share(slot, loop, arguments, parts, units):
+def _share(slot, loop, arguments, size, parts, units):
     """Have the parts done by this thread and all workers that join it; by this thread alone if another thread is
     sharing out a loop already."""
-    if _read(slot, LIMIT) < 1 or _exchange(slot, BUSY, 1):
-        return _call(loop, arguments, 0, units)
-    _write(slot, LOOP, loop)
-    _write(slot, ARGUMENTS, arguments)
-    _write(slot, PARTS, parts)
-    _write(slot, UNITS, units)
-    _write(slot, BEGUN, 0)
-    _write(slot, FROM_BACK, 0)
-    _write(slot, ERROR, 0)
-    _write(slot, OPEN, 1)
+    if read(slot, LIMIT) < 1 or _exchange(slot, BUSY, 1):
+        return call_loop(loop, arguments, 0, units)
+    write(slot, LOOP, loop)
+    write(slot, ARGUMENTS, arguments)
+    write(slot, PARTS, parts)
+    write(slot, UNITS, units)
+    write(slot, BEGUN, 0)
+    write(slot, FROM_BACK, 0)
+    write(slot, ERROR, 0)
+    write(slot, OPEN, 1)
     _work(slot, loop, arguments, parts, units, False)
-    _write(slot, OPEN, 0)
+    write(slot, OPEN, 0)
     waited = 0
-    while _read(slot, INSIDE):  # a worker that comes now finds it closed and leaves
+    while read(slot, INSIDE):  # a worker that comes now finds it closed and leaves
         waited += 1
         if waited > SPINS_BEFORE_YIELD:
             _yield_core(slot)
-    error = _read(slot, ERROR)
-    _write(slot, BUSY, 0)
+    error = read(slot, ERROR)
+    write(slot, BUSY, 0)
     return error
 
 
@@ -216,20 +229,20 @@ def spin(slot, wake_count, spins):
     """What a worker does: spin until a loop is shared out, and join in. It returns True when it is woken for other
     work, and False when it has found nothing to do `spins` times in a row. `wake_count`: how often workers were woken
     before."""
-    _add(slot, SPINNING, 1)
+    add(slot, SPINNING, 1)
     idle = 0
-    while idle < spins and _read(slot, WAKE_COUNT) == wake_count:
+    while idle < spins and read(slot, WAKE_COUNT) == wake_count:
         idle += 1
-        if _read(slot, OPEN):
+        if read(slot, OPEN):
             # A worker that has entered finds the job still open, or it was closed before: then it may be gone.
-            if _add(slot, INSIDE, 1) < _read(slot, LIMIT) and _read(slot, OPEN):
-                loop, arguments = _read(slot, LOOP), _read(slot, ARGUMENTS)
-                _work(slot, loop, arguments, _read(slot, PARTS), _read(slot, UNITS), True)
+            if add(slot, INSIDE, 1) < read(slot, LIMIT) and read(slot, OPEN):
+                loop, arguments = read(slot, LOOP), read(slot, ARGUMENTS)
+                _work(slot, loop, arguments, read(slot, PARTS), read(slot, UNITS), True)
                 idle = 0
-            _add(slot, INSIDE, -1)
+            add(slot, INSIDE, -1)
         else:
             _yield_core(slot)
-    _add(slot, SPINNING, -1)
+    add(slot, SPINNING, -1)
     return idle < spins
 
 
@@ -237,7 +250,7 @@ def prepare() -> None:
     """Compile what is needed, once in a process."""
     global _callback
     if not slot[SHARE]:
-        _callback = callback("int64(int64, int64, int64, int64, int64)")(_share)
+        _callback = callback("int64(int64, int64, int64, int64, int64, int64)")(_share)
         yield_core = ctypes.windll.kernel32.SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
         slot[YIELD] = ctypes.cast(yield_core, ctypes.c_void_p).value
         slot[SHARE] = _callback.address

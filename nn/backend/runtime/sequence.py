@@ -1,0 +1,95 @@
+"""Compiled loops one after the other, without Python between them.
+
+To call a compiled loop from Python takes a microsecond: numba looks at each argument. LeNet's loops take one each for a
+single digit, but for its first. So for who calls the same loops with the same arrays again and again, they are noted
+once: where a loop's code is, and what it was called with. From then on one compiled function calls them all.
+
+    loops = [note(partial(relu, x, x)), note(partial(sigmoid, x, y))]
+    in_sequence(loops)()
+
+Noted are addresses: x, y and all other arrays that the loops were called with must be kept. Large loops are not noted,
+as threads share them out, which is decided each time anew (`pool.in_parts`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.core.ccallback import CFunc
+from numba.extending import intrinsic
+
+from nn.backend.runtime import tasks
+from nn.backend.runtime.jit import callback, compiled_loop
+
+# A loop is noted in a row of numbers: what it was called with, as it lay in memory; where its code is; how many units
+# of work there were; and, when it is called again, where its result and its exceptions go, which nobody reads.
+ROOM = 512
+CODE, UNITS, RESULT = range(ROOM - 4, ROOM - 1)
+_row = np.zeros(ROOM, np.int64)
+_slot = np.zeros((tasks.YIELD + 1, tasks.LINE // 8), np.int64)  # what a loop finds in place of the job slot
+_lock = threading.Lock()
+
+
+def note(call: Callable[[], None]) -> np.ndarray | None:
+    """Call it, and return which loop it called; None if that was none, or several, or one that threads share out."""
+    if not tasks.USABLE:
+        call()
+        return None
+    with _lock:
+        _slot[tasks.SHARE, 0], _slot[tasks.ARGUMENTS, 0] = _callback().address, _row.ctypes.data
+        _slot[tasks.BEGUN, 0] = 0
+        try:
+            tasks.noting = threading.get_ident(), _slot.ctypes.data
+            call()
+        finally:
+            tasks.noting = None
+        _row[[CODE, UNITS]] = _slot[[tasks.LOOP, tasks.UNITS], 0]
+        return _row.copy() if _slot[tasks.BEGUN, 0] == 1 else None
+
+
+def in_sequence(loops: Sequence[np.ndarray]) -> Callable[[], bool]:
+    """A function that does what these loops did. It returns False where one raised, which ends it."""
+    rows = np.stack(loops)
+    for row in rows:
+        row[:2] = row[RESULT:].ctypes.data + np.array([0, 8])
+    return partial(_run, rows)
+
+
+@compiled_loop
+def _run(rows):
+    done = 0
+    while done < len(rows) and not tasks.call_loop(rows[done, CODE], rows[done].ctypes.data, 0, rows[done, UNITS]):
+        done += 1
+    return done == len(rows)
+
+
+@cache
+def _callback() -> CFunc:
+    return callback("int64(int64, int64, int64, int64, int64, int64)")(_note)
+
+
+def _note(slot, loop, arguments, size, parts, units):
+    """What a loop calls to be noted. It is done as well, so that what comes after it finds its result."""
+    tasks.write(slot, tasks.LOOP, loop)
+    tasks.write(slot, tasks.UNITS, units)
+    fits = size <= CODE * 8
+    if fits:
+        _copy(tasks.read(slot, tasks.ARGUMENTS), arguments, size)
+    tasks.add(slot, tasks.BEGUN, 1 if fits else 2)
+    return tasks.call_loop(loop, arguments, 0, units)
+
+
+@intrinsic
+def _copy(typing, target, source, size):
+    def generate(context, builder, signature, arguments):
+        *places, size = arguments
+        byte = context.get_data_type(types.uint8).as_pointer()
+        cgutils.raw_memcpy(builder, *(builder.inttoptr(place, byte) for place in places), size, 1)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64), generate
