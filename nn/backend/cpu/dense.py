@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn.backend.cpu import small_matmul
 from nn.backend.cpu.small_batch_matmul import few_rows_product_fast, few_rows_transposed_fast, one_row_product_fast
 from nn.backend.runtime.pool import run_parallel, split
 
@@ -28,6 +29,8 @@ def linear(x, weight, bias, y):
         few_rows_product_fast(x, weight, y)
         if bias is not None:
             y += bias
+    elif small_matmul.is_for(x, weight):
+        small_matmul.product(x, weight, contiguous_bias(bias, y), y)
     else:
 
         def multiply(outputs):
@@ -41,6 +44,13 @@ def linear(x, weight, bias, y):
 
 def linear_backward(dy, x, weight, dweight, dbias, dx):
     """As in `layers.linear`."""
+    if dbias is not None:
+        np.sum(dy, axis=0, out=dbias)
+    if small_matmul.is_for(x, weight):
+        small_matmul.weight_gradient(x, dy, dweight)
+        if dx is not None:
+            small_matmul.input_gradient(dy, weight, dx)
+        return
     few = _are_few(x, weight)
 
     def differentiate(inputs):
@@ -53,8 +63,6 @@ def linear_backward(dy, x, weight, dweight, dbias, dx):
     run_parallel(differentiate, _blocks(x, weight, len(weight)))
     if dx is not None and few:
         few_rows_transposed_fast(dy, weight, dx)
-    if dbias is not None:
-        np.sum(dy, axis=0, out=dbias)
 
 
 def _are_few(x, weight) -> bool:

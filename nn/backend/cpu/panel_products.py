@@ -26,7 +26,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from nn.backend.cpu.simd import CHOICES, INDEX, VECTOR_BYTES, Vectors, address, constant, copy, fetch, flat, zeros
+from nn.backend.cpu.simd import CHOICES, INDEX, ONE, VECTOR_BYTES, Vectors, address, constant, copy, fetch, flat, zeros
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts, split
 from nn.backend.runtime.tasks import share_out
@@ -76,29 +76,31 @@ def multiply_plain(v, weight, product):
 def multiply_fast(v, laid_out, panels, product):
     """The same, of FEWEST_ROWS at least and of these panels of the weights laid out."""
     vectors = (None,) * (laid_out.shape[3] * v.itemsize // VECTOR_BYTES)
-    _multiply(v, laid_out, panels.start, panels.stop, product, _rows(v.shape[1]), vectors)
+    _multiply(v, laid_out, panels.start, panels.stop, product, rows_of(v.shape[1]), vectors)
 
 
 @cache
-def _rows(tiles: int) -> tuple:
+def rows_of(tiles: int) -> tuple:
     """So many tiles at a time that the fewest are computed twice; a step takes as long as one more."""
     fitting = (rows for rows in CHOICES if rows <= tiles)
     return (None,) * min(fitting, key=lambda rows: -(-tiles // rows) * (rows + 1))
 
 
 def _block(from_zero):
-    """target[at + i * row + lane] = sum over k < terms of  a[a_at + i * a_row + k] * b[b_at + k * b_step + lane]
+    """target[at + i * row + lane] = sum over k of  a[a_at + i * a_row + k * a_step] * b[b_at + k * b_step + lane]
 
-    for i < len(rows) and the lanes of len(vectors) vectors; or added to what is there. Meanwhile what is wanted
-    after that, b[ahead + k * ahead_step], is brought nearer; beyond the end of the array that does nothing."""
+    for k < terms, i < len(rows) and the lanes of len(vectors) vectors; or added to what is there. Meanwhile what is
+    wanted after that, b[ahead + k * ahead_step], is brought nearer; beyond the end of the array that does nothing."""
 
     @intrinsic
-    def block(typing, a, a_at, a_row, b, b_at, b_step, terms, ahead, ahead_step, target, at, row, rows, vectors):
+    def block(
+        typing, a, a_at, a_row, a_step, b, b_at, b_step, terms, ahead, ahead_step, target, at, row, rows, vectors
+    ):
         def generate(context, builder, signature, arguments):
             a_data, b_data, target_data = (
-                address(context, builder, signature, arguments, place) for place in (0, 3, 9)
+                address(context, builder, signature, arguments, place) for place in (0, 4, 10)
             )
-            _, a_at, a_row, _, b_at, b_step, terms, ahead, ahead_step, _, at, row, _, _ = arguments
+            _, a_at, a_row, a_step, _, b_at, b_step, terms, ahead, ahead_step, _, at, row, _, _ = arguments
             kind = Vectors(context, builder, a.dtype)
             places = [(i, j) for i in range(rows.count) for j in range(vectors.count)]
             offsets = [constant(j * kind.lanes) for j in range(vectors.count)]
@@ -108,7 +110,7 @@ def _block(from_zero):
                 before = kind.zero if from_zero else kind.load(target_data, here, offsets[j])
                 builder.store(before, totals[i, j])
             with cgutils.for_range(builder, terms, intp=INDEX) as step:
-                a_here = builder.add(a_at, step.index)
+                a_here = builder.add(a_at, builder.mul(step.index, a_step))
                 b_here = builder.add(b_at, builder.mul(step.index, b_step))
                 fetch(builder, builder.gep(b_data, [builder.add(ahead, builder.mul(step.index, ahead_step))]), 2)
                 factors = [kind.load(b_data, b_here, offset) for offset in offsets]
@@ -124,27 +126,27 @@ def _block(from_zero):
             return context.get_dummy_value()
 
         number = types.int64
-        kinds = a, number, number, b, *[number] * 5, target, number, number, rows, vectors
+        kinds = a, *[number] * 3, b, *[number] * 5, target, number, number, rows, vectors
         return types.none(*kinds), generate
 
     return block
 
 
-_sum_block, _add_block = _block(from_zero=True), _block(from_zero=False)
+sum_block, add_block = _block(from_zero=True), _block(from_zero=False)
 
 if numba.config.DISABLE_JIT:
 
     def _block_in_python(
-        a, a_at, a_row, b, b_at, b_step, terms, ahead, ahead_step, target, at, row, rows, vectors, from_zero
+        a, a_at, a_row, a_step, b, b_at, b_step, terms, ahead, ahead_step, target, at, row, rows, vectors, from_zero
     ):
         width = len(vectors) * VECTOR_BYTES // a.itemsize
         steps = b_at + np.arange(terms) * b_step
         assert steps[-1] + width <= len(b), "the compiled code would leave the array"
         for i in range(len(rows)):
-            numbers, result = a[a_at + i * a_row :][:terms], target[at + i * row :][:width]
+            numbers, result = a[a_at + i * a_row :: a_step][:terms], target[at + i * row :][:width]
             result[...] = numbers @ b[steps[:, None] + np.arange(width)] + (0 if from_zero else result)
 
-    _sum_block, _add_block = (partial(_block_in_python, from_zero=from_zero) for from_zero in (True, False))
+    sum_block, add_block = (partial(_block_in_python, from_zero=from_zero) for from_zero in (True, False))
 
 
 @compiled_loop
@@ -159,8 +161,8 @@ def _multiply(v, weight, first_panel, last_panel, product, rows, vectors):
             for t in range(0, tiles, len(rows)):
                 tile = value * tiles + min(t, tiles - len(rows))
                 at, block = (value * panels + panel) * size, t // len(rows)
-                _sum_block(
-                    numbers, tile * channels, channels, weights, at, width, channels,
+                sum_block(
+                    numbers, tile * channels, channels, ONE, weights, at, width, channels,
                     at + size + size * block // passes, width // passes,
                     results, tile * outputs + first, outputs, rows, vectors,
                 )  # fmt: skip
@@ -175,7 +177,7 @@ def large_product_plain(x, weight, bias, y):
 def large_product_fast(x, laid_out, bias, y):
     """The same, of FEWEST_ROWS at least, with the weights laid out."""
     vectors = (None,) * (laid_out.shape[2] * x.itemsize // VECTOR_BYTES)
-    _large_product(in_parts(len(laid_out), laid_out.size), x, laid_out, bias, y, _rows(len(x)), vectors)
+    _large_product(in_parts(len(laid_out), laid_out.size), x, laid_out, bias, y, rows_of(len(x)), vectors)
 
 
 @compiled_loop
@@ -194,8 +196,8 @@ def _large_product(part, x, weight, bias, y, rows, vectors):
         for k in range(0, inputs, TERMS):
             at, terms = (panel * inputs + k) * width, min(TERMS, inputs - k)
             for block in range(blocks):
-                _add_block(
-                    numbers, min(block * len(rows), count - len(rows)) * inputs + k, inputs,
+                add_block(
+                    numbers, min(block * len(rows), count - len(rows)) * inputs + k, inputs, ONE,
                     weights, at, width, terms, at + terms * width + terms * width * block // blocks, width // blocks,
                     sums, block * size, width, rows, vectors,
                 )  # fmt: skip

@@ -16,11 +16,13 @@ from nn.backend.cpu import (
     conv_batched,
     conv_depthwise,
     conv_direct,
+    dense,
     im2col,
     panel_products,
     pooling,
     simd,
     small_batch_matmul,
+    small_matmul,
     winograd_tiles,
 )
 from tests import oracles
@@ -200,6 +202,45 @@ def test_products_of_a_few_rows(images, inputs, outputs, dtype):
     small_batch_matmul.few_rows_transposed_plain(dy, w, plain)
     small_batch_matmul.few_rows_transposed_fast(dy, w, fast)
     assert np.array_equal(plain, fast) and np.array_equal(plain, dy @ w.T)
+
+
+@quiet
+@given(st.integers(6, 45), st.integers(32, 130), st.integers(32, 130), dtypes)
+def test_products_with_weights_that_fit_into_the_cache(images, inputs, outputs, dtype):
+    rng = np.random.default_rng(images)
+    x, w, bias, dy = (
+        whole_numbers(rng, shape, dtype)
+        for shape in ((images, inputs), (inputs, outputs), (outputs,), (images, outputs))
+    )
+    assert small_matmul.is_for(x, w)
+    y, dw, dx = np.full_like(dy, 99), np.full_like(w, 99), np.full_like(x, 99)
+    small_matmul.product(x, w, bias, y)
+    small_matmul.weight_gradient(x, dy, dw)
+    small_matmul.input_gradient(dy, w, dx)
+    assert np.array_equal(y, x @ w + bias) and np.array_equal(dw, x.T @ dy) and np.array_equal(dx, dy @ w.T)
+
+
+@pytest.mark.parametrize("images, inputs, outputs", [(5, 64, 64), (9, 5, 64), (9, 64, 9), (9, 1025, 128)])
+def test_products_that_are_left_to_others(images, inputs, outputs):
+    rng = np.random.default_rng(0)
+    x, w, dy = (
+        whole_numbers(rng, shape, np.float64) for shape in ((images, inputs), (inputs, outputs), (images, outputs))
+    )
+    assert not small_matmul.is_for(x, w)
+    y, dw, dx = np.empty_like(dy), np.empty(w.shape), np.empty_like(x)
+    dense.linear(x, w, None, y)
+    dense.linear_backward(dy, x, w, dw, None, dx)
+    assert np.array_equal(y, x @ w) and np.array_equal(dw, x.T @ dy) and np.array_equal(dx, dy @ w.T)
+
+
+def test_products_with_a_transposed_array_for_weights():
+    """There may be one in a layer's params."""
+    rng = np.random.default_rng(0)
+    x, w, dy = (whole_numbers(rng, shape, np.float32) for shape in ((9, 64), (64, 64), (9, 64)))
+    y, dw, dx = np.empty_like(dy), np.empty_like(w), np.empty_like(x)
+    dense.linear(x, w.T, None, y)
+    dense.linear_backward(dy, x, w.T, dw, None, dx)
+    assert np.array_equal(y, x @ w.T) and np.array_equal(dw, x.T @ dy) and np.array_equal(dx, dy @ w)
 
 
 @quiet

@@ -165,6 +165,7 @@ LAYERS = {
     "relu": ReLU,
     "sigmoid": Sigmoid,
     "linear": lambda: Linear(40_000, 3, rng=0),
+    "linear, small": lambda: Linear(400, 120, rng=0),
     "linear, few images": lambda: Linear(4000, 300, rng=0),
     "linear, one image": lambda: Linear(40_000, 200, rng=0),
 }
@@ -174,7 +175,12 @@ LAYERS = {
 def test_the_number_of_threads_changes_no_bit(name):
     # Large enough to be cut into parts: 9 images of 41x40x16 are 236,160 numbers.
     shapes = {"linear": (9, 40_000), "linear, one image": (1, 40_000), "conv without patches": (9, 41, 40, 4)}
-    shapes |= {"linear, few images": (9, 4000), "conv abreast": (70, 28, 28, 1), "conv, few patches": (1, 13, 13, 40)}
+    shapes |= {
+        "linear, small": (64, 400),
+        "linear, few images": (9, 4000),
+        "conv abreast": (70, 28, 28, 1),
+        "conv, few patches": (1, 13, 13, 40),
+    }
     shape = shapes.get(name, (9, 41, 40, 16))
     x = distinct(shape, np.random.default_rng(0), np.float32)
     results = []

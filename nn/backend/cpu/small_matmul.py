@@ -1,0 +1,98 @@
+"""The products of a fully connected layer whose weights fit into a core's cache, as LeNet's: compiled, on all threads.
+
+To have BLAS compute parts of one on several threads takes longer than the product: they pass each other Python's lock
+(`tasks`). Here blocks of some rows times some columns are added up in registers, and both matrices are read where they
+lie. (Of larger ones the weights are laid out first: `panel_products`.)
+
+Arrays here: x and dx (N, I), w and dw (I, O), y and dy (N, O), all C-contiguous.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.backend.cpu.panel_products import FEWEST_ROWS, VECTORS, add_block, rows_of, sum_block
+from nn.backend.cpu.simd import ONE, VECTOR_BYTES, ZERO, copy, flat, lanes_of, transpose_block, zeros
+from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.pool import in_parts
+from nn.backend.runtime.tasks import share_out
+
+MOST_BYTES = 1 << 20  # of weights
+NUMBER_PRODUCTS = 16  # multiplications that take as long as to read or write a number
+
+
+def is_for(x, w) -> bool:
+    """Do the weights fit into the cache, and are there rows and columns enough for a block?"""
+    if w.nbytes > MOST_BYTES or not w.flags.c_contiguous:
+        return False
+    return len(x) >= FEWEST_ROWS and min(w.shape) >= max(FEWEST_ROWS, VECTORS * VECTOR_BYTES // x.itemsize)
+
+
+def product(x, w, bias, y):
+    """y = x w + bias."""
+    _product(_parts(y, x.shape[1]), x, x.shape[1], 1, w, bias, y, rows_of(len(y)), (None,) * VECTORS)
+
+
+def weight_gradient(x, dy, dw):
+    """dw = x^T dy."""
+    nothing = np.zeros_like(dw, shape=dw.shape[1])
+    _product(_parts(dw, len(x)), x, 1, x.shape[1], dy, nothing, dw, rows_of(len(dw)), (None,) * VECTORS)
+
+
+def input_gradient(dy, w, dx):
+    """dx = dy w^T."""
+    _product_with_transpose(_parts(dx, dy.shape[1]), dy, w, dx, rows_of(len(dx)), (None,) * VECTORS)
+
+
+def _parts(target, terms):
+    lanes = VECTORS * VECTOR_BYTES // target.itemsize
+    return in_parts(-(-target.shape[1] // lanes), target.size * terms // NUMBER_PRODUCTS)
+
+
+@compiled_loop
+def _product(part, a, a_row, a_step, b, bias, target, rows, vectors):
+    """target[i, o] = bias[o] + sum over k of  a[i * a_row + k * a_step] * b[k, o], for some columns."""
+    if share_out(part):
+        return
+    terms, outputs = b.shape
+    count, width = len(target), len(vectors) * lanes_of(a)
+    numbers, weights, results, sums = flat(a), flat(b), flat(target), zeros(len(rows) * width, a)
+    for panel in range(part[0], part[1]):
+        column = min(panel * width, outputs - width)  # the last overlap those before it, and so do the last rows
+        for block in range(-(-count // len(rows))):
+            row = min(block * len(rows), count - len(rows))
+            for i in range(len(rows)):
+                copy(bias, column, sums, i * width, width)
+            add_block(
+                numbers, row * a_row, a_row, a_step, weights, column, outputs, terms, ZERO, ZERO,
+                sums, ZERO, width, rows, vectors,
+            )  # fmt: skip
+            for i in range(len(rows)):
+                copy(sums, i * width, results, (row + i) * outputs + column, width)
+
+
+@compiled_loop
+def _product_with_transpose(part, dy, w, dx, rows, vectors):
+    if share_out(part):
+        return
+    inputs, outputs = w.shape
+    lanes = lanes_of(dy)
+    count, width, whole = len(dx), len(vectors) * lanes, outputs // lanes * lanes
+    numbers, weights, results = flat(dy), flat(w), flat(dx)
+    panel_of_w, sums = zeros(outputs * width, dy), zeros(len(rows) * width, dy)  # (O, width)
+    for panel in range(part[0], part[1]):
+        first = min(panel * width, inputs - width)
+        for i in range(0, width, lanes):
+            for o in range(0, whole, lanes):
+                transpose_block(weights, (first + i) * outputs + o, outputs, panel_of_w, o * width + i, width)
+        for i in range(width):
+            for o in range(whole, outputs):
+                panel_of_w[o * width + i] = weights[(first + i) * outputs + o]
+        for block in range(-(-count // len(rows))):
+            row = min(block * len(rows), count - len(rows))
+            sum_block(
+                numbers, row * outputs, outputs, ONE, panel_of_w, ZERO, width, outputs, ZERO, ZERO,
+                sums, ZERO, width, rows, vectors,
+            )  # fmt: skip
+            for i in range(len(rows)):
+                copy(sums, i * width, results, (row + i) * inputs + first, width)
