@@ -15,11 +15,13 @@ import numpy as np
 
 from nn.backend.cpu.conv_direct import add_partial_sums, parts_for, slices_for
 from nn.backend.cpu.simd import (
+    CHOICES,
     ONE,
     VECTOR_BYTES,
     ZERO,
-    add_products,
+    add_products_abreast,
     add_scaled,
+    add_scaled_abreast,
     clear,
     copy,
     flat,
@@ -32,6 +34,10 @@ from nn.backend.runtime.tasks import share_out
 
 ROWS = 6  # channels at a time: LeNet's
 SIX_ROWS = (None,) * ROWS
+# Six sums keep the processor waiting for them. So there are two positions at a time, or two places in the kernel, where
+# there are registers enough.
+ALONE = (None,)
+ABREAST = ALONE * (2 if len(CHOICES) > 1 else 1)
 
 
 def images_at_once(dtype) -> int:
@@ -115,8 +121,9 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
             start[o * lanes + lane] = bias[o]
         for t in range(kh * run):
             kernels[t * broad + o] = weights[t * outputs + o]
-    frame = zeros((height + 2 * padding[0]) * span * lanes, x)
-    row, results = zeros(y.shape[2] * broad * lanes, x), flat(y)
+    # With room for a position beyond the last
+    frame = zeros(((height + 2 * padding[0]) * span + stride[1] * channels) * lanes, x)
+    row, results = zeros((y.shape[2] + 1) * broad * lanes, x), flat(y)
     size = y.shape[1] * y.shape[2] * outputs
     for unit in range(part[0], part[1]):
         n, slice = unit // slices * lanes, unit % slices
@@ -127,12 +134,13 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
         for oh in range(top, bottom):
             for ow in range(y.shape[2]):
                 copy(start, 0, row, ow * len(start), len(start))
+            for ow in range(0, y.shape[2], len(ABREAST)):
                 corner = (oh * stride[0] * span + ow * stride[1] * channels) * lanes
                 for o in range(0, outputs, ROWS):
                     here = (ow * broad + o) * lanes
-                    add_scaled(
+                    add_scaled_abreast(
                         kernels, o, ONE, run * broad, broad, frame, corner, span * lanes, lanes,
-                        kh, run, row, here, SIX_ROWS,
+                        kh, run, row, here, SIX_ROWS, ABREAST, stride[1] * channels * lanes, broad * lanes,
                     )  # fmt: skip
             _transpose_row_back(row, count, y.shape[2], outputs, results, n * size + oh * y.shape[2] * outputs, size)
 
@@ -177,16 +185,24 @@ def _weight_gradient(part, x, dy, stride, padding, dweights, dbiases, slices):
                     for i in range(np.uint64(broad * lanes)):
                         bias_sums[i] += row[at + i]
                 for i in range(kh):
-                    for j in range(run):
-                        corner = ((oh * stride[0] + i) * span + j) * lanes
-                        for o in range(0, outputs, ROWS):
-                            here = ((i * run + j) * broad + o) * lanes
-                            add_products(
-                                row, o * lanes, lanes, ZERO, broad * lanes,
-                                frame, corner, ZERO, step, ONE, dy.shape[2], sums, here, SIX_ROWS,
-                            )  # fmt: skip
+                    corner, whole = (oh * stride[0] + i) * span, run // len(ABREAST) * len(ABREAST)
+                    for j in range(0, whole, len(ABREAST)):
+                        _add_places(row, dy.shape[2], frame, corner + j, step, sums, i * run + j, broad, ABREAST)
+                    for j in range(whole, run):
+                        _add_places(row, dy.shape[2], frame, corner + j, step, sums, i * run + j, broad, ALONE)
         _add_lanes(sums, kh * run, outputs, flat(dweights[number]))
         _add_lanes(bias_sums, ONE, outputs, dbiases[number])
+
+
+@part_of_a_loop
+def _add_places(row, positions, frame, corner, step, sums, place, broad, places):
+    """To the sums of neighbouring places in the kernel add the products of one row of positions."""
+    lanes = lanes_of(row)
+    for o in range(0, broad, ROWS):
+        add_products_abreast(
+            row, o * lanes, lanes, ZERO, broad * lanes, frame, corner * lanes, ZERO, step, ONE, positions,
+            sums, (place * broad + o) * lanes, SIX_ROWS, places, lanes, broad * lanes,
+        )  # fmt: skip
 
 
 @part_of_a_loop

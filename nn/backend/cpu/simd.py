@@ -12,13 +12,16 @@ Three of them add up several vectors at a time over some terms:
 
 for i < len(rows) and all lanes. Scaled: a's number is one for all lanes. Products: a is a vector too ("+ lane"). Those
 called `add_` add to what is in `sums`. What is in `rows` does not matter: it is a tuple because the compiler knows a
-tuple's length, but not a number.
+tuple's length, but not a number. Those called `_abreast` do so for several places in b and in sums, j < len(places),
+which lie b_next and sums_next apart: what is read of a serves them all.
+
+With NUMBA_DISABLE_JIT=1 their twins in Python take their places (`simd_in_python`).
 """
 
 from __future__ import annotations
 
 import platform
-from functools import cache, partial
+from functools import cache
 
 import llvmlite.binding
 import numba
@@ -194,42 +197,76 @@ def fetch(builder, place, nearness):
     builder.call(function, [builder.bitcast(place, kinds[0]), *options])
 
 
-def _sum_of_terms(a_is_vector, from_zero):
+def _sum_of_terms(a_is_vector, from_zero, abreast=False):
+    def generate(context, builder, signature, arguments):
+        a_data, b_data, target = (address(context, builder, signature, arguments, place) for place in (0, 5, 11))
+        a_at, a_i, a_run, a_step = arguments[1:5]
+        b_at, b_run, b_step, runs, length = arguments[6:11]
+        at, rows = arguments[12], signature.args[13].count
+        places, b_next, sums_next = (signature.args[14].count, *arguments[15:]) if abreast else (1, INDEX(0), INDEX(0))
+        vectors = Vectors(context, builder, signature.args[0].dtype)
+        wanted = [(j, i) for j in range(places) for i in range(rows)]
+        totals = {sum: cgutils.alloca_once(builder, vectors.type) for sum in wanted}
+        ats = [builder.add(at, builder.mul(constant(j), sums_next)) for j in range(places)]
+        for j, i in wanted:
+            before = vectors.zero if from_zero else vectors.load(target, ats[j], constant(i * vectors.lanes))
+            builder.store(before, totals[j, i])
+        with cgutils.for_range(builder, runs, intp=INDEX) as run:
+            a_start = builder.add(a_at, builder.mul(run.index, a_run))
+            b_start = builder.add(b_at, builder.mul(run.index, b_run))
+            with cgutils.for_range(builder, length, intp=INDEX) as step:
+                a_here = builder.add(a_start, builder.mul(step.index, a_step))
+                b_here = builder.add(b_start, builder.mul(step.index, b_step))
+                factors = [vectors.load(b_data, b_here, builder.mul(constant(j), b_next)) for j in range(places)]
+                load = vectors.load if a_is_vector else vectors.load_everywhere
+                for i in range(rows):
+                    number = load(a_data, a_here, builder.mul(constant(i), a_i))
+                    for j, factor in enumerate(factors):
+                        product = builder.fmul(number, factor, flags=("contract",))
+                        total = totals[j, i]
+                        builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+        for j, i in wanted:
+            vectors.store(builder.load(totals[j, i]), target, ats[j], constant(i * vectors.lanes))
+        return context.get_dummy_value()
+
+    number = types.int64
+
     @intrinsic
     def sum_of_terms(typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows):
-        def generate(context, builder, signature, arguments):
-            a_data, b_data, target = (address(context, builder, signature, arguments, place) for place in (0, 5, 11))
-            a_at, a_i, a_run, a_step = arguments[1:5]
-            b_at, b_run, b_step, runs, length = arguments[6:11]
-            vectors = Vectors(context, builder, a.dtype)
-            totals = [cgutils.alloca_once(builder, vectors.type) for _ in range(rows.count)]
-            for i, total in enumerate(totals):
-                before = vectors.zero if from_zero else vectors.load(target, arguments[12], constant(i * vectors.lanes))
-                builder.store(before, total)
-            with cgutils.for_range(builder, runs, intp=INDEX) as run:
-                a_start = builder.add(a_at, builder.mul(run.index, a_run))
-                b_start = builder.add(b_at, builder.mul(run.index, b_run))
-                with cgutils.for_range(builder, length, intp=INDEX) as step:
-                    a_here = builder.add(a_start, builder.mul(step.index, a_step))
-                    factors = vectors.load(b_data, b_start, builder.mul(step.index, b_step))
-                    for i, total in enumerate(totals):
-                        a_place = builder.mul(constant(i), a_i)
-                        load = vectors.load if a_is_vector else vectors.load_everywhere
-                        product = builder.fmul(load(a_data, a_here, a_place), factors, flags=("contract",))
-                        builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
-            for i, total in enumerate(totals):
-                vectors.store(builder.load(total), target, arguments[12], constant(i * vectors.lanes))
-            return context.get_dummy_value()
-
-        number = types.int64
         return types.none(a, *[number] * 4, b, *[number] * 5, sums, number, rows), generate
 
-    return sum_of_terms
+    @intrinsic
+    def sums_abreast(
+        typing,
+        a,
+        a_at,
+        a_i,
+        a_run,
+        a_step,
+        b,
+        b_at,
+        b_run,
+        b_step,
+        runs,
+        length,
+        sums,
+        at,
+        rows,
+        places,
+        b_next,
+        sums_next,
+    ):
+        kinds = a, *[number] * 4, b, *[number] * 5, sums, number, rows, places, number, number
+        return types.none(*kinds), generate
+
+    return sums_abreast if abreast else sum_of_terms
 
 
 sum_scaled = _sum_of_terms(a_is_vector=False, from_zero=True)
 add_scaled = _sum_of_terms(a_is_vector=False, from_zero=False)
 add_products = _sum_of_terms(a_is_vector=True, from_zero=False)
+add_scaled_abreast = _sum_of_terms(a_is_vector=False, from_zero=False, abreast=True)
+add_products_abreast = _sum_of_terms(a_is_vector=True, from_zero=False, abreast=True)
 
 
 @intrinsic
@@ -312,77 +349,5 @@ class Vectors:
         return self.builder.bitcast(place, self.type.as_pointer())
 
 
-# The same in Python. With NUMBA_DISABLE_JIT=1 these take the places of those above, so that every loop can be stepped
-# through in a debugger; they look at bounds, which compiled code does not.
-
-
-def _copy_in_python(source, start, target, at, count):
-    assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
-        "it would leave the array"
-    )
-    target[int(at) : int(at + count)] = source[int(start) : int(start + count)]
-
-
-def _clear_in_python(target, at, count):
-    assert 0 <= at <= at + count <= len(target), "it would leave the array"
-    target[int(at) : int(at + count)] = 0
-
-
-def _add_in_python(source, start, target, at, count):
-    assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
-        "it would leave the array"
-    )
-    target[int(at) : int(at + count)] += source[int(start) : int(start + count)]
-
-
-def _flat_in_python(array):
-    assert array.flags.c_contiguous, "it must be contiguous"
-    return array.reshape(-1)
-
-
-def _sums_in_python(
-    a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows, a_is_vector, from_zero
-):
-    """The formula at the beginning of this file."""
-    lanes = VECTOR_BYTES // a.itemsize
-
-    def vector(array, start):
-        assert start >= 0 and start + lanes <= len(array), "the compiled code would leave the array"
-        return array[start : start + lanes]
-
-    for i in range(len(rows)):
-        place = vector(sums, at + i * lanes)
-        total = np.zeros(lanes, a.dtype) if from_zero else place.copy()
-        for r in range(runs):
-            for k in range(length):
-                here = a_at + i * a_i + r * a_run + k * a_step
-                factor = vector(a, here) if a_is_vector else a[here]
-                total += factor * vector(b, b_at + r * b_run + k * b_step)
-        place[...] = total
-
-
-def _transpose_in_python(source, start, step, target, at, stride):
-    lanes = VECTOR_BYTES // source.itemsize
-    for n, k in np.ndindex(lanes, lanes):
-        target[at + k * stride + n] = source[start + n * step + k]
-
-
 if numba.config.DISABLE_JIT:
-
-    def lanes_of(array):
-        return VECTOR_BYTES // array.itemsize
-
-    def zeros(size, like):
-        return np.zeros(int(size), like.dtype)
-
-    def as_number(value):
-        return np.float32(value.view(np.float16)) if value.dtype == np.uint16 else value
-
-    def prefetch(source, at):
-        pass
-
-    copy, clear, add, flat = _copy_in_python, _clear_in_python, _add_in_python, _flat_in_python
-    sum_scaled = partial(_sums_in_python, a_is_vector=False, from_zero=True)
-    add_scaled = partial(_sums_in_python, a_is_vector=False, from_zero=False)
-    add_products = partial(_sums_in_python, a_is_vector=True, from_zero=False)
-    transpose_block = _transpose_in_python
+    from nn.backend.cpu.simd_in_python import *  # noqa: F403
