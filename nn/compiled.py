@@ -1,11 +1,12 @@
 """A forward pass that has been made ready: for few images, where what precedes the arithmetic takes most of the time.
 
 Before a layer computes, it checks its input, asks for memory and chooses among ways. For LeNet and one digit that takes
-twice as long as the arithmetic. And for a number of images it comes out the same every time. So here it is done once:
-a pass runs, the functions that it calls are entered in a list together with their arrays (`nn.backend.recorded`), and
-from then on they are called again, on the same arrays.
+four times as long as the arithmetic. And for a number of images it comes out the same every time. So here it is done
+once: a pass runs, the functions that it calls are entered in a list together with their arrays (`nn.backend.recorded`),
+and from then on they are called again, on the same arrays.
 
-What depends on the weights alone is done once as well (`nn.backend.cpu.prepared`).
+What depends on the weights alone is done once as well, and small loops are called without Python between them
+(`nn.backend.cpu.prepared`).
 """
 
 from __future__ import annotations

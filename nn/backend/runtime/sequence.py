@@ -30,9 +30,7 @@ from nn.backend.runtime.jit import callback, compiled_loop
 # of work there were; and, when it is called again, where its result and its exceptions go, which nobody reads.
 ROOM = 512
 CODE, UNITS, RESULT = range(ROOM - 4, ROOM - 1)
-_row = np.zeros(ROOM, np.int64)
-_slot = np.zeros((tasks.YIELD + 1, tasks.LINE // 8), np.int64)  # what a loop finds in place of the job slot
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may make a network ready itself
 
 
 def note(call: Callable[[], None]) -> np.ndarray | None:
@@ -40,16 +38,18 @@ def note(call: Callable[[], None]) -> np.ndarray | None:
     if not tasks.USABLE:
         call()
         return None
+    row = np.zeros(ROOM, np.int64)
+    slot = np.zeros((tasks.YIELD + 1, tasks.LINE // 8), np.int64)  # what the loop finds in place of the job slot
+    slot[tasks.SHARE, 0], slot[tasks.ARGUMENTS, 0] = _callback().address, row.ctypes.data
     with _lock:
-        _slot[tasks.SHARE, 0], _slot[tasks.ARGUMENTS, 0] = _callback().address, _row.ctypes.data
-        _slot[tasks.BEGUN, 0] = 0
+        before = tasks.noting
         try:
-            tasks.noting = threading.get_ident(), _slot.ctypes.data
+            tasks.noting = threading.get_ident(), slot.ctypes.data, (slot, row)
             call()
         finally:
-            tasks.noting = None
-        _row[[CODE, UNITS]] = _slot[[tasks.LOOP, tasks.UNITS], 0]
-        return _row.copy() if _slot[tasks.BEGUN, 0] == 1 else None
+            tasks.noting = before
+    row[[CODE, UNITS]] = slot[[tasks.LOOP, tasks.UNITS], 0]
+    return row if slot[tasks.BEGUN, 0] == 1 else None
 
 
 def in_sequence(loops: Sequence[np.ndarray]) -> Callable[[], bool]:

@@ -47,7 +47,7 @@ BUSY, OPEN, LIMIT, INSIDE, SPINNING, WAKE_COUNT = range(7, 13)
 SHARE, YIELD = range(13, 15)
 
 LINE = 64  # bytes. Each number has a cache line to itself, against false sharing
-noting: tuple[int, int] | None = None  # which thread notes small loops, and where (`sequence`)
+noting: tuple[int, int, tuple] | None = None  # which thread notes small loops, and where (`sequence`)
 if "_memory" not in globals():  # when this module is reloaded, workers spin on the job slot that was there before
     _memory = np.zeros((YIELD + 2, LINE // 8), np.int64)
 ADDRESS = -(-_memory.ctypes.data // LINE) * LINE

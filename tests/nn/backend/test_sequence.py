@@ -100,6 +100,21 @@ def test_what_other_threads_call_meanwhile_is_not_noted():
     assert np.array_equal(y, 3 * x) and not z.any()
 
 
+def test_a_call_may_note_others():
+    """As a signal handler might, which makes a network ready itself."""
+    x, y, z = np.arange(8.0), np.zeros(8), np.zeros(8)
+    inner = []
+
+    def call():
+        inner.append(note(partial(scaled, x, 2.0, z)))
+        scaled(x, 3.0, y)
+
+    outer = in_sequence([note(call)])
+    y[...] = z[...] = 0
+    assert outer() and np.array_equal(y, 3 * x) and not z.any()
+    assert in_sequence(inner)() and np.array_equal(z, 2 * x)
+
+
 def test_a_call_that_fails_is_over():
     def call():
         raise KeyboardInterrupt
