@@ -33,7 +33,8 @@ from numba.core.imputils import impl_ret_borrowed, impl_ret_new_ref
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-VECTOR_BYTES = 64
+from nn.backend.cpu.simd_in_python import VECTOR_BYTES as VECTOR_BYTES  # which others take from here
+
 ZERO, ONE = np.int64(0), np.int64(1)  # for a bare 0, the compiler would make another version of the function called
 
 

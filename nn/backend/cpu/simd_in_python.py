@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from nn.backend.cpu.simd import VECTOR_BYTES
+VECTOR_BYTES = 64
 
 
 def lanes_of(array):

@@ -84,9 +84,7 @@ def _folder() -> Path:
 FOLDER = _folder()
 
 # Any loop may have code of these within its own.
-SOURCES = [
-    file for name in ("runtime/jit.py", "runtime/tasks.py", "cpu/*.py") for file in Path(__file__).parents[1].glob(name)
-]
+SOURCES = [file for name in ("runtime/*.py", "cpu/*.py") for file in Path(__file__).parents[1].glob(name)]
 _VERSION = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, np.__version__)).encode())
 for _source in sorted(SOURCES):
     _VERSION.update(_source.read_bytes())
