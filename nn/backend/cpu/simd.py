@@ -238,25 +238,9 @@ def _sum_of_terms(a_is_vector, from_zero, abreast=False):
 
     @intrinsic
     def sums_abreast(
-        typing,
-        a,
-        a_at,
-        a_i,
-        a_run,
-        a_step,
-        b,
-        b_at,
-        b_run,
-        b_step,
-        runs,
-        length,
-        sums,
-        at,
-        rows,
-        places,
-        b_next,
-        sums_next,
-    ):
+        typing, a, a_at, a_i, a_run, a_step, b, b_at, b_run, b_step, runs, length, sums, at, rows,
+        places, b_next, sums_next,
+    ):  # fmt: skip
         kinds = a, *[number] * 4, b, *[number] * 5, sums, number, rows, places, number, number
         return types.none(*kinds), generate
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.backend.cpu.panel_products import FEWEST_ROWS, VECTORS, add_block, rows_of, sum_block
+from nn.backend.cpu.panel_products import FEWEST_ROWS, VECTORS, add_block, rows_of
 from nn.backend.cpu.simd import ONE, VECTOR_BYTES, ZERO, copy, flat, lanes_of, transpose_block, zeros
-from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 
@@ -41,7 +41,8 @@ def weight_gradient(x, dy, dw):
 
 def input_gradient(dy, w, dx):
     """dx = dy w^T."""
-    _product_with_transpose(_parts(dx, dy.shape[1]), dy, w, dx, rows_of(len(dx)), (None,) * VECTORS)
+    nothing = np.zeros_like(dx, shape=dx.shape[1])
+    _product_with_transpose(_parts(dx, dy.shape[1]), dy, w, nothing, dx, rows_of(len(dx)), (None,) * VECTORS)
 
 
 def _parts(target, terms):
@@ -55,31 +56,20 @@ def _product(part, a, a_row, a_step, b, bias, target, rows, vectors):
     if share_out(part):
         return
     terms, outputs = b.shape
-    count, width = len(target), len(vectors) * lanes_of(a)
-    numbers, weights, results, sums = flat(a), flat(b), flat(target), zeros(len(rows) * width, a)
+    width = len(vectors) * lanes_of(a)
     for panel in range(part[0], part[1]):
-        column = min(panel * width, outputs - width)  # the last overlap those before it, and so do the last rows
-        for block in range(-(-count // len(rows))):
-            row = min(block * len(rows), count - len(rows))
-            for i in range(len(rows)):
-                copy(bias, column, sums, i * width, width)
-            add_block(
-                numbers, row * a_row, a_row, a_step, weights, column, outputs, terms, ZERO, ZERO,
-                sums, ZERO, width, rows, vectors,
-            )  # fmt: skip
-            for i in range(len(rows)):
-                copy(sums, i * width, results, (row + i) * outputs + column, width)
+        column = min(panel * width, outputs - width)  # the last overlap those before it
+        _columns(a, a_row, a_step, flat(b), column, outputs, terms, bias, target, column, rows, vectors)
 
 
 @compiled_loop
-def _product_with_transpose(part, dy, w, dx, rows, vectors):
+def _product_with_transpose(part, dy, w, nothing, dx, rows, vectors):
     if share_out(part):
         return
     inputs, outputs = w.shape
     lanes = lanes_of(dy)
-    count, width, whole = len(dx), len(vectors) * lanes, outputs // lanes * lanes
-    numbers, weights, results = flat(dy), flat(w), flat(dx)
-    panel_of_w, sums = zeros(outputs * width, dy), zeros(len(rows) * width, dy)  # (O, width)
+    width, whole = len(vectors) * lanes, outputs // lanes * lanes
+    weights, panel_of_w = flat(w), zeros(outputs * width, dy)  # (O, width)
     for panel in range(part[0], part[1]):
         first = min(panel * width, inputs - width)
         for i in range(0, width, lanes):
@@ -88,11 +78,21 @@ def _product_with_transpose(part, dy, w, dx, rows, vectors):
         for i in range(width):
             for o in range(whole, outputs):
                 panel_of_w[o * width + i] = weights[(first + i) * outputs + o]
-        for block in range(-(-count // len(rows))):
-            row = min(block * len(rows), count - len(rows))
-            sum_block(
-                numbers, row * outputs, outputs, ONE, panel_of_w, ZERO, width, outputs, ZERO, ZERO,
-                sums, ZERO, width, rows, vectors,
-            )  # fmt: skip
-            for i in range(len(rows)):
-                copy(sums, i * width, results, (row + i) * inputs + first, width)
+        _columns(dy, outputs, ONE, panel_of_w, ZERO, width, outputs, nothing, dx, first, rows, vectors)
+
+
+@part_of_a_loop
+def _columns(a, a_row, a_step, b, b_at, b_step, terms, bias, target, column, rows, vectors):
+    """The columns of the target from this one on that fill the vectors, some rows at a time."""
+    count, outputs = target.shape
+    width = len(vectors) * lanes_of(a)
+    numbers, results, sums = flat(a), flat(target), zeros(len(rows) * width, a)
+    for block in range(-(-count // len(rows))):
+        row = min(block * len(rows), count - len(rows))  # the last overlap those before them
+        for i in range(len(rows)):
+            copy(bias, column, sums, i * width, width)
+        add_block(
+            numbers, row * a_row, a_row, a_step, b, b_at, b_step, terms, ZERO, ZERO, sums, ZERO, width, rows, vectors
+        )
+        for i in range(len(rows)):
+            copy(sums, i * width, results, (row + i) * outputs + column, width)
