@@ -12,6 +12,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from nn.backend.runtime.workspace import aligned
 from nn.layer import Layer
 
 IN_PLACE = "in place"
@@ -87,7 +88,7 @@ class Buffers:
         if array is None or array.dtype != like.dtype:
             size = math.prod(shape)
             if key not in self._memory or self._memory[key].size < size or self._memory[key].dtype != like.dtype:
-                self._memory[key] = np.empty_like(like, shape=(size,))
+                self._memory[key] = aligned((size,), like)
                 self._arrays.clear()  # some lie in the memory that was there before
             elif len(self._arrays) >= MOST_ARRAYS:
                 self._arrays.clear()

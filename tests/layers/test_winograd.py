@@ -54,8 +54,7 @@ def results(layer, x, dy):
     return {"y": y, "dx": layer.backward(dy), **layer.grads}
 
 
-@pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("n", [6, 7, 8])
+@pytest.mark.parametrize("kernel, n", [(3, 5), (3, 6), (3, 7), (3, 8), (5, 6), (5, 7), (5, 8)])
 def test_the_matrices_make_a_convolution_in_one_dimension(kernel, n):
     b_transposed, g, a = winograd.matrices(kernel, n)
     assert a.shape == (n, n + 1 - kernel)
@@ -74,12 +73,21 @@ def test_the_matrices_make_a_convolution_in_one_dimension(kernel, n):
         (5, (27, 27), 8, (7, 7)),
         (5, (3, 6), 7, (1, 2)),
         (5, (2, 2), 6, (1, 1)),
+        (5, (1, 1), 6, (1, 1)),
+        (3, (3, 3), 5, (1, 1)),
     ],
 )
 def test_tiles_take_the_fewest_products(kernel, outputs, n, grid):
     tiles = winograd.tiles_for(np.empty((kernel, kernel, 1, 1)), (1, *outputs, 1))
     assert (len(tiles.g), tiles.grid, tiles.count) == (n, grid, grid[0] * grid[1])
     assert all(length <= tiles.outputs * count for length, count in zip(outputs, grid, strict=True))
+
+
+@pytest.mark.parametrize("images, n", [(1, 5), (3, 7)])
+def test_tiles_are_smaller_where_to_read_the_weights_takes_longer(images, n):
+    """13x13 outputs. Of one image 25 * (25 + 16) is less than 36 * (16 + 16) and 49 * (9 + 16); of three 25 * (75 + 16)
+    is more than 49 * (27 + 16)."""
+    assert len(winograd.tiles_for(np.empty((3, 3, 1, 1)), (images, 13, 13, 1), reading=16).g) == n
 
 
 @configurations

@@ -10,7 +10,7 @@ import models
 from layers import AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
 from nn import CompiledForward, Layer, Network
 from nn.backend import plain
-from nn.backend.cpu import prepared, winograd
+from nn.backend.cpu import prepared, winograd, winograd_few_tiles
 from nn.backend.runtime import threads
 from nn.network import STREAM
 from tests import oracles
@@ -62,35 +62,58 @@ def test_our_networks(model, batch):
     assert np.array_equal(compiled(x), compiled(x))
 
 
-# (batch, H, W), in_channels, out_channels, kernel_size, padding, groups
+# (batch, H, W), in_channels, out_channels, kernel_size, stride, padding, groups
 CONVOLUTIONS = {
-    "conv3": ((1, 13, 13), 32, 48, 3, 1, 1),
-    "conv4, two groups": ((2, 13, 13), 32, 64, 3, 1, 2),
-    "conv2, two groups": ((1, 27, 27), 32, 32, 5, 2, 2),
-    "no padding": ((3, 9, 14), 40, 16, 3, 0, 1),
-    "wide padding": ((2, 6, 11), 16, 16, 5, 4, 1),
-    "many channels": ((1, 4, 4), 100, 32, 3, 1, 1),
-    "one output": ((1, 5, 5), 16, 16, 5, 0, 1),
+    "conv1, in blocks": ((1, 67, 67), 3, 48, 11, 4, 0, 1),
+    "blocks with padding": ((2, 41, 38), 3, 18, 11, 4, 2, 1),
+    "conv2, two groups": ((1, 27, 27), 32, 32, 5, 1, 2, 2),
+    "conv3": ((1, 13, 13), 32, 48, 3, 1, 1, 1),
+    "conv4, two groups": ((2, 13, 13), 32, 64, 3, 1, 1, 2),
+    "no padding": ((3, 9, 14), 40, 16, 3, 1, 0, 1),
+    "wide padding": ((2, 6, 11), 16, 16, 5, 1, 4, 1),
+    "the last panel overlaps": ((1, 9, 9), 32, 2 * 41, 3, 1, 1, 2),
+    "many channels": ((1, 4, 4), 100, 32, 3, 1, 1, 1),
+    "one output": ((1, 5, 5), 16, 16, 5, 1, 0, 1),
 }
+
+
+def check_convolution(case, bias, dtype, error, monkeypatch):
+    """Against loops; how often the compiled loop was called. The error of Winograd's way:
+    `tests/layers/test_winograd.py`."""
+    (batch, H, W), C_in, C_out, kernel, stride, padding, groups = case
+    layer = Conv2d(C_in, C_out, kernel, stride=stride, padding=padding, groups=groups, bias=bias)
+    network = make(layer, shape=(H, W, C_in), dtype=dtype)
+    taken = []
+    loop = winograd_few_tiles._multiply_and_scatter
+    monkeypatch.setattr(
+        winograd_few_tiles, "_multiply_and_scatter", lambda *arguments: (taken.append(1), loop(*arguments))
+    )
+    x = images(network, batch)
+    y = CompiledForward(network, batch)(x)
+    shift = layer.params["bias"] if bias else np.zeros(C_out)
+    expected = oracles.conv2d(x.astype(float), layer.params["weight"].astype(float), shift, stride, padding, groups)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=error * np.abs(expected).max())
+    return len(taken)
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("case", CONVOLUTIONS.values(), ids=CONVOLUTIONS)
 @pytest.mark.parametrize("dtype, error", [(np.float64, 1e-12), (np.float32, 1e-5)])
 def test_a_convolution_whose_weights_are_transformed(case, bias, dtype, error, monkeypatch):
-    """Against loops. The error of Winograd's way: `tests/layers/test_winograd.py`."""
-    (batch, H, W), C_in, C_out, kernel, padding, groups = case
-    layer = Conv2d(C_in, C_out, kernel, padding=padding, groups=groups, bias=bias)
-    network = make(layer, shape=(H, W, C_in), dtype=dtype)
-    taken = []
-    multiply = prepared._multiply
-    monkeypatch.setattr(prepared, "_multiply", lambda *arguments: (taken.append(1), multiply(*arguments)))
-    x = images(network, batch)
-    y = CompiledForward(network, batch)(x)
-    shift = layer.params["bias"] if bias else np.zeros(C_out)
-    expected = oracles.conv2d(x.astype(float), layer.params["weight"].astype(float), shift, 1, padding, groups)
-    np.testing.assert_allclose(y, expected, rtol=0, atol=error * np.abs(expected).max())
-    assert taken, "another way was taken"
+    assert check_convolution(case, bias, dtype, error, monkeypatch) == 1, "another way was taken"
+
+
+def test_some_images_at_a_time(monkeypatch):
+    """Seven images three at a time: the last part begins with one that was computed before."""
+    case = (7, 13, 13), 16, 32, 3, 1, 1, 1
+    monkeypatch.setattr(winograd, "CACHED_WEIGHTS", 1)
+    monkeypatch.setattr(winograd_few_tiles, "MOST_BYTES", 3 * 49 * 9 * 16 * 4)
+    assert check_convolution(case, True, np.float32, 1e-5, monkeypatch) == 3
+
+
+def test_many_tiles_are_left_to_the_other_way(monkeypatch):
+    monkeypatch.setattr(winograd_few_tiles, "MOST_BYTES", 3 * 49 * 9 * 16 * 4)
+    assert check_convolution(((7, 13, 13), 16, 32, 3, 1, 1, 1), True, np.float32, 1e-5, monkeypatch) == 0
 
 
 def test_the_number_of_threads_changes_no_bit():

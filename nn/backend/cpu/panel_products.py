@@ -30,6 +30,7 @@ from nn.backend.cpu.simd import CHOICES, INDEX, ONE, VECTOR_BYTES, Vectors, addr
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts, split
 from nn.backend.runtime.tasks import share_out
+from nn.backend.runtime.workspace import aligned
 
 VECTORS = 2 if len(CHOICES) > 1 else 1  # side by side: there are twice as many registers where they are twice as large
 FEWEST_ROWS = min(CHOICES)
@@ -46,7 +47,9 @@ def panels_of(weight: np.ndarray, groups: int, vectors: int = VECTORS) -> list[s
 
 def lay_out(weight: np.ndarray) -> np.ndarray:
     """The weights of one group in panels, a new array."""
-    return np.stack([weight[..., panel] for panel in panels_of(weight, 1)], axis=-3)
+    panels = panels_of(weight, 1)
+    shape = *weight.shape[:-2], len(panels), weight.shape[-2], panels[0].stop - panels[0].start
+    return np.stack([weight[..., panel] for panel in panels], axis=-3, out=aligned(shape, weight))
 
 
 class Block(NamedTuple):
@@ -80,9 +83,9 @@ def multiply_fast(v, laid_out, panels, product):
 
 
 @cache
-def rows_of(tiles: int) -> tuple:
+def rows_of(tiles: int, choices: tuple[int, ...] = CHOICES) -> tuple:
     """So many tiles at a time that the fewest are computed twice; a step takes as long as one more."""
-    fitting = (rows for rows in CHOICES if rows <= tiles)
+    fitting = (rows for rows in choices if rows <= tiles)
     return (None,) * min(fitting, key=lambda rows: -(-tiles // rows) * (rows + 1))
 
 

@@ -22,34 +22,16 @@ from itertools import groupby
 import numpy as np
 
 from nn.backend import Call
-from nn.backend.cpu import winograd
+from nn.backend.cpu import winograd, winograd_few_tiles
 from nn.backend.cpu.convolution import convolve, without_patches
 from nn.backend.cpu.dense import LARGE_BYTES, contiguous_bias, linear
 from nn.backend.cpu.elementwise import relu, sigmoid
 from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_out, panels_of
 from nn.backend.cpu.pooling import largest, max_pool, sum_pool
-from nn.backend.cpu.simd import (
-    ONE,
-    VECTOR_BYTES,
-    ZERO,
-    add_scaled,
-    clear,
-    copy,
-    flat,
-    knows_half,
-    lanes_of,
-    prefetch,
-    zeros,
-)
+from nn.backend.cpu.simd import VECTOR_BYTES, knows_half
 from nn.backend.cpu.small_batch_matmul import one_row_product_fast
-from nn.backend.cpu.winograd_tiles import gather_tiles_fast, scatter_tiles_fast
-from nn.backend.runtime.jit import compiled_loop
-from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.sequence import in_sequence, note
-from nn.backend.runtime.tasks import share_out
-
-ROWS = 8  # tiles at a time: all of a 13x13 image are twice as many
-TERMS = 32  # input channels at a time
+from nn.backend.runtime.workspace import aligned
 
 
 def prepared(calls: Sequence[Call], half: bool) -> list[Callable[[], None]]:
@@ -122,18 +104,15 @@ def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callab
     way = weight, stride, padding, groups, y.shape
     if not winograd.is_faster(*way, transformed=True) or not winograd.fits(weight):
         return None
-    many = winograd.is_faster(*way)  # tiles
-    # Of few tiles, to read U takes as long as to multiply: not 7x7 values where 6x6 do for one and a third of the work.
-    blocks = winograd.in_blocks(weight, stride[0])
-    tiles = winograd.tiles_for(blocks, y.shape, tuple(winograd.POINTS) if many else (6, 8))
-    panels = panels_of(blocks, groups) if many else panels_of(blocks, groups, 1)
-    u, _ = winograd.transform_weight(blocks, panels, tiles.g, lambda _, shape, like: np.empty_like(like, shape=shape))
-    if many:
-        fast = partial(winograd.convolve, x, weight, bias, stride[0], padding[0], groups, y, u, rectify)
-    elif weight.shape[3] % (groups * VECTOR_BYTES // x.itemsize):
+    arguments = x, weight, bias, stride[0], padding[0], groups, y
+    fast = winograd_few_tiles.made_ready(*arguments, rectify)
+    if fast is None and not winograd.is_faster(*way):
         return None
-    else:
-        fast = _of_few_tiles(x, u, tiles, contiguous_bias(bias, y), padding[0], groups, y, rectify)
+    if fast is None:
+        blocks = winograd.in_blocks(weight, stride[0])
+        g, panels = winograd.tiles_for(blocks, y.shape).g, panels_of(blocks, groups)
+        u, _ = winograd.transform_weight(blocks, panels, g, lambda _, shape, like: aligned(shape, like))
+        fast = partial(winograd.convolve, *arguments, u, rectify)
 
     def run() -> None:
         if not fast():  # the numbers are too large for it
@@ -142,52 +121,3 @@ def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callab
                 relu(y, y)
 
     return run
-
-
-def _of_few_tiles(x, u, tiles, bias, padding, groups, y, rectify) -> Callable[[], bool]:
-    """y = A^T P A for all tiles, with P = V U and V = B^T x B, as `winograd` has it; in memory of its own."""
-    n, lines = len(tiles.g), len(x) * tiles.grid[0]
-    count = lines * tiles.grid[1]
-    v = np.zeros((n, n, -(-count // ROWS) * ROWS, x.shape[3]), x.dtype)
-    product = np.empty((n, n, count, y.shape[3]), x.dtype)
-    rows = (None,) * ROWS
-
-    def fast() -> bool:
-        if not winograd.fits(x):
-            return False
-        part = in_parts(lines, v.size)
-        gather_tiles_fast(x, tiles.b_transposed, tiles.outputs, padding, tiles.grid, v, 0, part)
-        _multiply(in_parts(u.shape[0] * u.shape[1], u.size), v, u, groups, product, rows)
-        scatter_tiles_fast(product, tiles.a, tiles.grid, y, 0, bias, in_parts(lines, product.size), 0, rectify)
-        return True
-
-    return fast
-
-
-@compiled_loop
-def _multiply(part, v, u, groups, product, rows):
-    """P = V U. v (n, n, tiles or more, C_in), u (n^2, C_out/lanes, C_in/groups, lanes), product (n, n, tiles, C_out)"""
-    if share_out(part):
-        return
-    _, vectors, inputs, _ = u.shape
-    _, _, tiles, outputs = product.shape
-    _, _, room, channels = v.shape
-    lanes, passes = lanes_of(v), -(-tiles // len(rows))
-    numbers, weights, results, sums = flat(v), flat(u), flat(product), zeros(len(rows) * lanes, v)
-    for unit in range(part[0], part[1]):
-        value, vector = unit // vectors, unit % vectors
-        first = vector * groups // vectors * inputs  # of the input channels of the vector's group
-        for t in range(0, tiles, len(rows)):
-            clear(sums, 0, len(sums))
-            for k in range(0, inputs, TERMS):
-                terms = min(TERMS, inputs - k)
-                # The weights that come next are fetched from memory meanwhile, some of them in each pass over these.
-                ahead = ((unit + 1) * inputs + (t // len(rows) * inputs + k) // passes) * lanes
-                for line in range(-(-terms // passes)):
-                    prefetch(weights, ahead + line * lanes)
-                add_scaled(
-                    numbers, (value * room + t) * channels + first + k, channels, ZERO, ONE,
-                    weights, (unit * inputs + k) * lanes, ZERO, lanes, ONE, terms, sums, ZERO, rows,
-                )  # fmt: skip
-            for i in range(min(len(rows), tiles - t)):
-                copy(sums, i * lanes, results, (value * tiles + t + i) * outputs + vector * lanes, lanes)

@@ -62,6 +62,7 @@ from nn.backend.runtime.workspace import Scratch
 KERNELS = 3, 5
 # For each n. Points near 0 and 1 keep the numbers of one size; plus and minus leave zeros in the matrices.
 POINTS = {
+    5: (3 / 4, -3 / 4, 3 / 2, -3 / 2),
     6: (0, 3 / 4, -3 / 4, 3 / 2, -3 / 2),
     7: (1 / 4, -1 / 4, 7 / 8, -7 / 8, 7 / 4, -7 / 4),
     8: (0, 1, -1, 1 / 2, -1 / 2, 2, -2),
@@ -85,9 +86,9 @@ def is_faster(weight: np.ndarray, stride, padding, groups: int, y_shape: Sequenc
     kernel, inputs = -(-KH // stride[0]), inputs * stride[0] ** 2
     if kernel not in KERNELS or min(inputs, outputs // groups) < FEWEST_CHANNELS:
         return False
-    tiles = _tiles_for(kernel, *y_shape[1:3], tuple(POINTS))
+    tiles = _tiles_for(kernel, *y_shape[:3], 0)
     fewest = FEWEST_TILES if stride[0] == 1 else FEWEST_TILES_OF_BLOCKS
-    if y_shape[0] * tiles.count < fewest and not (transformed and stride[0] == 1):
+    if y_shape[0] * tiles.count < fewest and not transformed:
         return False
     return tiles.bytes_of(inputs * groups + outputs, weight.itemsize) <= IMAGE_BYTES
 
@@ -122,18 +123,20 @@ class Tiles(NamedTuple):
         return len(self.g) ** 2 * self.count * channels * itemsize
 
 
-def tiles_for(weight: np.ndarray, y_shape: Sequence[int], sizes: Sequence[int] = tuple(POINTS)) -> Tiles:
-    """The tiles that cover these outputs with the fewest products, by kernels of this shape. sizes: what n may be."""
-    return _tiles_for(len(weight), *y_shape[1:3], tuple(sizes))
+def tiles_for(weight: np.ndarray, y_shape: Sequence[int], reading: int = 0) -> Tiles:
+    """The tiles that cover these outputs with the fewest products, by kernels of this shape. reading: to read a weight
+    takes as long as so many tiles' products with it."""
+    return _tiles_for(len(weight), *y_shape[:3], reading)
 
 
 @cache
-def _tiles_for(kernel: int, height: int, width: int, sizes: tuple[int, ...]) -> Tiles:
+def _tiles_for(kernel: int, images: int, height: int, width: int, reading: int) -> Tiles:
     def grid(n: int) -> tuple[int, int]:
         outputs = n + 1 - kernel
         return -(-height // outputs), -(-width // outputs)
 
-    n = min(sizes, key=lambda n: n * n * grid(n)[0] * grid(n)[1])
+    sizes = (n for n in POINTS if n > kernel)  # or a tile has but one output
+    n = min(sizes, key=lambda n: n * n * (images * grid(n)[0] * grid(n)[1] + reading))
     return Tiles(n + 1 - kernel, grid(n), *matrices(kernel, n))
 
 

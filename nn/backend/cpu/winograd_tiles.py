@@ -19,7 +19,7 @@ from functools import cache
 
 import numpy as np
 
-from nn.backend.cpu.simd import ZERO, add, clear, copy, flat, zeros
+from nn.backend.cpu.simd import ZERO, clear, copy, flat, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.tasks import share_out
 
@@ -84,7 +84,7 @@ def scatter_tiles_fast(tiles, matrix, grid, x, first, start, part=None, channel=
     """
     size = matrix.shape[1]
     part = part or (0, len(x) * grid[0], 0)
-    order, factors, pairs = _by_sums(matrix.tobytes(), matrix.shape, x.dtype)
+    order, factors, pairs = by_sums(matrix.tobytes(), matrix.shape, x.dtype)
     _scatter(part, tiles, factors, pairs, order, size, grid, x, first, start, channel, rectify)
 
 
@@ -145,7 +145,7 @@ def _by_terms(numbers, shape, dtype):
 
 
 @cache
-def _by_sums(numbers, shape, dtype):
+def by_sums(numbers, shape, dtype):
     """For scatter, the same of the transpose. First in the order are the pairs that sums and differences are taken of;
     of two results, the first is made of sums, the second of differences."""
     matrix = np.frombuffer(numbers).reshape(shape)
@@ -216,7 +216,7 @@ def _two_by_terms(factors, row, source, start, places, unit, target, at, other, 
 
 
 @part_of_a_loop
-def _two_by_sums(factors, row, second, source, start, places, unit, target, at, other, length):
+def _twoby_sums(factors, row, second, source, start, places, unit, target, at, other, length):
     """The results of two rows: target[at + i] of sums of the first three pairs of numbers, target[other + i] of their
     differences, and both of the last two numbers."""
     f0, _, f2, _, f4, _, f6, f7 = _factors(factors, row)
@@ -231,7 +231,7 @@ def _two_by_sums(factors, row, second, source, start, places, unit, target, at, 
 
 
 @part_of_a_loop
-def _transform(factors, pairs, by_sums, source, start, places, unit, target, at, apart, length):
+def transform(factors, pairs, by_sums, source, start, places, unit, target, at, apart, length):
     """All results, `apart` from each other."""
     for strip in range(0, length, STRIP):
         here, count, there = start + strip, min(STRIP, length - strip), at + strip
@@ -241,9 +241,22 @@ def _transform(factors, pairs, by_sums, source, start, places, unit, target, at,
             if second < 0:
                 _one(factors, row, source, here, places, unit, target, one, count)
             elif by_sums:
-                _two_by_sums(factors, row, second, source, here, places, unit, target, one, other, count)
+                _twoby_sums(factors, row, second, source, here, places, unit, target, one, other, count)
             else:
                 _two_by_terms(factors, row, source, here, places, unit, target, one, other, count)
+
+
+@part_of_a_loop
+def write_row(tiles, at, apart, size, channels, start, channel, pixels, pixel, x, rectify):
+    """A row of pixels of x, from the tiles that lie on it: in each `size` numbers of each channel, `apart` from each
+    other. start: what is added to each channel from number `channel` on. rectify: 0 instead of what is below 0."""
+    nothing, width, depth = x.dtype.type(0), x.shape[2], x.shape[3]
+    for w in range(width):
+        here, there = np.uint64(at + w % size * apart + w // size * channels), np.uint64(pixel + w * depth)
+        first = np.uint64(channel)
+        for c in range(np.uint64(channels)):
+            value = tiles[here + c] + start[first + c]
+            pixels[there + c] = nothing if rectify and value < nothing else value  # NaN stays what it is
 
 
 @compiled_loop
@@ -275,9 +288,9 @@ def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding,
                     if 0 <= h < height and begin < end:
                         pixel = (image * height + h) * width + left + begin
                         copy(pixels, pixel * depth + channel, frame, there + begin * wide, (end - begin) * wide)
-        _transform(factors, pairs, False, frame, ZERO, rows, span, lines, ZERO, span, span)
+        transform(factors, pairs, False, frame, ZERO, rows, span, lines, ZERO, span, span)
         for i in range(n):
-            _transform(
+            transform(
                 factors, pairs, False, lines, i * span, columns, channels, results, i * n * plane + at, plane, length
             )  # fmt: skip
 
@@ -293,20 +306,13 @@ def _scatter(part, tiles, factors, pairs, order, size, grid, x, first, start, ch
     lines, transformed = zeros(n * span, x), zeros(size * span, x)
     pixels, source = flat(x), flat(tiles)
     plane = tiles.shape[2] * channels
-    nothing = x.dtype.type(0)
     for unit in range(part[0], part[1]):
         image, a = unit // grid[0], unit % grid[0]
         at = first * channels + unit * length
         for i in range(n):
             here = i * n * plane + at
-            _transform(factors, pairs, True, source, here, order, plane, lines, i * span, length, length)
-        _transform(factors, pairs, True, lines, ZERO, order, span, transformed, ZERO, span, span)
+            transform(factors, pairs, True, source, here, order, plane, lines, i * span, length, length)
+        transform(factors, pairs, True, lines, ZERO, order, span, transformed, ZERO, span, span)
         for k in range(min(size, height - a * size)):
-            for w in range(width):
-                place = k * span + w % size * length + w // size * channels
-                pixel = ((image * height + a * size + k) * width + w) * depth + channel
-                copy(start, channel, pixels, pixel, channels)
-                add(transformed, place, pixels, pixel, channels)
-                if rectify:
-                    for c in range(np.uint64(pixel), np.uint64(pixel + channels)):
-                        pixels[c] = nothing if pixels[c] < nothing else pixels[c]  # NaN stays what it is
+            pixel = ((image * height + a * size + k) * width) * depth + channel
+            write_row(transformed, k * span, length, size, channels, start, channel, pixels, pixel, x, rectify)
