@@ -1,7 +1,7 @@
 """The calls of a forward pass, made ready where the weights stay as they are (`nn.compiled`).
 
-    convolution     by Winograd's way: its weights are transformed once; for few images, where to do so at each pass
-                    would take longer than is saved, they are also laid out in the order in which they are used
+    convolution     by Winograd's way: its weights are transformed once, which at each pass may take longer than is
+                    saved, and laid out in the order in which they are used (`winograd_few_tiles`, `panel_products`)
     relu            after such a convolution: taken as the outputs are written
     linear          of several images: its weights are laid out in the order in which they are used
                     of one image, where that is asked for: its weights are rounded to float16. To read them is all the

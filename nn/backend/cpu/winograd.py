@@ -33,8 +33,8 @@ A convolution of stride S is one of stride 1 over blocks of S x S pixels, each o
 channels; the kernels are filled up with zeros to whole blocks. So AlexNet's first, 11x11 with stride 4 on 3 channels,
 is one of 3x3 kernels on 48, of which Winograd takes a quarter. Backwards that gains little, and is not done.
 
-Here n is 6, 7 or 8, whichever takes the fewest products: that depends on how many outputs of the last tiles lie beyond
-the image. 13x13 outputs of 3x3 kernels are nine tiles of 7x7 pixels, and would be sixteen of 6x6. The price is a few
+Here n is 5 to 8, whichever takes the fewest products: that depends on how many outputs of the last tiles lie beyond the
+image. 13x13 outputs of 3x3 kernels are nine tiles of 7x7 pixels, and would be sixteen of 6x6. The price is a few
 roundings more: in float32 the results are right to about 1e-5 of the largest instead of 1e-6. And a number of x, w or
 dy above 1e14, or infinite, could overflow in V, U or P where the sums themselves do not: then `convolve` and
 `convolve_backward` return False, and the ordinary way must be taken. They find out as they read the numbers.

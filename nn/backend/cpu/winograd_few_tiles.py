@@ -1,11 +1,12 @@
-"""Winograd's convolution of a few tiles, as one image has them, by weights that stay as they are.
+"""Winograd's convolution of the few tiles that an image has, by weights that stay as they are.
 
-`winograd` explains it, and works on some tiles from beginning to end; all weights must come by for them. Of few tiles
-the weights are most of what is read. So here each thread takes some output channels, a panel of weights after the other
-(`panel_products`): P = V U for all tiles, and y = A^T P A, while P is in its own cache. Each weight is read once, and
-they lie in this order.
+`winograd` has the formulas. It takes some tiles from beginning to end, and all weights pass by for them; but where
+tiles are few, the weights are most of what is read. So here a thread takes some output channels from beginning to end,
+a panel of weights (`panel_products`) for all tiles: P = V U, and y = A^T P A while P is in its own cache. Each weight
+is read once, in the order in which they lie, and the next come from memory while these are multiplied.
 
-How large should tiles be? With larger ones there are fewer products, but more weights: n^2 for each pair of channels.
+Larger tiles take fewer products, but there are n^2 transformed weights for each pair of channels. The size is the one
+for which both together take least: for one image of 13x13 pixels it is 5, for three or more 7.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from nn.backend.runtime.workspace import Scratch
+from nn.backend.runtime.workspace import LINE, Scratch, aligned
 
 LIKE = np.empty(0, np.float32)
 
@@ -59,3 +59,16 @@ def test_an_error_gives_the_memory_back():
         raise ValueError("wrong")
     with Scratch() as scratch:
         assert np.shares_memory(mine, scratch("test", (8,), LIKE))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int8])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (7,), (3, 5, 2), (1 << 20,)])
+def test_arrays_begin_at_a_line_of_the_cache(shape, dtype):
+    arrays = [aligned(shape, np.ones(3, dtype)) for _ in range(5)]
+    for number, array in enumerate(arrays):
+        array[...] = number
+    for number, array in enumerate(arrays):
+        assert (array.ctypes.data % LINE == 0 or array.size == 0) and array.flags.c_contiguous
+        assert array.shape == shape and array.dtype == dtype and (array == number).all()
+    with Scratch() as scratch:
+        assert scratch("aligned", (5,), like=np.ones(1, dtype)).ctypes.data % LINE == 0
