@@ -24,7 +24,8 @@ def make(*layers, shape=(9, 9, 16), dtype=np.float32):
     return randomise(network.astype(dtype), np.random.default_rng(0), 0.1)
 
 
-def images(network, batch=1, seed=0):
+def images(network, batch=1, seed=1):
+    """Others than those of the trial that a forward pass is made ready with, whose results are still in its arrays."""
     return np.random.default_rng(seed).normal(size=(batch, *network.image_shape)).astype(network.dtype)
 
 
@@ -40,7 +41,7 @@ def test_every_layer_gives_the_bits_of_forward(batch, dtype):
         dtype=dtype,
     )
     compiled = CompiledForward(network, batch)
-    for seed in range(3):
+    for seed in range(1, 4):
         x = images(network, batch, seed)
         before = x.copy()
         y = compiled(x)
