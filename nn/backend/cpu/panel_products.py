@@ -115,7 +115,7 @@ def _block(from_zero):
             with cgutils.for_range(builder, terms, intp=INDEX) as step:
                 a_here = builder.add(a_at, builder.mul(step.index, a_step))
                 b_here = builder.add(b_at, builder.mul(step.index, b_step))
-                fetch(builder, builder.gep(b_data, [builder.add(ahead, builder.mul(step.index, ahead_step))]), 2)
+                fetch(builder, builder.gep(b_data, [builder.add(ahead, builder.mul(step.index, ahead_step))]))
                 factors = [kind.load(b_data, b_here, offset) for offset in offsets]
                 for i in range(rows.count):
                     number = kind.load_everywhere(a_data, a_here, builder.mul(constant(i), a_row))

@@ -106,9 +106,9 @@ def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callab
         return None
     arguments = x, weight, bias, stride[0], padding[0], groups, y
     fast = winograd_few_tiles.made_ready(*arguments, rectify)
-    if fast is None and not winograd.is_faster(*way):
-        return None
     if fast is None:
+        if not winograd.is_faster(*way):
+            return None
         blocks = winograd.in_blocks(weight, stride[0])
         g, panels = winograd.tiles_for(blocks, y.shape).g, panels_of(blocks, groups)
         u, _ = winograd.transform_weight(blocks, panels, g, lambda _, shape, like: aligned(shape, like))

@@ -178,23 +178,12 @@ def as_number(typing, value):
     return types.float32(value), generate
 
 
-@intrinsic
-def prefetch(typing, source, at):
-    """Have the line of memory with source[at] brought to the cache, while other work goes on. Beyond the end of the
-    array it does nothing."""
-
-    def generate(context, builder, signature, arguments):
-        fetch(builder, builder.gep(address(context, builder, signature, arguments, 0), [arguments[1]]), 3)
-        return context.get_dummy_value()
-
-    return types.none(source, types.int64), generate
-
-
-def fetch(builder, place, nearness):
-    """The instruction. nearness: 3 for the nearest cache, 2 for the next."""
+def fetch(builder, place):
+    """Have the line of memory at this place brought to the cache, the nearest but one, while other work goes on. Beyond
+    the end of an array it does nothing."""
     kinds = [ir.IntType(8).as_pointer(), *[CODE] * 3]
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0")
-    options = (ir.Constant(CODE, number) for number in (0, nearness, 1))  # to read; how near; data
+    options = (ir.Constant(CODE, number) for number in (0, 2, 1))  # to read; how near; data
     builder.call(function, [builder.bitcast(place, kinds[0]), *options])
 
 

@@ -23,10 +23,6 @@ def as_number(value):
     return np.float32(value.view(np.float16)) if value.dtype == np.uint16 else value
 
 
-def prefetch(source, at):
-    pass
-
-
 def copy(source, start, target, at, count):
     assert 0 <= start <= start + count <= len(source) and 0 <= at <= at + count <= len(target), (
         "it would leave the array"

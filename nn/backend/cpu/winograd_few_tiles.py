@@ -46,9 +46,8 @@ def made_ready(x, weight, bias, stride, padding, groups, y, rectify) -> Callable
     images = -(-len(x) // -(-len(x) // most))
     count = max(images * tiles.count, min(ROWS))
 
-    u, _ = winograd.transform_weight(weight, panels, tiles.g, lambda _, shape, like: aligned(shape, like))
-    laid_out = aligned((len(panels), n * n, *u.shape[2:]), u)
-    laid_out[...] = u.swapaxes(0, 1)
+    laid_out = aligned((len(panels), n * n, weight.shape[2], width), weight)  # U, one panel after the other
+    winograd.transform_weight(weight, panels, tiles.g, lambda *_, like: laid_out.swapaxes(0, 1))
     lines, firsts = images * grid[0], np.array([panel.start for panel in panels])
     backwards = *by_sums(tiles.a.tobytes(), tiles.a.shape, x.dtype), tiles.outputs
     bias, options = contiguous_bias(bias, y), (rectify, rows_of(count, ROWS), (None,) * vectors)
@@ -98,12 +97,9 @@ def _multiply_and_scatter(
                     products, value * length + tile * width, width, rows, vectors,
                 )  # fmt: skip
         for i in range(n):
-            transform(
-                factors, pairs, True, products, i * n * length, order, length, lines, i * size * length, length, length
-            )
-        transform(
-            factors, pairs, True, lines, ZERO, order, size * length, transformed, ZERO, size * length, size * length
-        )
+            here = i * n * length
+            transform(factors, pairs, True, products, here, order, length, lines, i * span, length, length)
+        transform(factors, pairs, True, lines, ZERO, order, span, transformed, ZERO, span, span)
         for line in range(images * grid[0]):
             image, a = line // grid[0], line % grid[0]
             for k in range(min(size, height - a * size)):

@@ -216,7 +216,7 @@ def _two_by_terms(factors, row, source, start, places, unit, target, at, other, 
 
 
 @part_of_a_loop
-def _twoby_sums(factors, row, second, source, start, places, unit, target, at, other, length):
+def _two_by_sums(factors, row, second, source, start, places, unit, target, at, other, length):
     """The results of two rows: target[at + i] of sums of the first three pairs of numbers, target[other + i] of their
     differences, and both of the last two numbers."""
     f0, _, f2, _, f4, _, f6, f7 = _factors(factors, row)
@@ -241,7 +241,7 @@ def transform(factors, pairs, by_sums, source, start, places, unit, target, at, 
             if second < 0:
                 _one(factors, row, source, here, places, unit, target, one, count)
             elif by_sums:
-                _twoby_sums(factors, row, second, source, here, places, unit, target, one, other, count)
+                _two_by_sums(factors, row, second, source, here, places, unit, target, one, other, count)
             else:
                 _two_by_terms(factors, row, source, here, places, unit, target, one, other, count)
 

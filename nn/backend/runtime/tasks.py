@@ -34,6 +34,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from nn.backend.runtime.jit import callback, compiled_loop, part_of_a_loop
+from nn.backend.runtime.workspace import LINE as LINE  # each number has one to itself, against false sharing
 
 USABLE = not numba.config.DISABLE_JIT  # which is for debugging: loops are Python, and nothing is shared out
 
@@ -46,7 +47,6 @@ BUSY, OPEN, LIMIT, INSIDE, SPINNING, WAKE_COUNT = range(7, 13)
 # The addresses of two functions: `_share`, and the system's for yielding the core to another thread.
 SHARE, YIELD = range(13, 15)
 
-LINE = 64  # bytes. Each number has a cache line to itself, against false sharing
 noting: tuple[int, int, tuple] | None = None  # which thread notes small loops, and where (`sequence`)
 if "_memory" not in globals():  # when this module is reloaded, workers spin on the job slot that was there before
     _memory = np.zeros((YIELD + 2, LINE // 8), np.int64)

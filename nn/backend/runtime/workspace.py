@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LINE = 64  # bytes
+LINE = 64  # bytes, of the processor's cache
 
 _thread = threading.local()
 
@@ -51,8 +51,8 @@ class Scratch:
 
 def aligned(shape: Sequence[int], like: np.ndarray) -> np.ndarray:
     """An array of this shape, of like's kind, dtype and device, with anything in it, whose first number begins a line
-    of the processor's cache: to read a vector that lies across two lines takes twice as long. (NumPy's arrays begin at
-    any sixteenth byte.)"""
+    of the cache: to read a vector that lies across two lines takes twice as long. (NumPy's arrays begin at any
+    sixteenth byte.)"""
     if not isinstance(like, np.ndarray):
         return np.empty_like(like, shape=shape)
     size = math.prod(shape) * like.itemsize
