@@ -29,8 +29,9 @@ from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 
-# Of one row: parts of the work, at most, so many weights each; rows of w at a time.
-MOST_BLOCKS, BLOCK_WEIGHTS, ROWS = 8, 1 << 17, 4
+# Of one row: parts of the work, at most, so many weights each. In a part a thread reads four runs of rows side by side,
+# each from beginning to end: memory delivers more to who reads from several places and goes straight on in each.
+MOST_BLOCKS, BLOCK_WEIGHTS, STREAMS = 8, 1 << 17, 4
 TERMS = 16  # rows of w at a time: as many streams as a processor foresees
 TRANSPOSED_TERMS = 64  # columns of w at a time, where it is transposed
 
@@ -63,21 +64,20 @@ def _one_row_product(part, x, w, bias, sums):
             copy(bias, ZERO, results, ZERO, outputs)
         else:
             clear(results, block * outputs, outputs)
-        i, last = inputs * block // len(sums), inputs * (block + 1) // len(sums)
-        while i + ROWS <= last:  # several rows at a time: memory delivers more to who reads from several places
-            f, g, h, k = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
-            a, b = np.uint64(i * outputs), np.uint64((i + 1) * outputs)
-            c, d = np.uint64((i + 2) * outputs), np.uint64((i + 3) * outputs)
+        first, last = inputs * block // len(sums), inputs * (block + 1) // len(sums)
+        some = (last - first) // STREAMS
+        for i in range(first, first + some):
+            f, g, h, k = factors[i], factors[i + some], factors[i + 2 * some], factors[i + 3 * some]
+            a, b = np.uint64(i * outputs), np.uint64((i + some) * outputs)
+            c, d = np.uint64((i + 2 * some) * outputs), np.uint64((i + 3 * some) * outputs)
             for o in range(np.uint64(outputs)):
                 results[at + o] += (f * as_number(weights[a + o]) + g * as_number(weights[b + o])) + (
                     h * as_number(weights[c + o]) + k * as_number(weights[d + o])
                 )
-            i += ROWS
-        while i < last:
+        for i in range(first + STREAMS * some, last):
             f, a = factors[i], np.uint64(i * outputs)
             for o in range(np.uint64(outputs)):
                 results[at + o] += f * as_number(weights[a + o])
-            i += 1
 
 
 def few_rows_product_plain(x, w, y):
