@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from nn.backend.cpu import small_matmul
-from nn.backend.cpu.small_batch_matmul import few_rows_product_fast, few_rows_transposed_fast, one_row_product_fast
+from nn.backend.cpu.small_batch_matmul import (
+    few_rows_product_fast,
+    few_rows_transposed_fast,
+    one_row_backward_fast,
+    one_row_product_fast,
+)
 from nn.backend.runtime.pool import run_parallel, split
 
 BLOCK_PRODUCTS = 1 << 22  # multiplications that are worth a part of their own
@@ -46,6 +51,9 @@ def linear_backward(dy, x, weight, dweight, dbias, dx):
     """As in `layers.linear`."""
     if dbias is not None:
         np.sum(dy, axis=0, out=dbias)
+    if len(x) == 1 and weight.flags.c_contiguous:
+        one_row_backward_fast(dy, x, weight, dweight, dx)
+        return
     if small_matmul.is_for(x, weight):
         small_matmul.weight_gradient(x, dy, dweight)
         if dx is not None:
@@ -54,9 +62,7 @@ def linear_backward(dy, x, weight, dweight, dbias, dx):
     few = _are_few(x, weight)
 
     def differentiate(inputs):
-        # Of one image the product is a column times a row, which NumPy's matmul takes seven times as long for.
-        product = np.multiply if len(x) == 1 else np.matmul
-        product(x[:, inputs].T, dy, out=dweight[inputs])
+        np.matmul(x[:, inputs].T, dy, out=dweight[inputs])
         if dx is not None and not few:
             np.matmul(dy, weight[inputs].T, out=dx[:, inputs])
 

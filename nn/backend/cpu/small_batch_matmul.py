@@ -80,6 +80,37 @@ def _one_row_product(part, x, w, bias, sums):
                 results[at + o] += f * as_number(weights[a + o])
 
 
+def one_row_backward_plain(dy, x, w, dw, dx):
+    """dw = x^T dy and dx = dy w^T for a single row, N = 1. dx None: not wanted."""
+    np.matmul(x.T, dy, out=dw)
+    if dx is not None:
+        np.matmul(dy, w.T, out=dx)
+
+
+def one_row_backward_fast(dy, x, w, dw, dx):
+    """The same, a row of w and of dw at a time."""
+    _one_row_backward(in_parts(len(w), 2 * w.size), dy, x, w, dw, dx)
+
+
+@compiled_loop(fastmath={"contract", "reassoc"})  # several partial sums of dx, in an order of the compiler's choice
+def _one_row_backward(part, dy, x, w, dw, dx):
+    if share_out(part):
+        return
+    outputs = np.uint64(w.shape[1])
+    factors, gradients, weights, results = flat(x), flat(dy), flat(w), flat(dw)
+    for i in range(np.uint64(part[0]), np.uint64(part[1])):
+        factor, at = factors[i], i * outputs
+        if dx is None:
+            for o in range(outputs):
+                results[at + o] = factor * gradients[o]
+        else:
+            total = dx.dtype.type(0)
+            for o in range(outputs):
+                results[at + o] = factor * gradients[o]
+                total += weights[at + o] * gradients[o]
+            dx[0, i] = total
+
+
 def few_rows_product_plain(x, w, y):
     """y = x w."""
     np.matmul(x, w, out=y)

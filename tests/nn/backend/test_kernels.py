@@ -25,6 +25,7 @@ from nn.backend.cpu import (
     small_matmul,
     winograd_tiles,
 )
+from nn.backend.runtime import pool
 from tests import oracles
 from tests.kernel_cases import convolutions, dtypes, quiet, whole_numbers, windows
 
@@ -253,6 +254,29 @@ def test_the_product_of_one_row(inputs, outputs, dtype):
     small_batch_matmul.one_row_product_fast(x, w, bias, fast)
     small_batch_matmul.one_row_product_fast(x, w.astype(np.float16).view(np.uint16), bias, of_half)
     assert np.array_equal(plain, fast) and np.array_equal(plain, x @ w + bias) and np.array_equal(plain, of_half)
+
+
+@quiet
+@given(st.integers(1, 70), st.integers(1, 70), dtypes)
+def test_the_gradients_of_one_row(inputs, outputs, dtype):
+    rng = np.random.default_rng(inputs)
+    dy, x, w = (whole_numbers(rng, shape, dtype) for shape in ((1, outputs), (1, inputs), (inputs, outputs)))
+    plain, fast, alone = (np.full_like(w, 99) for _ in range(3))
+    dx, plain_dx = np.full((2, 1, inputs), 99, dtype)
+    small_batch_matmul.one_row_backward_plain(dy, x, w, plain, plain_dx)
+    small_batch_matmul.one_row_backward_fast(dy, x, w, fast, dx)
+    small_batch_matmul.one_row_backward_fast(dy, x, w, alone, None)
+    assert np.array_equal(plain, x.T @ dy) and np.array_equal(plain_dx, dy @ w.T)
+    assert np.array_equal(fast, plain) and np.array_equal(alone, plain) and np.array_equal(dx, plain_dx)
+
+
+def test_the_gradients_of_one_row_on_all_threads():
+    rng = np.random.default_rng(0)
+    dy, x, w = (whole_numbers(rng, shape, np.float32) for shape in ((1, 300), (1, 1031), (1031, 300)))
+    dw, dx = np.full_like(w, 99), np.full_like(x, 99)
+    assert w.size > pool.WAKING_SIZE
+    small_batch_matmul.one_row_backward_fast(dy, x, w, dw, dx)
+    assert np.array_equal(dw, x.T @ dy) and np.array_equal(dx, dy @ w.T)
 
 
 def test_the_product_of_one_row_in_several_blocks():
