@@ -114,10 +114,14 @@ def add_partial_sums(loop, groups, x, dy, stride, padding, dweight, dbias, *more
     """The gradients that this compiled loop computes; it is given several accumulators for dweight and dbias."""
     products = dy.size * dweight[..., 0].size
     sums = partial_sums_for(groups, products)
-    dweights, dbiases = (np.zeros_like(array, shape=(sums, *array.shape)) for array in (dweight, dbias))
-    loop(parts_for(sums, products), x, dy, stride, padding, dweights, dbiases, *more)
-    np.sum(dweights, axis=0, out=dweight)
-    np.sum(dbiases, axis=0, out=dbias)
+    results = dweight, dbias
+    accumulators = [np.empty_like(a, shape=(sums, *a.shape)) if sums > 1 else a[np.newaxis] for a in results]
+    for array in accumulators:
+        array.fill(0)
+    loop(parts_for(sums, products), x, dy, stride, padding, *accumulators, *more)
+    if sums > 1:
+        for result, array in zip(results, accumulators, strict=True):
+            np.sum(array, axis=0, out=result)
 
 
 @compiled_loop
