@@ -24,6 +24,8 @@ class EuclideanRBF(Layer):
     forward(training=True). Source: LeCun et al. 1998, section II.B, equation 7.
     """
 
+    fixed_state = True
+
     def __init__(self, prototypes: Sequence[Sequence[float]] | np.ndarray) -> None:
         super().__init__()
         prototypes = np.array(prototypes, dtype=np.float32)

@@ -44,6 +44,9 @@ class Layer:
     frozen = False
     """True: SGD leaves the parameters as they are, and the layer what it gathers of batches; `nn.freeze` sets it."""
 
+    fixed_state = False
+    """True: nothing changes `state`, training neither. Else it may be gathered of batches, which shards cannot do."""
+
     returns_view = False
     """True: without `out`, forward returns its input's memory in another shape, and backward likewise."""
 

@@ -65,11 +65,13 @@ class DataParallel:
 
     def check(self, network: Network) -> None:
         """Raise ValueError, which says why, for a network that cannot be trained so."""
-        if any(not network.layers[name.partition(".")[0]].frozen for name in network.state):
-            raise ValueError(
-                f"{network.name} gathers statistics of whole batches ({next(iter(network.state))}), which shards have "
-                "not; freeze such layers, or train it with one process and without shards"
-            )
+        for name in network.state:
+            layer = network.layers[name.rpartition(".")[0]]
+            if not (layer.frozen or layer.fixed_state):
+                raise ValueError(
+                    f"{network.name} gathers statistics of whole batches ({name}), which shards have not; freeze such "
+                    "layers, or train it with one process and without shards"
+                )
         generators = generators_of(network)
         if len({id(generator) for generator in generators.values()}) < len(generators):
             raise ValueError(f"two layers of {network.name} draw from the same generator, expected one for each")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+import models
 from layers import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, ReLU
-from nn import SGD, Network, SoftmaxCrossEntropy, freeze
+from nn import SGD, LeNet5Loss, Network, SoftmaxCrossEntropy, freeze
 from nn.data import Dataset
 from nn.data.whole import WholeImages
 from nn.parallel import Ranks
@@ -61,6 +62,21 @@ def test_frozen_layers_stay_as_they_are():
     np.testing.assert_array_equal(net.params["conv1.weight"], network().params["conv1.weight"])
     plain, _ = trained(1, frozen=("conv1",))
     np.testing.assert_allclose(net.params["fc3.weight"], plain.params["fc3.weight"], atol=1e-5)
+
+
+def test_state_that_stays_as_it_is_can_be_shared():
+    """LeNet-5's prototypes are state, and no statistics of a batch."""
+    rng = np.random.default_rng(0)
+    names = tuple("0123456789")
+    digits = Dataset(rng.normal(0, 1, (12, 32, 32, 1)), rng.integers(0, 10, 12), names)
+    found = []
+    for parallel in (None, DataParallel(Ranks(), 4)):
+        net = models.lenet5_1998(rng=0).astype(np.float64)
+        settings = {"optimizer": SGD(net, 0.001), "loss": LeNet5Loss(), "epochs": 1, "batch_size": 8, "progress": False}
+        train(net, digits, digits, parallel=parallel, seed=5, **settings)
+        found.append(net)
+    for name, array in found[0].params.items():
+        np.testing.assert_allclose(found[1].params[name], array, rtol=0, atol=1e-12)
 
 
 def test_rows_are_cut_into_equal_parts():
