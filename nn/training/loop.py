@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nn.data import Dataset, Draw, epoch_size
 from nn.loss import SoftmaxCrossEntropy
 from nn.network import Network
@@ -75,10 +77,11 @@ def train(
             record = Recorder(
                 network, train_set, batch_size, prepare, draw, seed, number, history, shown, after_step, parallel
             )
-            if parallel is None:
-                _train_epoch(network, optimizer, loss, schedule, epochs, record)
-            else:
-                parallel.train_epoch(optimizer, loss, schedule, epochs, record)
+            with np.errstate(over="ignore", invalid="ignore"):  # `record` says in a sentence where numbers went wrong
+                if parallel is None:
+                    _train_epoch(network, optimizer, loss, schedule, epochs, record)
+                else:
+                    parallel.train_epoch(optimizer, loss, schedule, epochs, record)
             if history.unfinished:
                 return history
             row = record.row(optimizer.lr)

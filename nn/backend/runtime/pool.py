@@ -208,6 +208,7 @@ class _Pool:
 
     def _work(self, jobs: queue.SimpleQueue) -> None:
         """What a worker does until the process ends: jobs, spinning for compiled work, and sleep when there is none."""
+        np.seterr(all="ignore")  # each thread has a setting of its own, and users set the calling one's
         while True:
             wake_count = int(tasks.slot[tasks.WAKE_COUNT])
             try:

@@ -68,6 +68,21 @@ def test_an_error_in_a_worker_comes_out_of_the_calling_one():
         pool.run_parallel(work, range(50))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_worker_does_not_warn_of_what_the_calling_thread_ignores():
+    threads.set_num_threads(2)
+    both = threading.Barrier(2, timeout=30)
+
+    def overflow(part):
+        both.wait()  # each thread has one
+        large[part] *= large[part]
+
+    large = np.full((2, 9), 1e38, np.float32)
+    with np.errstate(over="ignore"):
+        pool.run_parallel(overflow, range(2))
+    assert np.isinf(large).all()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot send a signal to a thread")
 def test_an_interrupt_while_waiting_for_the_workers_comes_out_when_they_are_done():
     threads.set_num_threads(2)

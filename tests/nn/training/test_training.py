@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+import models
 from layers import Dropout, Flatten, Linear, ReLU
 from nn import SGD, Layer, Network, SoftmaxCrossEntropy
 from nn.data import Dataset, batches
@@ -217,7 +218,19 @@ def test_a_gradient_that_is_lost_before_the_statistics_were_taken_ends_the_run_i
     assert diagnose(history) == [] and "epoch 1/1" in capsys.readouterr().err
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.filterwarnings("error")
+def test_training_that_diverges_says_so_in_its_own_sentence_alone():
+    """NumPy would warn too, from a line that the user did not write: in the thread that trains, or in a worker."""
+    images = np.random.default_rng(0).random((64, 32, 32, 1), dtype=np.float32)
+    network = models.alexnet_small(10, (32, 32, 1), rng=0)
+    history = train(
+        network, Dataset(images, np.arange(64) % 10, tuple("0123456789")), epochs=9, batch_size=32,
+        optimizer=SGD(network, 100), progress=False,
+    )  # fmt: skip
+    assert "no longer a number" in history.failure
+
+
+@pytest.mark.filterwarnings("error")
 def test_pictures_that_hold_nan_are_named():
     images = np.zeros((6, 4, 4, 1), np.float32)
     images[3, 1, 1] = np.inf
