@@ -13,7 +13,7 @@ class EuclideanRBF(Layer):
     """y[n, c] = - sum over j of (x[n, j] - w[c, j])^2;   dx[n, j] = -2 sum over c of dy[n, c] * (x[n, j] - w[c, j]).
 
     The paper's units give the distance and the smallest is the answer; here its sign is reversed, so that the largest
-    output is the answer in every network. The prototypes w are fixed: they are `state`, no parameters.
+    output is the answer in every network. The prototypes w are fixed: they are `state` and have no gradient.
 
     With Y = dy summed over classes:  dx = -2 (Y x - dy W).
 
@@ -29,7 +29,7 @@ class EuclideanRBF(Layer):
         super().__init__()
         prototypes = np.array(prototypes, dtype=np.float32)
         if prototypes.ndim != 2 or 0 in prototypes.shape or not np.isfinite(prototypes).all():
-            raise ValueError(f"EuclideanRBF expected finite prototypes (classes, features), got {prototypes.shape}")
+            raise ValueError(f"EuclideanRBF needs finite prototypes, shape (classes, features), got {prototypes.shape}")
         self.classes, self.features = prototypes.shape
         self._add_state("prototypes", prototypes)
 

@@ -45,7 +45,7 @@ class Layer:
     """True: SGD leaves the parameters as they are, and the layer what it gathers of batches; `nn.freeze` sets it."""
 
     fixed_state = False
-    """True: nothing changes `state`, training neither. Else it may be gathered of batches, which shards cannot do."""
+    """True: nothing changes `state`, not even training. Else it may be gathered of batches, which shards have not."""
 
     returns_view = False
     """True: without `out`, forward returns its input's memory in another shape, and backward likewise."""

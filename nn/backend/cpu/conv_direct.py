@@ -111,7 +111,8 @@ def weight_gradient(x, dy, stride, padding, dweight, dbias):
 
 
 def add_partial_sums(loop, groups, x, dy, stride, padding, dweight, dbias, *more):
-    """The gradients that this compiled loop computes; it is given several accumulators for dweight and dbias."""
+    """The gradients that this compiled loop computes. It adds to accumulators for dweight and dbias: to several, where
+    there is enough to do for several threads, or to the results themselves."""
     products = dy.size * dweight[..., 0].size
     sums = partial_sums_for(groups, products)
     results = dweight, dbias

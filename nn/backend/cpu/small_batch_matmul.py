@@ -80,15 +80,9 @@ def _one_row_product(part, x, w, bias, sums):
                 results[at + o] += f * as_number(weights[a + o])
 
 
-def one_row_backward_plain(dy, x, w, dw, dx):
-    """dw = x^T dy and dx = dy w^T for a single row, N = 1. dx None: not wanted."""
-    np.matmul(x.T, dy, out=dw)
-    if dx is not None:
-        np.matmul(dy, w.T, out=dx)
-
-
 def one_row_backward_fast(dy, x, w, dw, dx):
-    """The same, a row of w and of dw at a time."""
+    """dw = x^T dy and dx = dy w^T for a single row, N = 1: a row of w and of dw (I, O) at a time. dx None: not wanted.
+    The plain way is that of `layers.linear`."""
     _one_row_backward(in_parts(len(w), 2 * w.size), dy, x, w, dw, dx)
 
 
