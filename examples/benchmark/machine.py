@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import sysconfig
 import time
@@ -19,13 +18,13 @@ import llvmlite.binding
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from examples.benchmark.processes import printed_by
 from examples.shared.command_line import in_a_process
 from nn.backend.cuda import load_cupy
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.threads import num_threads
 
 CARD_KINDS = ("cuda", "cuda-tf32")
-ALONE = {"start_new_session": True}  # Ctrl-C at a terminal reaches the program only, which ends what it started
 MEMORY_BYTES = 1 << 30  # far more than the caches hold
 
 
@@ -87,9 +86,7 @@ def can_compile() -> bool:
 
 def own_rates(threads: int) -> dict[str, float]:
     """`sgemm_rate` and `memory_rate`, measured in a process of its own, in the environment of the engines."""
-    command = in_a_process("examples.benchmark.machine")
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment(threads), **ALONE)
-    return json.loads(done.stdout)
+    return json.loads(printed_by(in_a_process("examples.benchmark.machine"), environment(threads)))
 
 
 def sgemm_rate(threads: int) -> float:
@@ -139,8 +136,8 @@ def card_name() -> str:
 
 
 def torch_has_card() -> bool:
-    program = "import sys, torch; sys.exit(not torch.cuda.is_available())"
-    return subprocess.run([sys.executable, "-c", program], **ALONE).returncode == 0
+    program = "import torch; print(torch.cuda.is_available())"
+    return printed_by([sys.executable, "-c", program], os.environ).strip() == "True"
 
 
 def card_rate(kind: str) -> float:
@@ -152,8 +149,7 @@ def card_rate(kind: str) -> float:
         "start = time.perf_counter(); [a @ a for _ in range(20)]; wait();"
         "print(20 * 2 * 8192**3 / (time.perf_counter() - start))"
     )
-    command = [sys.executable, "-c", program]
-    return float(subprocess.run(command, check=True, capture_output=True, env=environment(1, kind), **ALONE).stdout)
+    return float(printed_by([sys.executable, "-c", program], environment(1, kind)))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,6 @@ from pathlib import Path
 import numpy as np
 
 from examples.benchmark.machine import (
-    ALONE,
     CARD_KINDS,
     can_compile,
     card_kinds,
@@ -53,6 +52,7 @@ from examples.benchmark.machine import (
     own_rates,
     torch_has_card,
 )
+from examples.benchmark.processes import printed_by, started
 from examples.benchmark.settings import NETWORKS
 from examples.benchmark.table import draw, make_table
 from examples.shared.command_line import Parser, carry_out, in_a_process, one_of, output_folder, whole_number
@@ -94,9 +94,7 @@ class Worker:
     def __init__(self, engine: str, case: tuple, folder: str, environment: dict) -> None:
         command = [*in_a_process("examples.benchmark.worker"), engine, *map(str, case), folder]
         self.name = f"{engine} ({name_of(case)})"
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, **ALONE
-        )
+        self.process = started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         try:
             self._read()  # "ready"
         except BaseException:
@@ -309,7 +307,5 @@ def cold_start(kind: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(1 if kind == "empty" else 2):  # the first fills the cache for the second
             start = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-c", program], check=True, env=os.environ | {"NUMBA_CACHE_DIR": folder}, **ALONE
-            )
+            printed_by([sys.executable, "-c", program], os.environ | {"NUMBA_CACHE_DIR": folder})
         return time.perf_counter() - start

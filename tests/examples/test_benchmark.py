@@ -4,13 +4,14 @@ import argparse
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from examples.benchmark import machine, table
+from examples.benchmark import machine, processes, table
 from examples.benchmark import program as benchmark
 from examples.benchmark.settings import NETWORKS, channels_first
 from examples.benchmark.with_jax import apply, jax_engine, training_step
@@ -52,6 +53,27 @@ def test_misuse_gets_one_sentence(arguments, words, tmp_path, capsys):
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and all(word in said for word in words)
+
+
+def test_ctrl_c_while_a_process_starts_leaves_none_running(monkeypatch):
+    running = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            running.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            processes.printed_by([sys.executable, "-c", "import time; time.sleep(20)"], os.environ)
+        assert running[0].poll() is not None, "the process was left running"
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        running[0].kill()
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow
