@@ -34,11 +34,12 @@ class CompiledForward:
     When the weights have changed, make a new one. Several threads may call it; they take turns. It computes the same as
     `forward`, up to rounding: 3x3 and 5x5 convolutions may take Winograd's way.
 
-    For several images it keeps the weights of large fully connected layers a second time, in another order: 235 MB for
-    AlexNet.
+    It keeps the weights of large fully connected layers a second time: for several images in another order, 235 MB for
+    AlexNet; for one image in 24 bits, 176 MB, as to read them is all the work, which moves the outputs by about as much
+    as rounding does (`nn.backend.cpu.weights_in_24_bits`).
 
-    half: keep the weights of fully connected layers in float16, three decimal digits, and compute in float32. For a
-        single image to read these weights is all the work, and they are half as many bytes.
+    half: keep the weights of fully connected layers in float16, three decimal digits, and compute in float32: still
+        fewer bytes for a single image.
 
     Raises ValueError for a network on a GPU or without an image shape; for one with a layer that computes outside the
     functions of `nn.backend`, whose pass cannot be repeated; for a number of images below 1; and, with half, for

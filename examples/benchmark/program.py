@@ -259,7 +259,9 @@ def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate
 
 
 def memory_shares(case: dict, rate: float) -> dict[str, float]:
-    """By engine: how fast the parameters are read, once a step, as a share of the memory's rate (bytes a second)."""
+    """By engine: what to read the parameters once, at the memory's rate (bytes a second), takes of a step's time.
+
+    Ours reads fewer bytes for one image, as it keeps large weights in 24 bits (`nn.CompiledForward`)."""
     return {
         engine: case["parameter bytes"] / statistics.median(turns) / rate for engine, turns in case["seconds"].items()
     }

@@ -61,13 +61,14 @@ def make_table(results: dict) -> str:
     for name, case in results["cases"].items():
         if "of the memory's rate" in case:
             shares = dict(case["of the memory's rate"])
+            megabytes = case["parameter bytes"] / 1e6
             lines.append(
-                f"{name}: {case['parameter bytes'] / 1e6:.0f} MB of parameters are read once in the time of a step, "
-                f"{shares.pop('ours'):.0%} of that rate."
+                f"{name}: to read {megabytes:.0f} MB of float32 parameters once, at that rate, takes "
+                f"{shares.pop('ours'):.0%} of our step's time."
             )
             if shares:
                 lines.append(
-                    "The others: " + ", ".join(f"{LOOKS[rival][1]} {shares[rival]:.0%}" for rival in shares) + "."
+                    "Of the others': " + ", ".join(f"{LOOKS[rival][1]} {shares[rival]:.0%}" for rival in shares) + "."
                 )
     if avx2:
         marked = "; *: except for its matrix products, which have no switch" * any(name.endswith("*") for name in names)

@@ -366,8 +366,12 @@ def test_those_that_are_not_installed_are_left_out_and_training_has_no_rivals_fo
     assert row.split()[3:] == ["500", "2", *["0.50"] * 5, "50%", "1,024", "-"] and len(row) == len(head) <= 120
     row = next(row for row in rows if row.startswith("AlexNet training, 16"))
     assert row.split()[3:] == ["500", "32", *["0.50"] * 4, "-", "50%", "1,024", "-"]
-    assert "read 5.0 GB/s from memory" in out and "1000 MB of parameters" in out and "40% of that rate" in out
-    assert "The others: PyTorch 20%, ch.-last 20%, compile 20%, JAX 20%, ONNX R. 20%." in out and "AVX2" not in out
+    assert (
+        "read 5.0 GB/s from memory" in out
+        and "1000 MB of float32 parameters" in out
+        and "40% of our step's time" in out
+    )
+    assert "Of the others': PyTorch 20%, ch.-last 20%, compile 20%, JAX 20%, ONNX R. 20%." in out and "AVX2" not in out
     shares = {name: case.get("of the memory's rate") for name, case in results["cases"].items()}
     assert shares.pop("AlexNet forward, 1") == {"ours": 0.4} | dict.fromkeys([*in_training[1:], "onnxruntime"], 0.2)
     assert results["memory"] == 5e9 and set(shares.values()) == {None}

@@ -11,6 +11,7 @@ from layers import AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, Loc
 from nn import CompiledForward, Layer, Network
 from nn.backend import plain
 from nn.backend.cpu import prepared, winograd, winograd_few_tiles
+from nn.backend.cpu.weights_in_24_bits import in_24_bits
 from nn.backend.runtime import threads
 from nn.network import STREAM
 from tests import oracles
@@ -162,6 +163,54 @@ def test_weights_in_float16(inputs, outputs, bias):
     assert_close(compiled, rounded, sum_bound(inputs, 1.001 * size, np.float32))
     if inputs > 1:
         assert not np.array_equal(compiled, network.forward(x)), "nothing was rounded"
+
+
+@pytest.mark.parametrize("inputs, outputs", [(1, 1), (7, 5), (64, 100), (3000, 177)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_large_weights_in_24_bits(inputs, outputs, bias, monkeypatch):
+    """Against loops in float64: each weight is off by 2^-24 of its row's largest at most; of rows of all sizes."""
+    monkeypatch.setattr(prepared, "LARGE_BYTES", 0)
+    layer = Linear(inputs, outputs, bias=bias)
+    network = make(layer, shape=(inputs,))
+    rng = np.random.default_rng(2)
+    weight = layer.params["weight"]
+    weight *= 10.0 ** rng.integers(-6, 6, (inputs, 1))
+    weight[rng.integers(inputs)] = 0
+    x, exact = images(network), weight.astype(float)
+    shift = layer.params["bias"].astype(float) if bias else np.zeros(outputs)
+    expected = oracles.linear(x.astype(float), exact, shift)
+    moved = np.abs(x) @ np.abs(exact).max(axis=1, keepdims=True) / (2**24 - 2)
+    size = np.abs(x) @ np.abs(exact) + np.abs(shift) + moved
+    before = x.copy()
+    y = CompiledForward(network, 1)(x)
+    # Beside the products and sums, each scale is rounded, and each x times a scale.
+    assert_close(y, expected, 1.001 * moved + sum_bound(inputs + 2, 1.001 * size, np.float32))
+    assert np.array_equal(x, before)
+    high, low, scales = in_24_bits(weight)
+    assert np.all(np.abs((256.0 * high + low) * scales[:, None] - exact) <= 0.5001 * scales[:, None])
+
+
+def test_which_weights_are_kept_in_24_bits(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(prepared, "in_24_bits", lambda weight: (sizes.append(weight.size), in_24_bits(weight))[1])
+    for dtype in (np.float32, np.float64):
+        network = make(Linear(1024, 1024), ReLU(), Linear(1024, 1023), shape=(1024,), dtype=dtype)
+        y = CompiledForward(network, 1)(images(network))
+        assert np.array_equal(y, network.forward(images(network))) == (dtype == np.float64)
+        CompiledForward(network, 2)
+    assert sizes == [1024 * 1024, 1024 * 1024, 1024 * 1023], "a float64 layer of 1023 outputs is large, too"
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e-30])
+def test_what_cannot_be_in_24_bits(wrong, monkeypatch):
+    """Where one row has nothing else in it."""
+    monkeypatch.setattr(prepared, "LARGE_BYTES", 0)
+    network = make(Linear(40, 33), shape=(40,))
+    network.params["layer0.weight"][7] = 0
+    network.params["layer0.weight"][7, 5] = wrong
+    with np.errstate(all="ignore"):
+        assert in_24_bits(network.params["layer0.weight"]) is None
+        assert np.array_equal(CompiledForward(network, 1)(images(network)), network.forward(images(network)), True)
 
 
 def test_what_cannot_be_in_float16(monkeypatch):

@@ -4,8 +4,8 @@
                     saved, and laid out in the order in which they are used (`winograd_few_tiles`, `panel_products`)
     relu            after such a convolution: taken as the outputs are written
     linear          of several images: its weights are laid out in the order in which they are used
-                    of one image, where that is asked for: its weights are rounded to float16. To read them is all the
-                    work, and these are half as many bytes
+                    of one image: large weights are kept in three bytes (`weights_in_24_bits`); where that is asked
+                    for, in float16, two bytes. To read them is all the work
     max_pool        the numbers alone, not where they were
 
 Small loops that follow one another are called without Python between them (`nn.backend.runtime.sequence`).
@@ -30,6 +30,7 @@ from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_o
 from nn.backend.cpu.pooling import largest, max_pool, sum_pool
 from nn.backend.cpu.simd import VECTOR_BYTES, knows_half
 from nn.backend.cpu.small_batch_matmul import one_row_product_fast
+from nn.backend.cpu.weights_in_24_bits import in_24_bits, one_row_product
 from nn.backend.runtime.sequence import in_sequence, note
 from nn.backend.runtime.workspace import aligned
 
@@ -54,6 +55,10 @@ def prepared(calls: Sequence[Call], half: bool) -> list[Callable[[], None]]:
                 continue
             loop = without_patches(*arguments)
         elif function is linear:
+            fast = None if half else _linear_in_24_bits(*arguments)
+            if fast:
+                ready.append((fast, None))
+                continue
             loop = (_linear_in_half if half else _linear)(*arguments)
         elif function is max_pool:
             loop = partial(largest, *arguments[:-1])
@@ -84,6 +89,12 @@ def _linear(x, weight, bias, y) -> Callable[[], None]:
     if len(x) < FEWEST_ROWS or weight.nbytes < LARGE_BYTES or y.shape[1] * y.itemsize < VECTOR_BYTES:
         return partial(linear, x, weight, bias, y)
     return partial(large_product_fast, x, lay_out(weight), contiguous_bias(bias, y), y)
+
+
+def _linear_in_24_bits(x, weight, bias, y) -> Callable[[], None] | None:
+    """Of large weights and one image; None where the weights stay as they are."""
+    bits = in_24_bits(weight) if len(x) == 1 and weight.nbytes >= LARGE_BYTES else None
+    return bits and partial(one_row_product, x, *bits, contiguous_bias(bias, y), y)
 
 
 def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:

@@ -30,7 +30,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed, impl_ret_new_ref
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
 
 from nn.backend.cpu.simd_in_python import VECTOR_BYTES as VECTOR_BYTES  # which others take from here
@@ -166,16 +166,26 @@ def add(typing, source, start, target, at, count):
     return types.none(source, number, target, number, number), generate
 
 
-@intrinsic
-def as_number(typing, value):
-    """The value; of a uint16, the float16 that its bits are, in float32."""
-    if value != types.uint16:
-        return value(value), lambda context, builder, signature, arguments: arguments[0]
+def number_at(weights, place):
+    """weights[place]; where those are of uint16, the float16 that its bits are, in float32; and of a pair of arrays
+    (high, low), 256 high[place] + low[place], which float32 holds exactly if they are int16 and uint8."""
 
+
+@overload(number_at)
+def _number_at(weights, place):
+    if isinstance(weights, types.BaseTuple):
+        return lambda weights, place: np.float32(256) * np.float32(weights[0][place]) + np.float32(weights[1][place])
+    if weights.dtype == types.uint16:
+        return lambda weights, place: _of_half(weights[place])
+    return lambda weights, place: weights[place]
+
+
+@intrinsic
+def _of_half(typing, bits):
     def generate(context, builder, signature, arguments):
         return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
 
-    return types.float32(value), generate
+    return types.float32(bits), generate
 
 
 def fetch(builder, place):

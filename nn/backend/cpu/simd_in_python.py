@@ -19,7 +19,10 @@ def zeros(size, like):
     return np.zeros(int(size), like.dtype)
 
 
-def as_number(value):
+def number_at(weights, place):
+    if isinstance(weights, tuple):
+        return np.float32(256) * np.float32(weights[0][place]) + np.float32(weights[1][place])
+    value = weights[place]
     return np.float32(value.view(np.float16)) if value.dtype == np.uint16 else value
 
 

@@ -16,11 +16,11 @@ from nn.backend.cpu.simd import (
     VECTOR_BYTES,
     ZERO,
     add_scaled,
-    as_number,
     clear,
     copy,
     flat,
     lanes_of,
+    number_at,
     rows_for,
     transpose_block,
     zeros,
@@ -43,21 +43,24 @@ def one_row_product_plain(x, w, bias, y):
 
 
 def one_row_product_fast(x, w, bias, y):
-    """The same; w may also be the bits of float16 numbers, as uint16. Each thread takes whole rows of w, which are
-    read faster than parts of rows; the partial sums, as many as the shapes say, are added in a fixed order."""
-    blocks = max(1, min(MOST_BLOCKS, w.size // BLOCK_WEIGHTS))
-    sums = y if blocks == 1 else np.empty_like(x, shape=(blocks, w.shape[1]))
-    _one_row_product(in_parts(blocks, w.size), x, w, bias, sums)
+    """The same; w may also be the bits of float16 numbers, as uint16, or two arrays that whole numbers are kept in
+    (`simd.number_at`). Each thread takes whole rows of w, which are read faster than parts of rows; the partial sums,
+    as many as the shapes say, are added in a fixed order."""
+    size = x.size * y.size
+    blocks = max(1, min(MOST_BLOCKS, size // BLOCK_WEIGHTS))
+    sums = y if blocks == 1 else np.empty_like(y, shape=(blocks, y.size))
+    weights = tuple(part.reshape(-1) for part in w) if isinstance(w, tuple) else w.reshape(-1)
+    _one_row_product(in_parts(blocks, size), x, weights, bias, sums)
     if sums is not y:
         np.sum(sums, axis=0, out=y[0])
 
 
 @compiled_loop(fastmath={"contract"})
-def _one_row_product(part, x, w, bias, sums):
+def _one_row_product(part, x, weights, bias, sums):
     if share_out(part):
         return
-    inputs, outputs = w.shape
-    factors, weights, results = flat(x), flat(w), flat(sums)
+    inputs, outputs = x.shape[1], sums.shape[1]
+    factors, results = flat(x), flat(sums)
     for block in range(part[0], part[1]):
         at = np.uint64(block * outputs)
         if block == 0:
@@ -71,13 +74,13 @@ def _one_row_product(part, x, w, bias, sums):
             a, b = np.uint64(i * outputs), np.uint64((i + some) * outputs)
             c, d = np.uint64((i + 2 * some) * outputs), np.uint64((i + 3 * some) * outputs)
             for o in range(np.uint64(outputs)):
-                results[at + o] += (f * as_number(weights[a + o]) + g * as_number(weights[b + o])) + (
-                    h * as_number(weights[c + o]) + k * as_number(weights[d + o])
+                results[at + o] += (f * number_at(weights, a + o) + g * number_at(weights, b + o)) + (
+                    h * number_at(weights, c + o) + k * number_at(weights, d + o)
                 )
         for i in range(first + STREAMS * some, last):
             f, a = factors[i], np.uint64(i * outputs)
             for o in range(np.uint64(outputs)):
-                results[at + o] += f * as_number(weights[a + o])
+                results[at + o] += f * number_at(weights, a + o)
 
 
 def one_row_backward_fast(dy, x, w, dw, dx):

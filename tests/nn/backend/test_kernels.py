@@ -257,6 +257,25 @@ def test_the_product_of_one_row(inputs, outputs, dtype):
 
 
 @quiet
+@given(st.integers(1, 70), st.integers(1, 70))
+def test_the_product_of_one_row_with_whole_numbers_of_24_bits(inputs, outputs):
+    """Exact: a single term is not zero, and no q has more than 24 bits."""
+    rng = np.random.default_rng(inputs)
+    q = rng.integers(-(2**23), 2**23, (inputs, outputs))
+    q.flat[:2] = -(2**23), 2**23 - 1
+    x, zero, fast = (
+        np.zeros((1, inputs), np.float32),
+        np.zeros(outputs, np.float32),
+        np.full((1, outputs), 9, np.float32),
+    )
+    row = rng.integers(inputs)
+    x[0, row] = 2
+    bits = (q >> 8).astype(np.int16), (q & 255).astype(np.uint8)
+    small_batch_matmul.one_row_product_fast(x, bits, zero, fast)
+    assert np.array_equal(fast[0], 2 * q[row])
+
+
+@quiet
 @given(st.integers(1, 70), st.integers(1, 70), dtypes)
 def test_the_gradients_of_one_row(inputs, outputs, dtype):
     rng = np.random.default_rng(inputs)
