@@ -11,6 +11,7 @@ import statistics
 import sys
 import sysconfig
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -103,15 +104,25 @@ def sgemm_rate(threads: int) -> float:
 
 def memory_rate(threads: int) -> float:
     """Bytes a second that all threads together read from memory, at best."""
-    words = np.ones(MEMORY_BYTES // 8, np.int64)
-    parts = np.array_split(words, threads)
+    read = reader(MEMORY_BYTES, threads)
     seconds = []
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(40):
-            start = time.perf_counter()
-            assert sum(pool.map(_total, parts)) == len(words)
-            seconds.append(time.perf_counter() - start)
-    return words.nbytes / min(seconds)
+    for _ in range(40):
+        start = time.perf_counter()
+        read()
+        seconds.append(time.perf_counter() - start)
+    return MEMORY_BYTES / min(seconds)
+
+
+def reader(size: int, threads: int) -> Callable[[], None]:
+    """What reads so many bytes from memory, once, with all threads together."""
+    words = np.ones(size // 8, np.int64)
+    parts = np.array_split(words, threads)
+    pool = ThreadPoolExecutor(threads)
+
+    def read() -> None:
+        assert sum(pool.map(_total, parts)) == len(words)
+
+    return read
 
 
 @compiled_loop

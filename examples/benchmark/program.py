@@ -54,7 +54,7 @@ from examples.benchmark.machine import (
 )
 from examples.benchmark.processes import printed_by, started
 from examples.benchmark.settings import NETWORKS
-from examples.benchmark.table import draw, make_table
+from examples.benchmark.table import draw, make_table, ratio
 from examples.shared.command_line import Parser, carry_out, in_a_process, one_of, output_folder, whole_number
 from examples.shared.options import add_output, add_value
 from nn.backend.runtime.threads import num_threads
@@ -177,11 +177,12 @@ def run(cases: Sequence[tuple], card_cases: Sequence[tuple], options: argparse.N
         results["cold start"] = {kind: cold_start(kind) for kind in ("empty", "warm")}
     for case in bar(cases, desc="benchmark", unit="case"):
         engines = ["ours", *(rival for rival in rivals if rival not in FORWARD_ONLY or case[1].startswith("forward"))]
-        if case == FROM_MEMORY:  # again, as other machines may use the same memory
-            results["memory"] = own_rates(threads)["memory"]
+        if case == FROM_MEMORY:  # in turns with the engines, as other machines may use the same memory
+            engines.append("memory")
         found = measure(case, engines, options.rounds, threads, results["sgemm"])
         if case == FROM_MEMORY:
-            found["of the memory's rate"] = memory_shares(found, results["memory"])
+            found["of the memory's rate"] = memory_shares(found)
+            results["memory"] = found["parameter bytes"] / statistics.median(found["seconds"].pop("memory"))
         results["cases"][name_of(case)] = found
         write(results, options.out)
     if card_cases:
@@ -234,7 +235,9 @@ def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate
                     engine: ends.enter_context(Worker(engine, case, folder, environment(threads, engine)))
                     for engine in engines
                 }
-                outputs = {engine: np.load(Path(folder) / f"outputs-{engine}.npy") for engine in engines}
+                outputs = {
+                    engine: np.load(Path(folder) / f"outputs-{engine}.npy") for engine in engines if engine != "memory"
+                }
                 steps = steps or max(1, round(TURN_SECONDS / workers[mine].seconds(1)))
                 for _ in range(rounds // lives):
                     for engine, worker in workers.items():
@@ -258,13 +261,11 @@ def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate
     }
 
 
-def memory_shares(case: dict, rate: float) -> dict[str, float]:
-    """By engine: what to read the parameters once, at the memory's rate (bytes a second), takes of a step's time.
+def memory_shares(case: dict) -> dict[str, float]:
+    """By engine: what memory takes to deliver as many bytes as the parameters have, as a share of a step's time.
 
     Ours reads fewer bytes for one image, as it keeps large weights in 24 bits (`nn.CompiledForward`)."""
-    return {
-        engine: case["parameter bytes"] / statistics.median(turns) / rate for engine, turns in case["seconds"].items()
-    }
+    return {engine: ratio(case, engine, "memory") for engine in case["seconds"] if engine != "memory"}
 
 
 def short(by_engine: dict) -> dict:

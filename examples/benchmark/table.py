@@ -21,10 +21,10 @@ LOOKS = {
 NOT_HELD = ("jax", "onnxruntime")  # to AVX2: their matrix products choose for themselves, and nobody can tell them
 
 
-def ratio(case: dict, rival: str) -> float:
+def ratio(case: dict, rival: str, mine: str = "ours") -> float:
     """The median, over the turns, of our time over theirs."""
-    pairs = zip(case["seconds"]["ours"], case["seconds"][rival], strict=True)
-    return statistics.median(mine / theirs for mine, theirs in pairs)
+    pairs = zip(case["seconds"][mine], case["seconds"][rival], strict=True)
+    return statistics.median(ours / theirs for ours, theirs in pairs)
 
 
 def rivals_of(results: dict) -> list[str]:

@@ -3,7 +3,8 @@
     python -m examples.benchmark.worker ENGINE NETWORK TASK BATCH FOLDER
 
     ENGINE   ours, torch, torch-channels-last, torch-compile, jax, onnxruntime or openvino; on a GPU ours-cuda or
-             torch-cuda, and with -tf32 behind it, the GPU's faster products of numbers with ten binary places
+             torch-cuda, and with -tf32 behind it, the GPU's faster products of numbers with ten binary places; memory,
+             whose step reads as many bytes as the network's parameters have, and which has no outputs
     NETWORK  a key of `settings.NETWORKS`;  TASK  training, forward or forward float16;  BATCH  images per step
     FOLDER   receives outputs-ENGINE.npy, what the network answers before any training
 
@@ -20,12 +21,14 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.benchmark.machine import reader
 from examples.benchmark.settings import MOMENTUM, NETWORKS, RATE, WEIGHT_DECAY
 from examples.benchmark.with_jax import jax_engine
 from examples.benchmark.with_onnx import onnx_runtime_engine, openvino_engine
 from examples.benchmark.with_torch import torch_engine
 from nn import SGD, CompiledForward, Network, SoftmaxCrossEntropy
 from nn.backend.cuda import load_cupy
+from nn.backend.runtime.threads import num_threads
 from nn.device import move
 
 # Each is called with a network, images, labels, task, file for its outputs and its name; it gives a step.
@@ -34,6 +37,7 @@ ENGINES = {
     "jax": jax_engine,
     "onnxruntime": onnx_runtime_engine,
     "openvino": openvino_engine,
+    "memory": lambda network, *_: reader(network.num_parameters * 4, num_threads()),
 }
 
 

@@ -77,6 +77,15 @@ def test_ctrl_c_while_a_process_starts_leaves_none_running(monkeypatch):
 
 
 @pytest.mark.slow
+def test_the_memory_takes_turns_with_the_engines(monkeypatch):
+    monkeypatch.setattr(benchmark, "TURN_SECONDS", 0.02)
+    found = benchmark.measure(("AlexNet", "forward", 1), ["ours", "memory"], 2, 1, 1e11)
+    assert len(found["seconds"]["memory"]) == 2 and set(found["largest difference"]) == {"ours"}
+    rate = found["parameter bytes"] / min(found["seconds"]["memory"])
+    assert 1e9 < rate < 1e12, "bytes a second"
+
+
+@pytest.mark.slow
 def test_an_engine_that_dies_gets_one_sentence(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(benchmark, "installed", lambda package: package != "onnxruntime")
     monkeypatch.setattr(benchmark, "RIVALS", {"no such engine": ("numpy",)})
@@ -337,13 +346,13 @@ def found(tmp_path, monkeypatch, capsys, arguments=(), compiler=True, packages=(
 
     def measure(case, engines, rounds, threads, rate):
         asked[benchmark.name_of(case)] = engines
-        times = {engine: [0.5 if engine == "ours" else 1.0] for engine in engines}
+        times = {engine: [{"ours": 0.5, "memory": 0.2}.get(engine, 1.0)] for engine in engines}
         of = {"of the matrix product's rate": 0.5, "parameter bytes": 10**9}
         return {"batch": case[2], "seconds": times, "peak bytes": {"ours": 1 << 30}} | of
 
     monkeypatch.setattr(benchmark, "measure", measure)
     monkeypatch.setattr(benchmark, "card_kinds", lambda: [])
-    monkeypatch.setattr(benchmark, "own_rates", lambda threads: {"sgemm": 1e11, "memory": 5e9})
+    monkeypatch.setattr(benchmark, "own_rates", lambda threads: {"sgemm": 1e11, "memory": 9e9})
     monkeypatch.setattr(benchmark, "installed", packages.__contains__)
     monkeypatch.setattr(benchmark, "can_compile", lambda: compiler)
     monkeypatch.setattr(benchmark.metadata, "version", lambda package: "1.0")
@@ -375,6 +384,8 @@ def test_those_that_are_not_installed_are_left_out_and_training_has_no_rivals_fo
     shares = {name: case.get("of the memory's rate") for name, case in results["cases"].items()}
     assert shares.pop("AlexNet forward, 1") == {"ours": 0.4} | dict.fromkeys([*in_training[1:], "onnxruntime"], 0.2)
     assert results["memory"] == 5e9 and set(shares.values()) == {None}
+    assert list(results["cases"]["AlexNet forward, 1"]["seconds"]) == [*in_training, "onnxruntime"]
+    assert asked["AlexNet forward, 1"][-1] == "memory" and asked["AlexNet forward, 16"][-1] == "onnxruntime"
     assert (tmp_path / "out" / "ratios.png").stat().st_size > 10_000
 
 
