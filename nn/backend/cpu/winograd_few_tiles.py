@@ -56,10 +56,10 @@ def made_ready(x, weight, bias, stride, padding, groups, y, rectify) -> Callable
         if not winograd.fits(x):
             return False
         with Scratch() as scratch:
-            v = scratch("v", (n, n, count, weight.shape[2] * groups), like=x)
+            v = scratch("v", (groups * n, n, count, weight.shape[2]), like=x)
             for start in range(0, len(x), images):
                 first = min(start, len(x) - images)  # the last overlap those before them
-                some, part = slice(first, first + images), in_parts(lines, v.size)
+                some, part = slice(first, first + images), in_parts(groups * lines, v.size)
                 gather_tiles_fast(x[some], tiles.b_transposed, tiles.outputs, padding, grid, v, 0, part, 0, stride)
                 part = in_parts(len(panels), laid_out.size)
                 _multiply_and_scatter(part, v, laid_out, firsts, groups, *backwards, grid, bias, y[some], *options)
@@ -72,12 +72,12 @@ def made_ready(x, weight, bias, stride, padding, groups, y, rectify) -> Callable
 def _multiply_and_scatter(
     part, v, weight, firsts, groups, order, factors, pairs, size, grid, bias, y, rectify, rows, vectors
 ):
-    """y = A^T P A + bias for some panels, with P = V U. v (n, n, tiles or more, C_in), weight (panels, n^2,
-    C_in/groups, width), y (N, OH, OW, C_out)."""
+    """y = A^T P A + bias for some panels, with P = V U. v (groups * n, n, tiles or more, C_in/groups), weight (panels,
+    n^2, C_in/groups, width), y (N, OH, OW, C_out)."""
     if share_out(part):
         return
     panels, values, inputs, width = weight.shape
-    n, _, tiles, channels = v.shape
+    _, n, tiles, _ = v.shape
     images, height, across, depth = y.shape
     block, passes = inputs * width, -(-tiles // len(rows))
     length = tiles * width  # of all tiles at one place
@@ -92,7 +92,7 @@ def _multiply_and_scatter(
             for i in range(passes):
                 tile = min(i * len(rows), tiles - len(rows))  # the last overlap those before them
                 sum_block(
-                    numbers, (value * tiles + tile) * channels + group * inputs, channels, ONE,
+                    numbers, ((group * values + value) * tiles + tile) * inputs, inputs, ONE,
                     weights, at, width, inputs, at + block + block * i // passes, width // passes,
                     products, value * length + tile * width, width, rows, vectors,
                 )  # fmt: skip

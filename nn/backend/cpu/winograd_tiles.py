@@ -66,9 +66,10 @@ def _each(size, step, count):
 def gather_tiles_fast(x, matrix, step, padding, grid, tiles, first, part=None, channel=0, block=1):
     """The same, a row of tiles at a time: first the rows, then the columns.
 
-    part: None for this thread alone, or what `in_parts` makes of len(x) * grid[0] rows of tiles. channel: the first of
-    those that are wanted, where tiles have fewer than x. block: read x as if block x block pixels were one, with
-    block * block * C channels; `padding` counts pixels of x.
+    part: None for this thread alone, or what `in_parts` makes of len(x) * grid[0] rows of tiles; where `tiles` has room
+    for several groups of channels, (groups * n, n, T, C/groups), of as many for each. channel: the first of those that
+    are wanted, where tiles have fewer than x. block: read x as if block x block pixels were one, with block * block * C
+    channels; `padding` counts pixels of x.
     """
     size = matrix.shape[1]
     across, columns = _new_order(matrix.tobytes(), matrix.shape, step, grid[1])
@@ -273,9 +274,11 @@ def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding,
     pixels, results = flat(x), flat(tiles)
     length = grid[1] * channels
     plane = tiles.shape[2] * channels  # from tiles[i, j] to tiles[i, j + 1]
+    rows_of_tiles = len(x) * grid[0]
     for unit in range(part[0], part[1]):
-        image, a = unit // grid[0], unit % grid[0]
-        at = first * channels + unit * length
+        group, line = unit // rows_of_tiles, unit % rows_of_tiles
+        image, a = line // grid[0], line % grid[0]
+        at = group * n * n * plane + first * channels + line * length
         for k in range(size):
             for w in range((grid[1] - 1) * step + size):
                 place = k * span + (w % step * across + w // step) * channels
@@ -287,7 +290,7 @@ def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding,
                         clear(frame, there, block * wide)
                     if 0 <= h < height and begin < end:
                         pixel = (image * height + h) * width + left + begin
-                        copy(pixels, pixel * depth + channel, frame, there + begin * wide, (end - begin) * wide)
+                        copy(pixels, pixel * depth + channel + group * wide, frame, there + begin * wide, (end - begin) * wide)
         transform(factors, pairs, False, frame, ZERO, rows, span, lines, ZERO, span, span)
         for i in range(n):
             transform(
