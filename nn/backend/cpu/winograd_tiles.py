@@ -290,7 +290,13 @@ def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding,
                         clear(frame, there, block * wide)
                     if 0 <= h < height and begin < end:
                         pixel = (image * height + h) * width + left + begin
-                        copy(pixels, pixel * depth + channel + group * wide, frame, there + begin * wide, (end - begin) * wide)
+                        copy(
+                            pixels,
+                            pixel * depth + channel + group * wide,
+                            frame,
+                            there + begin * wide,
+                            (end - begin) * wide,
+                        )
         transform(factors, pairs, False, frame, ZERO, rows, span, lines, ZERO, span, span)
         for i in range(n):
             transform(
