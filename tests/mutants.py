@@ -80,6 +80,7 @@ OWN_TESTS = {
     "nn/backend/cpu/sgd.py": ["nn/test_sgd.py"],
     "nn/backend/cpu/simd.py": ["nn/backend/test_kernels.py"],
     "nn/backend/cpu/small_batch_matmul.py": ["layers/test_linear.py"],
+    "nn/backend/cpu/weights_in_24_bits.py": ["nn/test_compiled.py"],
     "nn/backend/cpu/winograd.py": ["layers/test_winograd.py"],
     "nn/backend/cpu/winograd_tiles.py": ["layers/test_winograd.py"],
     "nn/backend/patches.py": ["layers/test_conv.py"],

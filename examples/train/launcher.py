@@ -54,11 +54,13 @@ def start(arguments: Sequence[str], processes: int, remedy: str) -> int:
     # In a session of its own, or the terminal's Ctrl-C would reach mpiexec too, and Open MPI's kills.
     environment = settings(processes) | {TOLD: "1"}
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, start_new_session=True)
+    process: subprocess.Popen | None = None
     asked: list[int] = []
 
     def hand_on(number: int, frame: object) -> None:
         asked.append(number)
+        if process is None:  # it is being started, and ended as soon as that is done
+            return
         if len(asked) > 1 or not hasattr(signal, "SIGUSR1"):
             process.terminate()
         else:
@@ -66,14 +68,17 @@ def start(arguments: Sequence[str], processes: int, remedy: str) -> int:
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
     watched = Watched()
-    reader = Thread(target=watched.read, args=(process.stdout, sys.stdout))
     try:
+        process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, start_new_session=True)
+        if asked:
+            process.terminate()
+        reader = Thread(target=watched.read, args=(process.stdout, sys.stdout))
         reader.start()
         watched.read(process.stderr, sys.stderr)
         reader.join()
         status = process.wait()
     finally:
-        if process.poll() is None:
+        if process and process.poll() is None:
             process.kill()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -290,13 +290,8 @@ def _gather(part, x, factors, pairs, size, rows, columns, across, step, padding,
                         clear(frame, there, block * wide)
                     if 0 <= h < height and begin < end:
                         pixel = (image * height + h) * width + left + begin
-                        copy(
-                            pixels,
-                            pixel * depth + channel + group * wide,
-                            frame,
-                            there + begin * wide,
-                            (end - begin) * wide,
-                        )
+                        number = pixel * depth + group * wide + channel
+                        copy(pixels, number, frame, there + begin * wide, (end - begin) * wide)
         transform(factors, pairs, False, frame, ZERO, rows, span, lines, ZERO, span, span)
         for i in range(n):
             transform(

@@ -288,6 +288,30 @@ signal 9 (Killed).
 """
 
 
+def test_ctrl_c_while_mpiexec_starts_ends_it(monkeypatch, capfd):
+    """Here a Python that sleeps, in place of mpiexec."""
+    running = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            running.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    monkeypatch.setattr(launcher, "mpiexec", lambda processes: [sys.executable, "-c", "import time; time.sleep(20)"])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the tests run in the background
+    try:
+        begun = time.monotonic()
+        assert launcher.start([], 2, "; do this") == 130
+        assert time.monotonic() - begun < 15 and running[0].poll() is not None
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        running[0].kill()
+        signal.signal(signal.SIGINT, before)
+    assert capfd.readouterr().err == "\ntrain: stopped by SIGINT; do this\n"
+
+
 @pytest.mark.parametrize("banner", [MPICH, OPEN_MPI], ids=["MPICH", "Open MPI"])
 def test_the_banners_of_mpis_are_read_and_left_out(banner):
     watched = launcher.Watched()
