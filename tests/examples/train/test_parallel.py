@@ -308,6 +308,7 @@ def test_ctrl_c_while_mpiexec_starts_ends_it(monkeypatch, capfd):
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         running[0].kill()
+        running[0].communicate()
         signal.signal(signal.SIGINT, before)
     assert capfd.readouterr().err == "\ntrain: stopped by SIGINT; do this\n"
 
