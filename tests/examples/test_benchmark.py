@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from examples.benchmark import machine, processes, table
+from examples.benchmark import machine, processes, table, worker
 from examples.benchmark import program as benchmark
 from examples.benchmark.settings import NETWORKS, channels_first
 from examples.benchmark.with_jax import apply, jax_engine, training_step
@@ -415,7 +415,16 @@ def test_the_memory_is_read_whole(monkeypatch):
     monkeypatch.setattr(machine, "MEMORY_BYTES", 1 << 16)
     ticks = iter(range(1000))
     monkeypatch.setattr(machine.time, "perf_counter", lambda: next(ticks))
+    read, of_all = [], machine._total
+    monkeypatch.setattr(machine, "_total", lambda words: (read.append(words.nbytes), of_all(words))[1])
     assert machine.memory_rate(3) == 1 << 16  # bytes, in the one second between two ticks
+    assert len(read) == 3 * 40 and sum(read) == 40 << 16
+
+
+def test_the_engine_memory_reads_what_the_parameters_take(monkeypatch):
+    network, *_ = some("LeNet", 1)
+    monkeypatch.setattr(worker, "reader", lambda size, threads: size)
+    assert worker.ENGINES["memory"](network) == sum(array.nbytes for array in network.params.values())
 
 
 @pytest.mark.slow
