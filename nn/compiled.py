@@ -35,8 +35,8 @@ class CompiledForward:
     `forward`, up to rounding: 3x3 and 5x5 convolutions may take Winograd's way.
 
     It keeps the weights of large fully connected layers a second time: for several images in another order, 235 MB for
-    AlexNet; for one image in 24 bits, 176 MB, as to read them is all the work, which moves the outputs by about as much
-    as rounding does (`nn.backend.cpu.weights_in_24_bits`).
+    AlexNet; for one image, where to read them is all the work, in 24 bits, 176 MB. That moves the outputs by about as
+    much as rounding does (`nn.backend.cpu.weights_in_24_bits`).
 
     half: keep the weights of fully connected layers in float16, three decimal digits, and compute in float32: still
         fewer bytes for a single image.

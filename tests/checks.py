@@ -2,8 +2,10 @@
 
 import re
 import signal
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -60,6 +62,30 @@ def one_sentence(kind, *words):
     for word in words:
         found = re.search(rf"(?<!\d){re.escape(str(word))}(?!\d)", message)
         assert found, f"{word!r} is missing from the message: {message!r}"
+
+
+@contextmanager
+def interrupted_starts(monkeypatch) -> Iterator[list[subprocess.Popen]]:
+    """Ctrl-C comes to this program as soon as it has started a process, before `subprocess` returns it. The processes;
+    those that are left running are ended afterwards."""
+    running = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            running.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the tests run in the background
+    try:
+        yield running
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for process in running:
+            process.kill()
+            process.communicate()
 
 
 def interrupt_while_waiting(finished: threading.Event) -> None:

@@ -4,7 +4,6 @@ import argparse
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 
@@ -19,7 +18,7 @@ from examples.benchmark.with_onnx import openvino_engine
 from examples.benchmark.with_torch import torch_engine
 from examples.benchmark.worker import ours
 from nn import SGD, SoftmaxCrossEntropy
-from tests.checks import one_sentence
+from tests.checks import interrupted_starts, one_sentence
 
 
 @pytest.mark.slow
@@ -56,24 +55,10 @@ def test_misuse_gets_one_sentence(arguments, words, tmp_path, capsys):
 
 
 def test_ctrl_c_while_a_process_starts_leaves_none_running(monkeypatch):
-    running = []
-
-    class Popen(subprocess.Popen):
-        def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **options)
-            running.append(self)
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(subprocess, "Popen", Popen)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the tests run in the background
-    try:
+    with interrupted_starts(monkeypatch) as running:
         with pytest.raises(KeyboardInterrupt):
             processes.printed_by([sys.executable, "-c", "import time; time.sleep(20)"], os.environ)
         assert running[0].poll() is not None, "the process was left running"
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        running[0].kill()
-        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

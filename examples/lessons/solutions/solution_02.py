@@ -96,8 +96,9 @@ for start in starts:
 # dW2 and db2 are right, dW1 and db1 are wrong: so the mistake lies between the two layers. dz1
 # lacks the factor hidden (1 - hidden), the slope of the hidden sigmoid. Without it the hidden
 # weights, which matter most to xor, go astray; but W2 and b2 still go downhill, as far as they get
-# by themselves: to the answer 0.5 for everything, which costs 0.5^2 = 0.25. A falling loss proves
-# nothing.
+# by themselves: to the answer 0.5 for everything, which costs 0.5^2 = 0.25. Four of the five starts
+# end there. In the fifth the hidden weights never come to rest, and its loss wanders around 0.25;
+# where it is after 1,500 steps is luck again. A falling loss proves nothing.
 
 
 # %%
@@ -126,8 +127,8 @@ for forget in (True, False):
     assert (errors["W1"] > 1e-3) == (errors["b1"] > 1e-3) == forget
 stuck = np.array([loss(train(start, forget=True)) for start in starts])
 print("trained with the bug:", stuck.round(4), " mended:", ends[5].round(4))
-# How near 0.25 it stays differs from processor to processor.
-assert (stuck > 0.2).all() and (stuck > 100 * np.array(ends[5])).all()
+assert (np.sort(np.abs(stuck - 0.25))[:4] < 0.001).all()
+assert (np.abs(stuck - 0.25) < 0.05).all()
 
 # %% [markdown]
 # ## 3. All weights equal

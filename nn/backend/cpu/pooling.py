@@ -55,20 +55,20 @@ def _max_pool(part, x, kernel, stride, padding, y, winners):
         n, top = row // height, row % height * stride[0] - padding[0]
         for ow in range(width):
             left = ow * stride[1] - padding[1]
-            some, one, its_place = 0, 0, 0
+            seen, one, its_place = 0, 0, 0
             for ih in range(max(0, top), min(x_height, top + kernel[0])):
                 for iw in range(max(0, left), min(x_width, left + kernel[1])):
                     pixel, place = ((n * x_height + ih) * x_width + iw) * channels, (ih - top) * kernel[1] + iw - left
-                    if some == 0:
+                    if seen == 0:
                         copy(pixels, pixel, best, at, channels)
                         for c in range(np.uint64(channels if len(places) else 0)):
                             places[at + c] = np.int32(place)
-                    elif some % 2:
+                    elif seen % 2:
                         one, its_place = pixel, place
                     else:
                         _take_two(pixels, one, its_place, pixel, place, best, places, at, channels)
-                    some += 1
-            if some and some % 2 == 0:
+                    seen += 1
+            if seen and seen % 2 == 0:  # one is left over
                 _take_two(pixels, one, its_place, one, its_place, best, places, at, channels)
             at += np.uint64(channels)
 

@@ -4,8 +4,8 @@
                     saved, and laid out in the order in which they are used (`winograd_few_tiles`, `panel_products`)
     relu            after such a convolution: taken as the outputs are written
     linear          of several images: its weights are laid out in the order in which they are used
-                    of one image: large weights are kept in three bytes (`weights_in_24_bits`); where that is asked
-                    for, in float16, two bytes. To read them is all the work
+                    of one image, where to read the weights is all the work: large ones are kept in three bytes each
+                    (`weights_in_24_bits`), or all in two, as float16, where that is asked for
     max_pool        the numbers alone, not where they were
 
 Small loops that follow one another are called without Python between them (`nn.backend.runtime.sequence`).

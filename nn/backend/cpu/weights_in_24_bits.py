@@ -9,7 +9,7 @@ No weight moves by more than s_i / 2, at most the distance from the row's larges
 by at most sum_i |x_i| s_i / 2; products are taken and added in float32 as ever, which rounds y by as much. The upper 16
 bits of all q lie in one array, the lower 8 in another, so that the compiler can make vectors of either.
 
-Source: J. H. Wilkinson, Rounding Errors in Algebraic Processes (1963), chapter 1 (block-floating vectors).
+Source: J. H. Wilkinson, Rounding Errors in Algebraic Processes (1963), which calls such vectors block-floating.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ROWS = 256  # at a time, to need little memory
 
 
 def in_24_bits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The upper 16 bits of q (int16), the lower 8 (uint8), and the scales (float32). None for weights that are not
-    float32, not finite, or all but zero in a row."""
+    """The upper 16 bits of q (I, O) (int16), the lower 8 (uint8), and the scales (I,) (float32). None where the weights
+    are not float32 or not all finite, or where the largest of a row is not 0, but at most SMALLEST."""
     largest = np.abs(weight).max(axis=1)
     if weight.dtype != np.float32 or not np.all((largest == 0) | (largest > SMALLEST) & np.isfinite(largest)):
         return None
@@ -40,5 +40,5 @@ def in_24_bits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] 
 
 
 def one_row_product(x, high, low, scales, bias, y):
-    """y = x w + bias for a single row, N = 1."""
+    """y = x w + bias for a single row: x (1, I), bias (O,), y (1, O)."""
     one_row_product_fast(x * scales, (high, low), bias, y)

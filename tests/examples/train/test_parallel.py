@@ -17,6 +17,7 @@ from nn.parallel import Ranks
 from nn.training.checkpoint import save_checkpoint
 from nn.training.schedules import Plateau
 from nn.training.weird_trick import WeirdTrick
+from tests.checks import interrupted_starts
 from tests.mpi import LIMIT, ROOT, ended, needs_mpi
 from tests.streamed import make_folder, make_shards
 
@@ -290,26 +291,11 @@ signal 9 (Killed).
 
 def test_ctrl_c_while_mpiexec_starts_ends_it(monkeypatch, capfd):
     """Here a Python that sleeps, in place of mpiexec."""
-    running = []
-
-    class Popen(subprocess.Popen):
-        def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **options)
-            running.append(self)
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(subprocess, "Popen", Popen)
     monkeypatch.setattr(launcher, "mpiexec", lambda processes: [sys.executable, "-c", "import time; time.sleep(20)"])
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # even where the tests run in the background
-    try:
+    with interrupted_starts(monkeypatch) as running:
         begun = time.monotonic()
         assert launcher.start([], 2, "; do this") == 130
         assert time.monotonic() - begun < 15 and running[0].poll() is not None
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        running[0].kill()
-        running[0].communicate()
-        signal.signal(signal.SIGINT, before)
     assert capfd.readouterr().err == "\ntrain: stopped by SIGINT; do this\n"
 
 
