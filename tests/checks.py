@@ -85,7 +85,7 @@ def interrupted_starts(monkeypatch) -> Iterator[list[subprocess.Popen]]:
         signal.signal(signal.SIGINT, before)
         for process in running:
             process.kill()
-            process.communicate()
+            process.__exit__(None, None, None)  # which closes its pipes and waits for it
 
 
 def interrupt_while_waiting(finished: threading.Event) -> None:
