@@ -156,7 +156,11 @@ def test_ctrl_c_is_answered_within_two_seconds(tmp_path, when):
         for number in range(1, 15_000):
             os.link(tmp_path / "set" / name / "0.jpg", tmp_path / "set" / name / f"{number}.jpg")
     command = [sys.executable, "-m", "examples.pack", str(tmp_path / "set"), str(tmp_path / "shards")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # where the tests run in the background it is ignored
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     partial = tmp_path / ".shards.partial"
     while process.poll() is None and when == "packing" and not (partial / "00000.tar").exists():
         time.sleep(0.01)
