@@ -146,6 +146,48 @@ def test_numbers_too_large_for_winograd(large):
     assert np.array_equal(CompiledForward(network, 1)(images(network)), network.forward(images(network)))
 
 
+def test_numbers_too_large_in_the_middle():
+    """What came before is not done again: a sigmoid in place would then be taken twice."""
+    network = make(Conv2d(16, 16, 1), Sigmoid(), Conv2d(16, 16, 3), Conv2d(16, 16, 3))
+    layers = network.layers
+    layers["layer0"].params["bias"][...] = -50  # made ready with the same number everywhere, of which layer2 makes 0
+    layers["layer2"].params["weight"] *= 3e13
+    layers["layer2"].params["weight"] -= layers["layer2"].params["weight"].mean(axis=(0, 1, 2))
+    compiled, x = CompiledForward(network, 1), 1000 * images(network)
+    assert len(compiled._calls) == 2
+    between = layers["layer0"].forward(x)
+    layers["layer1"].forward(between, out=between)
+    between = layers["layer2"].forward(between)
+    assert not winograd.fits(between)
+    expected = layers["layer3"].forward(between)
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_numbers_too_large_from_the_beginning():
+    """Also for what it is made ready with."""
+    layers = (Conv2d(16, 16, 3, padding=1, bias=False) for _ in range(2))
+    network = make(*layers, Flatten(), Linear(81 * 16, 5, bias=False))
+    network.layers["layer0"].params["weight"] *= 3e13
+    x = images(network)
+    expected = network.forward(x)
+    assert winograd.fits(network.params["layer0.weight"]) and not winograd.fits(network.layers["layer0"].forward(x))
+    for factor in np.float32([1, 1e-13, 1]):
+        y = CompiledForward(network, 1)(factor * x)
+        np.testing.assert_allclose(y, factor * expected, rtol=0, atol=1e-5 * factor * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("large", [1e15, 1e30, np.inf, np.nan])
+def test_numbers_too_large_to_normalise_in_float32(large):
+    network = make(ReLU(), LocalResponseNorm(5), MaxPool2d(2))
+    compiled, x = CompiledForward(network, 1), images(network)
+    x[0, 4, 4, 3] = large
+    with np.errstate(all="ignore"):
+        assert np.array_equal(compiled(x), network.forward(x), equal_nan=True)
+    x = images(network)
+    assert np.array_equal(compiled(x), network.forward(x))
+
+
 @pytest.mark.parametrize("inputs, outputs", [(1, 1), (7, 5), (64, 100), (3000, 177)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_weights_in_float16(inputs, outputs, bias):

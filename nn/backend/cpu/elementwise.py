@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.backend.cpu.simd import copy
+from nn.backend.cpu.simd import copy, flat
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts, run_parallel, split_images
 from nn.backend.runtime.tasks import share_out
@@ -25,6 +25,22 @@ def _on_all_threads(function, *arrays):
     """Call function(*arrays) on all threads, for some elements each."""
     flat = [array.reshape(-1) for array in arrays]
     run_parallel(lambda part: function(*(array[part] for array in flat)), split_images(flat[0]))
+
+
+def refuse_large(x, most):
+    """Raise OverflowError where the sum of the squares of x is not below `most`."""
+    _refuse_large(in_parts(1, x.size), x, most)
+
+
+@compiled_loop(fastmath={"contract", "reassoc"})  # several partial sums, in an order of the compiler's choice
+def _refuse_large(part, x, most):
+    if share_out(part):
+        return
+    total = x.dtype.type(0)
+    for number in flat(x):
+        total += number * number
+    if not total < most:
+        raise OverflowError
 
 
 def relu(x, y):

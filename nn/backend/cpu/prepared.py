@@ -15,9 +15,10 @@ Sources: as in `winograd`; float16 is binary16 of IEEE 754-2008, section 3.6.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import numpy as np
 
@@ -28,11 +29,14 @@ from nn.backend.cpu.dense import LARGE_BYTES, contiguous_bias, linear
 from nn.backend.cpu.elementwise import relu, sigmoid
 from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_out, panels_of
 from nn.backend.cpu.pooling import largest, max_pool, sum_pool
+from nn.backend.cpu.response_norm import lrn, lrn_loops
 from nn.backend.cpu.simd import VECTOR_BYTES, knows_half
-from nn.backend.cpu.small_batch_matmul import one_row_product_fast
-from nn.backend.cpu.weights_in_24_bits import in_24_bits, one_row_product
+from nn.backend.cpu.small_batch_matmul import one_row_product_loops
+from nn.backend.cpu.weights_in_24_bits import in_24_bits
 from nn.backend.runtime.sequence import in_sequence, note
-from nn.backend.runtime.workspace import aligned
+from nn.backend.runtime.workspace import Scratch, aligned
+
+Step = tuple[list[Callable[[], None]], Callable[[], None]]  # compiled loops one after the other, and what else does it
 
 
 def prepared(calls: Sequence[Call], half: bool) -> list[Callable[[], None]]:
@@ -40,64 +44,81 @@ def prepared(calls: Sequence[Call], half: bool) -> list[Callable[[], None]]:
 
     half: whether the weights of a fully connected layer are rounded to float16. Raises ValueError where they cannot be.
     """
-    ready: list[tuple[Callable[[], None], np.ndarray | None]] = []  # and the loop that it is, if it is a small one
-    calls = list(calls)
+    steps, calls, scratch = [], list(calls), Scratch()
     while calls:
         function, arguments = calls.pop(0)
+        otherwise = partial(function, *arguments)
+        step: Step = [], otherwise
         if function is convolve:
             y = arguments[-1]
             rectify = bool(calls) and calls[0][0] is relu and calls[0][1][0] is calls[0][1][1] is y
-            fast = _convolution(*arguments, rectify)
+            fast = _convolution(*arguments, rectify, scratch)
             if fast:
-                ready.append((fast, None))
+                step = fast
                 if rectify:
                     calls.pop(0)
-                continue
-            loop = without_patches(*arguments)
+            else:
+                loop = without_patches(*arguments)
+                step = [loop] if loop else [], otherwise
         elif function is linear:
-            fast = None if half else _linear_in_24_bits(*arguments)
-            if fast:
-                ready.append((fast, None))
-                continue
-            loop = (_linear_in_half if half else _linear)(*arguments)
+            step = (_linear_in_half if half else _linear)(*arguments)
+        elif function is lrn:
+            step = lrn_loops(*arguments), otherwise
         elif function is max_pool:
-            loop = partial(largest, *arguments[:-1])
-        else:
-            loop = partial(function, *arguments) if function in (relu, sigmoid, sum_pool) else None
-        ready.append((loop, note(loop)) if loop else (partial(function, *arguments), None))
-    together = groupby(ready, lambda pair: pair[1] is not None)
-    return [call for are_loops, some in together for call in _together(are_loops, *zip(*some, strict=True))]
+            step = [partial(largest, *arguments[:-1])], otherwise
+        elif function in (relu, sigmoid, sum_pool):
+            step = [otherwise], otherwise
+        steps.append((partial(_do, *step), _noted(step[0])))
+    together = groupby(steps, lambda step: bool(step[1]))
+    return [call for are_noted, some in together for call in _together(are_noted, *zip(*some, strict=True))]
 
 
-def _together(are_loops: bool, calls, loops) -> list[Callable[[], None]]:
-    if not are_loops:
+def _do(loops, otherwise) -> None:
+    """The loops, where there are any that do for the numbers that the arrays hold."""
+    try:
+        for loop in loops or [otherwise]:
+            loop()
+    except OverflowError:
+        otherwise()
+
+
+def _noted(loops) -> list[np.ndarray]:
+    """What `sequence` needs to call them; none where it cannot."""
+    try:
+        rows = [note(loop) for loop in loops]
+    except OverflowError:
+        return []
+    noted = [row for row in rows if row is not None]
+    return noted if len(noted) == len(rows) else []
+
+
+def _together(are_noted: bool, calls, loops) -> list[Callable[[], None]]:
+    if not are_noted:
         return list(calls)
-    run = in_sequence(loops)
+    run, ends = in_sequence([row for rows in loops for row in rows]), list(accumulate(map(len, loops)))
 
     def again() -> None:
-        if not run():  # memory ran out; the calls, which are also what keeps the arrays, raise that
-            for call in calls:
+        done = run()
+        if done < ends[-1]:  # a loop raised
+            for call in calls[bisect(ends, done) :]:
                 call()
 
     return [again]
 
 
-def _linear(x, weight, bias, y) -> Callable[[], None]:
-    """Of large weights and several images, with the weights laid out, which takes as much memory again."""
+def _linear(x, weight, bias, y) -> Step:
+    """Large weights are kept in 24 bits for one image and laid out for several, which takes as much memory again."""
+    otherwise, bias = partial(linear, x, weight, bias, y), contiguous_bias(bias, y)
     if len(x) == 1 and weight.flags.c_contiguous:
-        return partial(one_row_product_fast, x, weight, contiguous_bias(bias, y), y)
+        bits = in_24_bits(weight) if weight.nbytes >= LARGE_BYTES else None
+        weights, scales = (bits[:2], bits[2]) if bits else (weight, None)
+        return one_row_product_loops(x, weights, bias, y, scales), otherwise
     if len(x) < FEWEST_ROWS or weight.nbytes < LARGE_BYTES or y.shape[1] * y.itemsize < VECTOR_BYTES:
-        return partial(linear, x, weight, bias, y)
-    return partial(large_product_fast, x, lay_out(weight), contiguous_bias(bias, y), y)
+        return [], otherwise
+    return [partial(large_product_fast, x, lay_out(weight), bias, y)], otherwise
 
 
-def _linear_in_24_bits(x, weight, bias, y) -> Callable[[], None] | None:
-    """Of large weights and one image; None where the weights stay as they are."""
-    bits = in_24_bits(weight) if len(x) == 1 and weight.nbytes >= LARGE_BYTES else None
-    return bits and partial(one_row_product, x, *bits, contiguous_bias(bias, y), y)
-
-
-def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:
+def _linear_in_half(x, weight, bias, y) -> Step:
     """y = x w + bias, with each weight w off by 2^-11 of itself at most; the products are added as ever."""
     most = float(np.finfo(np.float16).max)
     if len(x) > 1:
@@ -107,28 +128,32 @@ def _linear_in_half(x, weight, bias, y) -> Callable[[], None]:
     if not np.abs(weight).max() <= most:
         raise ValueError(f"half=True needs weights up to {most:.0f}, and there is a larger one or a NaN; leave it out")
     bits = np.ascontiguousarray(weight, np.float16).view(np.uint16)
-    return partial(one_row_product_fast, x, bits, contiguous_bias(bias, y), y)
+    return one_row_product_loops(x, bits, contiguous_bias(bias, y), y), partial(linear, x, weight, bias, y)
 
 
-def _convolution(x, weight, bias, stride, padding, groups, y, rectify) -> Callable[[], None] | None:
+def _convolution(x, weight, bias, stride, padding, groups, y, rectify, scratch) -> Step | None:
     """By Winograd's way, with the weights transformed here; None where another way is taken. rectify: then `relu`."""
     way = weight, stride, padding, groups, y.shape
     if not winograd.is_faster(*way, transformed=True) or not winograd.fits(weight):
         return None
     arguments = x, weight, bias, stride[0], padding[0], groups, y
-    fast = winograd_few_tiles.made_ready(*arguments, rectify)
-    if fast is None:
-        if not winograd.is_faster(*way):
-            return None
-        blocks = winograd.in_blocks(weight, stride[0])
-        g, panels = winograd.tiles_for(blocks, y.shape).g, panels_of(blocks, groups)
-        u, _ = winograd.transform_weight(blocks, panels, g, lambda _, shape, like: aligned(shape, like))
-        fast = partial(winograd.convolve, *arguments, u, rectify)
 
-    def run() -> None:
-        if not fast():  # the numbers are too large for it
-            convolve(x, weight, bias, stride, padding, groups, y)
-            if rectify:
-                relu(y, y)
+    def otherwise() -> None:
+        convolve(x, weight, bias, stride, padding, groups, y)
+        if rectify:
+            relu(y, y)
 
-    return run
+    loops = winograd_few_tiles.made_ready(*arguments, rectify, scratch)
+    if loops:
+        return loops, otherwise
+    if not winograd.is_faster(*way):
+        return None
+    blocks = winograd.in_blocks(weight, stride[0])
+    g, panels = winograd.tiles_for(blocks, y.shape).g, panels_of(blocks, groups)
+    u, _ = winograd.transform_weight(blocks, panels, g, lambda _, shape, like: aligned(shape, like))
+
+    def some_images_at_a_time() -> None:
+        if not winograd.convolve(*arguments, u, rectify):  # the numbers are too large for it
+            otherwise()
+
+    return [], some_images_at_a_time

@@ -8,10 +8,12 @@ float32 is enough for its squares and powers.
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import numpy as np
 
+from nn.backend.cpu.elementwise import refuse_large
 from nn.backend.cpu.simd import add, clear, flat, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.pool import in_parts, run_parallel, split
@@ -25,11 +27,26 @@ SMALL_GRADIENT = 1e-8  # elements of dy down to here are to keep all their digit
 
 def lrn(x, size, alpha, beta, k, region, y):
     """Image by image, in one pass over memory."""
-    if region == "across" and x.size <= FEW_NUMBERS and np.vdot(x, x) < _largest_sum(x.dtype, alpha, k, beta, 1) / 4:
-        constants = np.array([alpha, beta, k], dtype=x.dtype)
+    any_numbers = partial(_in_float32_where_that_is_enough, _forward, [x], (size, alpha, beta, k, region), y, beta)
+    try:
+        for loop in lrn_loops(x, size, alpha, beta, k, region, y) or [any_numbers]:
+            loop()
+    except OverflowError:
+        any_numbers()
+
+
+def lrn_loops(x, size, alpha, beta, k, region, y) -> list[Callable[[], None]]:
+    """Two loops that do it for few numbers, one after the other, of which the first raises OverflowError where they are
+    too large. None where that is not the way."""
+    most = _largest_sum(x.dtype, alpha, k, beta, 1) / 4
+    if region != "across" or x.size > FEW_NUMBERS or most == 0:
+        return []
+    constants = np.array([alpha, beta, k], dtype=x.dtype)
+
+    def normalise():
         _lrn_across(in_parts(len(x) * x.shape[1], POWER_NUMBERS * x.size), x, size, constants, y)
-    else:
-        _in_float32_where_that_is_enough(_forward, [x], (size, alpha, beta, k, region), y, beta)
+
+    return [partial(refuse_large, x, most), normalise]
 
 
 def lrn_backward(dy, x, size, alpha, beta, k, region, dx):

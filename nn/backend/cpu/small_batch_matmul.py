@@ -9,12 +9,15 @@ Arrays here: x (N, I), w (I, O), y (N, O), C-contiguous; transposed: dy (N, O), 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nn.backend.cpu.simd import (
     ONE,
     VECTOR_BYTES,
     ZERO,
+    add,
     add_scaled,
     clear,
     copy,
@@ -25,7 +28,7 @@ from nn.backend.cpu.simd import (
     transpose_block,
     zeros,
 )
-from nn.backend.runtime.jit import compiled_loop
+from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 
@@ -43,20 +46,49 @@ def one_row_product_plain(x, w, bias, y):
 
 
 def one_row_product_fast(x, w, bias, y):
-    """The same; w may also be the bits of float16 numbers, as uint16, or two arrays that whole numbers are kept in
-    (`simd.number_at`). Each thread takes whole rows of w, which are read faster than parts of rows; the partial sums,
-    as many as the shapes say, are added in a fixed order."""
+    """The same; w may also be the bits of float16 numbers, as uint16."""
+    for loop in one_row_product_loops(x, w, bias, y):
+        loop()
+
+
+def one_row_product_loops(x, w, bias, y, scales=None) -> list[Callable[[], None]]:
+    """One loop or two that do it, one after the other. w may also be two arrays that whole numbers are kept in
+    (`simd.number_at`); scales (I,): what each row of w is multiplied by.
+
+    Each thread takes whole rows of w, which are read faster than parts of rows; the partial sums, as many as the shapes
+    say, are added in a fixed order."""
     size = x.size * y.size
     blocks = max(1, min(MOST_BLOCKS, size // BLOCK_WEIGHTS))
     sums = y if blocks == 1 else np.empty_like(y, shape=(blocks, y.size))
     weights = tuple(part.reshape(-1) for part in w) if isinstance(w, tuple) else w.reshape(-1)
-    _one_row_product(in_parts(blocks, size), x, weights, bias, sums)
-    if sums is not y:
-        np.sum(sums, axis=0, out=y[0])
+
+    def multiply():
+        _one_row_product(in_parts(blocks, size), x, weights, scales, bias, sums)
+
+    def add_up():
+        _add_up(in_parts(1, sums.size), sums, y)
+
+    return [multiply] if sums is y else [multiply, add_up]
+
+
+@compiled_loop
+def _add_up(part, sums, y):
+    if share_out(part):
+        return
+    numbers, results = flat(sums), flat(y)
+    blocks, outputs = sums.shape
+    copy(numbers, ZERO, results, ZERO, outputs)
+    for block in range(1, blocks):
+        add(numbers, block * outputs, results, ZERO, outputs)
+
+
+@part_of_a_loop
+def _factor(x, scales, i):
+    return x[i] if scales is None else x[i] * scales[i]
 
 
 @compiled_loop(fastmath={"contract"})
-def _one_row_product(part, x, weights, bias, sums):
+def _one_row_product(part, x, weights, scales, bias, sums):
     if share_out(part):
         return
     inputs, outputs = x.shape[1], sums.shape[1]
@@ -70,7 +102,8 @@ def _one_row_product(part, x, weights, bias, sums):
         first, last = inputs * block // len(sums), inputs * (block + 1) // len(sums)
         some = (last - first) // STREAMS
         for i in range(first, first + some):
-            f, g, h, k = factors[i], factors[i + some], factors[i + 2 * some], factors[i + 3 * some]
+            f, g = _factor(factors, scales, i), _factor(factors, scales, i + some)
+            h, k = _factor(factors, scales, i + 2 * some), _factor(factors, scales, i + 3 * some)
             a, b = np.uint64(i * outputs), np.uint64((i + some) * outputs)
             c, d = np.uint64((i + 2 * some) * outputs), np.uint64((i + 3 * some) * outputs)
             for o in range(np.uint64(outputs)):
@@ -78,7 +111,7 @@ def _one_row_product(part, x, weights, bias, sums):
                     h * number_at(weights, c + o) + k * number_at(weights, d + o)
                 )
         for i in range(first + STREAMS * some, last):
-            f, a = factors[i], np.uint64(i * outputs)
+            f, a = _factor(factors, scales, i), np.uint64(i * outputs)
             for o in range(np.uint64(outputs)):
                 results[at + o] += f * number_at(weights, a + o)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.backend.cpu.small_batch_matmul import one_row_product_fast
 from nn.backend.runtime.workspace import aligned
 
 MOST = 2**23 - 1
@@ -37,8 +36,3 @@ def in_24_bits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] 
         q = np.rint(weight[some] / scales[some, None].astype(np.float64)).astype(np.int32)
         high[some], low[some] = q >> 8, q & 255
     return high, low, scales
-
-
-def one_row_product(x, high, low, scales, bias, y):
-    """y = x w + bias for a single row: x (1, I), bias (O,), y (1, O)."""
-    one_row_product_fast(x * scales, (high, low), bias, y)

@@ -239,11 +239,11 @@ def fits(array: np.ndarray) -> bool:
     """Are the numbers so small that nothing overflows? All sums of products here are below the root of the product of
     two arrays' sums of squares, times what the matrices and adding up the parts make of it. (NaN fits, and stays.)"""
     flat = array.reshape(-1)
-    return not np.vdot(flat, flat) >= _too_large(array.dtype)
+    return not np.vdot(flat, flat) >= too_large(array.dtype)
 
 
 @cache
-def _too_large(dtype: np.dtype) -> float:
+def too_large(dtype: np.dtype) -> float:
     return float(np.finfo(dtype).max) / ROOM
 
 

@@ -12,11 +12,13 @@ for which both together take least: for one image of 13x13 pixels it is 5, for t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from nn.backend.cpu import winograd
 from nn.backend.cpu.dense import contiguous_bias
+from nn.backend.cpu.elementwise import refuse_large
 from nn.backend.cpu.panel_products import VECTORS, panels_of, rows_of, sum_block
 from nn.backend.cpu.simd import CHOICES, ONE, ZERO, flat, zeros
 from nn.backend.cpu.winograd_tiles import by_sums, gather_tiles_fast, transform, write_row
@@ -24,7 +26,7 @@ from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 from nn.backend.runtime.threads import num_threads
-from nn.backend.runtime.workspace import Scratch, aligned
+from nn.backend.runtime.workspace import aligned
 
 READING = 16  # tiles whose products take as long as to read a weight from memory
 MOST_BYTES = 800 << 10  # of P of a panel, for each thread: most of a core's own cache
@@ -32,9 +34,11 @@ MANY_PANELS = 4  # for each thread; where there are fewer, they are narrower
 ROWS = (*CHOICES, 13) if VECTORS > 1 else (5, *CHOICES)  # 25 tiles are two times 13, or five times 5
 
 
-def made_ready(x, weight, bias, stride, padding, groups, y, rectify) -> Callable[[], bool] | None:
-    """What convolves the numbers that x has then, as `winograd.convolve` does, by the weights as they are now. None
-    where that is the faster way."""
+def made_ready(x, weight, bias, stride, padding, groups, y, rectify, scratch) -> list[Callable[[], None]]:
+    """The loops that one after the other convolve the numbers that x has then, by the weights as they are now. The
+    first raises OverflowError where numbers are too large (`winograd.fits`). None where `winograd.convolve` is faster.
+
+    scratch: memory that stays as it is."""
     weight = winograd.in_blocks(weight, stride)
     tiles = winograd.tiles_for(weight, y.shape, READING)
     vectors = VECTORS if len(panels_of(weight, groups)) >= MANY_PANELS * num_threads() else 1
@@ -42,7 +46,7 @@ def made_ready(x, weight, bias, stride, padding, groups, y, rectify) -> Callable
     n, grid, width = len(tiles.g), tiles.grid, panels[0].stop - panels[0].start
     most = MOST_BYTES // tiles.bytes_of(width, y.itemsize)  # images at a time
     if most < len(x) and (most == 0 or n * n * weight[0, 0].nbytes < winograd.CACHED_WEIGHTS):
-        return None
+        return []
     images = -(-len(x) // -(-len(x) // most))
     count = max(images * tiles.count, min(ROWS))
 
@@ -52,20 +56,22 @@ def made_ready(x, weight, bias, stride, padding, groups, y, rectify) -> Callable
     backwards = *by_sums(tiles.a.tobytes(), tiles.a.shape, x.dtype), tiles.outputs
     bias, options = contiguous_bias(bias, y), (rectify, rows_of(count, ROWS), (None,) * vectors)
 
-    def convolve() -> bool:
-        if not winograd.fits(x):
-            return False
-        with Scratch() as scratch:
-            v = scratch("v", (groups * n, n, count, weight.shape[2]), like=x)
-            for start in range(0, len(x), images):
-                first = min(start, len(x) - images)  # the last overlap those before them
-                some, part = slice(first, first + images), in_parts(groups * lines, v.size)
-                gather_tiles_fast(x[some], tiles.b_transposed, tiles.outputs, padding, grid, v, 0, part, 0, stride)
-                part = in_parts(len(panels), laid_out.size)
-                _multiply_and_scatter(part, v, laid_out, firsts, groups, *backwards, grid, bias, y[some], *options)
-        return True
+    v = scratch("v", (groups * n, n, count, weight.shape[2]), like=x)
 
-    return convolve
+    def gather(some) -> None:
+        part = in_parts(groups * lines, v.size)
+        gather_tiles_fast(x[some], tiles.b_transposed, tiles.outputs, padding, grid, v, 0, part, 0, stride)
+
+    def multiply_and_scatter(some) -> None:
+        part = in_parts(len(panels), laid_out.size)
+        _multiply_and_scatter(part, v, laid_out, firsts, groups, *backwards, grid, bias, y[some], *options)
+
+    loops = [partial(refuse_large, x, winograd.too_large(x.dtype))]
+    for start in range(0, len(x), images):
+        first = min(start, len(x) - images)  # the last overlap those before them
+        some = slice(first, first + images)
+        loops += [partial(gather, some), partial(multiply_and_scatter, some)]
+    return loops
 
 
 @compiled_loop

@@ -73,7 +73,8 @@ def in_parts(units: int, size: int, a_thread: int = 4) -> tuple[int, int, int]:
     workers = num_threads() - 1
     parts = min(units, a_thread * (workers + 1), size // PART_SIZE)
     noting = tasks.noting  # for `sequence`; read once, as another thread may end it
-    if parts < 2 and noting and noting[0] == threading.get_ident():
+    if noting and noting[0] == threading.get_ident():
+        noting[2].append((parts, size))
         return -1, units, noting[1]
     if parts < 2 or workers < 1 or not tasks.USABLE:
         return 0, units, 0

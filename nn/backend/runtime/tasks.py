@@ -47,7 +47,7 @@ BUSY, OPEN, LIMIT, INSIDE, SPINNING, WAKE_COUNT = range(7, 13)
 # The addresses of two functions: `_share`, and the system's for yielding the core to another thread.
 SHARE, YIELD = range(13, 15)
 
-noting: tuple[int, int, tuple] | None = None  # which thread notes small loops, and where (`sequence`)
+noting: tuple[int, int, list] | None = None  # which thread notes loops, and where (`sequence`)
 if "_memory" not in globals():  # when this module is reloaded, workers spin on the job slot that was there before
     _memory = np.zeros((YIELD + 2, LINE // 8), np.int64)
 ADDRESS = -(-_memory.ctypes.data // LINE) * LINE
@@ -124,6 +124,16 @@ def call_loop(typing, loop, arguments, first, last):
         return builder.sext(code, NUMBER)
 
     return types.int64(*[types.int64] * 4), generate
+
+
+@intrinsic
+def call_on_all_threads(typing, slot, loop, arguments, size, parts, units):
+    """What `share_out` does, of a loop whose other arguments lie in memory."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.call(_function_in(builder, arguments[0], SHARE, SHARE_TYPE), arguments)
+
+    return types.int64(*[types.int64] * 6), generate
 
 
 @intrinsic

@@ -26,7 +26,12 @@ class Scratch:
     Meanwhile the thread does not have it. Whoever else runs in the thread before that end, which only a signal handler
     or an object's finaliser can do between two steps of a function, gets other memory. An interrupt at the worst moment
     costs the thread its memory, never anybody's results.
+
+    Without `with`, it is memory of its own.
     """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple, np.ndarray] = {}
 
     def __enter__(self) -> Scratch:
         self._kept = _thread.__dict__.pop("kept", None) or {}

@@ -21,6 +21,14 @@ def test_the_same_memory_comes_back_and_grows():
         assert larger.shape == (5, 5) and not np.shares_memory(first, larger)
 
 
+def test_memory_of_its_own():
+    mine = Scratch()
+    first = mine("test", (8,), LIKE)
+    with Scratch() as scratch:
+        assert not np.shares_memory(scratch("test", (8,), LIKE), first)
+    assert np.shares_memory(mine("test", (2, 3), LIKE), first)
+
+
 def test_it_survives_a_request_too_large():
     with Scratch() as scratch:
         scratch("test", (4,), LIKE)

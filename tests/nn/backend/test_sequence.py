@@ -10,7 +10,7 @@ import pytest
 import models
 from nn import CompiledForward
 from nn.backend.cpu import prepared
-from nn.backend.runtime import pool, tasks
+from nn.backend.runtime import pool, tasks, threads
 from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.sequence import in_sequence, note
 from nn.backend.runtime.tasks import share_out
@@ -75,7 +75,6 @@ def test_what_is_not_noted_is_done_nevertheless():
     for call in (
         partial(np.multiply, x, 3.0, y),
         two_loops,
-        partial(scaled, x, 3.0, y, size=1 << 20),  # threads share it out
         lambda: difference(3 * x[:, None], y[:7], (None,) * 1000),  # more than there is room for
     ):
         y[...] = z[...] = 0
@@ -83,6 +82,28 @@ def test_what_is_not_noted_is_done_nevertheless():
         assert np.any(y)
     scaled(x, 5.0, y)
     assert np.array_equal(y, 5 * x)
+
+
+def test_of_several_loops_all_are_noted_or_none():
+    x, y = np.arange(8.0), np.zeros(8)
+    assert len(prepared._noted([partial(scaled, x, 3.0, y)] * 2)) == 2
+    assert prepared._noted([partial(scaled, x, 3.0, y), partial(np.multiply, x, 3.0, y)]) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_threads_share_out_what_they_shared_out_before(number):
+    before = threads.num_threads()
+    try:
+        threads.set_num_threads(number)
+        x, y, z = np.arange(64.0), np.zeros(64), np.zeros(64)
+        loops = [note(partial(scaled, x, 3.0, y, size=pool.WAKING_SIZE)), note(partial(scaled, y, 2.0, z))]
+        run = in_sequence(loops)
+        for _ in range(20):
+            tasks.slot[tasks.BEGUN] = y[...] = z[...] = 0
+            assert run() == 2 and np.array_equal(y, 3 * x) and np.array_equal(z, 6 * x)
+            assert (tasks.slot[tasks.BEGUN] > 0) == (number > 1), "how many parts were begun of the last shared out"
+    finally:
+        threads.set_num_threads(before)
 
 
 def test_what_other_threads_call_meanwhile_is_not_noted():
@@ -129,10 +150,10 @@ def test_a_loop_that_raises_ends_it():
     first, second = lambda: count_down(pool.in_parts(1, 0), left), partial(scaled, x, 2.0, y)
     loops = [note(first), note(second)]
     run = in_sequence(loops)
-    assert run() and run() and left[0] == 0
+    assert run() == run() == 2 and left[0] == 0
     y[...] = 0
-    assert not run() and not y.any()
-    (again,) = prepared._together(True, [first, second], loops)
+    assert run() == 0 and not y.any()
+    (again,) = prepared._together(True, [first, second], [loops[:1], loops[1:]])
     with pytest.raises(ValueError, match="nothing is left"):
         again()
 
@@ -151,5 +172,6 @@ def test_the_network_may_be_gone(model):
     del waste
 
 
-def test_one_digit_goes_through_lenet_in_one_call():
-    assert len(CompiledForward(models.lenet(rng=0), 1)._calls) == 1
+@pytest.mark.parametrize("model", ["lenet", "alexnet"])
+def test_one_image_goes_through_a_network_in_one_call(model):
+    assert len(CompiledForward(getattr(models, model)(rng=0), 1)._calls) == 1
