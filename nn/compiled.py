@@ -5,7 +5,7 @@ four times as long as the arithmetic. And for a number of images it comes out th
 once: a pass runs, the functions that it calls are entered in a list together with their arrays (`nn.backend.recorded`),
 and from then on they are called again, on the same arrays.
 
-What depends on the weights alone is done once as well, and small loops are called without Python between them
+What depends on the weights alone is done once as well, and compiled loops are called without Python between them
 (`nn.backend.cpu.prepared`).
 """
 
