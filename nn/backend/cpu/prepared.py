@@ -8,7 +8,7 @@
                     (`weights_in_24_bits`), or all in two, as float16, where that is asked for
     max_pool        the numbers alone, not where they were
 
-Small loops that follow one another are called without Python between them (`nn.backend.runtime.sequence`).
+Compiled loops that follow one another are called without Python between them (`nn.backend.runtime.sequence`).
 
 Sources: as in `winograd`; float16 is binary16 of IEEE 754-2008, section 3.6.
 """
