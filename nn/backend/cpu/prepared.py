@@ -83,7 +83,7 @@ def _do(loops, otherwise) -> None:
 
 
 def _noted(loops) -> list[np.ndarray]:
-    """What `sequence` needs to call them; none where it cannot."""
+    """What `sequence` needs to call them; an empty list where it cannot."""
     try:
         rows = [note(loop) for loop in loops]
     except OverflowError:

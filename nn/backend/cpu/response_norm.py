@@ -37,7 +37,7 @@ def lrn(x, size, alpha, beta, k, region, y):
 
 def lrn_loops(x, size, alpha, beta, k, region, y) -> list[Callable[[], None]]:
     """Two loops that do it for few numbers, one after the other, of which the first raises OverflowError where they are
-    too large. None where that is not the way."""
+    too large or NaN. An empty list where that is not the way."""
     most = _largest_sum(x.dtype, alpha, k, beta, 1) / 4
     if region != "across" or x.size > FEW_NUMBERS or most == 0:
         return []

@@ -73,6 +73,7 @@ def one_row_product_loops(x, w, bias, y, scales=None) -> list[Callable[[], None]
 
 @compiled_loop
 def _add_up(part, sums, y):
+    """y = the sum of the rows of sums (blocks, O)."""
     if share_out(part):
         return
     numbers, results = flat(sums), flat(y)
@@ -84,6 +85,7 @@ def _add_up(part, sums, y):
 
 @part_of_a_loop
 def _factor(x, scales, i):
+    """What row i of the weights is multiplied by."""
     return x[i] if scales is None else x[i] * scales[i]
 
 

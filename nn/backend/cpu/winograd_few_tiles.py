@@ -36,9 +36,10 @@ ROWS = (*CHOICES, 13) if VECTORS > 1 else (5, *CHOICES)  # 25 tiles are two time
 
 def made_ready(x, weight, bias, stride, padding, groups, y, rectify, scratch) -> list[Callable[[], None]]:
     """The loops that one after the other convolve the numbers that x has then, by the weights as they are now. The
-    first raises OverflowError where numbers are too large (`winograd.fits`). None where `winograd.convolve` is faster.
+    first raises OverflowError where numbers are too large (`winograd.fits`) or NaN. An empty list where
+    `winograd.convolve` is faster.
 
-    scratch: memory that stays as it is."""
+    scratch: memory that outlives this call, as the loops write to it; they may share it with those of other layers."""
     weight = winograd.in_blocks(weight, stride)
     tiles = winograd.tiles_for(weight, y.shape, READING)
     vectors = VECTORS if len(panels_of(weight, groups)) >= MANY_PANELS * num_threads() else 1

@@ -36,7 +36,7 @@ CODE, UNITS, PARTS, SIZE, RESULT = range(ROOM - 6, ROOM - 1)
 _lock = threading.RLock()  # a signal handler may make a network ready itself
 
 
-def note(call: Callable[[], object]) -> np.ndarray | None:
+def note(call: Callable[[], None]) -> np.ndarray | None:
     """Call it, and return which loop it called; None if that was none, or several."""
     if not tasks.USABLE:
         call()

@@ -47,7 +47,8 @@ BUSY, OPEN, LIMIT, INSIDE, SPINNING, WAKE_COUNT = range(7, 13)
 # The addresses of two functions: `_share`, and the system's for yielding the core to another thread.
 SHARE, YIELD = range(13, 15)
 
-noting: tuple[int, int, list] | None = None  # which thread notes loops, and where (`sequence`)
+# For `sequence`: which thread notes a loop, where, and in how many parts of how many numbers it would be shared out.
+noting: tuple[int, int, list[tuple[int, int]]] | None = None
 if "_memory" not in globals():  # when this module is reloaded, workers spin on the job slot that was there before
     _memory = np.zeros((YIELD + 2, LINE // 8), np.int64)
 ADDRESS = -(-_memory.ctypes.data // LINE) * LINE
