@@ -5,11 +5,9 @@ No window is padded. Each is clipped to the image, which costs less than a copy 
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
-from nn.backend.cpu.simd import clear, copy, flat, zeros
+from nn.backend.cpu.simd import add, clear, copy, flat, lanes_of, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
@@ -106,33 +104,27 @@ def _max_pool_backward(part, dy, winners, steps, stride, padding, dx):
                 start += np.uint64(channels)
 
 
-@cache
-def _beginnings(width, channels, stride):
-    """Where in a padded row of pixels each element of a row of windows begins."""
-    return (np.arange(width)[:, None] * (stride * channels) + np.arange(channels)).reshape(-1)
-
-
 # Sum-pooling works on whole rows, padding included, in loops that are long whatever the number of channels.
 
 
 def sum_pool(x, kernel, stride, padding, factor, y):
     """The rows of a window are added up first, then its columns."""
-    begins = _beginnings(y.shape[2], x.shape[3], stride[1])
-    _sum_pool(in_parts(len(x), x.size), x, kernel, stride, padding, begins, x.dtype.type(factor), y)
+    _sum_pool(in_parts(len(x), x.size), x, kernel, stride, padding, x.dtype.type(factor), y)
 
 
 @compiled_loop
-def _sum_pool(part, x, kernel, stride, padding, begins, factor, y):
+def _sum_pool(part, x, kernel, stride, padding, factor, y):
     if share_out(part):
         return
     _, x_height, x_width, channels = x.shape
-    pixels, results = flat(x), flat(y)
-    span = max(x_width + padding[1], (y.shape[2] - 1) * stride[1] + kernel[1]) * channels
-    line, sums = zeros(span, x), zeros(span, x)
+    _, height, width, _ = y.shape
+    pixels, results, lanes = flat(x), flat(y), lanes_of(x)
+    span = max(x_width + padding[1], (width - 1) * stride[1] + kernel[1]) * channels
+    line, sums, row = zeros(span, x), zeros(span + lanes, x), zeros(width * channels + lanes, x)
     inside, margin = np.uint64(x_width * channels), np.uint64(padding[1] * channels)
-    target = np.uint64(part[0] * y.shape[1] * len(begins))
+    target, size = np.uint64(part[0] * height * width * channels), np.uint64(width * channels)
     for n in range(part[0], part[1]):
-        for oh in range(y.shape[1]):
+        for oh in range(height):
             top = oh * stride[0] - padding[0]
             first = max(0, top)
             for ih in range(first, min(x_height, top + kernel[0])):
@@ -147,40 +139,46 @@ def _sum_pool(part, x, kernel, stride, padding, begins, factor, y):
                 right = np.uint64(j * channels)
                 for i in range(np.uint64(span) - right):
                     sums[i] += line[i + right]
-            for i in range(np.uint64(len(begins))):
-                results[target + i] = factor * sums[begins[i]]
-            target += np.uint64(len(begins))
+            for ow in range(width):  # whole vectors: what is too much of one window, the next overwrites
+                for c in range(0, channels, lanes):
+                    copy(sums, ow * stride[1] * channels + c, row, ow * channels + c, lanes)
+            for i in range(size):
+                results[target + i] = factor * row[i]
+            target += size
 
 
 def sum_pool_backward(dy, kernel, stride, padding, factor, dx):
     """A row of windows is spread over its columns first, then over its rows."""
-    begins = _beginnings(dy.shape[2], dy.shape[3], stride[1])
-    _sum_pool_backward(in_parts(len(dx), dx.size), dy, kernel, stride, padding, begins, dy.dtype.type(factor), dx)
+    _sum_pool_backward(in_parts(len(dx), dx.size), dy, kernel, stride, padding, dy.dtype.type(factor), dx)
 
 
 @compiled_loop
-def _sum_pool_backward(part, dy, kernel, stride, padding, begins, factor, dx):
+def _sum_pool_backward(part, dy, kernel, stride, padding, factor, dx):
     if share_out(part):
         return
     _, x_height, x_width, channels = dx.shape
     _, height, width, _ = dy.shape
-    gradients, results = flat(dy), flat(dx)
+    gradients, results, lanes = flat(dy), flat(dx), lanes_of(dx)
     span = max(x_width + padding[1], (width - 1) * stride[1] + kernel[1]) * channels
-    spread, line = zeros(span, dx), zeros(span, dx)
+    scaled, line = zeros(width * channels + lanes, dx), zeros(span + lanes, dx)
     row = x_width * channels
     inside, margin = np.uint64(row), np.uint64(padding[1] * channels)
-    start = np.uint64(part[0] * height * len(begins))
+    start, size = np.uint64(part[0] * height * width * channels), np.uint64(width * channels)
     for n in range(part[0], part[1]):
         written = 0  # rows of this image; windows come from top to bottom
         for oh in range(height):
-            for i in range(np.uint64(len(begins))):
-                spread[begins[i]] = factor * gradients[start + i]
-            start += np.uint64(len(begins))
-            copy(spread, 0, line, 0, span)
-            for j in range(1, kernel[1]):
-                right = np.uint64(j * channels)
-                for i in range(np.uint64(span) - right):
-                    line[i + right] += spread[i]
+            for i in range(size):
+                scaled[i] = factor * gradients[start + i]
+            start += size
+            clear(line, 0, len(line))
+            for ow in range(width):
+                for j in range(kernel[1]):
+                    at = (ow * stride[1] + j) * channels
+                    if kernel[1] != stride[1]:  # windows overlap, or there are gaps between them
+                        add(scaled, ow * channels, line, at, channels)
+                        continue
+                    for c in range(0, channels, lanes):  # whole vectors, as above; behind the last there is 0
+                        copy(scaled, ow * channels + c, line, at + c, lanes)
             top = oh * stride[0] - padding[0]
             for ih in range(max(0, top), min(x_height, top + kernel[0])):
                 at = np.uint64((n * x_height + ih) * row)
