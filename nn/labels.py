@@ -29,7 +29,8 @@ def as_labels(labels: ArrayLike, who: str, classes: int | None = None, what: str
 def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray:
     """Check that there is one label for each row of the logits and that each names a class; return them as an array.
 
-    Where the logits lie on a GPU, NumPy's labels are brought there.
+    Where the logits lie on a GPU, NumPy's labels are brought there. Of labels that were given there the range is not
+    checked, as to read them one would have to wait for the GPU: those that name no class become -1.
     """
     if not hasattr(logits, "dtype") or logits.dtype not in FLOATS:
         got = getattr(logits, "dtype", type(logits).__name__)
@@ -44,8 +45,10 @@ def check_labels(logits: np.ndarray, labels: np.ndarray, who: str) -> np.ndarray
             f"{who} expected one label for each of the {len(logits)} rows of logits, got labels of shape "
             f"{tuple(labels.shape)}"
         )
-    if isinstance(labels, np.ndarray):
-        as_labels(labels, who, logits.shape[1])
+    if not isinstance(labels, np.ndarray):
+        labels = labels.astype(np.int64)
+        return np.where((labels < 0) | (labels >= logits.shape[1]), -1, labels)
+    as_labels(labels, who, logits.shape[1])
     return np.asarray(labels, like=logits)
 
 
@@ -55,13 +58,3 @@ def places_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     of_label = np.take_along_axis(logits, labels[:, None], axis=1)
     earlier = np.arange(logits.shape[1]) < labels[:, None]
     return ((logits > of_label) | ((logits == of_label) & earlier)).sum(axis=1)
-
-
-def spoil(log_sums: np.ndarray, labels: np.ndarray, classes: int) -> None:
-    """Make log_sums NaN, and so the loss and the gradient, in the rows whose labels name no class.
-
-    That is for labels which were given on a GPU. `check_labels` does not look at them: to read them it would have to
-    wait for the GPU. All others are checked already.
-    """
-    if type(labels) is type(log_sums) and not isinstance(labels, np.ndarray):
-        np.copyto(log_sums, np.nan, where=((labels < 0) | (labels >= classes))[:, None])

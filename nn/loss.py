@@ -3,8 +3,25 @@
 import numpy as np
 
 from nn.backend import accelerated
-from nn.checks import number
-from nn.labels import check_labels, spoil
+from nn.checks import contiguous, number
+from nn.labels import check_labels
+
+
+@accelerated
+def cross_entropy(z, labels, shifted, log_sums, loss):
+    """shifted = z - the largest of the row;  log_sums = log(sum over the classes of exp(shifted));
+    loss = mean of log_sums - shifted[label].
+
+    Shapes: logits z (N, classes), labels (N,), shifted as z, log_sums (N, 1), loss (1,). A label of -1, which only a
+    GPU has (`check_labels`), makes the row's log_sums NaN, and so the loss and the gradient.
+    """
+    largest = z.max(axis=1, keepdims=True)
+    shifted[...] = _subtract(z, largest)
+    np.log(np.exp(shifted).sum(axis=1, keepdims=True), out=log_sums)
+    np.copyto(log_sums, np.nan, where=(labels < 0)[:, None])
+    right = z[np.arange(len(labels), like=labels), labels].astype(np.float64) - largest[:, 0]
+    mean = (log_sums[:, 0] - right).mean()  # in float64: the sum may be too much for float32
+    loss[0] = np.where(mean < np.inf, np.minimum(mean, np.finfo(z.dtype).max), mean)
 
 
 @accelerated
@@ -12,7 +29,7 @@ def softmax_gradient(z, log_sums, labels, dz):
     """p = exp(z - log_sums);  dz = (p - one_hot(labels)) / N.
 
     Shapes: logits z (N, classes), for each row the log of its sum of exponentials, log_sums (N, 1), labels (N,), and dz
-    as z. Only the GPU has another version: on the processor the logits of a batch are too few to cost time.
+    as z.
     """
     np.exp(z - log_sums, out=dz)
     dz[np.arange(len(labels), like=labels), labels] -= 1
@@ -24,10 +41,19 @@ class _Loss:
 
     _saved: tuple | None = None  # what the backward pass needs of the forward pass
 
-    def _kept(self) -> tuple:
+    def _forward(self, z: np.ndarray, labels: np.ndarray) -> np.floating:
+        shifted, log_sums, loss = (np.empty_like(z, shape=shape) for shape in (z.shape, (len(z), 1), 1))
+        cross_entropy(z, labels, shifted, log_sums, loss)
+        self._saved = shifted, log_sums, labels
+        return loss[0]
+
+    def backward(self) -> np.ndarray:
+        """The gradient dz, a new array."""
         if self._saved is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward(logits, labels) before it")
-        return self._saved
+        dz = np.empty_like(self._saved[0])
+        softmax_gradient(*self._saved, dz)
+        return dz
 
     def __getstate__(self) -> dict:
         """Copies and pickles carry no unfinished pass."""
@@ -53,20 +79,8 @@ class SoftmaxCrossEntropy(_Loss):
     """
 
     def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
-        given, labels = labels, check_labels(logits, labels, "SoftmaxCrossEntropy")
-        largest = logits.max(axis=1, keepdims=True)
-        shifted = _subtract(logits, largest)
-        log_sums = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        spoil(log_sums, given, logits.shape[1])
-        self._saved = shifted, log_sums, labels
-        right = logits[np.arange(len(labels), like=labels), labels].astype(np.float64) - largest[:, 0]
-        return _mean(log_sums[:, 0] - right, logits.dtype)
-
-    def backward(self) -> np.ndarray:
-        shifted, log_sums, labels = self._kept()
-        dlogits = np.empty_like(shifted)
-        softmax_gradient(shifted, log_sums, labels, dlogits)
-        return dlogits
+        labels = check_labels(logits, labels, "SoftmaxCrossEntropy")
+        return self._forward(contiguous(logits), labels)
 
 
 class LeNet5Loss(_Loss):
@@ -79,7 +93,8 @@ class LeNet5Loss(_Loss):
 
     The first term pulls the right class's distance down. The second, the competitive one, pushes the wrong classes'
     distances up, but only those not far above j: classes that are far already are left alone. The paper gives no value
-    for j.
+    for j. The code computes it as the cross-entropy with one class more, a rubbish class, which is never the right one
+    and whose prototype is at the distance j from every image.
 
     Shapes: z (N, classes), float32 or float64; labels (N,), integers. Stable like `SoftmaxCrossEntropy`, to which it is
     equal but for the term exp(-j). Raises as `SoftmaxCrossEntropy` does.
@@ -91,20 +106,12 @@ class LeNet5Loss(_Loss):
         self.j = number(j, "LeNet5Loss: j", lambda j: 0 < j < np.inf, "a positive number")
 
     def forward(self, logits: np.ndarray, labels: np.ndarray) -> np.floating:
-        given, labels = labels, check_labels(logits, labels, "LeNet5Loss")
-        largest = np.maximum(logits.max(axis=1, keepdims=True), -self.j)
-        shifted = _subtract(logits, largest)
-        log_sums = largest + np.log(np.exp(-self.j - largest) + np.exp(shifted).sum(axis=1, keepdims=True))
-        spoil(log_sums, given, logits.shape[1])
-        self._saved = logits.copy(), log_sums, labels
-        right = logits[np.arange(len(labels), like=labels), labels].astype(np.float64)
-        return _mean(log_sums[:, 0] - right, logits.dtype)
+        labels = check_labels(logits, labels, "LeNet5Loss")
+        rubbish = np.full_like(logits, -self.j, shape=(len(logits), 1))
+        return self._forward(np.concatenate([logits, rubbish], axis=1), labels)
 
     def backward(self) -> np.ndarray:
-        logits, log_sums, labels = self._kept()
-        dlogits = np.empty_like(logits)
-        softmax_gradient(_subtract(logits, log_sums), np.zeros_like(log_sums), labels, dlogits)
-        return dlogits
+        return contiguous(super().backward()[:, :-1])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -118,9 +125,3 @@ def _subtract(logits: np.ndarray, largest: np.ndarray) -> np.ndarray:
     same."""
     half = np.finfo(logits.dtype).max / 2
     return np.maximum(logits, np.maximum(largest, -half) - half) - largest
-
-
-def _mean(losses, dtype):
-    """The mean of float64 losses, as a scalar of this dtype: their sum may be too much for float32."""
-    mean = losses.mean()
-    return np.where(mean < np.inf, np.minimum(mean, np.finfo(dtype).max), mean).astype(dtype)[()]

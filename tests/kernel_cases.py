@@ -150,6 +150,11 @@ def _softmax_gradient(draw, dtype, rng):
     return (z, log_sums, labels, np.full(shape, 99, dtype)), [3]
 
 
+def _cross_entropy(draw, dtype, rng):
+    (z, log_sums, labels, dz), _ = _softmax_gradient(draw, dtype, rng)
+    return (z, labels, dz, np.full_like(log_sums, 99), np.full(1, 99, dtype)), [2, 3, 4]
+
+
 def _activation(draw, dtype, rng):
     shape = tuple(draw(st.lists(st.integers(1, 6), min_size=1, max_size=4)))
     return (rng.normal(0, 3, shape).astype(dtype), np.full(shape, 99, dtype)), [1]
@@ -237,6 +242,7 @@ CASES = {
     "elu": _elu,
     "elu_backward": _elu_backward,
     "scale_and_shift": _scale_and_shift,
+    "cross_entropy": _cross_entropy,
     "softmax_gradient": _softmax_gradient,
     "sgd_paper": _sgd,
     "sgd_pytorch": _sgd,

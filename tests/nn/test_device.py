@@ -183,15 +183,17 @@ def test_labels_that_name_no_class_are_refused(gpu):
         SoftmaxCrossEntropy().forward(logits, np.full(40, 4))
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
+@pytest.mark.parametrize("wrong", [-1, 3])
 @pytest.mark.parametrize("make", [SoftmaxCrossEntropy, LeNet5Loss])
-def test_labels_on_the_card_that_name_no_class_make_the_loss_nan(gpu, make):
+def test_labels_on_the_card_that_name_no_class_make_the_loss_nan(gpu, make, wrong, kind):
     """They are not looked at before, as that would mean to wait; but -1 must not count as the last class."""
     logits = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
-    labels, loss = np.array([0, 1, 2, 0]), make()
+    labels, loss = np.array([0, 1, 2, 0], kind), make()
     expected = make().forward(logits, labels)
     assert float(loss.forward(move(logits, "cuda"), move(labels, "cuda"))) == pytest.approx(float(expected), rel=1e-6)
     assert np.isfinite(move(loss.backward(), "cpu")).all()
-    labels[2] = -1
+    labels[2] = np.array(wrong).astype(kind)
     assert np.isnan(float(loss.forward(move(logits, "cuda"), move(labels, "cuda"))))
     dlogits = move(loss.backward(), "cpu")
     assert np.isnan(dlogits[2]).all() and np.isfinite(dlogits[[0, 1, 3]]).all()

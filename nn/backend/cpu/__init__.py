@@ -16,6 +16,7 @@ from nn.backend.cpu.elementwise import (
     tanh,
     tanh_backward,
 )
+from nn.backend.cpu.loss import cross_entropy, softmax_gradient
 from nn.backend.cpu.pooling import max_pool, max_pool_backward, sum_pool, sum_pool_backward
 from nn.backend.cpu.response_norm import lrn, lrn_backward
 from nn.backend.cpu.sgd import sgd_paper, sgd_pytorch

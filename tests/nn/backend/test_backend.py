@@ -24,7 +24,11 @@ ELEMENTWISE = [name for name in FAST if name.split("_")[0] in ("relu", "sigmoid"
 
 # How far a result may be from the plain one, in epsilons, beside the largest element (at least 1) or each by itself;
 # for all others not at all, as the numbers drawn make every sum exact, or the same steps are taken in the same order.
-BESIDE_THE_LARGEST = {"lrn": 100, "lrn_backward": 100}  # about 50 terms of size 1, each rounded a few times
+BESIDE_THE_LARGEST = {
+    **{"lrn": 100, "lrn_backward": 100},  # about 50 terms of size 1, each rounded a few times
+    "cross_entropy": 16,  # exponentials, each right to 3, add up to 12 terms at most, and to 1 at least
+    "softmax_gradient": 8,  # an exponential of 1 at most, right to 3 in each form, less 1, and a quotient
+}
 OF_EACH = {"sigmoid": 8}  # each form is right to 4: the exponential, the sum and the quotient
 
 
