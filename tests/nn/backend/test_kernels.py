@@ -206,7 +206,7 @@ def test_products_of_a_few_rows(images, inputs, outputs, dtype):
 
 
 @quiet
-@given(st.integers(6, 45), st.integers(32, 130), st.integers(32, 130), dtypes)
+@given(st.integers(6, 45), st.integers(32, 130), st.integers(1, 130), dtypes)
 def test_products_with_weights_that_fit_into_the_cache(images, inputs, outputs, dtype):
     rng = np.random.default_rng(images)
     x, w, bias, dy = (
@@ -221,7 +221,7 @@ def test_products_with_weights_that_fit_into_the_cache(images, inputs, outputs, 
     assert np.array_equal(y, x @ w + bias) and np.array_equal(dw, x.T @ dy) and np.array_equal(dx, dy @ w.T)
 
 
-@pytest.mark.parametrize("images, inputs, outputs", [(5, 64, 64), (9, 5, 64), (9, 64, 9), (9, 1025, 128)])
+@pytest.mark.parametrize("images, inputs, outputs", [(5, 64, 64), (9, 5, 64), (9, 1025, 128)])
 def test_products_that_are_left_to_others(images, inputs, outputs):
     rng = np.random.default_rng(0)
     x, w, dy = (
