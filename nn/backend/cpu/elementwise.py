@@ -6,6 +6,8 @@ Arrays have one shape, any, and are C-contiguous; y may be x itself, and dx may 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nn.backend.cpu.simd import copy, flat
@@ -17,7 +19,7 @@ LARGEST = np.float32(87)  # exp of it, and one over that, are float32 numbers of
 LOG2_E = np.float32(1.4426950408889634)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # so short that k * LN2_HIGH is exact
 ROUND = np.float32(3 << 22)  # numbers of this size have no places behind the point
-FACTORS = tuple(np.float32(1 / n) for n in range(1, 8))
+FACTORS = tuple(np.float32(1 / math.factorial(n)) for n in range(8))
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
@@ -161,9 +163,9 @@ def _sigmoid(part, x, y, in_place):
         rounded = z * LOG2_E + ROUND  # its last bits are k
         k = rounded - ROUND
         r = (z - k * LN2_HIGH) - k * LN2_LOW
-        series = ONE
-        for n in range(6, -1, -1):  # 1 + r/1 (1 + r/2 (1 + r/3 (...)))
-            series = ONE + r * FACTORS[n] * series
+        series = FACTORS[7]
+        for n in range(6, -1, -1):  # 1/0! + r (1/1! + r (1/2! + ...))
+            series = FACTORS[n] + r * series
         exponent = np.float32(rounded).view(np.int32) << np.int32(23)
         power = np.int32(exponent + np.int32(127 << 23)).view(np.float32)
         y[i] = ZERO if tiny else ONE / (ONE + series * power)
