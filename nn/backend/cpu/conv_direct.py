@@ -116,13 +116,30 @@ def add_partial_sums(loop, groups, x, dy, stride, padding, dweight, dbias, *more
     products = dy.size * dweight[..., 0].size
     sums = partial_sums_for(groups, products)
     results = dweight, dbias
-    accumulators = [np.empty_like(a, shape=(sums, *a.shape)) if sums > 1 else a[np.newaxis] for a in results]
-    for array in accumulators:
-        array.fill(0)
+    if sums == 1:
+        for result in results:
+            result.fill(0)
+        loop(parts_for(sums, products), x, dy, stride, padding, *(result[np.newaxis] for result in results), *more)
+        return
+    accumulators = [np.zeros((sums, *result.shape), result.dtype) for result in results]
     loop(parts_for(sums, products), x, dy, stride, padding, *accumulators, *more)
-    if sums > 1:
-        for result, array in zip(results, accumulators, strict=True):
-            np.sum(array, axis=0, out=result)
+    for result, rows in zip(results, accumulators, strict=True):
+        sum_rows(rows, result)
+
+
+def sum_rows(rows, total):
+    """total = the sum over n of rows[n], one after the other as NumPy adds them; of a few rows it takes longer."""
+    _sum_rows(rows.reshape(len(rows), -1), total.reshape(-1))
+
+
+@compiled_loop
+def _sum_rows(rows, total):
+    numbers, size = flat(rows), rows.shape[1]
+    copy(numbers, 0, total, 0, size)
+    for n in range(1, len(rows)):
+        start = np.uint64(n * size)
+        for i in range(np.uint64(size)):
+            total[i] += numbers[start + i]
 
 
 @compiled_loop

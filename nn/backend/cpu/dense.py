@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.backend.cpu import small_matmul
+from nn.backend.cpu.conv_direct import sum_rows
 from nn.backend.cpu.small_batch_matmul import (
     few_rows_product_fast,
     few_rows_transposed_fast,
@@ -50,7 +51,7 @@ def linear(x, weight, bias, y):
 def linear_backward(dy, x, weight, dweight, dbias, dx):
     """As in `layers.linear`."""
     if dbias is not None:
-        np.sum(dy, axis=0, out=dbias)
+        sum_rows(dy, dbias)
     if len(x) == 1 and weight.flags.c_contiguous:
         one_row_backward_fast(dy, x, weight, dweight, dx)
         return
