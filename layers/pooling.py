@@ -164,10 +164,10 @@ class AvgPool2d(_Pool2d):
     def _shares(self, x_shape: Shape, y: np.ndarray) -> tuple[float, np.ndarray | None]:
         """One over the number of elements of each window inside the padded image: a factor for all windows and, where
         some run off, factors (OH, OW, 1) besides."""
+        if not self.ceil_mode:
+            return 1.0 / math.prod(self.kernel_size), None
         lengths = [length + 2 * padding for length, padding in zip(x_shape[1:3], self.padding, strict=True)]
         sizes = list(zip(y.shape[1:3], self.stride, self.kernel_size, lengths, strict=True))
-        if all((count - 1) * stride + kernel <= length for count, stride, kernel, length in sizes):
-            return 1.0 / math.prod(self.kernel_size), None
         counts = [np.minimum(kernel, length - stride * np.arange(count)) for count, stride, kernel, length in sizes]
         shares = 1.0 / (counts[0][:, None] * counts[1][None, :])
         return 1.0, np.asarray(shares[:, :, None].astype(y.dtype), like=y)
