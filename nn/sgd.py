@@ -8,7 +8,6 @@ import numpy as np
 
 from nn.backend import accelerated
 from nn.checks import check_update, number
-from nn.freezing import learning
 
 if TYPE_CHECKING:
     from nn.network import Network
@@ -86,11 +85,13 @@ class SGD:
     def step(self) -> None:
         """Update every parameter that is not frozen from the gradients of the last backward pass."""
         update = sgd_paper if self.form == "paper" else sgd_pytorch
-        params, grads = self.network.params, self.network.grads
-        if params.keys() != self.velocities.keys():
+        owners = {f"{name}.{key}": (layer, key) for name, layer in self.network.layers.items() for key in layer.params}
+        if owners.keys() != self.velocities.keys():
             raise ValueError("SGD: the network has other layers or parameters than before; make a new SGD")
-        for name, velocity in learning(self.network, self.velocities).items():
-            param, grad = params[name], grads[name]
+        for name, (layer, key) in owners.items():
+            if layer.frozen:
+                continue
+            param, grad, velocity = layer.params[key], layer.grads[key], self.velocities[name]
             check_update(name, param, grad, velocity)
             lr, decay = self.lr * self.lr_multipliers[name], self.weight_decay * self.decay_multipliers[name]
             arrays = param.reshape(-1), velocity.reshape(-1), grad.reshape(-1)
