@@ -54,14 +54,16 @@ def _groups(images):
 def _transpose(source, start, step, count, length, target, at, stride):
     """target[at + e * stride + n] = source[start + n * step + e] for n < count, e < length."""
     lanes = lanes_of(source)
-    for n in range(0, count, lanes):
-        for e in range(0, length, lanes):
-            if n + lanes <= count and e + lanes <= length:
-                transpose_block(source, start + n * step + e, step, target, at + e * stride + n, stride)
-            else:
-                for i in range(e, min(e + lanes, length)):
-                    for k in range(n, min(n + lanes, count)):
-                        target[np.uint64(at + i * stride + k)] = source[np.uint64(start + k * step + i)]
+    if count < lanes or length < lanes:
+        for e in range(length):
+            for n in range(count):
+                target[np.uint64(at + e * stride + n)] = source[np.uint64(start + n * step + e)]
+        return
+    for left in range(0, count, lanes):
+        n = min(left, count - lanes)  # the last blocks overlap those before them
+        for top in range(0, length, lanes):
+            e = min(top, length - lanes)
+            transpose_block(source, start + n * step + e, step, target, at + e * stride + n, stride)
 
 
 @part_of_a_loop
@@ -115,10 +117,11 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
     lanes = lanes_of(x)
     run, span = kw * channels, (width + 2 * padding[1]) * channels
     broad = -(-outputs // ROWS) * ROWS
-    kernels, start, weights = zeros(kh * run * broad, x), zeros(broad * lanes, x), flat(weight)
+    kernels, biases, weights = zeros(kh * run * broad, x), zeros(y.shape[2] * broad * lanes, x), flat(weight)
     for o in range(outputs):
-        for lane in range(lanes):
-            start[o * lanes + lane] = bias[o]
+        for ow in range(y.shape[2]):
+            for lane in range(lanes):
+                biases[(ow * broad + o) * lanes + lane] = bias[o]
         for t in range(kh * run):
             kernels[t * broad + o] = weights[t * outputs + o]
     # With room for a position beyond the last
@@ -132,8 +135,7 @@ def _convolve(part, slices, x, weight, bias, stride, padding, y):
         count = min(lanes, images - n)
         _transpose_images(x, n, count, first, last, padding, frame)
         for oh in range(top, bottom):
-            for ow in range(y.shape[2]):
-                copy(start, 0, row, ow * len(start), len(start))
+            copy(biases, 0, row, 0, len(biases))
             for ow in range(0, y.shape[2], len(ABREAST)):
                 corner = (oh * stride[0] * span + ow * stride[1] * channels) * lanes
                 for o in range(0, outputs, ROWS):
