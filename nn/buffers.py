@@ -12,7 +12,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from nn.backend.runtime.workspace import aligned
+from nn.backend.runtime.workspace import LINE, aligned
 from nn.layer import Layer
 
 IN_PLACE = "in place"
@@ -92,5 +92,9 @@ class Buffers:
                 self._arrays.clear()  # some lie in the memory that was there before
             elif len(self._arrays) >= MOST_ARRAYS:
                 self._arrays.clear()
-            array = self._arrays[key, shape] = self._memory[key][:size].reshape(shape)
+            memory = self._memory[key]
+            # In its middle: the threads share out the images from both ends, so that each core then finds its half
+            # where it had its half of other shapes, and does not fetch it from another core's cache.
+            start = (memory.size - size) // 2 // LINE * LINE
+            array = self._arrays[key, shape] = memory[start : start + size].reshape(shape)
         return array
