@@ -70,6 +70,7 @@ OWN_TESTS = {
     "nn/backend/cpu/dense.py": ["layers/test_linear.py"],
     "nn/backend/cpu/elementwise.py": ["layers/test_activations.py"],
     "nn/backend/cpu/im2col.py": ["layers/test_conv.py"],
+    "nn/backend/cpu/loss.py": ["nn/test_loss.py", "nn/test_lenet5_loss.py"],
     "nn/backend/cpu/panel_products.py": [
         "nn/backend/test_kernels.py",
         "layers/test_winograd.py",
@@ -80,6 +81,7 @@ OWN_TESTS = {
     "nn/backend/cpu/sgd.py": ["nn/test_sgd.py"],
     "nn/backend/cpu/simd.py": ["nn/backend/test_kernels.py"],
     "nn/backend/cpu/small_batch_matmul.py": ["layers/test_linear.py"],
+    "nn/backend/cpu/small_matmul.py": ["layers/test_linear.py"],
     "nn/backend/cpu/weights_in_24_bits.py": ["nn/test_compiled.py"],
     "nn/backend/cpu/winograd.py": ["layers/test_winograd.py"],
     "nn/backend/cpu/winograd_tiles.py": ["layers/test_winograd.py"],

@@ -16,6 +16,7 @@ CONFIGURATIONS = {
     "stride (2, 1)": ((4, 3), 1, 2, 2, (2, 1), 0),
     "stride (1, 2)": ((3, 4), 1, 2, 2, (1, 2), 0),
     "more channels than six": ((4, 3), 7, 8, 3, 1, 0),
+    "rows longer than a register": ((3, 18), 1, 6, 3, 1, 1),
 }
 configurations = pytest.mark.parametrize("configuration", CONFIGURATIONS.values(), ids=CONFIGURATIONS.keys())
 

@@ -128,7 +128,7 @@ def add_partial_sums(loop, groups, x, dy, stride, padding, dweight, dbias, *more
 
 
 def sum_rows(rows, total):
-    """total = the sum over n of rows[n], one after the other as NumPy adds them; of a few rows it takes longer."""
+    """total = the sum over n of rows[n], added one after the other, as NumPy does, which takes longer for so few."""
     _sum_rows(rows.reshape(len(rows), -1), total.reshape(-1))
 
 

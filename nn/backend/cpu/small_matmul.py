@@ -23,7 +23,7 @@ NUMBER_PRODUCTS = 16  # multiplications that take as long as to read or write a 
 
 
 def is_for(x, w) -> bool:
-    """Do the weights fit into the cache, and are there rows and columns enough for a block?"""
+    """Do the weights fit into the cache, and are there images and inputs enough for a block?"""
     if w.nbytes > MOST_BYTES or not w.flags.c_contiguous:
         return False
     return len(x) >= FEWEST_ROWS and len(w) >= max(FEWEST_ROWS, VECTORS * VECTOR_BYTES // x.itemsize)
@@ -59,8 +59,9 @@ def _blocks(target, terms):
     return in_parts(-(-len(target) // len(rows)), target.size * terms // NUMBER_PRODUCTS), rows
 
 
-# Forward, a thread has all outputs of some images, whose inputs it computed itself before; the gradients it adds up are
-# of the same weights as SGD then has it change. (Another core's cache is far away, sometimes as far as memory.)
+# Shared out are rows. Forward these are images, of which a thread mostly has those that it had in the layer before;
+# and it adds up the gradients of those weights that SGD then has it change. So what it reads lies in its own core's
+# cache: another core's can be as far away as memory.
 
 
 @compiled_loop
