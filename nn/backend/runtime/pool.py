@@ -115,6 +115,9 @@ class _Job:
             if self._closed:
                 return
             self._at_work += 1
+        # Each thread has a setting of its own, and users set the calling one's. It is set for every job, as NumPy 1 may
+        # forget it when another thread goes back to the default.
+        np.seterr(all="ignore")
         try:
             self.work()
         except BaseException as error:  # run_parallel raises it in its own thread
@@ -209,7 +212,6 @@ class _Pool:
 
     def _work(self, jobs: queue.SimpleQueue) -> None:
         """What a worker does until the process ends: jobs, spinning for compiled work, and sleep when there is none."""
-        np.seterr(all="ignore")  # each thread has a setting of its own, and users set the calling one's
         while True:
             wake_count = int(tasks.slot[tasks.WAKE_COUNT])
             try:

