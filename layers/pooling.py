@@ -162,8 +162,8 @@ class AvgPool2d(_Pool2d):
         return dx
 
     def _shares(self, x_shape: Shape, y: np.ndarray) -> tuple[float, np.ndarray | None]:
-        """One over the number of elements of each window inside the padded image: a factor for all windows and, where
-        some run off, factors (OH, OW, 1) besides."""
+        """One over the number of elements of each window inside the padded image: a factor for all windows and, with
+        ceil_mode, by which some may run off, factors (OH, OW, 1) besides."""
         if not self.ceil_mode:
             return 1.0 / math.prod(self.kernel_size), None
         lengths = [length + 2 * padding for length, padding in zip(x_shape[1:3], self.padding, strict=True)]

@@ -111,7 +111,7 @@ class LeNet5Loss(_Loss):
         return self._forward(np.concatenate([logits, rubbish], axis=1), labels)
 
     def backward(self) -> np.ndarray:
-        return contiguous(super().backward()[:, :-1])
+        return contiguous(super().backward()[:, :-1])  # without the rubbish class
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
