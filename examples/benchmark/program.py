@@ -83,8 +83,9 @@ FORWARD_ONLY = ("onnxruntime", "openvino")
 FROM_MEMORY = ("AlexNet", "forward", 1)  # one image has little to compute: how fast are the weights read?
 TURN_SECONDS = 0.2  # a turn takes as many steps as fill this time
 # Where a process's arrays happen to lie in memory can make small networks half as slow again, as long as it lives. So
-# those with fewer parameters than this get new processes in every round.
-SMALL = 1_000_000
+# those with fewer parameters than this get new processes in every round. To start those takes far longer than a turn,
+# and a step of a millisecond is soon disturbed: so they take several turns each.
+SMALL, TURNS_OF_SMALL = 1_000_000, 5
 REST_SECONDS = 0.2  # between turns: threads that wait for more work by spinning have given up by then
 
 
@@ -149,7 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> Parser:
     parser = Parser(prog="python -m examples.benchmark", description=__doc__)
-    add_value(parser, "--rounds", "turns of each engine", default=5, type=whole_number(1), metavar="N")
+    told_rounds = f"turns of each engine; for small networks new processes, which take {TURNS_OF_SMALL} turns each"
+    add_value(parser, "--rounds", told_rounds, default=5, type=whole_number(1), metavar="N")
     add_value(parser, "--only", "cases with this in their name, such as LeNet", default="", told="all", metavar="TEXT")
     meaning = (
         "best: what each library chooses on this processor; avx2: AVX2 and nothing newer, where a library can be told"
@@ -225,7 +227,7 @@ def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate
         first = next(iter(model.layers.values()))
         flops = 3 * flops - 2 * batch * first.multiply_adds(model.image_shape)
     parameter_bytes = sum(array.nbytes for array in model.params.values())
-    lives = rounds if model.num_parameters < SMALL else 1
+    lives, turns_each = (rounds, TURNS_OF_SMALL) if model.num_parameters < SMALL else (1, rounds)
     del model
     steps, turns, peaks = 0, {engine: [] for engine in engines}, dict.fromkeys(engines, 0)
     with tempfile.TemporaryDirectory() as folder:
@@ -239,7 +241,7 @@ def measure(case: tuple, engines: Sequence[str], rounds: int, threads: int, rate
                     engine: np.load(Path(folder) / f"outputs-{engine}.npy") for engine in engines if engine != "memory"
                 }
                 steps = steps or max(1, round(TURN_SECONDS / workers[mine].seconds(1)))
-                for _ in range(rounds // lives):
+                for _ in range(turns_each):
                     for engine, worker in workers.items():
                         time.sleep(REST_SECONDS)
                         worker.seconds(1)  # not counted: the engine before has displaced what lay in the caches

@@ -30,7 +30,7 @@ def test_ours_alone(tmp_path, capsys):
     assert printed.endswith(f"{(tmp_path / 'new' / 'table.txt').read_text()}Results are in {tmp_path / 'new'}.\n")
     results = json.loads((tmp_path / "new" / "results.json").read_text())
     case = results["cases"]["LeNet forward, 1"]
-    assert len(case["seconds"]["ours"]) == 2 and all(seconds > 0 for seconds in case["seconds"]["ours"])
+    assert len(case["seconds"]["ours"]) == 2 * 5 and all(seconds > 0 for seconds in case["seconds"]["ours"])
     assert case["flops"] == 2 * 416_520
     assert results["sgemm"] > 0 and results["memory"] > 0
     assert not (tmp_path / "new" / "ratios.png").exists(), "there is nothing to compare"
@@ -132,6 +132,19 @@ def test_the_share_of_the_matrix_products_rate_is_that_of_a_usual_turn(engine, m
     case = benchmark.measure(("LeNet", "forward", 2), ["ours"], 5, 1, rate=1e9)
     assert case["seconds"]["ours"].count(0.028) == 2 and case["seconds"]["ours"].count(0.004) == 3
     assert case["of the matrix product's rate"] == pytest.approx(2 * 2 * 416_520 / 0.004 / 1e9)
+
+
+def test_a_small_network_gets_new_processes_in_every_round_and_several_turns_in_each(engine, monkeypatch):
+    started = []
+
+    class Counted(Engine):
+        def __init__(self, name, *arguments):
+            started.append(name)
+            super().__init__(name, *arguments)
+
+    monkeypatch.setattr(benchmark, "Worker", Counted)
+    case = benchmark.measure(("LeNet", "forward", 2), ["ours", "torch"], 3, 1, rate=1e9)
+    assert started == 3 * ["ours", "torch"] and [len(turns) for turns in case["seconds"].values()] == [3 * 5] * 2
 
 
 def test_the_scale_is_in_seconds_an_image(engine):
