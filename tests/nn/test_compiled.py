@@ -10,7 +10,7 @@ import models
 from layers import AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear, LocalResponseNorm, MaxPool2d, ReLU, Sigmoid
 from nn import CompiledForward, Layer, Network
 from nn.backend import plain
-from nn.backend.cpu import prepared, winograd, winograd_few_tiles
+from nn.backend.cpu import prepared, small_batch_matmul, winograd, winograd_few_tiles
 from nn.backend.cpu.weights_in_24_bits import in_24_bits
 from nn.backend.runtime import threads
 from nn.network import STREAM
@@ -190,8 +190,9 @@ def test_numbers_too_large_to_normalise_in_float32(large):
 
 @pytest.mark.parametrize("inputs, outputs", [(1, 1), (7, 5), (64, 100), (3000, 177)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_weights_in_float16(inputs, outputs, bias):
+def test_weights_in_float16(inputs, outputs, bias, monkeypatch):
     """Against loops in float64: each weight is off by 2^-11 of itself at most, or by half the least float16."""
+    monkeypatch.setattr(small_batch_matmul, "STRIP", 64)  # three strips of 177 columns, the last with 49
     layer = Linear(inputs, outputs, bias=bias)
     network = make(layer, shape=(inputs,))
     x, weight = images(network), layer.params["weight"].astype(float)
@@ -212,6 +213,7 @@ def test_weights_in_float16(inputs, outputs, bias):
 def test_large_weights_in_24_bits(inputs, outputs, bias, monkeypatch):
     """Against loops in float64: each weight is off by 2^-24 of its row's largest at most; of rows of all sizes."""
     monkeypatch.setattr(prepared, "LARGE_BYTES", 0)
+    monkeypatch.setattr(small_batch_matmul, "STRIP", 64)  # three strips of 177 columns, the last with 49
     layer = Linear(inputs, outputs, bias=bias)
     network = make(layer, shape=(inputs,))
     rng = np.random.default_rng(2)
@@ -230,7 +232,9 @@ def test_large_weights_in_24_bits(inputs, outputs, bias, monkeypatch):
     assert_close(y, expected, 1.001 * moved + sum_bound(inputs + 2, 1.001 * size, np.float32))
     assert np.array_equal(x, before)
     high, low, scales = in_24_bits(weight)
-    assert np.all(np.abs((256.0 * high + low) * scales[:, None] - exact) <= 0.5001 * scales[:, None])
+    strips = np.split(256.0 * high + low, range(64 * inputs, weight.size, 64 * inputs))
+    q = np.hstack([strip.reshape(inputs, -1) for strip in strips])
+    assert np.all(np.abs(q * scales[:, None] - exact) <= 0.5001 * scales[:, None])
 
 
 def test_which_weights_are_kept_in_24_bits(monkeypatch):

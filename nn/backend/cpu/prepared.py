@@ -31,6 +31,7 @@ from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_o
 from nn.backend.cpu.pooling import largest, max_pool, sum_pool
 from nn.backend.cpu.response_norm import lrn, lrn_loops
 from nn.backend.cpu.simd import VECTOR_BYTES, knows_half
+from nn.backend.cpu.small_batch_matmul import lay_out as lay_out_in_strips
 from nn.backend.cpu.small_batch_matmul import one_row_product_loops
 from nn.backend.cpu.weights_in_24_bits import in_24_bits
 from nn.backend.runtime.sequence import in_sequence, note
@@ -112,7 +113,7 @@ def _linear(x, weight, bias, y) -> Step:
     if len(x) == 1 and weight.flags.c_contiguous:
         bits = in_24_bits(weight) if weight.nbytes >= LARGE_BYTES else None
         weights, scales = (bits[:2], bits[2]) if bits else (weight, None)
-        return one_row_product_loops(x, weights, bias, y, scales), otherwise
+        return one_row_product_loops(x, weights, bias, y, scales, in_strips=bits is not None), otherwise
     if len(x) < FEWEST_ROWS or weight.nbytes < LARGE_BYTES or y.shape[1] * y.itemsize < VECTOR_BYTES:
         return [], otherwise
     return [partial(large_product_fast, x, lay_out(weight), bias, y)], otherwise
@@ -127,8 +128,10 @@ def _linear_in_half(x, weight, bias, y) -> Step:
         raise ValueError("half=True needs instructions for float16, which this processor does not have; leave it out")
     if not np.abs(weight).max() <= most:
         raise ValueError(f"half=True needs weights up to {most:.0f}, and there is a larger one or a NaN; leave it out")
-    bits = np.ascontiguousarray(weight, np.float16).view(np.uint16)
-    return one_row_product_loops(x, bits, contiguous_bias(bias, y), y), partial(linear, x, weight, bias, y)
+    numbers = aligned((weight.size,), np.empty(0, np.float16))
+    lay_out_in_strips(weight, slice(None), weight.shape, numbers)
+    loops = one_row_product_loops(x, numbers.view(np.uint16), contiguous_bias(bias, y), y, in_strips=True)
+    return loops, partial(linear, x, weight, bias, y)
 
 
 def _convolution(x, weight, bias, stride, padding, groups, y, rectify, scratch) -> Step | None:

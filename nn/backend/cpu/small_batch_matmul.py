@@ -32,9 +32,10 @@ from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 
-# Of one row: parts of the work, at most, so many weights each. In a part a thread reads four runs of rows side by side,
+# Of one row: parts of the work, at most, so many weights each. In a part a thread reads two runs of rows side by side,
 # each from beginning to end: memory delivers more to who reads from several places and goes straight on in each.
-MOST_BLOCKS, BLOCK_WEIGHTS, STREAMS = 8, 1 << 17, 4
+MOST_BLOCKS, BLOCK_WEIGHTS = 8, 1 << 17
+STRIP = 1024  # columns of w, whose sums stay in the nearest cache while weights pass through it
 TERMS = 16  # rows of w at a time: as many streams as a processor foresees
 TRANSPOSED_TERMS = 64  # columns of w at a time, where it is transposed
 
@@ -51,19 +52,29 @@ def one_row_product_fast(x, w, bias, y):
         loop()
 
 
-def one_row_product_loops(x, w, bias, y, scales=None) -> list[Callable[[], None]]:
-    """One loop or two that do it, one after the other. w may also be two arrays that whole numbers are kept in
-    (`simd.number_at`); scales (I,): what each row of w is multiplied by.
+def lay_out(some, rows, shape, numbers):
+    """Write some rows of a matrix of this shape to where they lie in `numbers`, which has its columns in strips: first
+    the rows of the first strip, then those of the next."""
+    inputs, outputs = shape
+    for first in range(0, outputs, STRIP):
+        last = min(first + STRIP, outputs)
+        numbers[first * inputs : last * inputs].reshape(inputs, -1)[rows] = some[:, first:last]
 
-    Each thread takes whole rows of w, which are read faster than parts of rows; the partial sums, as many as the shapes
-    say, are added in a fixed order."""
+
+def one_row_product_loops(x, w, bias, y, scales=None, in_strips=False) -> list[Callable[[], None]]:
+    """One loop or two that do it, one after the other. w may also be two arrays that whole numbers are kept in
+    (`simd.number_at`); scales (I,): what each row of w is multiplied by; in_strips: w lies as `lay_out` writes it.
+
+    Each thread takes whole rows, of w or of its strips: parts of rows are read more slowly. The partial sums, as many
+    as the shapes say, are added in a fixed order."""
     size = x.size * y.size
     blocks = max(1, min(MOST_BLOCKS, size // BLOCK_WEIGHTS))
     sums = y if blocks == 1 else np.empty_like(y, shape=(blocks, y.size))
     weights = tuple(part.reshape(-1) for part in w) if isinstance(w, tuple) else w.reshape(-1)
+    width = STRIP if in_strips else y.size
 
     def multiply():
-        _one_row_product(in_parts(blocks, size), x, weights, scales, bias, sums)
+        _one_row_product(in_parts(blocks, size), x, weights, width, scales, bias, sums)
 
     def add_up():
         _add_up(in_parts(1, sums.size), sums, y)
@@ -90,32 +101,29 @@ def _factor(x, scales, i):
 
 
 @compiled_loop(fastmath={"contract"})
-def _one_row_product(part, x, weights, scales, bias, sums):
+def _one_row_product(part, x, weights, width, scales, bias, sums):
     if share_out(part):
         return
     inputs, outputs = x.shape[1], sums.shape[1]
     factors, results = flat(x), flat(sums)
     for block in range(part[0], part[1]):
-        at = np.uint64(block * outputs)
         if block == 0:
             copy(bias, ZERO, results, ZERO, outputs)
         else:
             clear(results, block * outputs, outputs)
         first, last = inputs * block // len(sums), inputs * (block + 1) // len(sums)
-        some = (last - first) // STREAMS
-        for i in range(first, first + some):
-            f, g = _factor(factors, scales, i), _factor(factors, scales, i + some)
-            h, k = _factor(factors, scales, i + 2 * some), _factor(factors, scales, i + 3 * some)
-            a, b = np.uint64(i * outputs), np.uint64((i + some) * outputs)
-            c, d = np.uint64((i + 2 * some) * outputs), np.uint64((i + 3 * some) * outputs)
-            for o in range(np.uint64(outputs)):
-                results[at + o] += (f * number_at(weights, a + o) + g * number_at(weights, b + o)) + (
-                    h * number_at(weights, c + o) + k * number_at(weights, d + o)
-                )
-        for i in range(first + STREAMS * some, last):
-            f, a = _factor(factors, scales, i), np.uint64(i * outputs)
-            for o in range(np.uint64(outputs)):
-                results[at + o] += f * number_at(weights, a + o)
+        half = (last - first) // 2
+        for left in range(0, outputs, width):
+            strip, columns, at = left * inputs, min(width, outputs - left), np.uint64(block * outputs + left)
+            for i in range(first, first + half):
+                f, g = _factor(factors, scales, i), _factor(factors, scales, i + half)
+                a, b = np.uint64(strip + i * columns), np.uint64(strip + (i + half) * columns)
+                for o in range(np.uint64(columns)):
+                    results[at + o] += f * number_at(weights, a + o) + g * number_at(weights, b + o)
+            for i in range(first + 2 * half, last):
+                f, a = _factor(factors, scales, i), np.uint64(strip + i * columns)
+                for o in range(np.uint64(columns)):
+                    results[at + o] += f * number_at(weights, a + o)
 
 
 def one_row_backward_fast(dy, x, w, dw, dx):
