@@ -78,6 +78,7 @@ OWN_TESTS = {
     ],
     "nn/backend/cpu/pooling.py": ["layers/test_pooling.py"],
     "nn/backend/cpu/response_norm.py": ["layers/test_response_norm.py", "layers/test_response_norm_extremes.py"],
+    "nn/backend/cpu/rows.py": ["layers/test_conv.py", "layers/test_linear.py"],
     "nn/backend/cpu/sgd.py": ["nn/test_sgd.py"],
     "nn/backend/cpu/simd.py": ["nn/backend/test_kernels.py"],
     "nn/backend/cpu/small_batch_matmul.py": ["layers/test_linear.py"],

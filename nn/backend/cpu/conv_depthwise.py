@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.backend.cpu.conv_direct import UNITS, add_partial_sums, copy_rows
+from nn.backend.cpu.conv_direct import UNITS, add_partial_sums
+from nn.backend.cpu.rows import copy_rows
 from nn.backend.cpu.simd import ONE, ZERO, add, add_products, clear, copy, flat, lanes_of, rows_for, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.pool import in_parts

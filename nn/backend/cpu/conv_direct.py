@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn.backend.cpu.rows import copy_rows, sum_rows
 from nn.backend.cpu.simd import ONE, ZERO, add, clear, copy, flat, lanes_of, rows_for, sum_scaled, zeros
-from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
+from nn.backend.runtime.jit import compiled_loop
 from nn.backend.runtime.pool import in_parts
 from nn.backend.runtime.tasks import share_out
 
@@ -45,13 +46,6 @@ def parts_for(units, products):
 # The fast versions rest on `sum_scaled`. Forward, its rows are output positions, its terms the places in the kernel,
 # and its vector runs over output channels. For the weights' gradient, rows are places in the kernel and terms
 # positions. For the input's, rows are positions, terms output channels, and the vector runs along a row of the patch.
-
-
-@part_of_a_loop
-def copy_rows(source, start, count, length, target, at, step):
-    """Copy `count` rows of `length` numbers, which lie close together, to places `step` apart."""
-    for row in range(count):
-        copy(source, start + row * length, target, at + row * step, length)
 
 
 def convolve(x, weight, bias, stride, padding, y):
@@ -125,21 +119,6 @@ def add_partial_sums(loop, groups, x, dy, stride, padding, dweight, dbias, *more
     loop(parts_for(sums, products), x, dy, stride, padding, *accumulators, *more)
     for result, rows in zip(results, accumulators, strict=True):
         sum_rows(rows, result)
-
-
-def sum_rows(rows, total):
-    """total = the sum over n of rows[n], added one after the other, as NumPy does, which takes longer for so few."""
-    _sum_rows(rows.reshape(len(rows), -1), total.reshape(-1))
-
-
-@compiled_loop
-def _sum_rows(rows, total):
-    numbers, size = flat(rows), rows.shape[1]
-    copy(numbers, 0, total, 0, size)
-    for n in range(1, len(rows)):
-        start = np.uint64(n * size)
-        for i in range(np.uint64(size)):
-            total[i] += numbers[start + i]
 
 
 @compiled_loop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.backend.cpu import small_matmul
-from nn.backend.cpu.conv_direct import sum_rows
+from nn.backend.cpu.rows import sum_rows
 from nn.backend.cpu.small_batch_matmul import (
     few_rows_product_fast,
     few_rows_transposed_fast,

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.backend.cpu.conv_direct import copy_rows
 from nn.backend.cpu.panel_products import FEWEST_ROWS, VECTORS, add_block, rows_of
+from nn.backend.cpu.rows import copy_rows
 from nn.backend.cpu.simd import ONE, VECTOR_BYTES, ZERO, copy, flat, lanes_of, transpose_block, zeros
 from nn.backend.runtime.jit import compiled_loop, part_of_a_loop
 from nn.backend.runtime.pool import in_parts
