@@ -31,8 +31,7 @@ from nn.backend.cpu.panel_products import FEWEST_ROWS, large_product_fast, lay_o
 from nn.backend.cpu.pooling import largest, max_pool, sum_pool
 from nn.backend.cpu.response_norm import lrn, lrn_loops
 from nn.backend.cpu.simd import VECTOR_BYTES, knows_half
-from nn.backend.cpu.small_batch_matmul import lay_out as lay_out_in_strips
-from nn.backend.cpu.small_batch_matmul import one_row_product_loops
+from nn.backend.cpu.small_batch_matmul import one_row_product_loops, write_strips
 from nn.backend.cpu.weights_in_24_bits import in_24_bits
 from nn.backend.runtime.sequence import in_sequence, note
 from nn.backend.runtime.workspace import Scratch, aligned
@@ -129,7 +128,7 @@ def _linear_in_half(x, weight, bias, y) -> Step:
     if not np.abs(weight).max() <= most:
         raise ValueError(f"half=True needs weights up to {most:.0f}, and there is a larger one or a NaN; leave it out")
     numbers = aligned((weight.size,), np.empty(0, np.float16))
-    lay_out_in_strips(weight, slice(None), weight.shape, numbers)
+    write_strips(weight, slice(None), weight.shape, numbers)
     loops = one_row_product_loops(x, numbers.view(np.uint16), contiguous_bias(bias, y), y, in_strips=True)
     return loops, partial(linear, x, weight, bias, y)
 

@@ -52,7 +52,7 @@ def one_row_product_fast(x, w, bias, y):
         loop()
 
 
-def lay_out(some, rows, shape, numbers):
+def write_strips(some, rows, shape, numbers):
     """Write some rows of a matrix of this shape to where they lie in `numbers`, which has its columns in strips: first
     the rows of the first strip, then those of the next."""
     inputs, outputs = shape
@@ -63,7 +63,7 @@ def lay_out(some, rows, shape, numbers):
 
 def one_row_product_loops(x, w, bias, y, scales=None, in_strips=False) -> list[Callable[[], None]]:
     """One loop or two that do it, one after the other. w may also be two arrays that whole numbers are kept in
-    (`simd.number_at`); scales (I,): what each row of w is multiplied by; in_strips: w lies as `lay_out` writes it.
+    (`simd.number_at`); scales (I,): what each row of w is multiplied by; in_strips: w lies as `write_strips` has it.
 
     Each thread takes whole rows, of w or of its strips: parts of rows are read more slowly. The partial sums, as many
     as the shapes say, are added in a fixed order."""

@@ -8,7 +8,7 @@ a weight is a whole number q of 24 bits times that scale (fixed point):
 No weight moves by more than s_i / 2, at most the distance from the row's largest weight to the next float32. So y moves
 by at most sum_i |x_i| s_i / 2; products are taken and added in float32 as ever, which rounds y by as much. The upper 16
 bits of all q lie in one array, the lower 8 in another, so that the compiler can make vectors of either; both are laid
-out in strips, in the order in which they are read (`small_batch_matmul.lay_out`).
+out in strips, in the order in which they are read (`small_batch_matmul.write_strips`).
 
 Source: J. H. Wilkinson, Rounding Errors in Algebraic Processes (1963), which calls such vectors block-floating.
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.backend.cpu.small_batch_matmul import lay_out
+from nn.backend.cpu.small_batch_matmul import write_strips
 from nn.backend.runtime.workspace import aligned
 
 MOST = 2**23 - 1
@@ -36,6 +36,6 @@ def in_24_bits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] 
     for first in range(0, len(weight), ROWS):
         some = slice(first, first + ROWS)
         q = np.rint(weight[some] / scales[some, None].astype(np.float64)).astype(np.int32)
-        lay_out(q >> 8, some, weight.shape, high)
-        lay_out(q & 255, some, weight.shape, low)
+        write_strips(q >> 8, some, weight.shape, high)
+        write_strips(q & 255, some, weight.shape, low)
     return high, low, scales
