@@ -18,7 +18,7 @@ class Shell:
         self.events = SimpleNamespace(callbacks=self.callbacks, register=self.register)
         self.shown = []
         image = lambda filename, alt: filename  # noqa: E731
-        module = SimpleNamespace(get_ipython=lambda: self)
+        module = SimpleNamespace(get_ipython=lambda: self, version_info=(9, 0))  # which matplotlib asks for
         monkeypatch.setitem(sys.modules, "IPython", module)
         monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(Image=image, display=self.shown.append))
 
