@@ -57,7 +57,7 @@ def write_strips(some, rows, shape, numbers):
     the rows of the first strip, then those of the next."""
     inputs, outputs = shape
     for first in range(0, outputs, STRIP):
-        last = min(first + STRIP, outputs)
+        last = first + STRIP  # the last strip ends where the arrays do
         numbers[first * inputs : last * inputs].reshape(inputs, -1)[rows] = some[:, first:last]
 
 
