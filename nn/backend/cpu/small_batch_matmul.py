@@ -2,7 +2,8 @@
 
 A matrix product is fast when each number that comes from memory is used many times. For that, BLAS first copies parts
 of both matrices to where they lie best. With ten rows there are ten uses of a weight: the copy takes longer than the
-product. Here the weights are read once and left where they are.
+product. Here the weights are read once and left where they are. (Only who keeps a copy anyway, for one image, has it
+in strips: `write_strips`.)
 
 Arrays here: x (N, I), w (I, O), y (N, O), C-contiguous; transposed: dy (N, O), w (I, O), dx (N, I).
 """
@@ -53,8 +54,9 @@ def one_row_product_fast(x, w, bias, y):
 
 
 def write_strips(some, rows, shape, numbers):
-    """Write some rows of a matrix of this shape to where they lie in `numbers`, which has its columns in strips: first
-    the rows of the first strip, then those of the next."""
+    """Write some rows of a matrix of this shape (I, O) to where they lie in `numbers` (I * O,), which has its columns
+    in strips: first the rows of the first STRIP columns, one after the other, then those of the next. In a strip of C
+    columns, of which the first is f, w_io is number f I + i C + (o - f)."""
     inputs, outputs = shape
     for first in range(0, outputs, STRIP):
         last = first + STRIP  # the last strip ends where the arrays do
@@ -112,15 +114,15 @@ def _one_row_product(part, x, weights, width, scales, bias, sums):
         else:
             clear(results, block * outputs, outputs)
         first, last = inputs * block // len(sums), inputs * (block + 1) // len(sums)
-        half = (last - first) // 2
+        run = (last - first) // 2
         for left in range(0, outputs, width):
             strip, columns, at = left * inputs, min(width, outputs - left), np.uint64(block * outputs + left)
-            for i in range(first, first + half):
-                f, g = _factor(factors, scales, i), _factor(factors, scales, i + half)
-                a, b = np.uint64(strip + i * columns), np.uint64(strip + (i + half) * columns)
+            for i in range(first, first + run):
+                f, g = _factor(factors, scales, i), _factor(factors, scales, i + run)
+                a, b = np.uint64(strip + i * columns), np.uint64(strip + (i + run) * columns)
                 for o in range(np.uint64(columns)):
                     results[at + o] += f * number_at(weights, a + o) + g * number_at(weights, b + o)
-            for i in range(first + 2 * half, last):
+            for i in range(first + 2 * run, last):
                 f, a = _factor(factors, scales, i), np.uint64(strip + i * columns)
                 for o in range(np.uint64(columns)):
                     results[at + o] += f * number_at(weights, a + o)
